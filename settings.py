@@ -1,0 +1,257 @@
+"""The only reader of the environment: a frozen dataclass whose errors name the variable.
+
+Each field declares its variable, its parser and the sentence that the README's table shows.
+A secret may be given as NAME or, to keep it out of the environment, as NAME_FILE.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+PROJECT = Path(__file__).resolve().parent
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+
+
+class SettingError(ValueError):
+    """A setting cannot be used; the message starts with the variable's name."""
+
+
+class MaildirSetting(NamedTuple):
+    """One watched Maildir: its name in the archive, its folder and how it is watched."""
+
+    name: str
+    path: Path
+    watch: str
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _flag(value: str) -> bool:
+    known = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+    if value.lower() not in known:
+        raise ValueError("use on or off")
+    return known[value.lower()]
+
+
+def _count(value: str) -> int:
+    if not value.isdecimal() or int(value) < 1:
+        raise ValueError("use a whole number from 1 up")
+    return int(value)
+
+
+def _seconds(value: str) -> float:
+    seconds = float(value)
+    if not 0 < seconds < 1e9:
+        raise ValueError("use a number of seconds above 0")
+    return seconds
+
+
+def _size(value: str) -> int:
+    match = re.fullmatch(r"(\d+)\s*([kmg]?)(?:i?b)?", value.strip().lower())
+    if not match or int(match[1]) < 1:
+        raise ValueError("use a size such as 50M or 1048576")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _folder(value: str) -> Path:
+    return Path(value).expanduser().absolute()
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("use a name of the tz database such as Europe/Berlin") from error
+    return value
+
+
+def _choice(*words: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value.lower() not in words:
+            raise ValueError(f"use one of {', '.join(words)}")
+        return value.lower()
+
+    return parse
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if urlsplit(value).scheme not in schemes:
+            raise ValueError(f"use a URL that starts with {' or '.join(s + '://' for s in schemes)}")
+        return value
+
+    return parse
+
+
+def setting(variable: str, default: Any, parse: Callable[[str], Any], about: str, *, secret: bool = False) -> Any:
+    """Declare one setting: variable, default, parser of its text and the README's sentence."""
+    facts = {"variable": variable, "parse": parse, "about": about, "secret": secret}
+    return field(default=default, metadata=facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings, parsed; made by `load`."""
+
+    database_url: str | None = setting(
+        "DATABASE_URL", None, _url("postgresql", "postgres"), "PostgreSQL to use instead of the embedded one", secret=True
+    )
+    redis_url: str | None = setting(
+        "REDIS_URL", None, _url("redis", "rediss", "unix"), "Redis or Valkey to use instead of the embedded one", secret=True
+    )
+    maildir_path: str = setting(
+        "MAILDIR_PATH", "", _text, "Maildir(s) to archive: `PATH` or a comma-separated list of `name=PATH`"
+    )
+    watch_mode: str = setting(
+        "WATCH_MODE", "inotify", _text, "`inotify` or `poll` (network file systems); for one Maildir `name=poll`"
+    )
+    poll_seconds: float = setting("POLL_SECONDS", 2.0, _seconds, "seconds between two looks in poll mode")
+    rescan_seconds: float = setting("RESCAN_SECONDS", 3600.0, _seconds, "seconds between two safety rescans by the watcher")
+    gone_files: str = setting(
+        "GONE_FILES", "keep", _choice("keep", "remove"), "what becomes of a message whose last file disappeared"
+    )
+    batch_size: int = setting("BATCH_SIZE", 250, _count, "mails in one import job when many arrive at once")
+    mail_workers: int = setting("MAIL_WORKERS", 2, _count, "worker processes of the `mail` queue")
+    import_timeout: int = setting("IMPORT_TIMEOUT", 120, _count, "seconds after which an import job is stopped and split")
+    worker_memory: int = setting(
+        "WORKER_MEMORY", 2 * 1024**3, _size, "address space of a mail worker; a mail that needs more is rejected"
+    )
+    max_message_bytes: int = setting("MAX_MESSAGE_BYTES", 50 * 1024**2, _size, "largest mail that is imported")
+    max_parts: int = setting("MAX_PARTS", 1000, _count, "most MIME parts of a mail")
+    max_depth: int = setting("MAX_DEPTH", 30, _count, "deepest nesting of MIME parts")
+    max_header_fields: int = setting("MAX_HEADER_FIELDS", 2000, _count, "most header fields of a mail")
+    max_parse_seconds: float = setting("MAX_PARSE_SECONDS", 10.0, _seconds, "longest time for one mail's parsing")
+    max_attempts: int = setting("MAX_ATTEMPTS", 8, _count, "tries of a job that fails with a transient error")
+    initial_delay: float = setting("INITIAL_DELAY", 1.0, _seconds, "seconds before the second try; doubled each time")
+    max_delay: float = setting("MAX_DELAY", 300.0, _seconds, "longest wait between two tries")
+    timezone: str = setting("TIMEZONE", "UTC", _zone, "the site's time zone: when its midnight is, how times are shown")
+    data_dir: Path = setting("DATA_DIR", PROJECT / "data", _folder, "where the service keeps its data, sockets and logs")
+    postgres_bin: Path | None = setting(
+        "POSTGRES_BIN", None, _folder, "folder of other PostgreSQL 18 binaries (with pgvector) for the same data"
+    )
+    server_user: str = setting("SERVER_USER", "nobody", _text, "whom the embedded servers run as when root starts them")
+    log_level: str = setting("LOG_LEVEL", "info", _choice("debug", "info", "warning", "error"), "least level that is logged")
+
+    @property
+    def maildirs(self) -> tuple[MaildirSetting, ...]:
+        """The watched Maildirs, in the order of MAILDIR_PATH; the sample one when that is unset."""
+        named = _parse_maildirs(self.maildir_path) or [("sample", self.data_dir / "Maildir")]
+        modes = _parse_modes(self.watch_mode, {name for name, _ in named})
+        return tuple(MaildirSetting(name, path, modes.get(name, modes[""])) for name, path in named)
+
+
+def _parse_maildirs(value: str) -> list[tuple[str, Path]]:
+    entries = [entry.strip() for entry in value.split(",") if entry.strip()]
+    named: dict[str, Path] = {}
+    for entry in entries:
+        name, path = _named_path(entry)
+        if name in named:
+            raise SettingError(f"MAILDIR_PATH names {name!r} twice: give each Maildir a name of its own (name=PATH)")
+        named[name] = path
+    return list(named.items())
+
+
+def _named_path(entry: str) -> tuple[str, Path]:
+    name, equals, path = entry.partition("=")
+    if not equals or "/" in name:
+        path = _folder(entry)  # type: ignore[assignment]
+        return _name_of(Path(path)), Path(path)
+    if not _NAME.match(name) or not path:
+        raise SettingError(f"MAILDIR_PATH: {entry!r} is not name=PATH (a name has letters, digits, '_', '.', '-')")
+    return name, _folder(path)
+
+
+def _name_of(path: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", path.name)[:64] or "mail"
+
+
+def _parse_modes(value: str, names: set[str]) -> dict[str, str]:
+    modes = {"": "inotify"}
+    for entry in filter(None, (part.strip() for part in value.split(","))):
+        name, _, mode = entry.rpartition("=")
+        if mode not in ("inotify", "poll"):
+            raise SettingError(f"WATCH_MODE: {entry!r}: use inotify, poll or name=poll")
+        if name and name not in names:
+            raise SettingError(f"WATCH_MODE: no Maildir is named {name!r}; MAILDIR_PATH has {', '.join(sorted(names))}")
+        modes[name] = mode
+    return modes
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from `environ` (the process's own by default).
+
+    Raises SettingError, whose message names the variable and what to use instead.
+    """
+    source = os.environ if environ is None else environ
+    values = {}
+    for one in fields(Settings):
+        text = _read(source, one.metadata["variable"], one.metadata["secret"])
+        if text:
+            values[one.name] = _parse(one, text)
+    loaded = Settings(**values)
+    _check_together(loaded)
+    return loaded
+
+
+def _read(source: Mapping[str, str], variable: str, secret: bool) -> str:
+    file = source.get(f"{variable}_FILE", "") if secret else ""
+    if not file:
+        return source.get(variable, "").strip()
+    try:
+        return Path(file).read_text().strip()
+    except OSError as error:
+        raise SettingError(f"{variable}_FILE: cannot read {file}: {error.strerror}") from error
+
+
+def _parse(one: Any, text: str) -> Any:
+    variable = one.metadata["variable"]
+    try:
+        return one.metadata["parse"](text)
+    except SettingError:
+        raise
+    except ValueError as error:
+        shown = "its value" if one.metadata["secret"] else repr(text)
+        raise SettingError(f"{variable}: {shown} cannot be used: {error}") from error
+
+
+def _check_together(loaded: Settings) -> None:
+    if loaded.max_delay < loaded.initial_delay:
+        raise SettingError(f"MAX_DELAY ({loaded.max_delay:g} s) is below INITIAL_DELAY ({loaded.initial_delay:g} s)")
+    _ = loaded.maildirs
+
+
+def masked(url: str) -> str:
+    """Return the URL with its password hidden, for logs and `status`."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
+
+
+def table() -> list[tuple[str, str, str]]:
+    """Rows (variable, default, meaning) of every setting, as the README shows them."""
+    rows = []
+    for one in fields(Settings):
+        default = one.default
+        shown = "data/" if one.name == "data_dir" else "" if default in (None, "") else _shown(default)
+        rows.append((one.metadata["variable"], shown, one.metadata["about"]))
+    return rows
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, int) and value >= 1024**2:
+        return f"{value // 1024**2}M"
+    return f"{value:g}" if isinstance(value, float) else str(value)
