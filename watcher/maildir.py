@@ -1,0 +1,281 @@
+"""Where mail lies in a Maildir, and what its file names say. Pure: no settings, no database, no watching.
+
+A *path* in the whole system is text: the file's path below the Maildir's root, with "/" between the parts,
+such as ".r-help/cur/1406215754.M28782P15164.mail:2,FS", "new/123.x", or "foo.eml" in a flat folder.
+
+Layouts: Maildir (https://cr.yp.to/proto/maildir.html), Maildir++ (".Name" beside new/ and cur/), Dovecot's
+"fs" layout ("Lists/foo/cur"), and flat folders of .eml files with at most one level of sub-folders.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+Kind = Literal["maildir", "folder"]
+MAIL_SUBDIRS = ("new", "cur")
+RESERVED = frozenset(("new", "cur", "tmp"))
+
+# Bytes that are not UTF-8 arrive from os as U+DC80..U+DCFF, which neither JSON nor PostgreSQL takes. The last
+# 128 code points of the private plane 16 stand in for them.
+_SURROGATES = range(0xDC80, 0xDD00)
+_STANDINS = range(0x10FF80, 0x110000)
+_TO_TEXT: dict[int, str] = {
+    **{bad: chr(good) for bad, good in zip(_SURROGATES, _STANDINS, strict=True)},
+    # A name that really holds a stand-in is written as its four bytes: to_disk stays the exact inverse.
+    **{c: "".join(chr(0x10FF00 + byte) for byte in chr(c).encode()) for c in _STANDINS},
+}
+_TO_DISK = {good: chr(bad) for bad, good in zip(_SURROGATES, _STANDINS, strict=True)}
+
+# ":2," by the standard; ";2," and "!2," where the file system refuses a colon; "_2,S" in exported files.
+_INFO = re.compile(
+    r"(?s)(?P<base>.+?)(?:[:;!](?P<version>[12]),(?P<info>.*)|_2,(?P<exported>[A-Za-z]*)(?:\.eml)?)\Z"
+)
+_ATTRIBUTES = re.compile(r"(?:,[SWU]=\d+)+\Z")
+_LETTERS = re.compile(r"[A-Za-z]*")
+_MAILDIR_NAME = re.compile(r"\d{6,12}\.[^.\s]+\.\S")
+
+
+class MailPath(NamedTuple):
+    """A path's parts: folder ("" is the INBOX), subdir ("new", "cur" or ""), name, unique name, sorted flags."""
+
+    folder: str
+    subdir: str
+    name: str
+    unique: str
+    flags: str
+
+
+class Place(NamedTuple):
+    """A directory to watch: its path below the root ("" is the root); whether mail or folders lie in it."""
+
+    path: str
+    mail: bool
+    folders: bool
+
+
+class MaildirError(Exception):
+    """cannot be used as a Maildir"""
+
+    def __init__(self, path: object) -> None:
+        self.path = str(path)
+        super().__init__(f"{self.path}: {self.__doc__}")
+
+
+class MaildirMissing(MaildirError):
+    """there is no such folder"""
+
+
+class NotAFolder(MaildirError):
+    """this is a file, not a folder"""
+
+
+class MaildirUnreadable(MaildirError):
+    """no permission to read this folder"""
+
+
+class NotAMaildir(MaildirError):
+    """not a Maildir: cur/ and new/ are missing, and there are no .eml files"""
+
+
+class FolderUnreadable(MaildirError):
+    """this folder cannot be read, its mails are left out of the scan"""
+
+    def __init__(self, path: object, folder: str) -> None:
+        self.folder = folder
+        super().__init__(path)
+
+
+class ScanIncomplete(MaildirError):
+    """some folders could not be read"""
+
+    def __init__(self, path: object, errors: list[FolderUnreadable]) -> None:
+        self.errors = errors
+        super().__init__(path)
+
+
+def to_text(name: str) -> str:
+    """Text form of a name from os (surrogateescape), fit for JSON and PostgreSQL; reversed by `to_disk`."""
+    return name if name.isascii() else name.translate(_TO_TEXT)
+
+
+def to_disk(text: str) -> str:
+    """The name for os calls of a path in text form; the exact inverse of `to_text`."""
+    return text if text.isascii() else os.fsdecode(os.fsencode(text.translate(_TO_DISK)))
+
+
+def parse_path(text: str) -> MailPath | None:
+    """Split a path into its parts; None if it is not a place where mail lives. Never raises."""
+    *parts, name = text.split("/")
+    if not name or name.startswith(".") or "\0" in text:
+        return None
+    subdir = parts.pop() if parts and parts[-1] in MAIL_SUBDIRS else ""
+    if not (_is_folder(parts) if subdir else _is_flat(parts, name)):
+        return None
+    unique, flags = split_name(name)
+    return MailPath("/".join(parts), subdir, name, unique, flags)
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Unique name and sorted flags of a file name. A new flag or ",S=" size suffix leaves the unique name."""
+    found = _INFO.match(name)
+    base = found["base"] if found else name
+    unique = _ATTRIBUTES.sub("", base) or base
+    if not found or found["version"] == "1":  # ":1," is the standard's experimental form: no flags in it
+        return unique, ""
+    letters = _LETTERS.match(found["info"] or found["exported"] or "")
+    return unique, "".join(sorted(set(letters[0] if letters else "")))
+
+
+def _is_folder(parts: list[str]) -> bool:
+    """Maildir++ has one level of dot-names under the root; the fs layout has plain names at any depth."""
+    if len(parts) == 1 and parts[0].startswith("."):
+        return parts[0] not in (".", "..")
+    return all(part and not part.startswith(".") and part not in RESERVED for part in parts)
+
+
+def _is_flat(parts: list[str], name: str) -> bool:
+    """In a flat folder, and one level below: .eml files and files that kept their Maildir name."""
+    return len(parts) < 2 and _is_folder(parts) and not "".join(parts).startswith(".") and is_mail_file(name)
+
+
+def is_mail_file(name: str) -> bool:
+    """Whether a file of this name in a flat folder is mail."""
+    if name.startswith("."):
+        return False
+    return name[-4:].lower() == ".eml" or _MAILDIR_NAME.match(name) is not None
+
+
+def kind_of(root: Path | str) -> Kind:
+    """Whether root is a Maildir or a flat folder of .eml files.
+
+    Raises MaildirMissing, NotAFolder, MaildirUnreadable or NotAMaildir.
+    """
+    subdirs, files = _list_root(root)
+    if not subdirs.isdisjoint(MAIL_SUBDIRS) or any(_has_mail_subdir(root, name) for name in sorted(subdirs)):
+        return "maildir"
+    if files or any(_has_mail_file(root, name) for name in subdirs if not name.startswith(".")):
+        return "folder"
+    raise NotAMaildir(root)
+
+
+def _list_root(root: Path | str) -> tuple[set[str], bool]:
+    """Names of the sub-directories of root, and whether a flat mail file lies in it."""
+    subdirs, mail = set(), False
+    try:
+        with os.scandir(root) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    subdirs.add(entry.name)
+                elif not mail:
+                    mail = is_mail_file(entry.name) and entry.is_file(follow_symlinks=False)
+    except FileNotFoundError:
+        raise MaildirMissing(root) from None
+    except NotADirectoryError:
+        raise NotAFolder(root) from None
+    except PermissionError:
+        raise MaildirUnreadable(root) from None
+    return subdirs, mail
+
+
+def _has_mail_subdir(root: Path | str, name: str) -> bool:
+    return any(os.path.isdir(os.path.join(root, name, subdir)) for subdir in MAIL_SUBDIRS)
+
+
+def _has_mail_file(root: Path | str, name: str) -> bool:
+    try:
+        return _list_root(os.path.join(root, name))[1]
+    except MaildirError:
+        return False
+
+
+def places(root: Path | str, kind: Kind, errors: list[FolderUnreadable]) -> Iterator[Place]:
+    """The directories of a Maildir that hold mail or folders, parents first. Symlinks are not followed.
+
+    A folder that cannot be listed is added to `errors`; the others follow.
+    """
+    if kind == "folder":
+        yield Place("", True, True)
+        subdirs = subdirectories(root, "", errors)
+        yield from (Place(name, True, False) for name in subdirs if _is_folder([name]) and name[0] != ".")
+    else:
+        yield from places_below(root, "", errors)
+
+
+def places_below(root: Path | str, folder: str, errors: list[FolderUnreadable]) -> Iterator[Place]:
+    """A folder of a Maildir, its new/ and cur/, and the folders in it."""
+    yield Place(folder, False, True)
+    names = subdirectories(root, folder, errors)
+    # new/ before cur/: a mail moved from new/ to cur/ during a scan is seen twice at worst, never missed.
+    yield from (Place(join(folder, name), True, False) for name in MAIL_SUBDIRS if name in names)
+    for name in sorted(names):
+        below = join(folder, name)
+        if _is_folder(below.split("/")):
+            yield from places_below(root, below, errors)
+
+
+def subdirectories(root: Path | str, folder: str, errors: list[FolderUnreadable]) -> list[str]:
+    """Names (in text form) of the real directories in a folder; a folder that has vanished has none."""
+    where = os.path.join(root, to_disk(folder))
+    try:
+        with os.scandir(where) as entries:
+            return [to_text(entry.name) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError:
+        errors.append(FolderUnreadable(where, folder))
+        return []
+
+
+def join(folder: str, name: str) -> str:
+    """The path of a name in a folder; the INBOX is ""."""
+    return f"{folder}/{name}" if folder else name
+
+
+def folders(root: Path | str) -> list[str]:
+    """The folders of a Maildir that hold mail: "" is the INBOX, ".r-help" and "Lists/foo" the others.
+
+    Raises what `kind_of` raises, and ScanIncomplete.
+    """
+    errors: list[FolderUnreadable] = []
+    kind = kind_of(root)
+    mail = [place.path for place in places(root, kind, errors) if place.mail]
+    if errors:
+        raise ScanIncomplete(root, errors)
+    return sorted(set(mail if kind == "folder" else (path.rpartition("/")[0] for path in mail)))
+
+
+def scan(root: Path | str, errors: list[FolderUnreadable] | None = None) -> Iterator[str]:
+    """Paths of all mail files, from the directory entries alone: no stat, no reading.
+
+    Skipped: tmp/, dot-files, sub-directories, FIFOs, sockets and every symlink, wherever it leads. A folder that
+    cannot be read is added to `errors` after the others; without that list ScanIncomplete is raised at the end.
+    A path may come twice if its mail is moved meanwhile. Raises what `kind_of` raises, so that an empty mount
+    point is never taken for a Maildir whose mails are gone.
+    """
+    kind = kind_of(root)
+    found: list[FolderUnreadable] = []
+    for place in places(root, kind, found):
+        if place.mail:
+            yield from scan_place(root, place.path, kind, found)
+    if errors is not None:
+        errors.extend(found)
+    elif found:
+        raise ScanIncomplete(root, found)
+
+
+def scan_place(root: Path | str, place: str, kind: Kind, errors: list[FolderUnreadable]) -> Iterator[str]:
+    """Paths of the mail files in one directory; none if it has vanished since it was listed."""
+    where, prefix = os.path.join(root, to_disk(place)), f"{place}/" if place else ""
+    try:
+        with os.scandir(where) as entries:
+            for entry in entries:
+                name = entry.name
+                wanted = name[0] != "." and (kind == "maildir" or is_mail_file(name))
+                if wanted and entry.is_file(follow_symlinks=False):
+                    yield prefix + to_text(name)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError:
+        errors.append(FolderUnreadable(where, place.rpartition("/")[0] if kind == "maildir" else place))
