@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# The front door: ./run.sh starts the service; ./run.sh test [pytest's arguments]; ./run.sh WORD ... is `python -m cli`.
+set -euo pipefail
+here="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)"
+venv="$here/.venv/bin/python"
+
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11; do
+        if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    echo "mrilu: needs Python 3.11 or newer, and found none: install it, or name it in PYTHON" >&2
+    return 1
+}
+
+set_up() {
+    local python="$venv"
+    if ! "$venv" -c 'import pip' 2>/dev/null; then python="$(find_python)"; fi
+    "$python" "$here/local/install.py" "$1"
+}
+
+word="${1:-up}"
+if [ "$#" -gt 0 ]; then shift; fi
+# -P: the caller's folder is no place to import from; its own jobs.py must not stand in for ours.
+export PYTHONPATH="$here"
+case "$word" in
+    test)
+        set_up all
+        cd -- "$here"
+        exec "$venv" -P -m pytest "$@"
+        ;;
+    *)
+        set_up core
+        exec "$venv" -P -m cli "$word" "$@"
+        ;;
+esac
