@@ -1,0 +1,142 @@
+"""Address lists (RFC 5322, 3.4) as found in mail: groups, comments, quoted strings, and much that is none of these."""
+
+import re
+from dataclasses import dataclass, field
+
+from jobs.mail.cleaning import clean_line
+from jobs.mail.message import Address
+from jobs.mail.words import decode_header
+
+# The common forms: addr, <addr>, Name <addr>, "Name" <addr>; anything else goes through the tokens below.
+_USUAL = re.compile(r'\s*(?:"([^"\\@=]*)"|([^"\\(),:;<>@=\[\]]*))\s*<\s*([^\s"\\(),:;<>@\[\]]+@[^\s"\\(),:;<>@\[\]]+)\s*>\s*')
+_BARE = re.compile(r'\s*([^\s"\\(),:;<>@\[\]]+@[^\s"\\(),:;<>@\[\]]+)\s*')
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"?|(=\?[^?\s]{1,60}\?[bBqQ]\?[^?]{0,4000}\?=)|([(),:;<>])|(\s+)'
+                    r'|((?:[^\s"\\(),:;<>=]|\\.|=(?!\?))+|[\\=])', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_LOOKS_LIKE_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+_DISGUISED = re.compile(r"(\S+) (?:at|\(at\)|\[at\]) ([\w-]+(?:(?:\.| dot )[\w-]+)+)", re.ASCII)
+_MAX_CHARS = 200_000
+
+
+def parse_addresses(value: str, hint: str = "", limit: int = 2000) -> list[Address]:
+    """Mailboxes of an address-list header in order, group members included; at most `limit` of them.
+
+    Entries without an address (an empty group, "undisclosed recipients") are left out.
+    """
+    if match := _BARE.fullmatch(value[:1000]):
+        return [Address("", lower_domain(decode_header(match[1], hint)))]
+    if match := _USUAL.fullmatch(value[:1000]):
+        return [Address(clean_line(decode_header(match[1] or match[2] or "", hint)),
+                        lower_domain(decode_header(match[3], hint)))]
+    return [found for found in _scan(value[:_MAX_CHARS], hint, limit) if found.address]
+
+
+def parse_author(value: str, hint: str = "") -> Address:
+    """The first mailbox of From; where there is no address, the whole text is the name."""
+    found = parse_addresses(value, hint, limit=1)
+    if found:
+        return found[0]
+    text = decode_header(value, hint)
+    if match := _DISGUISED.match(text[:1000]):
+        # Pipermail archives: "user at example.org (Full Name)".
+        name = text[match.end():].strip().strip("()")
+        return Address(name, lower_domain(f"{match[1]}@{match[2].replace(' dot ', '.')}"))
+    return Address(text.strip("<>\" ,;:"), "")
+
+
+def lower_domain(address: str) -> str:
+    """The address with its domain in lower case, and no blanks (RFC 5321, 2.4)."""
+    local, at, domain = "".join(address.split()).rpartition("@")
+    return local + at + domain.lower().rstrip(".")
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One list element while its tokens are read."""
+
+    phrase: list[str] = field(default_factory=list)
+    angle: list[str] = field(default_factory=list)
+    comment: list[str] = field(default_factory=list)
+    has_angle: bool = False
+
+    def finish(self, hint: str) -> Address:
+        comment = decode_header("".join(self.comment), hint)
+        if self.has_angle:
+            address = _route_free("".join(self.angle))
+            name = decode_header("".join(self.phrase), hint).strip()
+            if not address and _LOOKS_LIKE_ADDRESS.fullmatch(name):
+                address = name
+            return Address(name or comment, lower_domain(decode_header(address, hint)))
+        address, name = _split_bare("".join(self.phrase))
+        return Address(decode_header(name, hint) or comment, lower_domain(decode_header(address, hint)))
+
+
+def _route_free(angle: str) -> str:
+    """Drop an obsolete source route "@one,@two:" (RFC 5322, 4.4) and a "mailto:"."""
+    angle = angle.strip()
+    if angle.startswith("@") and ":" in angle:
+        angle = angle.rpartition(":")[2]
+    return angle[7:] if angle[:7].lower() == "mailto:" else angle
+
+
+def _split_bare(text: str) -> tuple[str, str]:
+    """Address and left-over words of an element without angle brackets; ("", "") where nothing has an "@"."""
+    words = text.split()
+    at = [number for number, word in enumerate(words) if "@" in word]
+    if not at:
+        return "", ""
+    if words[at[0]] == "@" or len(words) == 1:
+        return "".join(words), ""
+    if words[at[0]].startswith("@") or words[at[0]].endswith("@") or words[-1].startswith("."):
+        return "".join(words), ""
+    return words[at[-1]], " ".join(words[:at[-1]] + words[at[-1] + 1:])
+
+
+def _scan(value: str, hint: str, limit: int) -> list[Address]:
+    found: list[Address] = []
+    entry, depth, in_angle = _Entry(), 0, False
+    for match in _TOKEN.finditer(value):
+        special = match[3]
+        if depth:
+            depth += (special == "(") - (special == ")")
+            if depth:
+                entry.comment.append(_text_of(match))
+        elif special == "(":
+            depth = 1
+            if entry.comment:
+                entry.comment.append(" ")
+        elif in_angle and special != ">":
+            in_angle = _inside_angle(entry, match, value)
+        elif special in (",", ";") or (special == ">" and not in_angle):
+            found.append(entry.finish(hint))
+            entry = _Entry()
+        elif special == ":":
+            _end_group_name(entry)
+        elif special == "<":
+            in_angle = entry.has_angle = True
+        elif special == ">":
+            in_angle = False
+        else:
+            entry.phrase.append(_text_of(match))
+        if len(found) >= limit:
+            return found
+    found.append(entry.finish(hint))
+    return found
+
+
+def _inside_angle(entry: _Entry, match: re.Match[str], value: str) -> bool:
+    """Collect a token between "<" and ">"; a quoted local part keeps its quotes."""
+    entry.angle.append(match[0])
+    return True
+
+
+def _end_group_name(entry: _Entry) -> None:
+    """What stood before ":" was a group's name (RFC 5322, 3.4), or "mailto"; its members follow."""
+    entry.phrase.clear()
+    entry.comment.clear()
+
+
+def _text_of(match: re.Match[str]) -> str:
+    if match[1] is not None:
+        return _ESCAPED.sub(r"\1", match[1])
+    return match[0]

@@ -1,0 +1,248 @@
+"""From the MIME tree to what is kept: the readable text in segments, and the inventory of parts."""
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobs.mail.charset import decode_text
+from jobs.mail.cleaning import clean_line, clean_text
+from jobs.mail.flowed import unflow
+from jobs.mail.hypertext import charset_in_html, enriched_to_text, html_to_text
+from jobs.mail.message import RejectedMail
+from jobs.mail.parameters import charset_of, file_name_of
+from jobs.mail.structure import NESTED_TYPES, Budget, Part
+from jobs.mail.transfer import decode_transfer
+from jobs.mail.uuencode import UuencodedFile, split_uuencoded
+from jobs.mail.words import decode_header
+
+Inventory = dict[str, Any]
+_SIGNATURES = frozenset({"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"})
+_PKCS7 = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+_NO_ATTACHMENTS = _SIGNATURES | _PKCS7 | {"application/pgp-encrypted", "message/delivery-status",
+                                          "message/disposition-notification", "message/feedback-report",
+                                          "text/rfc822-headers", "message/partial"}
+_STUB = re.compile(r"(?:html|rich.?text|browser|mail (?:client|reader|program)|this (?:e-?mail|message) (?:is|was))",
+                   re.IGNORECASE)
+_MAX_STUB_CHARS = 250
+_SIGNED_ARMOUR, _ENCRYPTED_ARMOUR = "-----BEGIN PGP SIGNED MESSAGE-----", "-----BEGIN PGP MESSAGE-----"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of readable text; `own` is False inside a forwarded mail; `kind` is plain, html or summary."""
+
+    text: str
+    own: bool = True
+    kind: str = "plain"
+
+
+@dataclass(slots=True)
+class Content:
+    """What reading a tree collects besides its segments."""
+
+    budget: Budget
+    hint: str
+    signed: bool = False
+    encrypted: bool = False
+    has_attachment: bool = False
+    text_chars: int = 0
+    segments: list[Segment] = field(default_factory=list)
+
+
+def read_part(part: Part, content: Content, own: bool = True, container: str = "") -> tuple[Inventory, list[Segment]]:
+    """Inventory and segments of one node and all below; raises RejectedMail when the time is up."""
+    content.budget.check_time()
+    kind = part.content_type
+    if part.children and kind in NESTED_TYPES:
+        return _read_nested(part, content, own and container == "multipart/digest")
+    if part.children:
+        return _read_multipart(part, content, own)
+    return _read_leaf(part, content, own, container)
+
+
+def _read_multipart(part: Part, content: Content, own: bool) -> tuple[Inventory, list[Segment]]:
+    kind = part.content_type
+    if kind == "multipart/signed":
+        content.signed = True
+    elif kind == "multipart/encrypted":
+        content.encrypted = True
+    read = [read_part(child, content, own, kind) for child in part.children]
+    node = _describe(part, content)
+    node["parts"] = [found[0] for found in read]
+    options = [found[1] for found in read]
+    if kind == "multipart/alternative":
+        return node, _choose_alternative(options)
+    return node, _without_repeats([segment for found in options for segment in found])
+
+
+def _choose_alternative(options: list[list[Segment]]) -> list[Segment]:
+    """The plain option unless it is empty or only says to look at the other one (RFC 2046, 5.1.4)."""
+    filled = [option for option in options if any(segment.text.strip() for segment in option)]
+    plain = [option for option in filled if all(segment.kind == "plain" for segment in option)]
+    if not plain:
+        return filled[-1] if filled else []
+    others = [option for option in filled if option not in plain]
+    return others[-1] if others and _is_stub(plain[0], others[-1]) else plain[0]
+
+
+def _is_stub(plain: list[Segment], other: list[Segment]) -> bool:
+    text = " ".join(segment.text.strip() for segment in plain)
+    length = sum(len(segment.text) for segment in other)
+    return len(text) <= _MAX_STUB_CHARS and length > 2 * len(text) and bool(_STUB.search(text))
+
+
+def _without_repeats(segments: list[Segment]) -> list[Segment]:
+    """Drop an HTML segment that says what a plain one beside it has said already."""
+    if len(segments) < 2 or not any(segment.kind == "html" for segment in segments):
+        return segments
+    said = {"".join(segment.text.split()) for segment in segments if segment.kind == "plain"}
+    return [segment for segment in segments if segment.kind != "html" or "".join(segment.text.split()) not in said]
+
+
+def _read_nested(part: Part, content: Content, own: bool) -> tuple[Inventory, list[Segment]]:
+    nested = part.children[0]
+    names = ("subject", "from", "date")
+    shown = {name: decode_header(nested.by_name.get(name, ""), content.hint) for name in names}
+    node = _describe(part, content)
+    described = {"subject": shown["subject"], "from": shown["from"],
+                 "message_id": clean_line(decode_header(nested.by_name.get("message-id", ""))).strip("<>")}
+    node.update({name: text for name, text in described.items() if text})
+    if part.disposition[0] == "attachment":
+        content.has_attachment = True
+    below, segments = read_part(nested, content, own, part.content_type)
+    node["parts"] = [below]
+    summary = "\n".join(f"{name.title()}: {shown[name]}" for name in ("from", "date", "subject") if shown[name])
+    return node, [Segment(summary, False, "plain"), *segments] if summary else segments
+
+
+def _read_leaf(part: Part, content: Content, own: bool, container: str) -> tuple[Inventory, list[Segment]]:
+    budget = content.budget
+    data, defect = decode_transfer(part.payload, part.encoding)
+    if defect:
+        budget.note(defect)
+    node = _describe(part, content)
+    node["size"] = len(data)
+    kind = part.content_type
+    if part.encoding == "uuencode":
+        text = data.decode("latin-1")
+        node["size"], files = len(data), split_uuencoded(text)[1]
+        if files:
+            data = files[0].data
+            node["size"] = len(data)
+            node.setdefault("filename", clean_line(files[0].name))
+    if not _is_readable(part, node) or (part.encoding == "uuencode" and kind[:5] != "text/"):
+        node["sha256"] = hashlib.sha256(data).hexdigest()
+        _mark_leaf(part, node, content, container)
+        return node, []
+    return node, _read_text(part, data, node, content, own)
+
+
+def _is_readable(part: Part, node: Inventory) -> bool:
+    """Text that a mail reader shows in place: not an attachment, nor a named file unless it is inline."""
+    kind = part.content_type
+    if kind[:5] != "text/" and (kind[:10] != "multipart/" or part.children):
+        return False
+    if kind in ("text/calendar", "text/x-vcard", "text/vcard", "text/directory", "text/css", "text/rfc822-headers"):
+        return False
+    disposition = node.get("disposition", "")
+    return disposition == "inline" or not disposition and "filename" not in node
+
+
+def _mark_leaf(part: Part, node: Inventory, content: Content, container: str) -> None:
+    kind = part.content_type
+    if kind in _PKCS7:
+        kind_of_cms = part.parameters.get("smime-type", "").lower()
+        if "signed" in kind_of_cms or node.get("filename", "").lower().endswith(".p7s"):
+            content.signed = True
+        elif kind_of_cms not in ("certs-only", "compressed-data"):
+            content.encrypted = True
+    elif kind in _SIGNATURES:
+        content.signed = True
+    embedded = "content_id" in node and node.get("disposition") != "attachment" and container == "multipart/related"
+    if kind not in _NO_ATTACHMENTS and container != "multipart/encrypted" and not embedded:
+        content.has_attachment = content.has_attachment or _is_attached(kind, node, container)
+
+
+def _is_attached(kind: str, node: Inventory, container: str) -> bool:
+    return node.get("disposition") == "attachment" or container != "multipart/alternative" or "filename" in node
+
+
+def _describe(part: Part, content: Content) -> Inventory:
+    """The node's JSON without empty keys; sizes and hashes are added by the caller."""
+    node: Inventory = {"type": part.content_type}
+    by_name = part.by_name
+    if part.parameters:
+        charset = clean_line(charset_of(part.parameters)).lower()
+        if charset:
+            node["charset"] = _storable(charset)
+    if encoding := by_name.get("content-transfer-encoding"):
+        node["encoding"] = _storable(clean_line(encoding).lower())
+    disposition: dict[str, str] = {}
+    if "content-disposition" in by_name:
+        word, disposition = part.disposition
+        if word:
+            node["disposition"] = _storable(word)
+    if disposition or "name" in part.parameters:
+        if name := file_name_of(disposition, part.parameters, content.hint):
+            node["filename"] = name
+    if content_id := by_name.get("content-id"):
+        node["content_id"] = _storable(clean_line(content_id)).strip("<> ")
+    return node
+
+
+def _storable(text: str) -> str:
+    return text if text.isascii() else clean_line(text)
+
+
+def _read_text(part: Part, data: bytes, node: Inventory, content: Content, own: bool) -> list[Segment]:
+    label = charset_of(part.parameters) if part.parameters else ""
+    kind = part.content_type
+    if kind in ("text/html", "application/xhtml+xml") and not label:
+        label = charset_in_html(data)
+    text, truthful = decode_text(data, label, content.hint)
+    if not truthful:
+        content.budget.note("wrong-charset")
+    text = clean_text(text.removeprefix("\ufeff"))
+    text = _within_limit(text, content)
+    if kind == "text/html":
+        return [Segment(clean_text(html_to_text(text)).strip("\n"), own, "html")]
+    if kind in ("text/enriched", "text/richtext"):
+        return [Segment(enriched_to_text(text).strip("\n"), own, "html")]
+    return [_plain_segment(part, text, node, content, own)]
+
+
+def _plain_segment(part: Part, text: str, node: Inventory, content: Content, own: bool) -> Segment:
+    if part.parameters and part.parameters.get("format", "").lower() == "flowed":
+        text = unflow(text, part.parameters.get("delsp", "").lower() == "yes")
+    text, files = split_uuencoded(text)
+    if files:
+        content.has_attachment = True
+        node["parts"] = [_describe_uuencoded(found) for found in files]
+    if "-----BEGIN PGP" in text:
+        content.signed = content.signed or _SIGNED_ARMOUR in text
+        content.encrypted = content.encrypted or _ENCRYPTED_ARMOUR in text
+    return Segment(text.strip("\n"), own)
+
+
+def _describe_uuencoded(found: UuencodedFile) -> Inventory:
+    return {"type": "application/octet-stream", "encoding": "uuencode", "disposition": "attachment",
+            "filename": clean_line(found.name), "size": len(found.data),
+            "sha256": hashlib.sha256(found.data).hexdigest()}
+
+
+def _within_limit(text: str, content: Content) -> str:
+    """Cut text that would pass the limit of the whole body, and say so."""
+    left = content.budget.limits.max_body_chars - content.text_chars
+    if len(text) > left:
+        content.budget.note("text-cut")
+        text = text[:max(0, left)]
+    content.text_chars += len(text)
+    return text
+
+
+def check_size(raw: bytes, budget: Budget) -> None:
+    """Raise RejectedMail("too-large") for a file over the limit."""
+    limit = budget.limits.max_bytes
+    if len(raw) > limit:
+        raise RejectedMail("too-large", f"the file has {len(raw)} bytes, the limit is {limit}")

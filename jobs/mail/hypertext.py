@@ -1,0 +1,71 @@
+"""HTML to the text that a reader sees, quotations marked with "> " as in plain mail."""
+
+import re
+from html import unescape
+
+_META_CHARSET = re.compile(rb"<meta[^<>]{0,500}?charset\s{0,9}=\s{0,9}[\"']?\s{0,9}([\w.:-]{1,40})", re.IGNORECASE)
+_QUOTE_OPEN = re.compile(r"<blockquote\b[^<>]*>", re.IGNORECASE)
+_QUOTE_CLOSE = re.compile(r"</blockquote\b[^<>]*>", re.IGNORECASE)
+_OPEN, _CLOSE = "\ue0f0", "\ue0f1"
+_BLANK_RUN = re.compile(r"\n{3,}")
+_TAG = re.compile(r"<[^<>]{0,2000}>")
+_PARAM = re.compile(r"<param>[^<]{0,2000}</param>", re.IGNORECASE)
+_SURROGATE = re.compile("[\ud800-\udfff\0]")
+_MAX_OPEN_TAGS = 20_000
+
+
+def charset_in_html(data: bytes) -> str:
+    """The charset that a <meta> element in the first 4 KiB names, or "" (HTML, 4.2.5.4)."""
+    match = _META_CHARSET.search(data[:4096])
+    return match[1].decode("ascii", "ignore") if match else ""
+
+
+def html_to_text(html: str) -> str:
+    """Readable text of an HTML part; each line inside a <blockquote> starts with "> " per level."""
+    html = _SURROGATE.sub("\ufffd", html)
+    if html.count("<") > _MAX_OPEN_TAGS and _deepest(html) > 500:
+        return _strip_tags(html)
+    if quoted := "blockquote" in html or "BLOCKQUOTE" in html:
+        html = _QUOTE_CLOSE.sub(f"<p>{_CLOSE}</p></blockquote>", html.replace(_OPEN, "").replace(_CLOSE, ""))
+        html = _QUOTE_OPEN.sub(lambda tag: f"{tag[0]}<p>{_OPEN}</p>", html)
+    text = _extract(html)
+    if quoted:
+        text = _mark_quotes(text)
+    return _BLANK_RUN.sub("\n\n", text).strip("\n")
+
+
+def _extract(html: str) -> str:
+    # Imported here: the library takes 50 ms to load, and most mail has a plain part.
+    from resiliparse.extract.html2text import extract_plain_text
+
+    return extract_plain_text(html, preserve_formatting=True, main_content=False, alt_texts=False, noscript=True)
+
+
+def _deepest(html: str) -> int:
+    """Upper bound of the element depth, so that hostile nesting does not reach a recursive parser."""
+    depth = deepest = 0
+    for match in re.finditer(r"<(/?)[a-zA-Z]", html):
+        depth += -1 if match[1] else 1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _strip_tags(html: str) -> str:
+    return _BLANK_RUN.sub("\n\n", unescape(_TAG.sub(" ", html))).strip()
+
+
+def _mark_quotes(text: str) -> str:
+    lines, depth = [], 0
+    for line in text.split("\n"):
+        opened, closed = line.count(_OPEN), line.count(_CLOSE)
+        depth += opened
+        content = line.replace(_OPEN, "").replace(_CLOSE, "").strip(" ") if opened or closed else line
+        if content or not (opened or closed):
+            lines.append(("> " * min(depth, 20) + content).rstrip() if depth else content)
+        depth = max(0, depth - closed)
+    return "\n".join(lines)
+
+
+def enriched_to_text(text: str) -> str:
+    """text/enriched and text/richtext (RFC 1896) without their commands."""
+    return _TAG.sub("", _PARAM.sub("", text).replace("<<", "\ue0f2")).replace("\ue0f2", "<")

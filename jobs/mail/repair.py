@@ -1,0 +1,147 @@
+"""A raw file made fit for a MIME parser: line ends, mbox lines, and header blocks that are not quite one."""
+
+import re
+from dataclasses import dataclass
+
+from jobs.mail.message import RejectedMail
+from jobs.mail.structure import Budget
+
+_BINARY = re.compile(rb"(?i)content-transfer-encoding:[ \t]*binary")
+_FIELD_NAME = re.compile(rb"([!-9;-~]{1,200})([ \t]*):")
+_FROM_LINE = re.compile(rb">?From [^\n]*\n?")
+_KNOWN = re.compile(rb"(?i)(?:(?:resent-)?(?:from|sender|to|cc|bcc|reply-to|date|message-id|subject)|received"
+                    rb"|received-spf|return-path|delivered-to|envelope-to|in-reply-to|references|mime-version"
+                    rb"|content-[\w-]+|x-[\w-]+|list-[\w-]+|precedence|user-agent|errors-to|organi[sz]ation|status"
+                    rb"|lines|mailing-list|keywords|comments|dkim-signature|domainkey-signature|arc-[\w-]+"
+                    rb"|authentication-results|importance|priority|autocrypt|thread-topic|thread-index"
+                    rb"|newsgroups|path|xref|apparently-to|posted-date|original-[\w-]+)[ \t]*:")
+_LOOK_AHEAD_LINES = 8
+_UTF8_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedMail:
+    """A mail with "\\n" line ends: header block (each line well formed, with its last line end), body, mbox line."""
+
+    header: bytes
+    body: bytes
+    from_line: str
+
+
+def open_mail(raw: bytes, budget: Budget) -> OpenedMail:
+    """Find where the mail's header and body are; raises RejectedMail("empty" | "no-header")."""
+    if not raw.strip(b"\r\n\t \0"):
+        raise RejectedMail("empty", f"the file holds no text ({len(raw)} bytes)")
+    raw = _with_plain_line_ends(raw)
+    if raw[:1] in b"\n \t\xef":
+        raw = _without_leading_blank(raw, budget)
+    from_line, raw = _split_from_line(raw, budget)
+    end = raw.find(b"\n\n")
+    header = raw[:end + 1] if end >= 0 else b""
+    if end >= 0 and _is_regular(header):
+        body = raw[end + 2:]
+    else:
+        header, body = _repair(raw, budget)
+    if not _holds_mail_field(header):
+        raise RejectedMail("no-header", "the file does not begin with a mail header field (From, Date, Subject, ...)")
+    return OpenedMail(header, body, from_line)
+
+
+def _with_plain_line_ends(raw: bytes) -> bytes:
+    if b"\r" not in raw:
+        return raw
+    if b"\n" not in raw:
+        return raw.replace(b"\r", b"\n")
+    if _BINARY.search(raw):
+        # A binary part must keep its bytes: only the outer header is normalised.
+        end = raw.find(b"\r\n\r\n")
+        return raw if end < 0 else raw[:end + 4].replace(b"\r\n", b"\n") + raw[end + 4:]
+    return raw.replace(b"\r\n", b"\n")
+
+
+def _without_leading_blank(raw: bytes, budget: Budget) -> bytes:
+    stripped = raw.removeprefix(_UTF8_MARK).lstrip(b"\n \t\r\0")
+    if stripped != raw:
+        budget.note("leading-blank")
+    return stripped
+
+
+def _split_from_line(raw: bytes, budget: Budget) -> tuple[str, bytes]:
+    found = ""
+    while raw[:5] in (b"From ", b">From") and (match := _FROM_LINE.match(raw)):
+        budget.note("mbox-from-line")
+        found = found or match[0].decode("ascii", "replace").rstrip()
+        raw = raw[match.end():].lstrip(b"\n")
+    return found, raw
+
+
+def _is_regular(header: bytes) -> bool:
+    """Whether each line is a field or the continuation of one, as RFC 5322, 2.2 has it."""
+    if header[:1] in b" \t" or b"\r" in header:
+        return False
+    for line in header.split(b"\n"):
+        name, colon, _ = line.partition(b":")
+        if line[:1] in (b" ", b"\t"):
+            if line.isspace():
+                return False
+        elif (not colon or not name or b" " in name or b"\t" in name) and line:
+            return False
+    return True
+
+
+def _holds_mail_field(header: bytes) -> bool:
+    return any(_KNOWN.match(line) for line in header.split(b"\n"))
+
+
+def _repair(raw: bytes, budget: Budget) -> tuple[bytes, bytes]:
+    """Header and body of a mail whose header block has odd lines or no blank line after it."""
+    kept: list[bytes] = []
+    position, size = 0, len(raw)
+    while position < size:
+        end = raw.find(b"\n", position)
+        end = size if end < 0 else end
+        line = raw[position:end].rstrip(b"\r")
+        if not line:
+            return _joined(kept), raw[end + 1:]
+        if not _keep_line(kept, line, raw, end + 1, budget):
+            return _joined(kept), raw[position:] if line.strip() else raw[end + 1:]
+        position = end + 1
+    return _joined(kept), b""
+
+
+def _keep_line(kept: list[bytes], line: bytes, raw: bytes, following: int, budget: Budget) -> bool:
+    """Add one header line, mended where needed; False where it is the end of the header."""
+    name = _FIELD_NAME.match(line)
+    if name:
+        if name[2]:
+            budget.note("space-before-colon")
+            line = name[1] + line[name.end() - 1:]
+        kept.append(line)
+    elif not line.strip():
+        budget.note("blank-line-with-spaces")
+        return _field_follows(raw, following, 1)
+    elif line[:1] in (b" ", b"\t"):
+        kept.append(line if kept else line.strip())
+    elif _FROM_LINE.match(line):
+        budget.note("mbox-from-line")
+    elif kept and _field_follows(raw, following, _LOOK_AHEAD_LINES):
+        budget.note("bad-header-line")
+        kept.append(b" " + line)
+    else:
+        budget.note("missing-blank-line" if kept else "no-header")
+        return False
+    return True
+
+
+def _field_follows(raw: bytes, position: int, lines: int) -> bool:
+    """Whether a field that mail knows comes within `lines` lines and before a blank one."""
+    for line in raw[position:position + 4000].split(b"\n")[:lines]:
+        if not line.strip():
+            return False
+        if _KNOWN.match(line):
+            return True
+    return False
+
+
+def _joined(kept: list[bytes]) -> bytes:
+    return b"".join(line + b"\n" for line in kept)

@@ -1,0 +1,83 @@
+"""The tolerant way: the standard library's feed parser (policy compat32) builds the tree, we turn it into Parts."""
+
+from email.feedparser import BytesFeedParser
+from email.message import Message
+from email.policy import Compat32, compat32
+from typing import Any
+
+from jobs.mail.message import RejectedMail
+from jobs.mail.structure import NESTED_TYPES, Budget, Part, default_type_in, make_part
+from jobs.mail.parameters import content_type_of
+from jobs.mail.transfer import decode_transfer, encoding_name
+
+_CHUNK = 64 * 1024
+
+
+class _CountedMessage(Message):
+    """A Message that counts against the budget as it grows, and opens only what we want opened."""
+
+    budget: Budget
+
+    def set_raw(self, name: str, value: str) -> None:
+        self.budget.count_fields(1)
+        super().set_raw(name, value)  # type: ignore[misc]
+
+    def get_content_type(self) -> str:
+        """The feed parser asks this to decide what to open: not reports (their parts are text), nor encoded mails."""
+        default = self.get_default_type()
+        kind = content_type_of(self._first("content-type"), default)[0]
+        if kind.startswith("message/") and (kind not in NESTED_TYPES or self._encoded()):
+            return "application/octet-stream"
+        return kind
+
+    def get_boundary(self, failobj: Any = None) -> Any:
+        boundary = content_type_of(self._first("content-type"))[1].get("boundary", "").rstrip()
+        return boundary or failobj
+
+    def _first(self, name: str) -> str:
+        return next((value for key, value in self.raw_items() if key.lower() == name), "")
+
+    def _encoded(self) -> bool:
+        return bool(encoding_name(self._first("content-transfer-encoding")))
+
+
+def build_tree(raw: bytes, budget: Budget, depth: int = 0, default_type: str = "text/plain") -> Part:
+    """Parse a whole mail; raises RejectedMail over a limit, nothing else."""
+    def counted(policy: Compat32 = compat32) -> _CountedMessage:
+        budget.count_part()
+        message = _CountedMessage(policy=policy)
+        message.budget = budget
+        return message
+
+    parser = BytesFeedParser(_factory=counted, policy=compat32)
+    budget.parts -= 1  # The feed parser tries its factory once to learn its signature.
+    try:
+        for start in range(0, len(raw), _CHUNK):
+            parser.feed(raw[start:start + _CHUNK])
+            budget.check_time()
+        message = parser.close()
+    except RecursionError:
+        raise RejectedMail("too-deep", f"the MIME parts are nested more than {budget.limits.max_depth} deep") from None
+    return _convert(message, budget, depth, default_type)
+
+
+def _convert(message: Message, budget: Budget, depth: int, default_type: str) -> Part:
+    budget.check_depth(depth)
+    part = make_part([(name, value.rstrip("\r\n")) for name, value in message.raw_items()], default_type)
+    payload: Any = message.get_payload()
+    if isinstance(payload, list):
+        inner = default_type_in(part.content_type)
+        part.children = [_convert(child, budget, depth + 1, inner) for child in payload]
+        return part
+    if isinstance(payload, str):
+        part.payload = payload.encode("ascii", "surrogateescape") if payload.isascii() else payload.encode(
+            "utf-8", "surrogateescape")
+    if part.content_type in NESTED_TYPES:
+        _open_encoded_message(part, budget, depth)
+    return part
+
+
+def _open_encoded_message(part: Part, budget: Budget, depth: int) -> None:
+    """A nested mail in base64 (against RFC 2046, 5.2.1, but gateways do it)."""
+    budget.check_depth(depth + 1)
+    part.children = [build_tree(decode_transfer(part.payload, part.encoding)[0], budget, depth + 1)]
