@@ -29,9 +29,7 @@ _TO_TEXT: dict[int, str] = {
 _TO_DISK = {good: chr(bad) for bad, good in zip(_SURROGATES, _STANDINS, strict=True)}
 
 # ":2," by the standard; ";2," and "!2," where the file system refuses a colon; "_2,S" in exported files.
-_INFO = re.compile(
-    r"(?s)(?P<base>.+?)(?:[:;!](?P<version>[12]),(?P<info>.*)|_2,(?P<exported>[A-Za-z]*)(?:\.eml)?)\Z"
-)
+_INFO = re.compile(r"(?s)(?P<base>.+?)(?:[:;!](?P<version>[12]),(?P<info>.*)|_2,(?P<exported>[A-Za-z]*)(?:\.eml)?)\Z")
 _ATTRIBUTES = re.compile(r"(?:,[SWU]=\d+)+\Z")
 _LETTERS = re.compile(r"[A-Za-z]*")
 _MAILDIR_NAME = re.compile(r"\d{6,12}\.[^.\s]+\.\S")
@@ -148,14 +146,18 @@ def is_mail_file(name: str) -> bool:
 
 
 def kind_of(root: Path | str) -> Kind:
-    """Whether root is a Maildir or a flat folder of .eml files.
+    """Whether root is a Maildir (or holds some in its folders) or a flat folder of .eml files.
 
     Raises MaildirMissing, NotAFolder, MaildirUnreadable or NotAMaildir.
     """
     subdirs, files = _list_root(root)
-    if not subdirs.isdisjoint(MAIL_SUBDIRS) or any(_has_mail_subdir(root, name) for name in sorted(subdirs)):
+    if not subdirs.isdisjoint(MAIL_SUBDIRS):
         return "maildir"
-    if files or any(_has_mail_file(root, name) for name in subdirs if not name.startswith(".")):
+    if files:
+        return "folder"
+    if any(_has_mail_subdir(root, name) for name in subdirs):
+        return "maildir"
+    if any(_has_mail_file(root, name) for name in subdirs if not name.startswith(".")):
         return "folder"
     raise NotAMaildir(root)
 
@@ -246,15 +248,17 @@ def folders(root: Path | str) -> list[str]:
     return sorted(set(mail if kind == "folder" else (path.rpartition("/")[0] for path in mail)))
 
 
-def scan(root: Path | str, errors: list[FolderUnreadable] | None = None) -> Iterator[str]:
+def scan(root: Path | str, errors: list[FolderUnreadable] | None = None, kind: Kind | None = None) -> Iterator[str]:
     """Paths of all mail files, from the directory entries alone: no stat, no reading.
 
     Skipped: tmp/, dot-files, sub-directories, FIFOs, sockets and every symlink, wherever it leads. A folder that
     cannot be read is added to `errors` after the others; without that list ScanIncomplete is raised at the end.
     A path may come twice if its mail is moved meanwhile. Raises what `kind_of` raises, so that an empty mount
-    point is never taken for a Maildir whose mails are gone.
+    point is never taken for a Maildir whose mails are gone. Give the `kind` that was found first: a sub-directory
+    that is made later must not turn a flat folder into a Maildir.
     """
-    kind = kind_of(root)
+    looks_like = kind_of(root)
+    kind = kind or looks_like
     found: list[FolderUnreadable] = []
     for place in places(root, kind, found):
         if place.mail:

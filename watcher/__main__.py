@@ -1,0 +1,66 @@
+"""python -m watcher: wiring, and nothing else. Signals: SIGUSR1 and SIGHUP rescan, SIGTERM and SIGINT stop."""
+
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from jobs import heartbeat, ledger, queues, recovery, resources
+from models import Maildir
+from settings import SettingError, Settings
+from watcher.maildir import MaildirError
+from watcher.observe import ObserverBroken
+from watcher.service import SIGNALS, Archive, Watcher
+
+logger = logging.getLogger("watcher")
+
+
+def main() -> int:
+    """Run the watcher; the exit code: 0 stopped by a signal, 1 broken (start again), 2 a setting is wrong."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        settings = resources.settings()
+        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        maildirs = {one.name: (one.path, one.watch) for one in settings.maildirs}
+        watcher = Watcher(maildirs, connect(settings), settings)
+        watcher.start()
+    except SettingError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except MaildirError as error:
+        print(f"MAILDIR_PATH: {error}", file=sys.stderr)
+        return 2
+    try:
+        return watcher.run()
+    except ObserverBroken as error:
+        logger.critical("%s", error)
+        watcher.stop()
+        return 1
+
+
+def connect(settings: Settings) -> Archive:
+    """The archive as the watcher needs it; nothing is opened before its first use."""
+    return Archive(
+        register=_register,
+        missing=missing,
+        submit=queues.submit_import,
+        recover=recovery.recover_imports,
+        beat=lambda facts: heartbeat.beat("watcher", facts),
+    )
+
+
+def missing(maildir: str, root: Path) -> list[str]:
+    """Paths where disk and database differ and that no queued job has."""
+    # The queue first: a job that ends in between has its rows in the database by then, at worst a path comes twice.
+    queued = queues.queued_paths().get(maildir, set())
+    resources.database()
+    return [path for path in ledger.difference(root, maildir).paths if path not in queued]
+
+
+def _register(name: str, root: Path, kind: str) -> None:
+    resources.database()
+    Maildir.register(name, str(root), kind)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

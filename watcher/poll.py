@@ -1,0 +1,98 @@
+"""Polling: for network file systems, which send no events, and for Maildirs beyond the inotify limits."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from watcher import maildir
+from watcher.maildir import FolderUnreadable, Kind, MaildirError
+
+logger = logging.getLogger(__name__)
+
+
+class PolledMaildir:
+    """Lists one Maildir every `interval` seconds and offers what came and what went."""
+
+    mode = "poll"
+
+    def __init__(self, name: str, root: Path, kind: Kind, offer: Callable[[str], None], interval: float) -> None:
+        self.name, self.root, self.kind, self.interval = name, root, kind, interval
+        self.overflows = 0
+        self._offer = offer
+        self._known: set[str] = set()
+        self._growing: dict[str, int] = {}  # path -> size, of files that are new since the last look
+        self._trouble = ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"poll-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Note what is there (the scan at start deals with it), then poll in a thread."""
+        try:
+            self._known = self._list()
+        except MaildirError as error:
+            self._report(str(error))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop polling."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(1)
+
+    def check(self) -> None:
+        """Start the thread again if it died."""
+        if not self._thread.is_alive() and not self._stop.is_set():
+            logger.error("polling of %s had stopped; starting it again", self.name)
+            self._thread = threading.Thread(target=self._run, name=f"poll-{self.name}", daemon=True)
+            self._thread.start()
+
+    def folder_count(self) -> int:
+        """How many folders held mail at the last look."""
+        return len({path.rpartition("/")[0].removesuffix("/cur").removesuffix("/new") for path in self._known})
+
+    def look(self) -> None:
+        """List once and offer the differences. A file that has grown since the last look is offered again."""
+        now = self._list()
+        came, went = now - self._known, self._known - now
+        grown = [path for path, size in self._growing.items() if path in now and self._size(path) != size]
+        self._growing = {path: self._size(path) for path in (*came, *grown)}
+        self._known = now
+        for path in (*came, *grown, *went):
+            self._offer(path)
+
+    def _list(self) -> set[str]:
+        """All paths; those of a folder that cannot be read are taken to be still there."""
+        errors: list[FolderUnreadable] = []
+        paths = set(maildir.scan(self.root, errors, self.kind))
+        unreadable = {error.folder for error in errors}
+        if unreadable:
+            paths.update(path for path in self._known if _folder(path) in unreadable)
+        self._report("; ".join(str(error) for error in errors))
+        return paths
+
+    def _size(self, path: str) -> int:
+        try:
+            return os.lstat(os.path.join(self.root, maildir.to_disk(path))).st_size
+        except OSError:
+            return -1
+
+    def _run(self) -> None:
+        while not self._stop.wait(self.interval):
+            try:
+                self.look()
+            except MaildirError as error:  # unmounted, say: the mails are not gone, they are out of reach
+                self._report(str(error))
+            except Exception:
+                logger.exception("polling %s failed; trying again in %g s", self.name, self.interval)
+
+    def _report(self, trouble: str) -> None:
+        if trouble and trouble != self._trouble:
+            logger.warning("polling %s: %s", self.name, trouble)
+        self._trouble = trouble
+
+
+def _folder(path: str) -> str | None:
+    parsed = maildir.parse_path(path)
+    return parsed.folder if parsed else None

@@ -1,0 +1,88 @@
+"""Rescans: which Maildirs have to be compared with the database, and sending what the comparison finds."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from itertools import islice
+
+from watcher.maildir import MaildirError
+
+logger = logging.getLogger(__name__)
+
+REST_SHARE = 5  # after a rescan, rest five times as long as it took: a storm of overflows must not eat the machine
+
+
+class Rescans:
+    """The wanted rescans. `missing(maildir)` gives the paths to offer, `submit(maildir, paths, live)` queues a batch.
+
+    `want` may be called from any thread; `run_due` from one. A rescan that fails stays wanted.
+    """
+
+    def __init__(
+        self,
+        missing: Callable[[str], list[str]],
+        submit: Callable[[str, list[str], bool], None],
+        batch_size: int,
+        every: float,
+    ) -> None:
+        self.done = 0
+        self._missing, self._submit, self._batch_size, self._every = missing, submit, batch_size, every
+        self._wanted: dict[str, str] = {}
+        self._not_before: dict[str, float] = {}
+        self._last: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def want(self, maildir: str, reason: str) -> None:
+        """Ask for a rescan; several reasons make one rescan."""
+        with self._lock:
+            if maildir not in self._wanted:
+                self._wanted[maildir] = reason
+
+    def wanted(self) -> dict[str, str]:
+        """Which Maildirs wait for a rescan, and why."""
+        with self._lock:
+            return dict(self._wanted)
+
+    def run_due(self) -> None:
+        """Run the rescans that are wanted or due by the clock.
+
+        A Maildir out of reach (MaildirError) does not keep the others from theirs; it is raised at the end.
+        """
+        now = time.monotonic()
+        for maildir, last in list(self._last.items()):
+            if now - last >= self._every:
+                self.want(maildir, "periodic")
+        out_of_reach = None
+        for maildir, reason in self.wanted().items():
+            if now < self._not_before.get(maildir, 0.0):
+                continue
+            try:
+                self._run(maildir, reason)
+            except MaildirError as error:
+                out_of_reach = error
+                self._not_before[maildir] = time.monotonic() + REST_SHARE
+        if out_of_reach:
+            raise out_of_reach
+
+    def _run(self, maildir: str, reason: str) -> None:
+        with self._lock:  # before the scan: an overflow while it runs needs another one
+            self._wanted.pop(maildir, None)
+        began = time.monotonic()
+        try:
+            count = self._send(maildir)
+        except Exception:
+            self.want(maildir, reason)
+            raise
+        ended = self._last[maildir] = time.monotonic()
+        self._not_before[maildir] = ended + REST_SHARE * (ended - began)
+        self.done += 1
+        logger.info("rescan of %s (%s): %d paths queued, %.3f s", maildir, reason, count, ended - began)
+
+    def _send(self, maildir: str) -> int:
+        """Queue what is missing, in batches at the back of the queue."""
+        paths = self._missing(maildir)
+        rest = iter(paths)
+        while batch := list(islice(rest, self._batch_size)):
+            self._submit(maildir, batch, False)
+        return len(paths)

@@ -1,0 +1,136 @@
+"""The watcher as a whole: observe first, then scan, and keep both going whatever happens to Redis or PostgreSQL."""
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from watcher.batch import Batcher
+from watcher.maildir import MaildirError, kind_of
+from watcher.observe import Observer
+from watcher.rescan import Rescans
+
+logger = logging.getLogger(__name__)
+
+TICK = 1.0  # seconds
+LAST_DELAY = 15.0  # the longest pause between attempts to reach Redis and PostgreSQL
+FLUSH_SECONDS = 1.0  # for the buffer at the end; the supervisor kills after some more
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What the watcher needs of the rest of the system; each may raise when Redis or PostgreSQL are away."""
+
+    register: Callable[[str, Path, str], None]  # name, root, kind
+    missing: Callable[[str, Path], list[str]]  # paths where disk and database differ and that no job has
+    submit: Callable[[str, list[str], bool], None]  # maildir, paths, live
+    recover: Callable[[], int]  # jobs put back whose worker died
+    beat: Callable[[dict[str, Any]], None]
+
+
+class Watcher:
+    """One process: the observing threads, the sending thread, the upkeep thread, and `run` for the signals."""
+
+    def __init__(self, maildirs: dict[str, tuple[Path, str]], archive: Archive, settings: Any) -> None:
+        self._roots, self._archive = maildirs, archive
+        size = settings.batch_size
+        self._rescans = Rescans(self._missing, archive.submit, size, settings.rescan_seconds)
+        self._batcher = Batcher(archive.submit, rescan=self._rescans.want, batch_size=size)
+        self.observer = Observer(self._batcher.offer, self._rescans.want, settings.poll_seconds)
+        self._stopping = threading.Event()
+        self._upkeep = threading.Thread(target=self._keep_up, name="upkeep", daemon=True)
+        self._registered = False
+        self._trouble = ""
+        self._failures = 0
+
+    def start(self) -> None:
+        """Observe at once: what comes before the queue can be reached waits in the buffer, the rest is scanned.
+
+        Raises MaildirError.
+        """
+        for name, (root, watch) in self._roots.items():
+            self.observer.add(name, root, watch)
+            self._rescans.want(name, "start")
+        self._upkeep.start()
+
+    def run(self) -> int:
+        """Serve signals until SIGTERM or SIGINT; the exit code. SIGNALS must be blocked before a thread starts."""
+        while True:
+            self.observer.check()
+            # Waiting for signals instead of handling them: no handler can run into a lock that its thread holds.
+            caught = signal.sigtimedwait(SIGNALS, TICK)
+            if caught is None:
+                continue
+            if caught.si_signo in (signal.SIGTERM, signal.SIGINT):
+                return self.stop()
+            # A running process's environment does not change: SIGHUP, too, can only mean "look again".
+            for name in self._roots:
+                self._rescans.want(name, signal.Signals(caught.si_signo).name)
+
+    def stop(self) -> int:
+        """Stop observing and empty the buffer into the queue; what cannot be sent is found by the next start's scan."""
+        self._stopping.set()
+        self.observer.stop()
+        left = self._batcher.close(FLUSH_SECONDS) if self._registered else self._batcher.pending()
+        logger.info("stopped; %d paths were not sent and are left to the next start", left)
+        return 0
+
+    def facts(self) -> dict[str, Any]:
+        """The heartbeat's content."""
+        return {
+            "pending": self._batcher.pending(),
+            "maildirs": self.observer.facts(),
+            "last_event_at": self.observer.last_event_at,
+            "rescans": self._rescans.done,
+            "rescans_wanted": self._rescans.wanted(),
+            "trouble": self._trouble,
+        }
+
+    def _missing(self, name: str) -> list[str]:
+        return self._archive.missing(name, self._roots[name][0])
+
+    def _keep_up(self) -> None:
+        """All that needs Redis or PostgreSQL, away from the threads that observe and that answer signals."""
+        while not self._stopping.is_set():
+            pause = TICK
+            try:
+                self._work()
+            except MaildirError as error:  # unmounted or removed: the observer waits for its return
+                self._complain(f"cannot scan: {error}")
+            except Exception as error:
+                logger.debug("upkeep failed", exc_info=True)
+                self._failures += 1
+                pause = min(LAST_DELAY, TICK * 2 ** min(self._failures, 10) / 2)
+                self._complain(f"cannot go on: {type(error).__name__}: {str(error).strip()}")
+            else:
+                self._recovered()
+            self._stopping.wait(pause)
+
+    def _work(self) -> None:
+        if not self._registered:
+            self._register()
+        self._archive.beat(self.facts())
+        self._archive.recover()
+        self._rescans.run_due()
+
+    def _register(self) -> None:
+        for name, (root, _) in self._roots.items():
+            self._archive.register(name, root, kind_of(root))
+        self._batcher.start()
+        self._registered = True
+
+    def _complain(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            logger.warning("%s; trying again", trouble)
+        self._trouble = trouble
+
+    def _recovered(self) -> None:
+        if self._failures:
+            logger.info("Redis and PostgreSQL are back after %d attempts", self._failures)
+            for name in self._roots:
+                self._rescans.want(name, "services are back")
+        self._failures, self._trouble = 0, ""
