@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The front door: ./run.sh starts the service; ./run.sh test [pytest's arguments]; ./run.sh WORD ... is `python -m cli`.
+# The front door: `./run.sh` starts the service; `./run.sh test [pytest's arguments]`; `./run.sh setup` only installs;
+# every other word is a command of cli/.
 set -euo pipefail
 here="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)"
 venv="$here/.venv/bin/python"
@@ -31,6 +32,9 @@ case "$word" in
         set_up all
         cd -- "$here"
         exec "$venv" -P -m pytest "$@"
+        ;;
+    setup)
+        set_up all
         ;;
     *)
         set_up core

@@ -146,7 +146,15 @@ def _whole(metadata: Path) -> bool:
 
 
 def _pip(arguments: list[str], heard: Callable[[str], None]) -> None:
-    command = [_python(), "-m", "pip", "install", "--no-input", "--progress-bar=off", "--disable-pip-version-check"]
+    command = [
+        str(_python()),
+        "-m",
+        "pip",
+        "install",
+        "--no-input",
+        "--progress-bar=off",
+        "--disable-pip-version-check",
+    ]
     tail: list[str] = []
     with subprocess.Popen(
         [*command, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -10,16 +10,16 @@ imports nothing of RQ by itself: it waits for RQ's modules and changes three def
 
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType
+from typing import Any
 
 
-def _set_defaults(module: ModuleType) -> None:
+def _set_defaults(module: Any) -> None:
     module.DEFAULT_SERIALIZER_CLASS = "rq.serializers.JSONSerializer"
     module.DEFAULT_WORKER_TTL = 45
     module.DEFAULT_MAINTENANCE_TASK_INTERVAL = 30
 
 
-def _set_serializer(module: ModuleType) -> None:
+def _set_serializer(module: Any) -> None:
     # resolve_serializer(None) reads this name: what names no serializer fails closed, instead of unpickling
     module.DefaultSerializer = module.PickleSerializer = module.JSONSerializer
 
@@ -39,7 +39,7 @@ class _Finder:
             return spec
         run = spec.loader.exec_module
 
-        def exec_module(module: ModuleType) -> None:
+        def exec_module(module: Any) -> None:
             run(module)
             _CHANGES[name](module)
 
@@ -48,4 +48,4 @@ class _Finder:
 
 
 if _Finder not in sys.meta_path:
-    sys.meta_path.insert(0, _Finder)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _Finder)

@@ -1,0 +1,63 @@
+"""What a killed supervisor left running: found by its own marks, stopped before a new start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+MARK = "MRILU_INSTANCE"  # in the environment of every program of ours: the data folder it belongs to
+_SERVERS = {"postgres", "valkey-server"}
+
+
+def left_running(data: Path, server_paths: Iterable[Path]) -> list[psutil.Process]:
+    """Return this instance's processes; another instance's, and strangers with a recycled pid, are not among them."""
+    marks = [str(path) for path in server_paths]
+    return [process for process in psutil.process_iter() if _is_ours(process, str(data), marks)]
+
+
+def _is_ours(process: psutil.Process, data: str, server_marks: list[str]) -> bool:
+    if process.pid == psutil.Process().pid:
+        return False
+    try:
+        if _is_server(process):
+            # a server's environment is closed to root without CAP_SYS_PTRACE, its command line is not
+            line = " ".join(process.cmdline())
+            return any(mark in line for mark in server_marks)
+        return process.environ().get(MARK) == data
+    except (psutil.Error, OSError):
+        return False
+
+
+def _is_server(process: psutil.Process) -> bool:
+    return process.name() in _SERVERS
+
+
+def stop_all(processes: list[psutil.Process], seconds: float = 10.0) -> None:
+    """Stop our programs, then the servers (SIGINT is PostgreSQL's fast shutdown); kill what does not end in time."""
+    servers = [process for process in processes if _named_server(process)]
+    for group in ([process for process in processes if process not in servers], servers):
+        for process in group:
+            _signal(process)
+        _, alive = psutil.wait_procs(group, timeout=seconds)
+        for process in alive:
+            process.kill()
+        psutil.wait_procs(alive, timeout=2)
+
+
+def _named_server(process: psutil.Process) -> bool:
+    try:
+        return _is_server(process)
+    except psutil.Error:
+        return False
+
+
+def _signal(process: psutil.Process) -> None:
+    try:
+        if process.name() == "postgres":
+            process.send_signal(psutil.signal.SIGINT)
+        else:
+            process.terminate()
+    except psutil.Error:
+        return

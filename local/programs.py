@@ -1,0 +1,147 @@
+"""What runs under supervisor: one table of our programs, and the configuration made from it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.account import Account, ServerError, bare_environment
+
+APP = "app"  # the group that starts when the servers are ready, and stops before them
+WARM_SECONDS = 6  # a worker's time to finish its job at a stop; the ledger heals what it could not finish
+
+
+@dataclass(frozen=True)
+class Program:
+    """One of our programs: what it runs (Python's arguments) and the module it waits to exist, if any."""
+
+    name: str
+    arguments: str
+    needs: str = ""
+    restart: str = "true"
+    environment: str = ""
+
+
+PROGRAMS = (
+    Program("watcher", "-m watcher", needs="watcher/__main__.py"),
+    # SimpleWorker: no fork for each job, so 2 ms instead of 8 from the queue to the job's first line
+    Program("mail", "-m rq.cli worker-pool mail -n {mail_workers} -w rq.worker.SimpleWorker -S json -l WARNING"),
+    Program("default", "-m rq.cli worker default -S json --with-scheduler --logging_level WARNING"),
+    # the model is loaded once and kept; a fork after that can hang
+    Program("embed", "-m rq.cli worker embed -w rq.worker.SimpleWorker -S json --logging_level WARNING"),
+    # cron times are in the process's zone, and an hourly job can wait two hours when daylight saving ends
+    Program("scheduler", "-m jobs.schedule", needs="jobs/schedule.py", environment="TZ=UTC"),
+    Program("install", "{project}/local/install.py background {progress}", restart="unexpected"),
+)
+
+_HEAD = """\
+; Written at each start of ./run.sh from local/programs.py: change that instead.
+[supervisord]
+nodaemon = true
+silent = true
+identifier = mrilu
+logfile = {logs}/supervisord.log
+logfile_maxbytes = 5MB
+logfile_backups = 2
+pidfile = {data}/supervisord.pid
+childlogdir = {logs}
+{user}
+[unix_http_server]
+file = {control}
+chmod = 0700
+
+[supervisorctl]
+serverurl = unix://{control}
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+"""
+
+_PROGRAM = """
+[program:{name}]
+command = {command}
+directory = {directory}
+autorestart = {restart}
+startretries = {retries}
+startsecs = {startsecs}
+stopsignal = {signal}
+stopwaitsecs = {patience}
+stopasgroup = false
+killasgroup = true
+redirect_stderr = true
+stdout_logfile = {log}
+stdout_logfile_maxbytes = 10MB
+stdout_logfile_backups = 3
+{more}
+"""
+
+
+@dataclass(frozen=True)
+class ServerProgram:
+    """An embedded server as supervisor runs it."""
+
+    name: str
+    command: Sequence[str]
+    stop_signal: str
+    patience: int
+    priority: int
+
+
+def wanted(project: Path, skip: Sequence[str] = ()) -> list[Program]:
+    """The rows of the table whose module exists, but those to skip."""
+    return [row for row in PROGRAMS if row.name not in skip and (not row.needs or (project / row.needs).exists())]
+
+
+def configuration(
+    *,
+    project: Path,
+    data: Path,
+    control: Path,
+    servers: Sequence[ServerProgram],
+    account: Account,
+    programs: Sequence[Program],
+    mail_workers: int,
+) -> str:
+    """Return the text of supervisord.conf; raises ServerError for a path that its syntax cannot hold."""
+    logs = data / "log"
+    user = f"user = {account.name}" if account.drops else ""
+    text = _HEAD.format(
+        logs=_value(logs), data=_value(data), control=_value(control), user="user = root\n" if account.drops else ""
+    )
+    for server in servers:
+        # env -i: no PGDATA, locale or LD_PRELOAD of whoever started us
+        clean = [f"{key}={value}" for key, value in bare_environment().items()]
+        text += _PROGRAM.format(
+            name=server.name, command=_line(["/usr/bin/env", "-i", *clean, *server.command]), directory="/",
+            restart="true", retries=20, startsecs=1, signal=server.stop_signal, patience=server.patience,
+            log=_value(logs / f"{server.name}.log"), more=f"priority = {server.priority}\n{user}",
+        )  # fmt: skip
+    for row in programs:
+        text += _PROGRAM.format(
+            name=row.name, command=_line(_command(row, project, data, mail_workers)), directory=_value(project),
+            restart=row.restart, retries=1000, startsecs=0 if row.restart == "unexpected" else 1, signal="TERM",
+            patience=WARM_SECONDS, log=_value(logs / f"{row.name}.log"),
+            more="autostart = false" + (f"\nenvironment = {row.environment}" if row.environment else ""),
+        )  # fmt: skip
+    names = ",".join(row.name for row in programs)
+    return f"{text}\n[group:{APP}]\nprograms = {names}\npriority = 900\n"
+
+
+def _command(row: Program, project: Path, data: Path, mail_workers: int) -> list[str]:
+    values = {"mail_workers": mail_workers, "project": project, "progress": data / "install.json"}
+    return [sys.executable, "-P", *(word.format(**values) for word in row.arguments.split())]
+
+
+def _line(command: Sequence[str]) -> str:
+    return _value(shlex.join(command))
+
+
+def _value(text: object) -> str:
+    """Escape for supervisor's configuration, which expands %(name)s and cuts a line at ` ;`."""
+    shown = str(text)
+    if " ;" in shown or "\n" in shown or "\r" in shown:
+        raise ServerError(f"supervisor cannot take the path {shown!r}: move the project or set DATA_DIR")
+    return shown.replace("%", "%%")

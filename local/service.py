@@ -1,0 +1,235 @@
+"""`./run.sh up`: everything in order, in the foreground, until it is told to stop."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import signal
+import sys
+import threading
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from local import checks, instance, programs
+from local.account import ServerError
+from local.instance import Instance
+from local.orphans import left_running, stop_all
+from local.signals import Signals
+from local.supervision import Supervisor, launch, program_states
+from settings import PROJECT, SettingError, Settings, load
+
+SLOW_SECONDS = 30.0  # for our programs to report; longer is worth a line, and no reason to stop
+
+
+def up() -> int:
+    """Start the service, stay until SIGINT or SIGTERM, stop it in order; returns the exit code."""
+    began = time.monotonic()
+    signals = Signals()
+    try:
+        settings = load()
+        _call_if_there("check", settings)
+        with checks.only_one(checks.usable_folder(settings.data_dir)):
+            return _serve(settings, signals, began)
+    except (ServerError, SettingError) as error:
+        print(f"mrilu: {error}", file=sys.stderr)
+        return 1
+
+
+def _serve(settings: Settings, signals: Signals, began: float) -> int:
+    checks.enough_room(settings.data_dir)
+    service = instance.of(settings)
+    _tidy(service)
+    _prepare(service)
+    supervisor = _launch(service)
+    try:
+        if _start(service, supervisor, signals):
+            _announce(service, time.monotonic() - began)
+            threading.Thread(target=_call_if_there, args=("report", service.reached), daemon=True).start()
+            while supervisor.alive and not signals.stop:
+                signals.sleep(60)
+    finally:
+        ended = not supervisor.alive
+        _stop(supervisor)
+    if ended and not signals.stop:
+        raise ServerError(f"the supervisor ended by itself: see {service.data / 'log' / 'supervisord.log'}")
+    return 0
+
+
+def _tidy(service: Instance) -> None:
+    """Stop what a killed supervisor left behind: two servers on one folder would be the end of it."""
+    leftovers = left_running(service.data, service.server_marks())
+    if leftovers:
+        print(f"stopping {len(leftovers)} processes that an earlier, killed start left running", flush=True)
+        stop_all(leftovers)
+    (service.data / "supervisord.pid").unlink(missing_ok=True)
+
+
+def _prepare(service: Instance) -> None:
+    if service.cluster:
+        service.cluster.prepare()
+    else:
+        checks.usable_database(str(service.settings.database_url))
+    if not service.valkey:
+        checks.usable_redis(str(service.settings.redis_url))
+    service.note()
+
+
+def _launch(service: Instance) -> Supervisor:
+    text = programs.configuration(
+        project=PROJECT,
+        data=service.data,
+        control=service.control,
+        servers=list(service.server_programs()),
+        account=service.account,
+        programs=programs.wanted(PROJECT),
+        mail_workers=service.settings.mail_workers,
+    )
+    file = service.data / "supervisord.conf"
+    file.write_text(text)
+    return launch(file, service.control, service.environment(), service.data / "log" / "supervisord.out")
+
+
+def _start(service: Instance, supervisor: Supervisor, signals: Signals) -> bool:
+    """Wait for the servers, migrate, start our programs; returns False when told to stop meanwhile."""
+    for name, server in (("postgresql", service.cluster), ("valkey", service.valkey)):
+        if server and not signals.until(lambda s=server, n=name: s.ready() or _give_up(service, supervisor, n)):  # type: ignore[misc]
+            return False
+    _migrate(str(service.reached.database_url))
+    if signals.stop or not signals.until(lambda: bool(supervisor.states()) or not supervisor.alive):
+        return False
+    began = time.time()
+    supervisor.start_group(programs.APP, but={"install"} if _all_installed() else set())
+    return _wait_for_programs(service, supervisor, signals, began)
+
+
+def _give_up(service: Instance, supervisor: Supervisor, name: str) -> bool:
+    """Raise ServerError when supervisor no longer tries to start the server `name`."""
+    if supervisor.alive and supervisor.states().get(name) != "FATAL":
+        return False
+    log = service.data / "log" / f"{name if supervisor.alive else 'supervisord'}.log"
+    raise ServerError(f"{name} does not start: {_last_line(log)} (see {log})")
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return "it left no log"
+    telling = [line for line in lines[-20:] if "FATAL" in line or "ERROR" in line]
+    return (telling or lines or ["its log is empty"])[-1]
+
+
+def _migrate(url: str) -> None:
+    import migrations
+    import models
+
+    migrations.apply(models.bind(url))
+
+
+def _wait_for_programs(service: Instance, supervisor: Supervisor, signals: Signals, began: float) -> bool:
+    """Wait until the workers are known to Redis; says what is amiss after a while, and goes on."""
+    import redis
+
+    expected = service.settings.mail_workers + 2
+    with redis.Redis.from_url(str(service.reached.redis_url)) as link:
+        deadline = time.monotonic() + SLOW_SECONDS
+        if not signals.until(lambda: _workers_since(link, began) >= expected or time.monotonic() > deadline):
+            return False
+    amiss = [name for name, state in supervisor.states().items() if state in ("BACKOFF", "FATAL")]
+    for name in amiss:
+        log = service.data / "log" / f"{name}.log"
+        print(f"{name} keeps ending: {_last_line(log)} (see {log})", file=sys.stderr, flush=True)
+    return True
+
+
+def _workers_since(link: Any, began: float) -> int:
+    """How many workers registered after the Unix time `began`; a killed worker's entry lingers for a while."""
+    since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(began - 1)).encode()
+    births = [link.hget(key, "birth") for key in link.smembers("rq:workers")]
+    return sum(birth is not None and birth >= since for birth in births)
+
+
+def _announce(service: Instance, seconds: float) -> None:
+    reached = service.reached
+    folders = [("data", service.data), ("logs", service.data / "log"), ("control", service.control)]
+    if service.cluster:
+        folders.append(("PostgreSQL", service.cluster.data))
+    if service.valkey:
+        folders.append(("Valkey", service.valkey.folder))
+    print(f"mrilu is up after {seconds:.1f} s")
+    for name, path in folders:
+        print(f"  {name:<12}{path}")
+    if service.cluster:
+        print(f"  {'database':<12}{reached.database_url}")
+    if service.valkey:
+        print(f"  {'redis':<12}{reached.redis_url}")
+    print('  look at it: ./run.sh status;  use it: eval "$(./run.sh env)"; psql "$DATABASE_URL"; rq info')
+    print("  stop it: Ctrl-C", flush=True)
+
+
+def _call_if_there(function: str, settings: Settings) -> None:
+    """Call a function of cli.first_look; the front door also works without it."""
+    if find_spec("cli.first_look"):
+        found = getattr(importlib.import_module("cli.first_look"), function, None)
+        if found:
+            found(settings)
+
+
+def _stop(supervisor: Supervisor) -> None:
+    if supervisor.alive:
+        print("stopping ...", flush=True)
+    supervisor.stop()
+
+
+def _all_installed() -> bool:
+    from local.install import installed
+
+    return installed("heavy")
+
+
+def environment() -> dict[str, str]:
+    """Return DATABASE_URL, REDIS_URL, RQ_REDIS_URL and PATH for a shell; raises ServerError, SettingError."""
+    return instance.environment_of(load())
+
+
+def install_progress() -> dict[str, Any]:
+    """Return how far the background installation is: state (done, running, waiting, missing), package, done, total."""
+    from local.install import pins
+
+    total = len(pins("heavy"))
+    if _all_installed():
+        return {"state": "done", "package": "", "done": total, "total": total, "error": ""}
+    try:
+        return dict(json.loads((load().data_dir / "install.json").read_text()))
+    except (OSError, ValueError):
+        return {"state": "missing", "package": "", "done": 0, "total": total, "error": ""}
+
+
+def states() -> dict[str, str]:
+    """Return the state of each supervised program, in supervisor's words; empty when the service is down."""
+    control = instance.noted(load().data_dir).get("control")
+    return program_states(Path(control)) if control else {}
+
+
+def stop(seconds: float = 60.0) -> bool:
+    """Stop the service that runs in the data folder, and wait for its end; returns False when none runs."""
+    import os
+
+    data = load().data_dir
+    if not (data / "lock").exists():
+        return False
+    deadline = time.monotonic() + seconds
+    asked = False
+    while time.monotonic() < deadline:
+        try:
+            checks.only_one(data).close()
+            return asked
+        except ServerError:
+            holder = (data / "lock").read_text().strip()
+            if not asked and holder.isdecimal():
+                os.kill(int(holder), signal.SIGTERM)
+                asked = True
+            time.sleep(0.1)
+    raise ServerError(f"the service in {data} did not stop within {seconds:.0f} s")
