@@ -44,7 +44,7 @@ def enough_room(data: Path, least: int = LEAST_FREE) -> None:
 
 
 def only_one(data: Path) -> IO[str]:
-    """Take the lock of this data folder for as long as the returned file is open; raises ServerError when it is taken."""
+    """Take the lock of this data folder while the returned file is open; raises ServerError when it is taken."""
     lock = open(data / "lock", "a+")  # noqa: SIM115 - open for the life of the service
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -28,10 +28,12 @@ class Program:
 PROGRAMS = (
     Program("watcher", "-m watcher", needs="watcher/__main__.py"),
     # SimpleWorker: no fork for each job, so 2 ms instead of 8 from the queue to the job's first line
-    Program("mail", "-m rq.cli worker-pool mail -n {mail_workers} -w rq.worker.SimpleWorker -S json -l WARNING"),
-    Program("default", "-m rq.cli worker default -S json --with-scheduler --logging_level WARNING"),
+    Program(
+        "mail", "-m rq.cli worker-pool mail -P {project} -n {mail_workers} -w rq.worker.SimpleWorker -S json -l WARNING"
+    ),
+    Program("default", "-m rq.cli worker default -P {project} -S json --with-scheduler --logging_level WARNING"),
     # the model is loaded once and kept; a fork after that can hang
-    Program("embed", "-m rq.cli worker embed -w rq.worker.SimpleWorker -S json --logging_level WARNING"),
+    Program("embed", "-m rq.cli worker embed -P {project} -w rq.worker.SimpleWorker -S json --logging_level WARNING"),
     # cron times are in the process's zone, and an hourly job can wait two hours when daylight saving ends
     Program("scheduler", "-m jobs.schedule", needs="jobs/schedule.py", environment="TZ=UTC"),
     Program("install", "{project}/local/install.py background {progress}", restart="unexpected"),
@@ -121,7 +123,7 @@ def configuration(
         )  # fmt: skip
     for row in programs:
         text += _PROGRAM.format(
-            name=row.name, command=_line(_command(row, project, data, mail_workers)), directory=_value(project),
+            name=row.name, command=_line(_command(row, project, data, mail_workers)), directory=_value(Path.cwd()),  # where relative settings such as MAILDIR_PATH begin
             restart=row.restart, retries=1000, startsecs=0 if row.restart == "unexpected" else 1, signal="TERM",
             patience=WARM_SECONDS, log=_value(logs / f"{row.name}.log"),
             more="autostart = false" + (f"\nenvironment = {row.environment}" if row.environment else ""),
