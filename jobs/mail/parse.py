@@ -48,8 +48,9 @@ def parse_message(raw: bytes, *, limits: Limits = _DEFAULT_LIMITS, file_name: st
     budget = Budget(limits, deadline=time.monotonic() + limits.max_seconds)
     check_size(raw, budget)
     opened = open_mail(raw, budget)
-    part = build_lean_tree(opened, budget) if lean else None
+    part = build_lean_tree(opened.fields, opened.body, budget) if lean else None
     if part is None:
+        budget.start_again()
         part = build_tree(opened.header + b"\n" + opened.body, budget)
     return _compose(raw, part, opened, budget, (file_name, mtime))
 

@@ -3,27 +3,29 @@
 import re
 from dataclasses import dataclass
 
+from jobs.mail.header_fields import Fields, split_fields
 from jobs.mail.message import RejectedMail
 from jobs.mail.structure import Budget
 
 _BINARY = re.compile(rb"(?i)content-transfer-encoding:[ \t]*binary")
 _FIELD_NAME = re.compile(rb"([!-9;-~]{1,200})([ \t]*):")
 _FROM_LINE = re.compile(rb">?From [^\n]*\n?")
-_KNOWN = re.compile(rb"(?i)(?:(?:resent-)?(?:from|sender|to|cc|bcc|reply-to|date|message-id|subject)|received"
-                    rb"|received-spf|return-path|delivered-to|envelope-to|in-reply-to|references|mime-version"
-                    rb"|content-[\w-]+|x-[\w-]+|list-[\w-]+|precedence|user-agent|errors-to|organi[sz]ation|status"
-                    rb"|lines|mailing-list|keywords|comments|dkim-signature|domainkey-signature|arc-[\w-]+"
-                    rb"|authentication-results|importance|priority|autocrypt|thread-topic|thread-index"
-                    rb"|newsgroups|path|xref|apparently-to|posted-date|original-[\w-]+)[ \t]*:")
+_KNOWN = re.compile(r"(?i)(?:(?:resent-)?(?:from|sender|to|cc|bcc|reply-to|date|message-id|subject)|received"
+                    r"|received-spf|return-path|delivered-to|envelope-to|in-reply-to|references|mime-version"
+                    r"|content-[\w-]+|x-[\w-]+|list-[\w-]+|precedence|user-agent|errors-to|organi[sz]ation|status"
+                    r"|lines|mailing-list|keywords|comments|dkim-signature|domainkey-signature|arc-[\w-]+"
+                    r"|authentication-results|importance|priority|autocrypt|thread-topic|thread-index"
+                    r"|newsgroups|path|xref|apparently-to|posted-date|original-[\w-]+)\Z")
 _LOOK_AHEAD_LINES = 8
 _UTF8_MARK = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OpenedMail:
-    """A mail with "\\n" line ends: header block (each line well formed, with its last line end), body, mbox line."""
+    """A mail with "\\n" line ends: its header block made well formed, the block's fields, body and mbox line."""
 
     header: bytes
+    fields: Fields
     body: bytes
     from_line: str
 
@@ -38,13 +40,15 @@ def open_mail(raw: bytes, budget: Budget) -> OpenedMail:
     from_line, raw = _split_from_line(raw, budget)
     end = raw.find(b"\n\n")
     header = raw[:end + 1] if end >= 0 else b""
-    if end >= 0 and _is_regular(header):
+    fields = split_fields(header)
+    if fields is not None:
         body = raw[end + 2:]
     else:
         header, body = _repair(raw, budget)
-    if not _holds_mail_field(header):
+        fields = split_fields(header) or []
+    if not any(_KNOWN.match(name) for name, _ in fields):
         raise RejectedMail("no-header", "the file does not begin with a mail header field (From, Date, Subject, ...)")
-    return OpenedMail(header, body, from_line)
+    return OpenedMail(header, fields, body, from_line)
 
 
 def _with_plain_line_ends(raw: bytes) -> bytes:
@@ -75,24 +79,6 @@ def _split_from_line(raw: bytes, budget: Budget) -> tuple[str, bytes]:
     return found, raw
 
 
-def _is_regular(header: bytes) -> bool:
-    """Whether each line is a field or the continuation of one, as RFC 5322, 2.2 has it."""
-    if header[:1] in b" \t" or b"\r" in header:
-        return False
-    for line in header.split(b"\n"):
-        name, colon, _ = line.partition(b":")
-        if line[:1] in (b" ", b"\t"):
-            if line.isspace():
-                return False
-        elif (not colon or not name or b" " in name or b"\t" in name) and line:
-            return False
-    return True
-
-
-def _holds_mail_field(header: bytes) -> bool:
-    return any(_KNOWN.match(line) for line in header.split(b"\n"))
-
-
 def _repair(raw: bytes, budget: Budget) -> tuple[bytes, bytes]:
     """Header and body of a mail whose header block has odd lines or no blank line after it."""
     kept: list[bytes] = []
@@ -100,7 +86,7 @@ def _repair(raw: bytes, budget: Budget) -> tuple[bytes, bytes]:
     while position < size:
         end = raw.find(b"\n", position)
         end = size if end < 0 else end
-        line = raw[position:end].rstrip(b"\r")
+        line = raw[position:end].rstrip(b"\r").replace(b"\r", b" ")
         if not line:
             return _joined(kept), raw[end + 1:]
         if not _keep_line(kept, line, raw, end + 1, budget):
@@ -119,7 +105,7 @@ def _keep_line(kept: list[bytes], line: bytes, raw: bytes, following: int, budge
         kept.append(line)
     elif not line.strip():
         budget.note("blank-line-with-spaces")
-        return _field_follows(raw, following, 1)
+        return bool(kept) and _field_follows(raw, following, 1)
     elif line[:1] in (b" ", b"\t"):
         kept.append(line if kept else line.strip())
     elif _FROM_LINE.match(line):
@@ -138,7 +124,8 @@ def _field_follows(raw: bytes, position: int, lines: int) -> bool:
     for line in raw[position:position + 4000].split(b"\n")[:lines]:
         if not line.strip():
             return False
-        if _KNOWN.match(line):
+        name, colon, _ = line.partition(b":")
+        if colon and _KNOWN.match(name.rstrip(b" \t").decode("latin-1")):
             return True
     return False
 

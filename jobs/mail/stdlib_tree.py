@@ -20,7 +20,7 @@ class _CountedMessage(Message):
 
     def set_raw(self, name: str, value: str) -> None:
         self.budget.count_fields(1)
-        super().set_raw(name, value)  # type: ignore[misc]
+        super().set_raw(name, value)
 
     def get_content_type(self) -> str:
         """The feed parser asks this to decide what to open: not reports (their parts are text), nor encoded mails."""
@@ -64,20 +64,20 @@ def build_tree(raw: bytes, budget: Budget, depth: int = 0, default_type: str = "
 def _convert(message: Message, budget: Budget, depth: int, default_type: str) -> Part:
     budget.check_depth(depth)
     part = make_part([(name, value.rstrip("\r\n")) for name, value in message.raw_items()], default_type)
-    payload: Any = message.get_payload()
+    # get_payload() would decode 8-bit text with errors replaced; the feed parser reads the attribute, too.
+    payload: Any = message._payload  # type: ignore[attr-defined]
     if isinstance(payload, list):
         inner = default_type_in(part.content_type)
         part.children = [_convert(child, budget, depth + 1, inner) for child in payload]
         return part
     if isinstance(payload, str):
-        part.payload = payload.encode("ascii", "surrogateescape") if payload.isascii() else payload.encode(
-            "utf-8", "surrogateescape")
+        part.payload = payload.encode("ascii", "surrogateescape")
     if part.content_type in NESTED_TYPES:
-        _open_encoded_message(part, budget, depth)
+        open_encoded_message(part, budget, depth)
     return part
 
 
-def _open_encoded_message(part: Part, budget: Budget, depth: int) -> None:
-    """A nested mail in base64 (against RFC 2046, 5.2.1, but gateways do it)."""
+def open_encoded_message(part: Part, budget: Budget, depth: int) -> None:
+    """Give `part` the nested mail that it holds in base64 (against RFC 2046, 5.2.1, but gateways do it)."""
     budget.check_depth(depth + 1)
     part.children = [build_tree(decode_transfer(part.payload, part.encoding)[0], budget, depth + 1)]

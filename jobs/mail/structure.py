@@ -3,12 +3,12 @@
 import time
 from dataclasses import dataclass, field
 
+from jobs.mail.header_fields import Fields
 from jobs.mail.message import Limits, RejectedMail
 from jobs.mail.parameters import Parameters, content_type_of, parse_value
 from jobs.mail.transfer import encoding_name
 
 NESTED_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
-Fields = list[tuple[str, str]]
 
 
 @dataclass(slots=True)
@@ -48,6 +48,10 @@ class Budget:
         """Record a tolerated defect once, in order of appearance."""
         self.defects[defect] = None
 
+    def start_again(self) -> None:
+        """Forget the counts of an attempt that was given up; the deadline stays."""
+        self.parts = self.header_fields = 0
+
     def count_part(self) -> None:
         """Raise RejectedMail at one part too many or when the time is up."""
         self.parts += 1
@@ -84,8 +88,3 @@ def make_part(fields: Fields, default_type: str = "text/plain") -> Part:
 def default_type_in(container_type: str) -> str:
     """Type of a part that names none: a message inside a digest, else plain text (RFC 2046, 5.1.5)."""
     return "message/rfc822" if container_type == "multipart/digest" else "text/plain"
-
-
-def holds_message(part: Part) -> bool:
-    """Whether the payload is itself a mail that can be read in place (RFC 2046, 5.2.1 allows no encoding)."""
-    return part.content_type in NESTED_TYPES

@@ -77,9 +77,13 @@ class Components:
         first, second = sorted((self.find(one), self.find(other)))
         self._parent[second] = first
 
+    def nodes(self) -> list[int]:
+        """Return all known nodes."""
+        return list(self._parent)
+
     def groups(self) -> list[list[int]]:
         """Return the nodes of each component."""
         found: dict[int, list[int]] = {}
-        for node in list(self._parent):
+        for node in self.nodes():
             found.setdefault(self.find(node), []).append(node)
         return list(found.values())
