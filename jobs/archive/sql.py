@@ -1,0 +1,102 @@
+"""The statements of the import, in the order in which one batch runs them."""
+
+from jobs.archive.rows import MESSAGE_COLUMNS, STAGED_TEXTS, STAGING_TYPES
+
+
+def _columns(names: tuple[str, ...], prefix: str = "") -> str:
+    return ", ".join(prefix + name for name in names)
+
+
+# One staging table a session; a temporary table is neither logged nor seen by other workers.
+CREATE_STAGING = (
+    "CREATE TEMPORARY TABLE IF NOT EXISTS incoming (ordinal integer GENERATED ALWAYS AS IDENTITY, "
+    + ", ".join(f"{name} {kind}" for name, kind in STAGING_TYPES.items())
+    + ") ON COMMIT DELETE ROWS; "
+    + "; ".join(f"ALTER TABLE incoming ALTER {name} SET STORAGE EXTERNAL" for name in STAGED_TEXTS)
+)
+
+COPY_STAGING = f"COPY incoming ({_columns(tuple(STAGING_TYPES))}) FROM STDIN"
+
+# ORDER BY identity: two workers that insert the same messages take the unique index's locks in one order.
+# The file that comes first in the batch gives the message its content.
+INSERT_MESSAGES = f"""
+INSERT INTO message ({_columns(MESSAGE_COLUMNS)}, search)
+SELECT {_columns(MESSAGE_COLUMNS)},
+       setweight(to_tsvector('mrilu', index_subject), 'A') || setweight(to_tsvector('mrilu', index_names), 'C')
+       || to_tsvector('mrilu', index_text)
+  FROM (SELECT DISTINCT ON (identity) * FROM incoming ORDER BY identity, ordinal) AS one
+ ORDER BY identity
+ON CONFLICT (identity) DO NOTHING
+RETURNING id
+"""
+
+# A file is a copy if its message has another live file, in the database or before it in this batch.
+INSERT_LOCATIONS = """
+INSERT INTO location (maildir, folder, unique_name, nth, subdir, name, flags, size, list_id, message, copy)
+SELECT %(maildir)s, i.folder, i.unique_name, i.nth, i.subdir, i.name, i.flags, i.size, i.list_id, m.id,
+       row_number() OVER (PARTITION BY i.identity ORDER BY i.ordinal) > 1
+       OR EXISTS (SELECT FROM location AS l WHERE l.message = m.id AND l.gone_at IS NULL
+                     AND (l.maildir, l.folder, l.unique_name, l.nth)
+                         <> (%(maildir)s, i.folder, i.unique_name, i.nth))
+  FROM incoming AS i JOIN message AS m USING (identity)
+ ORDER BY i.folder, i.unique_name, i.nth
+ON CONFLICT (maildir, folder, unique_name, nth) DO UPDATE
+   SET subdir = excluded.subdir, name = excluded.name, flags = excluded.flags, size = excluded.size,
+       list_id = excluded.list_id, message = excluded.message, last_seen = now(), gone_at = NULL,
+       copy = CASE WHEN location.message = excluded.message THEN location.copy ELSE excluded.copy END
+RETURNING copy, (xmax = 0)
+"""
+
+# A copy that came by another list puts the message on that list too, and what it refers to counts as
+# well: lists and threads must not tell which copy came first.
+JOIN_COPIES = """
+UPDATE message AS m
+   SET list_ids = ARRAY(SELECT unnest(m.list_ids) UNION SELECT unnest(i.lists) ORDER BY 1),
+       reference_ids = m.reference_ids || i.further,
+       orphan = m.orphan AND i.further = '{}'
+  FROM (SELECT c.*, ARRAY(SELECT unnest(c.named) EXCEPT SELECT unnest(k.in_reply_to || k.reference_ids)
+                           ORDER BY 1) AS further
+          FROM (SELECT identity, array_remove(array_agg(DISTINCT list_id), NULL) AS lists,
+                       ARRAY(SELECT DISTINCT unnest(n.in_reply_to || n.reference_ids) FROM incoming AS n
+                              WHERE n.identity = o.identity) AS named
+                  FROM incoming AS o GROUP BY identity) AS c
+          JOIN message AS k USING (identity)) AS i
+ WHERE m.identity = i.identity AND (NOT m.list_ids @> i.lists OR i.further <> '{}')
+RETURNING m.id, m.node
+"""
+
+FORGET_REJECTIONS = """
+DELETE FROM rejected AS r USING incoming AS i
+ WHERE r.maildir = %(maildir)s
+   AND (r.folder, r.unique_name, r.nth) = (i.folder, i.unique_name, i.nth)
+"""
+
+INSERT_REJECTION = """
+INSERT INTO rejected (maildir, folder, unique_name, nth, subdir, name, size, reason, error, parser_version)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (maildir, folder, unique_name, nth) DO UPDATE
+   SET subdir = excluded.subdir, name = excluded.name, size = excluded.size, reason = excluded.reason,
+       error = excluded.error, parser_version = excluded.parser_version,
+       attempts = rejected.attempts + 1, last_seen = now(), gone_at = NULL
+"""
+
+# A file that was a mail and is none any more (it was overwritten) is on one side of the ledger only.
+FORGET_LOCATION = "DELETE FROM location WHERE (maildir, folder, unique_name, nth) = (%s, %s, %s, %s)"
+
+MOVE = """
+UPDATE {table} AS t
+   SET subdir = new.subdir, name = new.name, {flags} last_seen = now(), gone_at = NULL
+  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) AS new (id, subdir, name, flags)
+ WHERE t.id = new.id
+"""
+MOVE_LOCATIONS = MOVE.format(table="location", flags="flags = new.flags,")
+MOVE_REJECTED = MOVE.format(table="rejected", flags="")
+
+# The path is compared again: another worker may have seen the file at its new place meanwhile.
+GONE = """
+UPDATE {table} AS t SET gone_at = now()
+  FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS old (id, subdir, name)
+ WHERE t.id = old.id AND (t.subdir, t.name) = (old.subdir, old.name) AND t.gone_at IS NULL
+"""
+GONE_LOCATIONS = GONE.format(table="location")
+GONE_REJECTED = GONE.format(table="rejected")

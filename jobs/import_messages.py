@@ -1,0 +1,105 @@
+"""The import job: files of a Maildir into the archive, each exactly once."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+from peewee import PostgresqlDatabase
+from rq import Retry, get_current_job
+
+from jobs.archive.plan import Plan, known_files, make_plan
+from jobs.archive.read import read_mails
+from jobs.archive.store import store_gone, store_mails, store_moves, store_rejections
+from jobs.mail.message import Limits
+from jobs.mail.parse import PARSER_VERSION
+from jobs.memory import limit_memory
+from jobs.resources import database, settings
+from jobs.retry import RetryPolicy, is_transient
+from models import JobRun, Maildir
+from settings import Settings
+from watcher.maildir import parse_path
+
+logger = logging.getLogger(__name__)
+
+
+class UnknownMaildir(LookupError):
+    """No Maildir of this name is registered; `./run.sh status` lists those that are."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Maildir {name!r}: {self.__doc__}")
+
+
+def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
+    """Bring the archive level with these files of the Maildir `maildir`; return the counts.
+
+    `paths` are relative to its root (see watcher.maildir). Running it again changes nothing. When the
+    database is away the result is rq's Retry, until MAX_ATTEMPTS is reached and the error is raised.
+    Raises UnknownMaildir.
+    """
+    started = datetime.now(UTC)
+    now = settings()
+    limit_memory(now.worker_memory)
+    try:
+        counts = import_paths(database(), maildir, paths, limits_of(now))
+        record_run(counts, started)
+    except Exception as error:
+        return _try_later(error, RetryPolicy(now.max_attempts, now.initial_delay, now.max_delay))
+    logger.info("imported maildir=%s %s", maildir, " ".join(f"{key}={n}" for key, n in counts.items()))
+    return counts
+
+
+def limits_of(now: Settings) -> Limits:
+    """Return the parser's limits that the settings give."""
+    return Limits(
+        max_bytes=now.max_message_bytes,
+        max_parts=now.max_parts,
+        max_depth=now.max_depth,
+        max_header_fields=now.max_header_fields,
+        max_seconds=now.max_parse_seconds,
+    )
+
+
+def import_paths(db: PostgresqlDatabase, name: str, paths: list[str], limits: Limits) -> dict[str, int]:
+    """Plan, read and store one batch; return how many files were imported, copies, rejected, moved, gone ..."""
+    maildir = Maildir.get_or_none(Maildir.name == name)
+    if maildir is None:
+        raise UnknownMaildir(name)
+    root = Path(maildir.root)
+    parts = [one for one in map(parse_path, paths) if one is not None]
+    plan = make_plan(root, paths, known_files(db.connection(), maildir.id, parts), PARSER_VERSION)
+    mails, rejections, vanished = read_mails(root, plan.read, limits)
+    counts = _counts(plan, len(vanished))
+    with db.atomic():
+        store_moves(db, plan.moved)
+        store_gone(db, plan.gone)
+    counts.update(store_mails(db, maildir.id, mails))
+    counts.update(store_rejections(db, maildir.id, rejections))
+    return {key: number for key, number in counts.items() if number}
+
+
+def _counts(plan: Plan, vanished: int) -> Counter[str]:
+    return Counter(
+        moved=len(plan.moved), gone=len(plan.gone), known=plan.unchanged, ignored=plan.ignored, vanished=vanished
+    )
+
+
+def record_run(counts: dict[str, int], started: datetime) -> None:
+    """Write this run's job_run row."""
+    job = get_current_job()
+    JobRun.record("import_messages", job.id if job else "", started, datetime.now(UTC), counts)
+
+
+def _try_later(error: Exception, policy: RetryPolicy) -> Retry:
+    """Return rq's Retry for a transient error with tries left; otherwise raise `error`."""
+    job = get_current_job()
+    retry = policy.for_rq()
+    if job is None or retry is None or not is_transient(error):
+        raise error
+    if (job.number_of_retries or 0) >= retry.max:
+        # rq's own end of retries would store the Retry object, which is not JSON.
+        raise error
+    logger.warning("import will be tried again error=%s", str(error).strip().splitlines()[0])
+    return retry

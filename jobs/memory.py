@@ -1,0 +1,17 @@
+"""A bound on a worker's memory, so that one monstrous mail raises MemoryError instead of calling the OOM killer."""
+
+from __future__ import annotations
+
+import resource
+from functools import lru_cache
+
+
+@lru_cache(maxsize=1)
+def limit_memory(address_space: int) -> None:
+    """Limit this process to `address_space` bytes of virtual memory (RLIMIT_AS), once.
+
+    A lower limit that is already in force stays.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limits = [bound for bound in (soft, hard, address_space) if bound != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))

@@ -1,0 +1,153 @@
+"""Import jobs whose worker died, or that failed, come back; the one file that kills workers is set aside.
+
+rq notices a dead worker only after the job's time-out and a minute. The watcher calls `recover_imports`
+each second instead: it looks whether the process that runs a job is still there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rq import Queue
+from rq.executions import Execution
+from rq.job import Job, JobStatus
+from rq.registry import FailedJobRegistry, StartedJobRegistry
+from rq.worker import Worker
+
+from jobs.archive.plan import make_plan
+from jobs.archive.read import Rejection
+from jobs.archive.store import store_rejections
+from jobs.queues import MAIL, fetch_imports, put_import, queue, raw_job_ids, settings
+from jobs.resources import database
+from models import Maildir
+
+logger = logging.getLogger(__name__)
+
+# A batch is cut into this many jobs after a death: 250 files need two deaths, not eight as with halves.
+PIECES = 16
+MAX_DEATHS = 2
+
+
+def recover_imports() -> int:
+    """Put back the import jobs that no process works on any more; return how many there were.
+
+    A job of several files is cut up, so that the one file that kills its worker ends up alone; a file
+    that killed its worker twice when alone is rejected with the reason "killed-worker".
+    """
+    mail = queue(MAIL)
+    recovered = 0
+    for job in [*_abandoned(mail), *_failed(mail)]:
+        # Enqueue first, delete after: a crash between the two makes work twice, never loses it.
+        _put_back(mail, job)
+        _discard(mail, job)
+        recovered += 1
+    return recovered
+
+
+def _abandoned(mail: Queue) -> Iterator[Job]:
+    """Yield the started jobs whose worker process no longer exists."""
+    registry = StartedJobRegistry(queue=mail)
+    composite = registry.connection.zrange(registry.key, 0, -1)
+    ids = []
+    for key in composite:
+        execution = Execution.from_composite_key(key.decode(), mail.connection)
+        if _is_dead(mail, execution):
+            ids.append(execution.job_id)
+    for job in fetch_imports(mail, ids):
+        if job.get_status() == JobStatus.STARTED:
+            yield job
+
+
+def _is_dead(mail: Queue, execution: Execution) -> bool:
+    try:
+        execution.refresh()
+    except (ValueError, KeyError):
+        return True
+    worker = Worker.find_by_key(f"{Worker.redis_worker_namespace_prefix}{execution.worker_name}", mail.connection)
+    if worker is None:
+        return True
+    # Another machine's processes cannot be looked at; rq's own heartbeat decides there.
+    return worker.hostname == socket.gethostname() and not process_exists(worker.pid)
+
+
+def process_exists(pid: int | None) -> bool:
+    """Tell whether a process with this number runs on this machine (a zombie does not run)."""
+    if not pid:
+        return False
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return _signalable(pid) if not Path("/proc/self").exists() else False
+    except OSError:
+        return True
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
+def _signalable(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _failed(mail: Queue) -> Iterator[Job]:
+    """Yield the failed import jobs; one that ran out of tries for a transient error rests a while first."""
+    ids = raw_job_ids(FailedJobRegistry(queue=mail))
+    for job in fetch_imports(mail, ids):
+        if not job.number_of_retries or _rested(job):
+            yield job
+
+
+def _rested(job: Job) -> bool:
+    ended = job.ended_at
+    if ended is None:
+        return True
+    pause = timedelta(seconds=settings().max_delay)
+    return datetime.now(UTC) - (ended if ended.tzinfo else ended.replace(tzinfo=UTC)) >= pause
+
+
+def _put_back(mail: Queue, job: Job) -> None:
+    maildir, paths = job.args
+    if job.number_of_retries:
+        put_import(mail, maildir, paths, at_front=False)
+        return
+    deaths = int(job.meta.get("deaths", 0)) + 1 if len(paths) == 1 else 0
+    logger.warning("import job lost its worker maildir=%s files=%d deaths=%d id=%s", maildir, len(paths), deaths, job.id)
+    if deaths >= MAX_DEATHS:
+        quarantine(maildir, paths[0])
+        return
+    for piece in pieces(paths):
+        put_import(mail, maildir, piece, at_front=False, attempts=deaths)
+
+
+def pieces(paths: list[str]) -> list[list[str]]:
+    """Cut `paths` into at most PIECES lists of nearly equal length."""
+    size = -(-len(paths) // PIECES)
+    return [paths[start : start + size] for start in range(0, len(paths), size)]
+
+
+def quarantine(name: str, path: str) -> None:
+    """Reject the file that killed its worker MAX_DEATHS times; `./run.sh retry` gives it another chance."""
+    db = database()
+    maildir = Maildir.get(Maildir.name == name)
+    plan = make_plan(Path(maildir.root), [path], [], 0)
+    error = f"its worker died {MAX_DEATHS} times while importing this file alone (memory, crash or time)"
+    store_rejections(db, maildir.id, [Rejection(file, "killed-worker", error) for file in plan.read])
+    logger.error("file quarantined maildir=%s path=%s", name, path)
+
+
+def _discard(mail: Queue, job: Job) -> None:
+    registry = StartedJobRegistry(queue=mail)
+    for key in mail.connection.zrange(registry.key, 0, -1):
+        if key.decode().startswith(f"{job.id}:"):
+            mail.connection.zrem(registry.key, key)
+    mail.connection.lrem(mail.intermediate_queue_key, 0, job.id)
+    job.delete()

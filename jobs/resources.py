@@ -1,0 +1,88 @@
+"""Lazy connections: opened by a job when it needs them, never at import and never before a fork."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import lru_cache
+
+import psycopg
+from peewee import PostgresqlDatabase
+from redis import Redis
+
+import models
+from settings import Settings, load
+
+logger = logging.getLogger(__name__)
+
+
+class NotConfigured(RuntimeError):
+    """DATABASE_URL and REDIS_URL are not set: start the service, then use eval "$(./run.sh env)"."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Return the process's settings, read once."""
+    return load()
+
+
+def database() -> PostgresqlDatabase:
+    """Return the bound and connected database.
+
+    A worker keeps its connection from job to job; one that broke is opened again, and one that was
+    inherited over a fork is forgotten (closing it would end the parent's session).
+    """
+    db = _bound_database(os.getpid())
+    if db.is_closed() or not _usable(db):
+        db.close()
+        db.connect()
+    return db
+
+
+@lru_cache(maxsize=1)
+def _bound_database(pid: int) -> PostgresqlDatabase:
+    url = settings().database_url
+    if url is None:
+        raise NotConfigured
+    if not models.db.deferred and not models.db.is_closed():
+        models.db.dispose()
+    logger.debug("database bound pid=%d", pid)
+    return models.bind(url)
+
+
+def _usable(db: PostgresqlDatabase) -> bool:
+    """Tell whether the server still answers: it may have been restarted while this worker was idle."""
+    connection = db.connection()
+    if connection.broken or connection.closed:
+        return False
+    try:
+        connection.execute("")
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def redis_connection() -> Redis:
+    """Return the process's Redis client; it reconnects by itself."""
+    return _redis(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _redis(pid: int) -> Redis:
+    url = settings().redis_url
+    if url is None:
+        raise NotConfigured
+    logger.debug("redis client made pid=%d", pid)
+    return Redis.from_url(url)
+
+
+def forget() -> None:
+    """Close and forget all connections and settings (tests, and a process that changes its settings)."""
+    if not models.db.deferred and not models.db.is_closed():
+        models.db.close()
+    settings.cache_clear()
+    _bound_database.cache_clear()
+    _redis.cache_clear()

@@ -1,0 +1,57 @@
+"""Exponential back-off with a cap and jitter, for named transient errors only."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import peewee
+import psycopg
+import psycopg.errors
+import redis
+from rq import Retry
+
+# What a second try can cure: a server that restarts, a deadlock, a serialization failure, a full disk.
+TRANSIENT: tuple[type[Exception], ...] = (
+    psycopg.OperationalError,
+    peewee.OperationalError,
+    psycopg.InterfaceError,
+    peewee.InterfaceError,
+    redis.ConnectionError,
+    redis.TimeoutError,
+)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether a later try may succeed. "Program limit exceeded" (class 54) is about the data itself."""
+    if isinstance(error, psycopg.errors.ProgramLimitExceeded | redis.AuthenticationError):
+        return False
+    return isinstance(error, TRANSIENT)
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often and when a job is tried again; the delays are in seconds."""
+
+    max_attempts: int = 8
+    initial_delay: float = 1.0
+    max_delay: float = 300.0
+
+    def delays(self, rng: random.Random | None = None) -> list[int]:
+        """Return the wait before each further try, in whole seconds (rq stores integers).
+
+        The delay doubles from `initial_delay` up to `max_delay`; "equal jitter" then takes a random
+        point of its upper half, so that jobs that failed together do not come back together.
+        """
+        draw = rng or random.Random()  # noqa: S311 - spreads load, guards nothing
+        return [self._jittered(attempt, draw) for attempt in range(self.max_attempts - 1)]
+
+    def _jittered(self, attempt: int, draw: random.Random) -> int:
+        # The exponent is capped too: 2**5000 is no float.
+        full = min(self.initial_delay * 2 ** min(attempt, 62), self.max_delay)
+        return max(1, round(draw.uniform(full / 2, full)))
+
+    def for_rq(self) -> Retry | None:
+        """Return rq's form, with the full list (rq repeats the last delay of a short one)."""
+        waits = self.delays()
+        return Retry(max=len(waits), interval=waits) if waits else None

@@ -1,0 +1,27 @@
+"""Text as the full-text index sees it; index and query must both pass through `fold`. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# PostgreSQL's parser splits words at an apostrophe. In Lojban it is a letter, found only between vowels
+# (The Complete Lojban Language, 3.3), and "h" is how people write it where they have no apostrophe.
+_LOJBAN_APOSTROPHE = re.compile(r"(?<=[aeiouyAEIOUY])['’](?=[aeiouyAEIOUY])")
+_COMBINING = re.compile("[\u0300-\u036f]+")
+# Scripts without spaces between words: each character becomes a word, a run of them a phrase.
+_UNSPACED = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff])")
+
+
+def fold(text: str) -> str:
+    """Return `text` with Lojban apostrophes as "h", accents dropped and CJK characters set apart.
+
+    "a'u" -> "ahu", "Café" -> "Cafe", "日本語" -> " 日  本  語 ". Dakuten and other marks that are not
+    accents stay, since they make another letter.
+    """
+    if "'" in text or "’" in text:
+        text = _LOJBAN_APOSTROPHE.sub("h", text)
+    if text.isascii():
+        return text
+    decomposed = unicodedata.normalize("NFKD", text)
+    return _UNSPACED.sub(r" \1 ", unicodedata.normalize("NFC", _COMBINING.sub("", decomposed)))
