@@ -120,30 +120,30 @@ def reachable_binaries(folder: Path, package: Path, account: Account) -> Path:
         return folder
     target = own_folder(_state() / "binaries", ourselves(), 0o755) / _version_of(package)
     if not target.is_dir():
-        _copy_open(package, target)
-    return target / folder.relative_to(package)
+        _copy_open([package, *package.parent.glob(f"{package.name}*.libs")], target)
+    return target / folder.relative_to(package.parent)
 
 
 def _version_of(package: Path) -> str:
-    seen = hashlib.sha256()
-    for file in sorted(package.rglob("*")):
-        found = file.lstat()
-        seen.update(f"{file.relative_to(package)} {found.st_size} {int(found.st_mtime)}\n".encode())
+    records = sorted(package.parent.glob(f"{package.name}-*.dist-info/RECORD"))
+    seen = hashlib.sha256(b"".join(record.read_bytes() for record in records))
     return f"{package.name}-{seen.hexdigest()[:12]}"
 
 
-def _copy_open(package: Path, target: Path) -> None:
-    """Copy `package` so that everybody can read it; all or nothing, whoever else copies at the same time."""
+def _copy_open(trees: list[Path], target: Path) -> None:
+    """Copy what a wheel brought (and its libraries, found beside it) so that everybody can read it; all or nothing."""
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
-    shutil.copytree(package, partial / "copy", symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "include"))
-    for file in (partial / "copy", *(partial / "copy").rglob("*")):
-        if not file.is_symlink():
-            file.chmod(0o755 if file.is_dir() or os.access(file, os.X_OK) or file.stat().st_mode & 0o100 else 0o644)
     try:
+        for tree in trees:
+            unneeded = shutil.ignore_patterns("__pycache__", "include")
+            shutil.copytree(tree, partial / "copy" / tree.name, symlinks=True, ignore=unneeded)
+        for file in (partial / "copy", *(partial / "copy").rglob("*")):
+            if not file.is_symlink():
+                file.chmod(0o755 if file.is_dir() or file.stat().st_mode & 0o100 else 0o644)
         (partial / "copy").rename(target)
-    except OSError:
-        if not target.is_dir():
-            raise
+    except OSError as error:
+        if not target.is_dir():  # else another start was faster
+            raise ServerError(f"cannot copy the server's programs to {target}: {error.strerror}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -13,6 +13,8 @@ from local.account import Account, ServerError, bare_environment
 APP = "app"  # the group that starts when the servers are ready, and stops before them
 WARM_SECONDS = 6  # a worker's time to finish its job at a stop; the ledger heals what it could not finish
 
+_RQ, _SIMPLE, _QUIET = "-m rq.cli", "-w rq.worker.SimpleWorker", "--logging_level WARNING"
+
 
 @dataclass(frozen=True)
 class Program:
@@ -31,9 +33,9 @@ PROGRAMS = (
     Program(
         "mail", "-m rq.cli worker-pool mail -P {project} -n {mail_workers} -w rq.worker.SimpleWorker -S json -l WARNING"
     ),
-    Program("default", "-m rq.cli worker default -P {project} -S json --with-scheduler --logging_level WARNING"),
+    Program("default", f"{_RQ} worker default -P {{project}} -S json --with-scheduler {_QUIET}"),
     # the model is loaded once and kept; a fork after that can hang
-    Program("embed", "-m rq.cli worker embed -P {project} -w rq.worker.SimpleWorker -S json --logging_level WARNING"),
+    Program("embed", f"{_RQ} worker embed -P {{project}} {_SIMPLE} -S json {_QUIET}"),
     # cron times are in the process's zone, and an hourly job can wait two hours when daylight saving ends
     Program("scheduler", "-m jobs.schedule", needs="jobs/schedule.py", environment="TZ=UTC"),
     Program("install", "{project}/local/install.py background {progress}", restart="unexpected"),
@@ -122,8 +124,9 @@ def configuration(
             log=_value(logs / f"{server.name}.log"), more=f"priority = {server.priority}\n{user}",
         )  # fmt: skip
     for row in programs:
+        # the caller's folder is where relative settings such as MAILDIR_PATH begin
         text += _PROGRAM.format(
-            name=row.name, command=_line(_command(row, project, data, mail_workers)), directory=_value(Path.cwd()),  # where relative settings such as MAILDIR_PATH begin
+            name=row.name, command=_line(_command(row, project, data, mail_workers)), directory=_value(Path.cwd()),
             restart=row.restart, retries=1000, startsecs=0 if row.restart == "unexpected" else 1, signal="TERM",
             patience=WARM_SECONDS, log=_value(logs / f"{row.name}.log"),
             more="autostart = false" + (f"\nenvironment = {row.environment}" if row.environment else ""),
