@@ -160,9 +160,13 @@ def _pip(arguments: list[str], heard: Callable[[str], None]) -> None:
         [*command, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as pip:
         assert pip.stdout is not None
-        for line in pip.stdout:
-            heard(line.strip())
-            tail = [*tail[-20:], line.rstrip()]
+        try:
+            for line in pip.stdout:
+                heard(line.strip())
+                tail = [*tail[-20:], line.rstrip()]
+        except BaseException:  # told to stop: pip is not to go on alone
+            pip.terminate()
+            raise
     if pip.returncode:
         errors = [line for line in tail if line.startswith("ERROR")] or tail
         raise InstallError(f"pip failed: {' '.join(errors[:1]) or 'it said nothing'}")

@@ -42,6 +42,7 @@ synchronous_commit = {durable}
 full_page_writes = {durable}
 wal_level = minimal
 max_wal_senders = 0
+max_logical_replication_workers = 0
 max_wal_size = 4GB
 checkpoint_timeout = 15min
 autovacuum = on
@@ -130,7 +131,8 @@ class Cluster:
 
     def ready(self) -> bool:
         """Whether the server takes connections (`pg_ctl status` trusts a stale file, so it is not asked)."""
-        check = [str(self.binaries / "pg_isready"), "-q", "-h", str(self.sockets), "-p", str(PORT), "-t", "2"]
+        where = ["-h", str(self.sockets), "-p", str(PORT), "-U", DATABASE, "-d", DATABASE]
+        check = [str(self.binaries / "pg_isready"), "-q", "-t", "2", *where]
         return subprocess.run(check, env=bare_environment(), stdin=subprocess.DEVNULL).returncode == 0
 
     def wait_ready(self, seconds: float = READY_SECONDS) -> None:

@@ -30,9 +30,7 @@ class Program:
 PROGRAMS = (
     Program("watcher", "-m watcher", needs="watcher/__main__.py"),
     # SimpleWorker: no fork for each job, so 2 ms instead of 8 from the queue to the job's first line
-    Program(
-        "mail", "-m rq.cli worker-pool mail -P {project} -n {mail_workers} -w rq.worker.SimpleWorker -S json -l WARNING"
-    ),
+    Program("mail", f"{_RQ} worker-pool mail -P {{project}} -n {{mail_workers}} {_SIMPLE} -S json -l WARNING"),
     Program("default", f"{_RQ} worker default -P {{project}} -S json --with-scheduler {_QUIET}"),
     # the model is loaded once and kept; a fork after that can hang
     Program("embed", f"{_RQ} worker embed -P {{project}} {_SIMPLE} -S json {_QUIET}"),
