@@ -10,18 +10,21 @@ imports nothing of RQ by itself: it waits for RQ's modules and changes three def
 
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
-from typing import Any
+from types import ModuleType
 
 
-def _set_defaults(module: Any) -> None:
-    module.DEFAULT_SERIALIZER_CLASS = "rq.serializers.JSONSerializer"
-    module.DEFAULT_WORKER_TTL = 45
-    module.DEFAULT_MAINTENANCE_TASK_INTERVAL = 30
+def _set_defaults(module: ModuleType) -> None:
+    module.__dict__.update(
+        DEFAULT_SERIALIZER_CLASS="rq.serializers.JSONSerializer",
+        DEFAULT_WORKER_TTL=45,
+        DEFAULT_MAINTENANCE_TASK_INTERVAL=30,
+    )
 
 
-def _set_serializer(module: Any) -> None:
-    # resolve_serializer(None) reads this name: what names no serializer fails closed, instead of unpickling
-    module.DefaultSerializer = module.PickleSerializer = module.JSONSerializer
+def _set_serializer(module: ModuleType) -> None:
+    # resolve_serializer(None) reads these names: what names no serializer fails closed, instead of unpickling
+    json = module.__dict__["JSONSerializer"]
+    module.__dict__.update(DefaultSerializer=json, PickleSerializer=json)
 
 
 _CHANGES = {"rq.defaults": _set_defaults, "rq.serializers": _set_serializer}
@@ -39,7 +42,7 @@ class _Finder:
             return spec
         run = spec.loader.exec_module
 
-        def exec_module(module: Any) -> None:
+        def exec_module(module: ModuleType) -> None:
             run(module)
             _CHANGES[name](module)
 
