@@ -49,6 +49,7 @@ class Batcher:
         self._count = 0
         self._failures = 0
         self._overfull: set[str] = set()
+        self._maildirs: set[str] = set()
         self._closing = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
@@ -60,6 +61,7 @@ class Batcher:
     def offer(self, maildir: str, path: str) -> None:
         """Take one path; a path that waits already is taken once."""
         with self._changed:
+            self._maildirs.add(maildir)
             paths = self._waiting.setdefault(maildir, {})
             if path in paths:
                 return
@@ -135,6 +137,8 @@ class Batcher:
                 del paths[path]
             paths = dict.fromkeys(first)
         self._count -= len(paths)
+        if not self._count:
+            self._overfull.clear()
         return maildir, paths
 
     def _is_live(self, size: int) -> bool:
@@ -169,8 +173,5 @@ class Batcher:
             return
         logger.info("the queue is back after %d attempts; %d paths wait", self._failures, self._count)
         self._failures = 0
-        with self._changed:
-            self._overfull.clear()
-            names = list(self._waiting)
-        for name in names:
+        for name in list(self._maildirs):  # the queue may have come back empty
             self._rescan(name, "the queue is back")

@@ -22,6 +22,7 @@ class PolledMaildir:
         self.overflows = 0
         self._offer = offer
         self._known: set[str] = set()
+        self._folder_count = 0
         self._growing: dict[str, int] = {}  # path -> size, of files that are new since the last look
         self._trouble = ""
         self._stop = threading.Event()
@@ -30,7 +31,7 @@ class PolledMaildir:
     def start(self) -> None:
         """Note what is there (the scan at start deals with it), then poll in a thread."""
         try:
-            self._known = self._list()
+            self._remember(self._list())
         except MaildirError as error:
             self._report(str(error))
         self._thread.start()
@@ -50,7 +51,7 @@ class PolledMaildir:
 
     def folder_count(self) -> int:
         """How many folders held mail at the last look."""
-        return len({path.rpartition("/")[0].removesuffix("/cur").removesuffix("/new") for path in self._known})
+        return self._folder_count
 
     def look(self) -> None:
         """List once and offer the differences. A file that has grown since the last look is offered again."""
@@ -58,9 +59,15 @@ class PolledMaildir:
         came, went = now - self._known, self._known - now
         grown = [path for path, size in self._growing.items() if path in now and self._size(path) != size]
         self._growing = {path: self._size(path) for path in (*came, *grown)}
-        self._known = now
+        if came or went:
+            self._remember(now)
         for path in (*came, *grown, *went):
             self._offer(path)
+
+    def _remember(self, paths: set[str]) -> None:
+        self._known = paths
+        directories = {path.rpartition("/")[0] for path in paths}
+        self._folder_count = len({_folder(f"{one}/x.eml" if one else "x.eml") for one in directories})
 
     def _list(self) -> set[str]:
         """All paths; those of a folder that cannot be read are taken to be still there."""
@@ -78,14 +85,18 @@ class PolledMaildir:
         except OSError:
             return -1
 
+    def look_safely(self) -> None:
+        """`look`, and log what goes wrong: a Maildir that is not mounted, say, has not lost its mails."""
+        try:
+            self.look()
+        except MaildirError as error:
+            self._report(str(error))
+        except Exception:
+            logger.exception("polling %s failed; trying again in %g s", self.name, self.interval)
+
     def _run(self) -> None:
         while not self._stop.wait(self.interval):
-            try:
-                self.look()
-            except MaildirError as error:  # unmounted, say: the mails are not gone, they are out of reach
-                self._report(str(error))
-            except Exception:
-                logger.exception("polling %s failed; trying again in %g s", self.name, self.interval)
+            self.look_safely()
 
     def _report(self, trouble: str) -> None:
         if trouble and trouble != self._trouble:

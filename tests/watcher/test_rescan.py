@@ -1,0 +1,70 @@
+import pytest
+
+from tests.watcher.conftest import Recorder
+from watcher.maildir import MaildirMissing
+from watcher.rescan import Rescans
+
+
+def make(missing, batch_size=2, every=3600.0):
+    sent = Recorder()
+    return Rescans(missing, sent, batch_size, every), sent
+
+
+def test_what_is_missing_is_queued_in_batches_at_the_back():
+    rescans, sent = make(lambda name: ["1", "2", "3"])
+    rescans.want("m", "start")
+    rescans.run_due()
+    assert sent.calls == [("m", ["1", "2"], False), ("m", ["3"], False)]
+    assert rescans.wanted() == {} and rescans.done == 1
+
+
+def test_several_reasons_make_one_rescan():
+    rescans, _ = make(lambda name: [])
+    rescans.want("m", "start")
+    rescans.want("m", "inotify overflow")
+    rescans.run_due()
+    assert rescans.done == 1
+
+
+def test_a_reason_that_comes_during_a_rescan_makes_another():
+    rescans, _ = make(lambda name: rescans.want(name, "inotify overflow") or [])
+    rescans.want("m", "start")
+    rescans.run_due()
+    assert rescans.wanted() == {"m": "inotify overflow"}
+
+
+def test_a_rescan_that_fails_stays_wanted():
+    def fail(name):
+        raise ConnectionError
+
+    rescans, _ = make(fail)
+    rescans.want("m", "start")
+    with pytest.raises(ConnectionError):
+        rescans.run_due()
+    assert rescans.wanted() == {"m": "start"} and rescans.done == 0
+
+
+def test_a_maildir_out_of_reach_keeps_no_other_from_its_rescan():
+    def missing(name):
+        if name == "away":
+            raise MaildirMissing("/away")
+        return ["1"]
+
+    rescans, sent = make(missing)
+    rescans.want("away", "start")
+    rescans.want("m", "start")
+    with pytest.raises(MaildirMissing):
+        rescans.run_due()
+    assert sent.firsts() == ["m"] and rescans.wanted() == {"away": "start"}
+    rescans.run_due()  # not again at once
+
+
+def test_a_safety_rescan_is_due_by_the_clock():
+    rescans, sent = make(lambda name: ["1"], every=0.0)
+    rescans.run_due()
+    assert sent.calls == []
+    rescans.want("m", "start")
+    rescans.run_due()
+    rescans._not_before.clear()
+    rescans.run_due()
+    assert sent.firsts() == ["m", "m"]
