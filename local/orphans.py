@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 MARK = "MRILU_INSTANCE"  # in the environment of every program of ours: the data folder it belongs to
+PROGRAM_SECONDS, SERVER_SECONDS = 3.0, 15.0
 _SERVERS = {"postgres", "valkey-server"}
 
 
@@ -34,10 +35,11 @@ def _is_server(process: psutil.Process) -> bool:
     return process.name() in _SERVERS
 
 
-def stop_all(processes: list[psutil.Process], seconds: float = 10.0) -> None:
+def stop_all(processes: list[psutil.Process]) -> None:
     """Stop our programs, then the servers (SIGINT is PostgreSQL's fast shutdown); kill what does not end in time."""
     servers = [process for process in processes if _named_server(process)]
-    for group in ([process for process in processes if process not in servers], servers):
+    programs = [process for process in processes if process not in servers]
+    for group, seconds in ((programs, PROGRAM_SECONDS), (servers, SERVER_SECONDS)):
         for process in group:
             _signal(process)
         _, alive = psutil.wait_procs(group, timeout=seconds)

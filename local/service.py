@@ -52,7 +52,8 @@ def _serve(settings: Settings, signals: Signals, began: float) -> int:
     finally:
         ended = not supervisor.alive
         _stop(supervisor)
-    if ended and not signals.stop:
+    if ended:
+        _tidy(service)
         raise ServerError(f"the supervisor ended by itself: see {service.data / 'log' / 'supervisord.log'}")
     return 0
 
@@ -61,7 +62,7 @@ def _tidy(service: Instance) -> None:
     """Stop what a killed supervisor left behind: two servers on one folder would be the end of it."""
     leftovers = left_running(service.data, service.server_marks())
     if leftovers:
-        print(f"stopping {len(leftovers)} processes that an earlier, killed start left running", flush=True)
+        print(f"stopping {len(leftovers)} processes that a killed supervisor left running", flush=True)
         stop_all(leftovers)
     (service.data / "supervisord.pid").unlink(missing_ok=True)
 
