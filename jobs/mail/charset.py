@@ -11,13 +11,14 @@ from functools import lru_cache
 
 from jobs.mail.iso2022 import decode_iso_2022_jp
 
-PRINTABLE_ASCII = bytes(range(0x20, 0x7F)) + b"\t\n"
+_PRINTABLE_ASCII = bytes(range(0x20, 0x7F)) + b"\t\n\r"
 _CHARSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]*")
 _NUMBERED_PAGE = re.compile(r"(?:x-)?(?:cp|windows|win|ibm|ms|dos)-?(\d{3,5})")
 _ISO_8859 = re.compile(r"(?:x-)?(?:iso-?)?8859-?(\d{1,2})(?:-[ie])?(?:[^0-9].*)?")
 _WESTERN = frozenset({"cp1252", "ascii", "latin-1", ""})
 _STATEFUL = frozenset({"utf-7", "hz", "iso2022_kr", "iso-2022-jp"})
 _WIDE = frozenset({"utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"})
+_EBCDIC = frozenset({"cp037", "cp500", "cp1140", "cp1026", "cp273", "cp424", "cp875"})
 # Python's text codecs that are no charsets of mail (and may be slow on hostile input).
 _NOT_CHARSETS = frozenset({"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem",
                            "unicode-escape", "raw-unicode-escape"})
@@ -117,11 +118,19 @@ def decode_text(data: bytes, label: str = "", hint: str = "") -> tuple[str, bool
     return _decode_single_byte(data, codec, hint)
 
 
+def is_plain_ascii(data: bytes, label: str) -> bool:
+    """Whether the bytes are printable ASCII that means the same under `label`: the common case, told quickly."""
+    if data.translate(None, _PRINTABLE_ASCII):
+        return False
+    codec = codec_name(label) if label else ""
+    return codec not in _STATEFUL and codec not in _WIDE and codec not in _EBCDIC
+
+
 def _decode_ascii(data: bytes, codec: str) -> tuple[str, bool]:
     if b"\x1b" in data and (b"\x1b$" in data or b"\x1b(" in data):
         # ISO-2022 is all 7-bit, so it passes for ASCII when the label is missing or wrong.
         return _decode_stateful(data, "iso2022_kr" if b"\x1b$)C" in data else "iso-2022-jp", "")[0], False
-    if codec.startswith("cp") and codec in ("cp037", "cp500", "cp1140", "cp1026", "cp273", "cp424", "cp875"):
+    if codec in _EBCDIC:
         return data.decode(codec), True
     return data.decode("ascii"), True
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.mail.charset import decode_text
+from jobs.mail.charset import decode_text, is_plain_ascii
 from jobs.mail.cleaning import clean_line, clean_text
 from jobs.mail.flowed import unflow
 from jobs.mail.hypertext import charset_in_html, enriched_to_text, html_to_text
@@ -200,16 +200,23 @@ def _read_text(part: Part, data: bytes, node: Inventory, content: Content, own: 
     kind = part.content_type
     if kind in ("text/html", "application/xhtml+xml") and not label:
         label = charset_in_html(data)
-    text, truthful = decode_text(data, label, content.hint)
-    if not truthful:
-        content.budget.note("wrong-charset")
-    text = clean_text(text.removeprefix("\ufeff"))
-    text = _within_limit(text, content)
+    text = _within_limit(_decode_body(data, label, content), content)
     if kind == "text/html":
         return [Segment(clean_text(html_to_text(text)).strip("\n"), own, "html")]
     if kind in ("text/enriched", "text/richtext"):
         return [Segment(enriched_to_text(text).strip("\n"), own, "html")]
     return [_plain_segment(part, text, node, content, own)]
+
+
+def _decode_body(data: bytes, label: str, content: Content) -> str:
+    """The part's text, storable, with "\\n" line ends."""
+    if is_plain_ascii(data, label):
+        text = data.decode("ascii")
+        return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+    text, truthful = decode_text(data, label, content.hint)
+    if not truthful:
+        content.budget.note("wrong-charset")
+    return clean_text(text.removeprefix("\ufeff"))
 
 
 def _plain_segment(part: Part, text: str, node: Inventory, content: Content, own: bool) -> Segment:

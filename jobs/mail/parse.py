@@ -68,12 +68,13 @@ def _compose(raw: bytes, part: Part, opened: OpenedMail, budget: Budget,
         budget.note("no-message-id")
         message_id = derive_message_id(raw)
     author = parse_author(fields.get("from", ""), hint)
-    sent_at, source = _sent_at(part, opened, budget, outside)
+    stated = parse_date(fields["date"].strip()) if "date" in fields else None
+    sent_at, source = _sent_at(stated, part, opened, budget, outside)
     subject = decode_header(fields.get("subject", ""), hint)
     cleaned, is_reply = clean_subject(subject)
     return ParsedMessage(
         message_id=message_id, message_id_derived=derived,
-        identity=identity_of(message_id, author.address, _identity_date(fields)),
+        identity=identity_of(message_id, author.address, _identity_date(stated, fields)),
         subject=subject, cleaned_subject=cleaned, is_reply=is_reply,
         from_name=author.name, from_address=author.address,
         to=parse_addresses(fields["to"], hint, limits.max_addresses) if "to" in fields else [],
@@ -113,11 +114,10 @@ def _join_segments(segments: list[Segment]) -> tuple[str, list[Span]]:
     return "\n\n".join(texts), spans
 
 
-def _sent_at(part: Part, opened: OpenedMail, budget: Budget,
+def _sent_at(stated: datetime | None, part: Part, opened: OpenedMail, budget: Budget,
              outside: tuple[str, float | None]) -> tuple[datetime, str]:
     """The first plausible of Date, newest Received, X-From-Space-Date or mbox line, file name, mtime."""
     fields = part.by_name
-    stated = parse_date(fields["date"].strip()) if "date" in fields else None
     if stated is not None and is_plausible(stated):
         return stated, "date"
     budget.note("no-date" if "date" not in fields else "bad-date" if stated is None else "date-clamped")
@@ -132,8 +132,6 @@ def _sent_at(part: Part, opened: OpenedMail, budget: Budget,
     return EPOCH, "unknown"
 
 
-def _identity_date(fields: Mapping[str, str]) -> str:
+def _identity_date(stated: datetime | None, fields: Mapping[str, str]) -> str:
     """The Date field as an instant in UTC, so that a rewritten zone is the same date; else its text."""
-    value = fields.get("date", "")
-    moment = parse_date(value.strip())
-    return moment.isoformat() if moment else " ".join(value.split())
+    return stated.isoformat() if stated else " ".join(fields.get("date", "").split())
