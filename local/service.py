@@ -52,8 +52,8 @@ def _serve(settings: Settings, signals: Signals, began: float) -> int:
     finally:
         ended = not supervisor.alive
         _stop(supervisor)
-    if ended:
         _tidy(service)
+    if ended:
         raise ServerError(f"the supervisor ended by itself: see {service.data / 'log' / 'supervisord.log'}")
     return 0
 
