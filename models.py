@@ -169,6 +169,10 @@ class Location(BaseModel):
     last_seen = DateTimeTZField()
     gone_at = DateTimeTZField(null=True)
 
+    def path(self) -> str:
+        """Return the file's path below its Maildir's root."""
+        return "/".join(part for part in (self.folder, self.subdir, self.name) if part)
+
     @classmethod
     def of_message(cls, message: int) -> list[Location]:
         """Return the files that hold this message, first seen first."""
@@ -193,6 +197,10 @@ class Rejected(BaseModel):
     first_seen = DateTimeTZField()
     last_seen = DateTimeTZField()
     gone_at = DateTimeTZField(null=True)
+
+    def path(self) -> str:
+        """Return the file's path below its Maildir's root."""
+        return "/".join(part for part in (self.folder, self.subdir, self.name) if part)
 
     @classmethod
     def by_reason(cls) -> dict[str, int]:

@@ -104,10 +104,18 @@ class Settings:
     """All settings, parsed; made by `load`."""
 
     database_url: str | None = setting(
-        "DATABASE_URL", None, _url("postgresql", "postgres"), "PostgreSQL to use instead of the embedded one", secret=True
+        "DATABASE_URL",
+        None,
+        _url("postgresql", "postgres"),
+        "PostgreSQL to use instead of the embedded one",
+        secret=True,
     )
     redis_url: str | None = setting(
-        "REDIS_URL", None, _url("redis", "rediss", "unix"), "Redis or Valkey to use instead of the embedded one", secret=True
+        "REDIS_URL",
+        None,
+        _url("redis", "rediss", "unix"),
+        "Redis or Valkey to use instead of the embedded one",
+        secret=True,
     )
     maildir_path: str = setting(
         "MAILDIR_PATH", "", _text, "Maildir(s) to archive: `PATH` or a comma-separated list of `name=PATH`"
@@ -116,13 +124,17 @@ class Settings:
         "WATCH_MODE", "inotify", _text, "`inotify` or `poll` (network file systems); for one Maildir `name=poll`"
     )
     poll_seconds: float = setting("POLL_SECONDS", 2.0, _seconds, "seconds between two looks in poll mode")
-    rescan_seconds: float = setting("RESCAN_SECONDS", 3600.0, _seconds, "seconds between two safety rescans by the watcher")
+    rescan_seconds: float = setting(
+        "RESCAN_SECONDS", 3600.0, _seconds, "seconds between two safety rescans by the watcher"
+    )
     gone_files: str = setting(
         "GONE_FILES", "keep", _choice("keep", "remove"), "what becomes of a message whose last file disappeared"
     )
     batch_size: int = setting("BATCH_SIZE", 250, _count, "mails in one import job when many arrive at once")
     mail_workers: int = setting("MAIL_WORKERS", 2, _count, "worker processes of the `mail` queue")
-    import_timeout: int = setting("IMPORT_TIMEOUT", 120, _count, "seconds after which an import job is stopped and split")
+    import_timeout: int = setting(
+        "IMPORT_TIMEOUT", 120, _count, "seconds after which an import job is stopped and split"
+    )
     worker_memory: int = setting(
         "WORKER_MEMORY", 2 * 1024**3, _size, "address space of a mail worker; a mail that needs more is rejected"
     )
@@ -135,12 +147,16 @@ class Settings:
     initial_delay: float = setting("INITIAL_DELAY", 1.0, _seconds, "seconds before the second try; doubled each time")
     max_delay: float = setting("MAX_DELAY", 300.0, _seconds, "longest wait between two tries")
     timezone: str = setting("TIMEZONE", "UTC", _zone, "the site's time zone: when its midnight is, how times are shown")
-    data_dir: Path = setting("DATA_DIR", PROJECT / "data", _folder, "where the service keeps its data, sockets and logs")
+    data_dir: Path = setting(
+        "DATA_DIR", PROJECT / "data", _folder, "where the service keeps its data, sockets and logs"
+    )
     postgres_bin: Path | None = setting(
         "POSTGRES_BIN", None, _folder, "folder of other PostgreSQL 18 binaries (with pgvector) for the same data"
     )
     server_user: str = setting("SERVER_USER", "nobody", _text, "whom the embedded servers run as when root starts them")
-    log_level: str = setting("LOG_LEVEL", "info", _choice("debug", "info", "warning", "error"), "least level that is logged")
+    log_level: str = setting(
+        "LOG_LEVEL", "info", _choice("debug", "info", "warning", "error"), "least level that is logged"
+    )
 
     @property
     def maildirs(self) -> tuple[MaildirSetting, ...]:

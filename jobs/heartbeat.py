@@ -25,4 +25,4 @@ def last_beat(name: str, connection: Redis | None = None) -> dict[str, Any] | No
     """Return the facts of the last beat (with `at`, seconds since 1970), or None if the process is dead."""
     client = connection or redis_connection()
     raw = client.get(KEY.format(name))
-    return json.loads(raw) if raw else None  # type: ignore[arg-type]
+    return json.loads(raw) if raw else None

@@ -81,7 +81,8 @@ def difference(root: Path | str, name: str) -> Difference:
     unreadable: list[FolderUnreadable] = []
     on_disk = set(scan(root, unreadable))
     hidden = tuple(f"{error.folder}/" if error.folder else "" for error in unreadable)
-    settled, retried = set(), set()
+    settled: set[str] = set()
+    retried: set[str] = set()
     for path, is_settled in known_paths(name):
         (settled if is_settled else retried).add(path)
     vanished = [path for path in (settled | retried) - on_disk if not (hidden and path.startswith(hidden))]

@@ -11,6 +11,7 @@ from rq import Queue
 from rq.job import Job
 from rq.registry import BaseRegistry, FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
+from rq.utils import as_text
 
 from jobs.resources import redis_connection, settings
 from jobs.retry import RetryPolicy
@@ -83,7 +84,7 @@ def import_jobs(mail: Queue) -> Iterator[Job]:
     ids = list(mail.job_ids)
     for registry in (StartedJobRegistry(queue=mail), ScheduledJobRegistry(queue=mail), FailedJobRegistry(queue=mail)):
         ids += raw_job_ids(registry)
-    ids += [raw.decode() for raw in mail.connection.lrange(mail.intermediate_queue_key, 0, -1)]
+    ids += [as_text(raw) for raw in mail.connection.lrange(mail.intermediate_queue_key, 0, -1)]
     yield from fetch_imports(mail, ids)
 
 

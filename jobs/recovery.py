@@ -17,13 +17,14 @@ from rq import Queue
 from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.registry import FailedJobRegistry, StartedJobRegistry
+from rq.utils import as_text
 from rq.worker import Worker
 
 from jobs.archive.plan import make_plan
 from jobs.archive.read import Rejection
 from jobs.archive.store import store_rejections
-from jobs.queues import MAIL, fetch_imports, put_import, queue, raw_job_ids, settings
-from jobs.resources import database
+from jobs.queues import MAIL, fetch_imports, put_import, queue, raw_job_ids
+from jobs.resources import database, settings
 from models import Maildir
 
 logger = logging.getLogger(__name__)
@@ -52,15 +53,16 @@ def recover_imports() -> int:
 def _abandoned(mail: Queue) -> Iterator[Job]:
     """Yield the started jobs whose worker process no longer exists."""
     registry = StartedJobRegistry(queue=mail)
-    composite = registry.connection.zrange(registry.key, 0, -1)
-    ids = []
-    for key in composite:
-        execution = Execution.from_composite_key(key.decode(), mail.connection)
-        if _is_dead(mail, execution):
-            ids.append(execution.job_id)
+    executions = (Execution.from_composite_key(key, mail.connection) for key in _members(registry))
+    ids = [execution.job_id for execution in executions if _is_dead(mail, execution)]
     for job in fetch_imports(mail, ids):
         if job.get_status() == JobStatus.STARTED:
             yield job
+
+
+def _members(registry: StartedJobRegistry) -> list[str]:
+    """Return the registry's "job:execution" keys, those of dead workers too."""
+    return [str(as_text(key)) for key in registry.connection.zrange(registry.key, 0, -1)]  # type: ignore[arg-type]
 
 
 def _is_dead(mail: Queue, execution: Execution) -> bool:
@@ -120,12 +122,25 @@ def _put_back(mail: Queue, job: Job) -> None:
         put_import(mail, maildir, paths, at_front=False)
         return
     deaths = int(job.meta.get("deaths", 0)) + 1 if len(paths) == 1 else 0
-    logger.warning("import job lost its worker maildir=%s files=%d deaths=%d id=%s", maildir, len(paths), deaths, job.id)
+    reason, error = cause_of(job)
+    logger.warning("import failed maildir=%s files=%d deaths=%d id=%s: %s", maildir, len(paths), deaths, job.id, error)
     if deaths >= MAX_DEATHS:
-        quarantine(maildir, paths[0])
+        quarantine(maildir, paths[0], reason, error)
         return
     for piece in pieces(paths):
         put_import(mail, maildir, piece, at_front=False, attempts=deaths)
+
+
+def cause_of(job: Job) -> tuple[str, str]:
+    """Return the rejection's reason and sentence, from what rq recorded of the job's end."""
+    result = job.latest_result()
+    trace = (result.exc_string if result else None) or ""
+    last = trace.strip().splitlines()[-1][:500] if trace.strip() else ""
+    if "JobTimeoutException" in last:
+        return "too-slow", f"importing this file alone took more than IMPORT_TIMEOUT ({job.timeout} s)"
+    if last and "Work-horse terminated" not in last and "AbandonedJobError" not in last:
+        return "import-error", last
+    return "killed-worker", f"its worker died {MAX_DEATHS} times while importing this file alone (memory or crash)"
 
 
 def pieces(paths: list[str]) -> list[list[str]]:
@@ -134,20 +149,22 @@ def pieces(paths: list[str]) -> list[list[str]]:
     return [paths[start : start + size] for start in range(0, len(paths), size)]
 
 
-def quarantine(name: str, path: str) -> None:
-    """Reject the file that killed its worker MAX_DEATHS times; `./run.sh retry` gives it another chance."""
+def quarantine(name: str, path: str, reason: str, error: str) -> None:
+    """Reject the file that failed MAX_DEATHS times alone; `./run.sh retry` gives it another chance."""
     db = database()
-    maildir = Maildir.get(Maildir.name == name)
+    maildir = Maildir.get_or_none(Maildir.name == name)
+    if maildir is None:
+        logger.error("import job dropped: no Maildir is registered as %r path=%s", name, path)
+        return
     plan = make_plan(Path(maildir.root), [path], [], 0)
-    error = f"its worker died {MAX_DEATHS} times while importing this file alone (memory, crash or time)"
-    store_rejections(db, maildir.id, [Rejection(file, "killed-worker", error) for file in plan.read])
-    logger.error("file quarantined maildir=%s path=%s", name, path)
+    store_rejections(db, maildir.id, [Rejection(file, reason, error) for file in plan.read])
+    logger.error("file quarantined maildir=%s path=%s reason=%s", name, path, reason)
 
 
 def _discard(mail: Queue, job: Job) -> None:
     registry = StartedJobRegistry(queue=mail)
-    for key in mail.connection.zrange(registry.key, 0, -1):
-        if key.decode().startswith(f"{job.id}:"):
+    for key in _members(registry):
+        if key.startswith(f"{job.id}:"):
             mail.connection.zrem(registry.key, key)
     mail.connection.lrem(mail.intermediate_queue_key, 0, job.id)
     job.delete()

@@ -23,10 +23,20 @@ class NotConfigured(RuntimeError):
         super().__init__(self.__doc__)
 
 
-@lru_cache(maxsize=1)
+_chosen: list[Settings] = []
+
+
 def settings() -> Settings:
     """Return the process's settings, read once."""
-    return load()
+    if not _chosen:
+        _chosen.append(load())
+    return _chosen[0]
+
+
+def use(chosen: Settings) -> None:
+    """Make this process work with `chosen` from now on; connections made before are closed."""
+    forget()
+    _chosen.append(chosen)
 
 
 def database() -> PostgresqlDatabase:
@@ -83,6 +93,6 @@ def forget() -> None:
     """Close and forget all connections and settings (tests, and a process that changes its settings)."""
     if not models.db.deferred and not models.db.is_closed():
         models.db.close()
-    settings.cache_clear()
+    _chosen.clear()
     _bound_database.cache_clear()
     _redis.cache_clear()

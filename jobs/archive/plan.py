@@ -92,9 +92,7 @@ def make_plan(root: Path, paths: Iterable[str], known: Iterable[KnownFile], pars
     return plan
 
 
-def _decide(
-    plan: Plan, root: Path, path: str, parts: MailPath, rows: list[KnownFile], parser_version: int
-) -> None:
+def _decide(plan: Plan, root: Path, path: str, parts: MailPath, rows: list[KnownFile], parser_version: int) -> None:
     status = mail_status(root, path)
     if status is None:
         plan.gone += [row for row in rows if row.path == path and not row.gone]

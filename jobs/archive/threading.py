@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 
@@ -94,7 +94,7 @@ def _neighbours(connection: Connection, changed: list[int]) -> Neighbours:
     rows = connection.execute(ENTRIES, (keys, keys)).fetchall() if keys else []
     if not rows:
         return Neighbours(set(), set())
-    entries = [SubjectEntry(*row[:4], tuple(row[4]), row[5]) for row in rows]
+    entries = [_entry(row) for row in rows]
     new = {row[0] for row in connection.execute(IDENTITIES_OF, (changed,))}
     now, before = subject_edges(entries), subject_edges(one for one in entries if one.identity not in new)
     return Neighbours(now - before, before - now)
@@ -108,7 +108,7 @@ def _threads_of(connection: Connection, nodes: set[int]) -> list[int]:
 def _link(connection: Connection, components: Components) -> None:
     """Give every component one thread: its oldest one, or a new one; merge the others into it."""
     groups = components.groups()
-    known = dict(connection.execute(THREADS_OF, ([node for group in groups for node in group],)).fetchall())
+    known = _known_threads(connection, groups)
     winners, merged = _winners(groups, known)
     unthreaded = [number for number, thread in enumerate(winners) if thread is None]
     for number, row in zip(unthreaded, _new_threads(connection, len(unthreaded)), strict=True):
@@ -120,6 +120,17 @@ def _link(connection: Connection, components: Components) -> None:
         columns = [list(merged), list(merged.values())]
         connection.execute(MOVE_LINKS, columns)
         connection.execute(MERGE_THREADS, columns)
+
+
+def _known_threads(connection: Connection, groups: list[list[int]]) -> dict[int, int]:
+    """Return the threads of those nodes that have one."""
+    rows = connection.execute(THREADS_OF, ([node for group in groups for node in group],)).fetchall()
+    return {node: thread for node, thread in rows}
+
+
+def _entry(row: tuple[Any, ...]) -> SubjectEntry:
+    sent_at, identity, node, orphan, lists, subject_key = row
+    return SubjectEntry(sent_at, identity, node, orphan, tuple(lists), subject_key)
 
 
 def _winners(groups: list[list[int]], known: dict[int, int]) -> tuple[list[int | None], dict[int, int]]:
@@ -148,7 +159,7 @@ def _rebuild(connection: Connection, threads: list[int]) -> None:
     members = _members(connection, threads, messages)
     kept: set[int] = set()
     moves: list[tuple[int, int]] = []
-    owner = dict(connection.execute(THREADS_OF, ([node for group in members for node in group],)).fetchall())
+    owner = _known_threads(connection, members)
     for group in members:
         thread = owner[group[0]]
         if thread in kept:
@@ -170,7 +181,7 @@ def _members(connection: Connection, threads: list[int], messages: list[tuple]) 
     for _, node, names, _, _ in messages:
         for name in names:
             found.join(node, node_of(name))
-    for orphan, predecessor in subject_edges(SubjectEntry(*row[:4], tuple(row[4]), row[5]) for row in rows):
+    for orphan, predecessor in subject_edges(_entry(row) for row in rows):
         if orphan in nodes and predecessor in nodes:
             found.join(orphan, predecessor)
     age: dict[int, int] = defaultdict(lambda: 1 << 62)

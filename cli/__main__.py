@@ -1,0 +1,168 @@
+"""`./run.sh COMMAND`: the front door. Each command imports what it needs when it runs, so that all start fast."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from local.account import ServerError
+from settings import SettingError
+
+
+class FrontDoor(click.Group):
+    """A group whose commands end with one line on standard error instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; known errors become `mrilu: ...` and exit code 1."""
+        from cli.connect import ServiceDown
+        from watcher.maildir import MaildirError
+
+        try:
+            return super().invoke(ctx)
+        except (SettingError, ServerError, ServiceDown, MaildirError, OSError) as error:
+            print(f"mrilu: {error}", file=sys.stderr)
+            ctx.exit(1)
+
+
+@click.group(cls=FrontDoor, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Keep a mailing-list archive and a dictionary up to date. `./run.sh` alone starts everything."""
+
+
+@main.command()
+def up() -> None:
+    """Start the service and stay until Ctrl-C."""
+    from local import service
+
+    sys.exit(service.up())
+
+
+@main.command()
+def stop() -> None:
+    """Stop the service that runs in this folder."""
+    from local import service
+
+    print("stopped" if service.stop() else "nothing runs here")
+
+
+@main.command()
+def env() -> None:
+    """Print DATABASE_URL, REDIS_URL, RQ_REDIS_URL and PATH for eval "$(./run.sh env)"."""
+    from local import service
+
+    for name, value in service.environment().items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="everything, for scripts")
+def status(as_json: bool) -> None:
+    """Show the ledger of each Maildir, queues, workers, rejected mail and last runs; exit code 1 if not level."""
+    from rich.console import Console
+
+    from cli import status as page
+    from cli.connect import connect
+
+    connect()
+    facts = page.gather()
+    if as_json:
+        print(json.dumps(facts, default=str, indent=1))
+    else:
+        page.show(facts, Console())
+    sys.exit(0 if facts["level"] else 1)
+
+
+@main.command()
+@click.argument("question", metavar="PATH|MESSAGE-ID")
+@click.option("--json", "as_json", is_flag=True, help="for scripts")
+def why(question: str, as_json: bool) -> None:
+    """Tell the history of a file or a Message-ID: why is it, or is it not, in the archive?"""
+    from cli import why as history
+    from cli.connect import connect
+
+    connect()
+    facts = history.explain(question)
+    print(json.dumps(facts, default=str, indent=1) if as_json else "\n".join(history.lines(facts)))
+    sys.exit(0 if facts["found"] else 1)
+
+
+@main.command("import")
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option("--wait", is_flag=True, help="show progress and stay until all is in")
+def import_(path: Path, wait: bool) -> None:
+    """Import a Maildir, a folder of .eml files, an mbox file or one mail."""
+    from cli import importing, sources
+    from cli.connect import connect
+
+    settings = connect()
+    try:
+        maildir = sources.register(path, settings.data_dir / "unpacked")
+    except sources.NotMail as error:
+        raise ServerError(str(error)) from error
+    paths = importing.offer_all(maildir, settings.batch_size)
+    print(f"{len(paths):,} files of {maildir.root} go in as Maildir {maildir.name!r}", flush=True)
+    if wait:
+        importing.follow(maildir, paths)
+        _finish(maildir.name)
+
+
+def _finish(name: str) -> None:
+    """Print the ledger's line of one Maildir; exit with 1 when it is not level."""
+    from cli.first_look import level_line
+    from cli.status import gather
+
+    facts = next(one for one in gather()["maildirs"] if one["maildir"] == name)
+    print(level_line(facts))
+    sys.exit(0 if facts["level"] else 1)
+
+
+@main.command()
+@click.option("--wait", is_flag=True, help="stay until all is in")
+def rescan(wait: bool) -> None:
+    """Compare every Maildir with the archive and enqueue the difference."""
+    from cli import importing
+    from cli.connect import connect
+    from models import Maildir
+
+    settings = connect()
+    for maildir in list(Maildir.select().order_by(Maildir.name)):
+        paths = importing.offer_all(maildir, settings.batch_size)
+        print(f"{maildir.name}: {len(paths):,} files differ", flush=True)
+        if wait:
+            importing.follow(maildir, paths)
+
+
+@main.command()
+@click.option("--reason", help="only files rejected for this reason (see ./run.sh status)")
+@click.option("--wait", is_flag=True, help="stay until all have been tried")
+def retry(reason: str | None, wait: bool) -> None:
+    """Give rejected files another chance."""
+    from cli import importing
+    from cli.connect import connect
+    from models import Maildir
+
+    settings = connect()
+    offered = importing.retry_rejected(reason, settings.batch_size)
+    print(f"{sum(map(len, offered.values())):,} rejected files will be tried again", flush=True)
+    if wait:
+        for name, paths in offered.items():
+            importing.follow(Maildir.get(Maildir.name == name), paths)
+
+
+def _register_scheduling() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("cli.scheduling"):
+        from cli.scheduling import run, schedule
+
+        main.add_command(run)
+        main.add_command(schedule)
+
+
+if __name__ == "__main__":
+    _register_scheduling()
+    main(prog_name="./run.sh")

@@ -1,0 +1,86 @@
+"""What a starting service says about the Maildirs: what is there, and when the archive is level with it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from settings import PROJECT, SettingError, Settings
+from watcher.maildir import MaildirError, kind_of, scan
+
+SAMPLES = PROJECT / "samples" / "mail"
+LOOK_EVERY_SECONDS = 0.5
+# A sample has no time of delivery of its own; a Maildir name starts with one (seconds since 1970).
+SAMPLE_SECONDS = 1_700_000_000
+
+
+def check(settings: Settings) -> None:
+    """Make the sample Maildir if MAILDIR_PATH is unset; raise SettingError for one that cannot be used."""
+    if not settings.maildir_path:
+        make_sample(settings.data_dir / "Maildir")
+    for maildir in settings.maildirs:
+        try:
+            kind_of(maildir.path)
+        except MaildirError as error:
+            raise SettingError(f"MAILDIR_PATH: {error}") from error
+
+
+def make_sample(root: Path) -> None:
+    """Create the Maildir `root` with our sample mails in it, unless it is there already."""
+    if (root / "new").is_dir():
+        return
+    for subdir in ("tmp", "cur", "new"):
+        (root / subdir).mkdir(parents=True, exist_ok=True)
+    for number, sample in enumerate(sorted(SAMPLES.glob("*.eml"))):
+        partial = root / "tmp" / f"{SAMPLE_SECONDS + number}.{sample.stem}.mrilu"
+        partial.write_bytes(sample.read_bytes())
+        partial.rename(root / "new" / partial.name)
+
+
+def report(settings: Settings) -> None:
+    """Print what each Maildir holds and, once it is so, that the archive is level with it."""
+    from jobs import resources
+
+    resources.use(settings)
+    for maildir in settings.maildirs:
+        found = sum(1 for _ in scan(maildir.path, []))
+        print(f"Maildir {maildir.name} ({maildir.path}): {found:,} mails, watched by {maildir.watch}", flush=True)
+    if not settings.maildir_path:
+        print("  these are samples; for your own mail: MAILDIR_PATH=/path/to/Maildir ./run.sh", flush=True)
+    _wait_for_level(time.monotonic())
+
+
+def _wait_for_level(started: float) -> None:
+    from cli.status import ledgers
+
+    said = ""
+    while True:
+        facts = [one for one in ledgers() if one["watched"]]
+        if facts and all(one["level"] for one in facts):
+            break
+        line = "; ".join(progress_line(one) for one in facts)
+        if line != said and time.monotonic() - started > LOOK_EVERY_SECONDS:
+            print(line, flush=True)
+            said = line
+        time.sleep(LOOK_EVERY_SECONDS)
+    for one in facts:
+        print(f"{level_line(one)} ({time.monotonic() - started:.1f} s after the start)", flush=True)
+
+
+def progress_line(one: dict[str, Any]) -> str:
+    """Return how far a Maildir's import is."""
+    if "error" in one:
+        return f"{one['maildir']}: {one['error']}"
+    done = one["imported"] + one["copies"] + one["rejected"]
+    return f"{one['maildir']}: {done:,} of {one['on_disk']:,} mails are in"
+
+
+def level_line(one: dict[str, Any]) -> str:
+    """Return the ledger of one Maildir in a line: level, or what is missing."""
+    if "error" in one:
+        return f"{one['maildir']}: {one['error']}"
+    sides = f"{one['imported']:,} imported + {one['copies']:,} copies + {one['rejected']:,} rejected"
+    if one["level"]:
+        return f"level: {one['maildir']}: {one['on_disk']:,} files on disk = {sides}"
+    return f"not level: {one['maildir']}: {one['on_disk']:,} files on disk, {sides} + {one['waiting']:,} waiting"
