@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jobs import heartbeat, ledger, queues, recovery, resources
 from models import Maildir
-from settings import SettingError, Settings
+from settings import SettingError
 from watcher.maildir import MaildirError
 from watcher.observe import ObserverBroken
 from watcher.service import SIGNALS, Archive, Watcher
@@ -20,11 +20,13 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         settings = resources.settings()
+        if settings.database_url is None or settings.redis_url is None:
+            raise resources.NotConfigured
         logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         maildirs = {one.name: (one.path, one.watch) for one in settings.maildirs}
-        watcher = Watcher(maildirs, connect(settings), settings)
+        watcher = Watcher(maildirs, connect(), settings)
         watcher.start()
-    except SettingError as error:
+    except (SettingError, resources.NotConfigured) as error:
         print(error, file=sys.stderr)
         return 2
     except MaildirError as error:
@@ -38,7 +40,7 @@ def main() -> int:
         return 1
 
 
-def connect(settings: Settings) -> Archive:
+def connect() -> Archive:
     """The archive as the watcher needs it; nothing is opened before its first use."""
     return Archive(
         register=_register,

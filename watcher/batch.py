@@ -23,8 +23,8 @@ class Batcher:
     are tried again with back-off. `rescan(maildir, reason)` is called when paths were dropped because the buffer is
     full, and for each Maildir once the queue is back: the scan then finds what the buffer could not keep.
 
-    - quiet, gather: right after a submission, wait for `quiet` seconds without a new path, `gather` seconds at most.
-      The first mail after a rest waits for nothing.
+    - rest, quiet, gather: a path that comes `rest` seconds after the last submission waits for nothing. Before that,
+      wait for `quiet` seconds without a new path, `gather` seconds at most.
     - burst: as many paths as may go to the front of the queue in one go (a tenth of them comes back each second).
       What exceeds it is a flood, and goes to the back of the queue, so that a lone mail can still overtake it.
     - limit: the most paths kept (100 bytes each, about).
@@ -36,13 +36,14 @@ class Batcher:
         *,
         rescan: Callable[[str, str], None] = _ignore,
         batch_size: int = 200,
+        rest: float = 0.008,
         quiet: float = 0.002,
         gather: float = 0.05,
         burst: int = 500,
         limit: int = 100_000,
     ) -> None:
         self._submit, self._rescan = submit, rescan
-        self._batch_size, self._quiet, self._gather = batch_size, quiet, gather
+        self._batch_size, self._rest, self._quiet, self._gather = batch_size, rest, quiet, gather
         self._burst, self._limit = burst, limit
         self._tokens, self._refilled_at, self._sent_at = float(burst), time.monotonic(), 0.0
         self._waiting: dict[str, dict[str, None]] = {}  # dicts as ordered sets: duplicates collapse, order stays
@@ -104,7 +105,7 @@ class Batcher:
                 self._submit(maildir, list(paths), live)
             except Exception as error:  # whatever it is, these paths must not be lost
                 self._put_back(maildir, paths, error)
-                if self._rest():
+                if self._back_off():
                     return
             else:
                 self._succeeded()
@@ -113,7 +114,7 @@ class Batcher:
         """Wait for paths and take a batch of one Maildir; None when closing and nothing is left."""
         with self._changed:
             self._changed.wait_for(lambda: self._count or self._closing)
-            if time.monotonic() - self._sent_at < self._gather:
+            if time.monotonic() - self._sent_at < self._rest:
                 self._wait_for_quiet()
             if not self._count:
                 return None
@@ -161,7 +162,7 @@ class Batcher:
             reason = f"{type(error).__name__}: {error}"
             logger.warning("cannot reach the queue (%s); keeping %d paths", reason, self._count)
 
-    def _rest(self) -> bool:
+    def _back_off(self) -> bool:
         """Back off after a failure; whether to give up because of closing."""
         delay = min(LAST_DELAY, FIRST_DELAY * 2 ** (self._failures - 1))
         with self._changed:

@@ -73,9 +73,9 @@ class PolledMaildir:
         """All paths; those of a folder that cannot be read are taken to be still there."""
         errors: list[FolderUnreadable] = []
         paths = set(maildir.scan(self.root, errors, self.kind))
-        unreadable = {error.folder for error in errors}
-        if unreadable:
-            paths.update(path for path in self._known if _folder(path) in unreadable)
+        if errors:
+            hidden = tuple(f"{error.folder}/" if error.folder else "" for error in errors)
+            paths.update(path for path in self._known if path.startswith(hidden))
         self._report("; ".join(str(error) for error in errors))
         return paths
 

@@ -6,14 +6,12 @@ import threading
 import time
 
 import pytest
-from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD
+from watchdog.observers.inotify_c import InotifyFD
 
 from tests.watcher.conftest import Recorder, deliver, make_maildir, permissions_that_bind
 from watcher import maildir
 from watcher.inotify import WatchedMaildir
 from watcher.limits import WatchLimit
-
-OVERFLOW = InotifyEvent(-1, InotifyConstants.IN_Q_OVERFLOW, 0, b"")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from watcher.maildir import MaildirMissing
 from watcher.rescan import Rescans
 
 
-def make(missing, batch_size=2, every=3600.0):
+def make(missing, batch_size=2, every=3600.0) -> tuple[Rescans, Recorder]:
     sent = Recorder()
     return Rescans(missing, sent, batch_size, every), sent
 
@@ -27,7 +27,11 @@ def test_several_reasons_make_one_rescan():
 
 
 def test_a_reason_that_comes_during_a_rescan_makes_another():
-    rescans, _ = make(lambda name: rescans.want(name, "inotify overflow") or [])
+    def missing(name: str) -> list[str]:
+        rescans.want(name, "inotify overflow")
+        return []
+
+    rescans, _ = make(missing)
     rescans.want("m", "start")
     rescans.run_due()
     assert rescans.wanted() == {"m": "inotify overflow"}

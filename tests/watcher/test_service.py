@@ -1,0 +1,214 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+
+from tests.watcher.conftest import DEADLINE, Recorder, deliver
+from watcher import service
+from watcher.maildir import MaildirMissing, scan
+from watcher.service import Archive, Watcher
+
+SETTINGS = SimpleNamespace(batch_size=100, rescan_seconds=3600.0, poll_seconds=0.01)
+
+
+class Services:
+    """Stands for Redis and PostgreSQL: `away` makes everything raise."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.known: set[str] = set()
+        self.registered, self.sent, self.beats = Recorder(), Recorder(), Recorder()
+        self.on_missing = lambda: None
+
+    def _reach(self) -> None:
+        if self.away:
+            raise ConnectionError("refused")
+
+    def register(self, name, root, kind):
+        self._reach()
+        self.registered(name, root, kind)
+
+    def missing(self, name, root):
+        self._reach()
+        self.on_missing()
+        return sorted(set(scan(root)) ^ self.known)
+
+    def submit(self, name, paths, live):
+        self._reach()
+        self.known.update(paths)
+        for path in paths:
+            self.sent(path, live)
+
+    def recover(self):
+        self._reach()
+        return 0
+
+    def beat(self, facts):
+        self._reach()
+        self.beats(facts)
+
+    def archive(self) -> Archive:
+        return Archive(self.register, self.missing, self.submit, self.recover, self.beat)
+
+
+@pytest.fixture
+def services():
+    return Services()
+
+
+@pytest.fixture
+def watcher(root, services, monkeypatch):
+    monkeypatch.setattr(service, "TICK", 0.01)
+    one = Watcher({"m": (root, "inotify")}, services.archive(), SETTINGS)
+    yield one
+    services.away = False
+    one.stop()
+    if one._upkeep.ident:
+        one._upkeep.join(DEADLINE)
+
+
+def test_the_backlog_goes_to_the_back_and_live_mail_to_the_front(watcher, root, services):
+    deliver(root, "new/1.old")
+    watcher.start()
+    services.sent.wait_for("new/1.old")
+    deliver(root, "new/2.live")
+    services.sent.wait_for("new/2.live")
+    assert services.sent.calls == [("new/1.old", False), ("new/2.live", True)]
+    assert services.registered.calls == [("m", root, "maildir")]
+
+
+def test_nothing_falls_between_observing_and_scanning(watcher, root, services):
+    services.on_missing = partial(deliver, root, "new/during")
+    deliver(root, "new/before")
+    watcher.start()
+    services.sent.wait_for("new/before", "new/during")
+
+
+def test_mail_that_comes_before_the_services_are_up_is_sent_when_they_are(watcher, root, services, caplog):
+    services.away = True
+    watcher.start()
+    deliver(root, "new/1.a")
+    services.away = False
+    services.sent.wait_for("new/1.a")
+
+
+def test_while_the_services_are_away_one_line_is_logged_then_all_is_scanned_again(watcher, root, services, caplog):
+    caplog.set_level("INFO")
+    watcher.start()
+    services.beats.wait_until(lambda: len(services.beats.calls) >= 2)
+    before = watcher._rescans.done
+    services.away = True
+    deliver(root, "new/1.a")
+    wait_until(lambda: watcher._failures >= 2)
+    services.away = False
+    services.sent.wait_for("new/1.a")
+    wait_until(lambda: watcher._rescans.done > before)
+    assert caplog.text.count("cannot go on: ConnectionError: refused") == 1
+    assert "are back after" in caplog.text
+
+
+def test_a_maildir_that_goes_away_is_reported_and_scanned_when_it_returns(watcher, root, services, caplog, tmp_path):
+    watcher.start()
+    services.beats.wait_until(lambda: bool(services.beats.calls))
+    wait_until(lambda: watcher._rescans.done)
+    root.rename(tmp_path / "away")
+    watcher._rescans.want("m", "test")
+    watcher._rescans._not_before.clear()
+    wait_until(lambda: "no such folder" in caplog.text)
+    deliver(tmp_path / "away", "new/1.a")
+    (tmp_path / "away").rename(root)
+    watcher._rescans._not_before.clear()
+    services.sent.wait_for("new/1.a")
+
+
+def test_the_heartbeat_says_what_is_watched_and_what_waits(watcher, root, services):
+    watcher.start()
+    services.beats.wait_until(lambda: bool(services.beats.calls))
+    facts = services.beats.calls[-1][0]
+    assert facts["pending"] == 0 and facts["trouble"] == ""
+    assert facts["maildirs"]["m"] == {"mode": "inotify", "folders": 1, "overflows": 0}
+
+
+def test_no_maildir_stops_the_start(services, tmp_path):
+    one = Watcher({"m": (tmp_path / "none", "inotify")}, services.archive(), SETTINGS)
+    with pytest.raises(MaildirMissing):
+        one.start()
+
+
+def wait_until(ready, seconds: float = DEADLINE) -> None:
+    """For states without a condition of their own."""
+    pause, deadline = threading.Event(), time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < deadline
+        pause.wait(0.002)
+
+
+PROCESS = """
+import signal, sys
+from pathlib import Path
+from types import SimpleNamespace
+from watcher.maildir import scan
+from watcher.service import SIGNALS, Archive, Watcher
+signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+def say(*words): print(*words, flush=True)
+def missing(name, root):
+    say("scan")
+    return []
+settings = SimpleNamespace(batch_size=100, rescan_seconds=3600.0, poll_seconds=1.0)
+archive = Archive(lambda *a: None, missing, lambda m, paths, live: say(*paths), lambda: 0, lambda facts: None)
+watcher = Watcher({"m": (Path(sys.argv[1]), "inotify")}, archive, settings)
+watcher.start()
+sys.exit(watcher.run())
+"""
+
+
+@pytest.mark.parametrize("last", [signal.SIGTERM, signal.SIGINT])
+def test_signals_rescan_and_stop_within_two_seconds(root, last):
+    command = [sys.executable, "-c", PROCESS, str(root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            assert process.stdout.readline() == "scan\n"
+            deliver(root, "new/1.a")
+            assert process.stdout.readline() == "new/1.a\n"
+            for again in (signal.SIGUSR1, signal.SIGHUP):
+                process.send_signal(again)
+                assert process.stdout.readline() == "scan\n"
+            began = time.monotonic()
+            process.send_signal(last)
+            assert process.wait(DEADLINE) == 0
+            assert time.monotonic() - began < 2
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("none", "MAILDIR_PATH: {}: there is no such folder"),
+        ("empty", "MAILDIR_PATH: {}: not a Maildir: cur/ and new/"),
+    ],
+)
+def test_a_wrong_maildir_path_is_one_line_and_exit_code_2(tmp_path, path, words):
+    (tmp_path / "empty").mkdir()
+    done = run_watcher(MAILDIR_PATH=str(tmp_path / path), DATABASE_URL="postgresql:///x", REDIS_URL="unix:///x")
+    assert done.returncode == 2
+    assert done.stderr.startswith(words.format(tmp_path / path)) and done.stderr.count("\n") == 1
+
+
+def test_a_missing_database_url_is_one_line_and_exit_code_2(root):
+    done = run_watcher(MAILDIR_PATH=str(root))
+    assert done.returncode == 2
+    assert "DATABASE_URL" in done.stderr and done.stderr.count("\n") == 1
+
+
+def run_watcher(**environ: str) -> subprocess.CompletedProcess:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    command = [sys.executable, "-m", "watcher"]
+    return subprocess.run(command, env=kept | environ, capture_output=True, text=True, timeout=60)
