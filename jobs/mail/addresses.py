@@ -46,7 +46,8 @@ def parse_author(value: str, hint: str = "") -> Address:
 
 def lower_domain(address: str) -> str:
     """The address with its domain in lower case, and no blanks (RFC 5321, 2.4)."""
-    local, at, domain = "".join(address.split()).rpartition("@")
+    local, at, domain = address.rpartition("@")
+    local, domain = local.strip() if '"' in local else "".join(local.split()), "".join(domain.split())
     return local + at + domain.lower().rstrip(".")
 
 
@@ -58,6 +59,15 @@ class _Entry:
     angle: list[str] = field(default_factory=list)
     comment: list[str] = field(default_factory=list)
     has_angle: bool = False
+    quoted: tuple[str, str] | None = None
+    quoted_address: str = ""
+
+    def add_word(self, match: re.Match[str]) -> None:
+        """A token of the phrase; a quoted string right before "@" is a local part and keeps its quotes."""
+        if match[0].startswith("@") and self.quoted and self.phrase[-1:] == [self.quoted[1]]:
+            self.quoted_address = self.quoted[0] + match[0]
+        self.quoted = (match[0], _text_of(match)) if match[1] is not None else None
+        self.phrase.append(_text_of(match))
 
     def finish(self, hint: str) -> Address:
         comment = decode_header("".join(self.comment), hint)
@@ -67,6 +77,8 @@ class _Entry:
             if not address and _LOOKS_LIKE_ADDRESS.fullmatch(name):
                 address = name
             return Address(name or comment, lower_domain(decode_header(address, hint)))
+        if self.quoted_address:
+            return Address(comment, lower_domain(decode_header(self.quoted_address, hint)))
         address, name = _split_bare("".join(self.phrase))
         return Address(decode_header(name, hint) or comment, lower_domain(decode_header(address, hint)))
 
@@ -106,7 +118,7 @@ def _scan(value: str, hint: str, limit: int) -> list[Address]:
             if entry.comment:
                 entry.comment.append(" ")
         elif in_angle and special != ">":
-            in_angle = _inside_angle(entry, match, value)
+            entry.angle.append(match[0])
         elif special in (",", ";") or (special == ">" and not in_angle):
             found.append(entry.finish(hint))
             entry = _Entry()
@@ -117,17 +129,11 @@ def _scan(value: str, hint: str, limit: int) -> list[Address]:
         elif special == ">":
             in_angle = False
         else:
-            entry.phrase.append(_text_of(match))
+            entry.add_word(match)
         if len(found) >= limit:
             return found
     found.append(entry.finish(hint))
     return found
-
-
-def _inside_angle(entry: _Entry, match: re.Match[str], value: str) -> bool:
-    """Collect a token between "<" and ">"; a quoted local part keeps its quotes."""
-    entry.angle.append(match[0])
-    return True
 
 
 def _end_group_name(entry: _Entry) -> None:

@@ -6,8 +6,8 @@ from email.policy import Compat32, compat32
 from typing import Any
 
 from jobs.mail.message import RejectedMail
-from jobs.mail.structure import NESTED_TYPES, Budget, Part, default_type_in, make_part
 from jobs.mail.parameters import content_type_of
+from jobs.mail.structure import NESTED_TYPES, Budget, Part, default_type_in, make_part
 from jobs.mail.transfer import decode_transfer, encoding_name
 
 _CHUNK = 64 * 1024

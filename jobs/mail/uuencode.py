@@ -70,8 +70,8 @@ def _decode_uu(line: str) -> bytes | None:
         return None if line else b""
     length = (ord(line[0]) - 32) & 63
     wanted = (length + 2) // 3 * 4
-    if not wanted <= len(line) - 1 <= wanted + 2 and not (len(line) - 1 < wanted and length and len(line) > 30):
-        # Trailing blanks may be gone; anything else is prose.
+    if not wanted <= len(line) - 1 <= wanted + 2 and not (len(line) - 1 < wanted and length):
+        # Trailing blanks may be gone; a longer line is prose (as are small letters, which are not of the code).
         return None
     # Some encoders add a checksum character: cut to the length that the line states.
     return binascii.a2b_uu(line[:1 + wanted].ljust(1 + wanted))[:length]

@@ -1,0 +1,88 @@
+"""Charset labels that lie, are missing, unknown or misspelt."""
+
+import pytest
+
+from jobs.mail.charset import codec_name, decode_text, guess_cyrillic
+
+RUSSIAN = "Привет, это обычное письмо на русском языке."
+
+
+@pytest.mark.parametrize(("text", "encoding", "label"), [
+    ("naïve café — “quoted”", "utf-8", "iso-8859-1"),
+    ("naïve café", "utf-8", "us-ascii"),
+    ("naïve café", "utf-8", ""),
+    ("naïve café", "utf-8", "x-unknown"),
+    ("naïve café “quoted” €", "cp1252", "iso-8859-1"),
+    ("naïve café", "latin-1", ""),
+    ("naïve café", "latin-1", "us-ascii"),
+    ("naïve café", "latin-1", "utf-8"),
+    ("naïve café", "utf-8", "utf-8?q?"),
+    ("naïve café", "utf-8", "utf8"),
+    ("naïve café", "utf-8", "'UTF-8'"),
+    ("中文邮件", "gbk", "x-gbk"),
+    ("中文邮件镕", "gb18030", "gb2312"),
+    ("中文邮件列表的测试", "utf-8", "gb2312"),
+    ("繁體中文", "big5", "big5"),
+    ("香港嘅粵語", "big5hkscs", "Big5-HKSCS"),
+    ("香港嘅粵語", "big5hkscs", "big5"),
+    ("한국어 편지 똠방", "cp949", "ks_c_5601-1987"),
+    ("日本語①②", "cp932", "shift_jis"),
+    ("日本語のメール", "euc_jp", "euc-jp"),
+    ("日本語のメール", "iso2022_jp", "iso-2022-jp"),
+    ("日本語のメール", "iso2022_jp", ""),
+    ("日本語のメール", "iso2022_jp", "us-ascii"),
+    (RUSSIAN, "koi8-r", "koi8-r"),
+    (RUSSIAN, "koi8-r", ""),
+    (RUSSIAN, "cp1251", "windows-1251"),
+    (RUSSIAN, "cp1251", ""),
+    (RUSSIAN, "cp1251", "cp-1251"),
+    (RUSSIAN, "utf-8", "koi8-r"),
+    ("שלום", "iso8859-8", "iso-8859-8-i"),
+    ("สวัสดี", "cp874", "windows-874"),
+    ("naïve", "utf-7", "unicode-1-1-utf-7"),
+    ("Üben", "cp850", "cp-850"),
+    ("Žluťoučký kůň", "iso8859-2", "iso8859-2"),
+    ("naïve", "utf-16-le", "utf-16"),
+    ("naïve", "utf-16-be", "utf-16"),
+    ("naïve", "utf-16", "utf-16"),
+    ("汉字", "hz", "hz-gb-2312"),
+    ("ğüş", "cp1254", "iso-8859-9"),
+    ("déjà", "mac_roman", "macintosh"),
+])
+def test_text_is_what_its_bytes_say(text: str, encoding: str, label: str) -> None:
+    assert decode_text(text.encode(encoding), label)[0] == text
+
+
+def test_vendor_characters_in_iso_2022_jp_are_decoded() -> None:
+    assert decode_text(b"\x1b$B-!F|\x1b(B ok", "iso-2022-jp")[0] == "①日 ok"
+
+
+def test_half_width_katakana_in_iso_2022_jp_are_decoded() -> None:
+    assert decode_text(b"\x1b(I6@6E\x1b(B", "iso-2022-jp")[0] == "ｶﾀｶﾅ"
+
+
+def test_a_truncated_last_character_keeps_the_rest() -> None:
+    text, truthful = decode_text("naïve café".encode()[:-1], "utf-8")
+    assert text.startswith("naïve caf")
+    assert not truthful
+
+
+def test_a_hint_serves_where_the_label_is_missing() -> None:
+    assert decode_text("Žluť".encode("iso8859-2"), "", "iso-8859-2")[0] == "Žluť"
+
+
+@pytest.mark.parametrize("label", ["rot13", "base64", "hex", "punycode", "idna", "unicode_escape", "undefined", "zip",
+                                   "", "x" * 500, "\udce4", "💥", "../../etc", "mbcs"])
+def test_a_name_that_is_no_charset_means_none(label: str) -> None:
+    assert codec_name(label) == ""
+
+
+@pytest.mark.parametrize("label", ["utf-8", "us-ascii", "iso-2022-jp", "gb18030", "utf-16", "utf-7", "hz", "koi8-r",
+                                   "iso-2022-kr", "cp037", "", "utf-32", "big5", "euc-jp", "johab"])
+def test_any_bytes_decode_under_any_label(label: str) -> None:
+    for data in (bytes(range(256)), b"\x1b$B\x21", b"\xff\xfe", b"~{", b"\x1b$)C\x0e1", b"+AAA", b"\xd8\x00" * 3):
+        assert isinstance(decode_text(data, label)[0], str)
+
+
+def test_western_text_is_not_taken_for_russian() -> None:
+    assert guess_cyrillic("Übergrößenträger: äöüß ÄÖÜ éèê".encode("latin-1")) == ""

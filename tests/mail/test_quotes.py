@@ -1,0 +1,88 @@
+"""Own words and the words of others."""
+
+import pytest
+
+from jobs.mail.quotes import own_spans
+
+
+def own(text: str) -> str:
+    return "\n".join(text[start:end] for start, end in own_spans(text))
+
+
+def test_quoted_lines_are_not_own() -> None:
+    assert own("before\n> quoted\n>> deeper\nafter\n") == "before\nafter"
+
+
+@pytest.mark.parametrize("attribution", [
+    "On Tue, 9 Nov 1999, Ann Example wrote:", "On Tue, Nov 9, 2021 at 6:50 PM Ann Example\n<ann@example.org> wrote:",
+    "Ann Example <ann@example.org> writes:", "Am 09.11.1999 um 18:50 schrieb Ann Example:",
+    "Am Dienstag, 9. November 1999, 18:50:39 CET schrieb Ann:", "Le mar. 9 nov. 1999 à 18:50, Ann a écrit :",
+    "El mar, 9 nov 1999 a las 18:50, Ann escribió:", "Il giorno mar 9 nov 1999 Ann ha scritto:",
+    "Em ter, 9 de nov de 1999, Ann escreveu:", "Op di 9 nov. 1999 om 18:50 schreef Ann <a@x.org>:",
+    "Den tis 9 nov. 1999 kl 18:50 skrev Ann <a@x.org>:", "9 ноября 1999 г. Анна пишет:", "2021年11月9日 Ann 写道：",
+    "W dniu 9.11.1999 Ann pisze:", "Ann wrote:", "In message <1@x>, ann@x.org says:",
+    "On Tue, 9 Nov 1999,\nAnn Example of the very long\ncompany name <ann@example.org>\nwrote:",
+])
+def test_the_attribution_belongs_to_the_quote(attribution: str) -> None:
+    assert own(f"Thanks!\n\n{attribution}\n\n> tea\n\nYes.\n") == "Thanks!\nYes."
+
+
+def test_a_sentence_that_ends_in_a_colon_is_own() -> None:
+    assert own("I do not agree with this point:\n> tea\nNo.") == "I do not agree with this point:\nNo."
+
+
+def test_the_signature_is_not_own() -> None:
+    assert own("Hello\n-- \nAnn\nhttp://example.org\n") == "Hello"
+
+
+def test_a_bare_double_dash_near_the_end_is_a_signature() -> None:
+    assert own("Hello\n--\nAnn\n") == "Hello"
+
+
+def test_a_bare_double_dash_in_the_middle_is_text() -> None:
+    text = "Hello\n--\n" + "a line of text\n" * 40
+    assert own(text) == text.strip()
+
+
+@pytest.mark.parametrize("rule", [
+    "-----Original Message-----", "-------- Original Message --------", "-----Ursprüngliche Nachricht-----",
+    "---------- Forwarded message ----------", "-----Message d'origine-----", "-----Mensaje original-----",
+    "________________________________\nFrom: Ann <ann@x.org>\nSent: Tuesday\nTo: Bob\nSubject: tea",
+    "From: Ann\nSent: Tuesday\nTo: Bob\nSubject: tea", "Von: Ann\nGesendet: Dienstag\nAn: Bob\nBetreff: Tee",
+    "De : Ann\nEnvoyé : mardi\nÀ : Bob\nObjet : thé", "Begin forwarded message:", "*From:* Ann\n*Sent:* Tue\n*To:* Bob",
+])
+def test_what_follows_a_forwarding_rule_is_not_own(rule: str) -> None:
+    assert own(f"See below.\n\n{rule}\n\ntheir words\n") == "See below."
+
+
+def test_the_footer_of_the_list_is_not_own() -> None:
+    assert own("Hello\n\n_______________________________________________\nR-help mailing list\n"
+               "https://stat.ethz.ch/mailman/listinfo/r-help\n") == "Hello"
+
+
+def test_a_rule_in_the_text_is_own() -> None:
+    text = "Title\n--------------------------\nThe story begins here and goes on."
+    assert own(text) == text
+
+
+def test_a_signed_text_is_own_without_its_armour() -> None:
+    text = ("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA1\n\nHello\n-----BEGIN PGP SIGNATURE-----\n\niQA=\n"
+            "-----END PGP SIGNATURE-----\n")
+    assert own(text) == "Hello"
+
+
+def test_initials_before_the_quote_mark_are_known() -> None:
+    assert own("AE> tea?\nyes") == "yes"
+
+
+def test_a_bar_quotes_but_a_table_does_not() -> None:
+    assert own("| quoted\nmine") == "mine"
+    assert own("| a | b |\nmine") == "| a | b |\nmine"
+
+
+def test_offsets_count_characters_from_the_given_start() -> None:
+    assert own_spans("é日𝄞\n> q\nz", 10) == [(10, 13), (18, 19)]
+
+
+def test_empty_text_has_no_spans() -> None:
+    assert own_spans("") == own_spans("\n \n") == []

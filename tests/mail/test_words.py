@@ -1,0 +1,56 @@
+"""Encoded words and raw 8-bit in headers."""
+
+import pytest
+
+from jobs.mail.words import decode_header
+
+
+def raw(data: bytes) -> str:
+    return data.decode("ascii", "surrogateescape")
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    ("=?utf-8?Q?caf=C3=A9?=", "café"),
+    ("=?UTF-8?b?Y2Fmw6k=?=", "café"),
+    ("=?utf-8?q?caf=C3?= =?utf-8?q?=A9?=", "café"),
+    ("=?utf-8?B?Y2Fmw?=\n =?utf-8?B?6k=?=", "café"),
+    ("=?utf-8?B?Y2Fmw6k?=", "café"),
+    ("=?utf-8?Q?two words?=", "two words"),
+    ("=?utf-8?Q?why?_me=3F?=", "why? me?"),
+    ("=?utf-8?Q?a_b?= and =?utf-8?Q?c?=", "a b and c"),
+    ("=?utf-8?Q?a?= \n =?utf-8?Q?b?=", "ab"),
+    ("=?utf-8*en?Q?caf=C3=A9?=", "café"),
+    ("=?iso-2022-jp?B?GyRCRnxLXBsoQg==?=", "日本"),
+    ("=?gb2312?B?1tDOxA==?=", "中文"),
+    ("=?x-unknown?Q?caf=C3=A9?=", "café"),
+    ("=?utf-8?Q??=", ""),
+    ("=?utf-8?X?abc?=", "=?utf-8?X?abc?="),
+    ("=?utf-8?Q?unfinished", "=?utf-8?Q?unfinished"),
+    ("(=?utf-8?Q?a?=)", "(a)"),
+    ("x=?utf-8?Q?=C3=A9?=y", "xéy"),
+    ("=?utf-8?Q?=ZZ=C3=A9?=", "=ZZé"),
+    ("plain\n folded", "plain folded"),
+    ("=?utf-8?Q?nul=00_here?=", "nul here"),
+])
+def test_encoded_words_become_text(value: str, text: str) -> None:
+    assert decode_header(value) == text
+
+
+def test_raw_utf_8_is_read() -> None:
+    assert decode_header(raw("Grüße 日本".encode())) == "Grüße 日本"
+
+
+def test_raw_8_bit_uses_the_charset_of_the_body() -> None:
+    assert decode_header(raw("Žluťoučký".encode("iso8859-2")), "iso-8859-2") == "Žluťoučký"
+
+
+def test_raw_8_bit_without_a_hint_is_windows_1252() -> None:
+    assert decode_header(raw("Grüße".encode("latin-1"))) == "Grüße"
+
+
+def test_raw_8_bit_beside_an_encoded_word_is_read() -> None:
+    assert decode_header(raw("é =?utf-8?Q?=C3=A9?=".encode())) == "é é"
+
+
+def test_raw_iso_2022_jp_is_read() -> None:
+    assert decode_header("\x1b$BF|K\\\x1b(B") == "日本"
