@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import Any
 
 from settings import PROJECT, SettingError, Settings
 from watcher.maildir import MaildirError, kind_of, scan
+
+logger = logging.getLogger(__name__)
 
 SAMPLES = PROJECT / "samples" / "mail"
 LOOK_EVERY_SECONDS = 0.5
@@ -39,7 +42,21 @@ def make_sample(root: Path) -> None:
 
 
 def report(settings: Settings) -> None:
-    """Print what each Maildir holds and, once it is so, that the archive is level with it."""
+    """Print what each Maildir holds and, once it is so, that the archive is level with it.
+
+    Ends quietly when the servers go away meanwhile: then the service is being stopped.
+    """
+    import peewee
+    import psycopg
+    import redis
+
+    try:
+        _report(settings)
+    except (peewee.PeeweeException, psycopg.Error, redis.RedisError, MaildirError) as error:
+        logger.debug("first look ended: %s", error)
+
+
+def _report(settings: Settings) -> None:
     from jobs import resources
 
     resources.use(settings)

@@ -19,7 +19,7 @@ COPY_STAGING = f"COPY incoming ({_columns(tuple(STAGING_TYPES))}) FROM STDIN"
 
 # ORDER BY identity: two workers that insert the same messages take the unique index's locks in one order.
 # The file that comes first in the batch gives the message its content.
-INSERT_MESSAGES = f"""  # noqa: S608
+INSERT_MESSAGES = f"""
 INSERT INTO message ({_columns(MESSAGE_COLUMNS)}, search)
 SELECT {_columns(MESSAGE_COLUMNS)},
        setweight(to_tsvector('mrilu', index_subject), 'A') || setweight(to_tsvector('mrilu', index_names), 'C')
@@ -28,7 +28,7 @@ SELECT {_columns(MESSAGE_COLUMNS)},
  ORDER BY identity
 ON CONFLICT (identity) DO NOTHING
 RETURNING id
-"""
+"""  # noqa: S608 - the columns are ours, the values are in the staging table
 
 # A file is a copy if its message has another live file, in the database or before it in this batch.
 INSERT_LOCATIONS = """
