@@ -181,8 +181,8 @@ def _describe(part: Part, content: Content) -> Inventory:
     disposition: dict[str, str] = {}
     if "content-disposition" in by_name:
         word, disposition = part.disposition
-        if word:
-            node["disposition"] = _storable(word)
+        if word := clean_line(word).strip("\"';"):
+            node["disposition"] = word
     if disposition or "name" in part.parameters:
         if name := file_name_of(disposition, part.parameters, content.hint):
             node["filename"] = name

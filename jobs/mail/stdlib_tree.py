@@ -1,5 +1,6 @@
 """The tolerant way: the standard library's feed parser (policy compat32) builds the tree, we turn it into Parts."""
 
+import re
 from email.feedparser import BytesFeedParser
 from email.message import Message
 from email.policy import Compat32, compat32
@@ -11,6 +12,7 @@ from jobs.mail.structure import NESTED_TYPES, Budget, Part, default_type_in, mak
 from jobs.mail.transfer import decode_transfer, encoding_name
 
 _CHUNK = 64 * 1024
+_DELIMITER = re.compile(rb"^--(\S[^\r\n]{0,80}?)[ \t]*\r?\n(?=content-[a-z-]{1,40}:)", re.MULTILINE | re.IGNORECASE)
 
 
 class _CountedMessage(Message):
@@ -72,9 +74,23 @@ def _convert(message: Message, budget: Budget, depth: int, default_type: str) ->
         return part
     if isinstance(payload, str):
         part.payload = payload.encode("ascii", "surrogateescape")
-    if part.content_type in NESTED_TYPES:
+    if part.content_type.startswith("multipart/"):
+        part.children = _split_at_guess(part, budget, depth)
+    elif part.content_type in NESTED_TYPES:
         open_encoded_message(part, budget, depth)
     return part
+
+
+def _split_at_guess(part: Part, budget: Budget, depth: int) -> list[Part]:
+    """Parts of a multipart whose boundary is missing or wrong: a line "--x" right before Content-... names it."""
+    guess = _DELIMITER.search(part.payload)
+    if not guess:
+        budget.note("no-boundary")
+        return []
+    budget.note("wrong-boundary")
+    boundary = guess[1].replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    header = b"Content-Type: " + part.content_type.encode() + b'; boundary="' + boundary + b'"\n\n'
+    return build_tree(header + part.payload, budget, depth + 1).children
 
 
 def open_encoded_message(part: Part, budget: Budget, depth: int) -> None:

@@ -3,9 +3,10 @@
 import re
 
 # Re: and Fwd: as localised mailers write them; with counts "Re[2]:", "Re^3:", "Re(2):", "Re*2:".
-_REPLY = ("re|aw|sv|vs|antw|antwort|odp|res|r|rif|ref|ynt|atb|υα|απ|σχετ|отв|ответ|на|rép|reponse|réponse|回复|回覆|答复"
-          "|答覆|返信|回信|답장|תשובה|رد|bls|vá|vl|yan|nht|hl|ad|svar|回")
-_FORWARD = "fwd|fw|wg|vb|rv|tr|fs|enc|i|doorst|videresendt|weitergeleitet|пересл|fyi|转发|轉寄|轉發|転送|전달|הועבר|ΠΡΘ|πρθ"
+_REPLY = ("re|aw|sv|vs|antw|antwort|odp|res|r|rif|ref|ynt|atb|υα|απ|σχετ|отв|ответ|на|rép|reponse|réponse|回复"
+          "|回覆|答复|答覆|返信|回信|답장|תשובה|رد|bls|vá|vl|yan|nht|hl|ad|svar|回")
+_FORWARD = ("fwd|fw|wg|vb|rv|tr|fs|enc|i|doorst|videresendt|weitergeleitet|пересл|fyi|转发|轉寄|轉發|転送|전달|הועבר"
+            "|ΠΡΘ|πρθ")
 # Alone these are words or abbreviations of a subject ("R: how to", "I: foo"), so they only count in a chain.
 _WEAK = frozenset({"r", "i", "на", "ad", "hl", "fs", "vl", "ref", "res", "enc", "tr", "vs", "fyi", "回"})
 _PREFIX = re.compile(rf"\s*(?:({_REPLY})|({_FORWARD}))\s?(?:[\[(^*]\s?\d{{1,3}}\s?[\])]?)?\s?[:：]\s*", re.IGNORECASE)

