@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from peewee import (
     BigIntegerField,
     BooleanField,
+    DoubleField,
     IntegerField,
     Model,
     PostgresqlDatabase,
@@ -226,7 +227,11 @@ class ThreadLink(BaseModel):
 
 
 class JobRun(BaseModel):
-    """One run of one job: when, how it ended, what it did. It outlives a flush of Redis."""
+    """One run of one job: when, how it ended, what it did. It outlives a flush of Redis.
+
+    `slot` is the time that the schedule asked for (None: a person asked). The database lets a slot be
+    running or done once, and a job run once at a time (jobs/runs.py).
+    """
 
     id = IdentityField()
     job = TextField()
@@ -236,6 +241,8 @@ class JobRun(BaseModel):
     outcome = TextField()
     counts = BinaryJSONField(index=False)
     error = TextField()
+    slot = DateTimeTZField(null=True)
+    worker = TextField(default="")
 
     @classmethod
     def record(cls, job: str, rq_id: str, started: datetime, ended: datetime, counts: dict[str, Any]) -> None:
@@ -245,10 +252,141 @@ class JobRun(BaseModel):
         ).execute()
 
     @classmethod
+    def claim(cls, job: str, rq_id: str, slot: datetime | None, worker: str, started: datetime) -> int | None:
+        """Open the row of a run that starts; None when its slot is done or the job runs already."""
+        cursor = db.execute_sql(
+            "INSERT INTO job_run (job, rq_id, slot, worker, started_at, outcome) "
+            "VALUES (%s, %s, %s, %s, %s, 'running') ON CONFLICT DO NOTHING RETURNING id",
+            (job, rq_id, slot, worker, started),
+        )
+        row = cursor.fetchone()
+        return row[0] if row else None
+
+    @classmethod
+    def close(cls, run: int, outcome: str, ended: datetime, counts: dict[str, Any], error: str) -> bool:
+        """End a running row as "done" or "failed"; False when somebody has ended it before."""
+        query = cls.update(outcome=outcome, ended_at=ended, counts=counts, error=error)
+        return query.where(cls.id == run, cls.outcome == "running").execute() == 1
+
+    @classmethod
+    def running(cls, job: str | None = None) -> list[JobRun]:
+        """Return the runs that have not ended, of one job or of all."""
+        rows = cls.select().where(cls.outcome == "running")
+        return list(rows.where(cls.job == job) if job else rows)
+
+    @classmethod
     def latest(cls) -> list[JobRun]:
         """Return each job's most recent run, by the job's name."""
         rows = cls.select().distinct([cls.job]).order_by(cls.job, cls.started_at.desc())
         return list(rows)
 
+    @classmethod
+    def expire(cls, before: datetime) -> int:
+        """Delete the runs that ended before that time, but the last of each job; return how many."""
+        cursor = db.execute_sql(
+            "DELETE FROM job_run WHERE ended_at < %s AND id NOT IN "
+            "(SELECT DISTINCT ON (job) id FROM job_run ORDER BY job, started_at DESC)",
+            (before,),
+        )
+        return cursor.rowcount
 
-ALL = (Maildir, Message, Location, Rejected, Thread, ThreadLink, JobRun)
+
+class Source(BaseModel):
+    """Where a corpus was last read from, with what a conditional download needs (RFC 9110, 13.1)."""
+
+    url = TextField(primary_key=True)
+    etag = TextField()
+    last_modified = TextField()
+    sha256 = TextField()
+    rows = IntegerField()
+    fetched_at = DateTimeTZField()
+
+    @classmethod
+    def note(cls, url: str, etag: str, last_modified: str, sha256: str, rows: int, fetched: datetime) -> None:
+        """Remember what was read, in the transaction that stores it: a refused file is asked for again."""
+        facts = {"etag": etag, "last_modified": last_modified, "sha256": sha256, "rows": rows, "fetched_at": fetched}
+        cls.insert(url=url, **facts).on_conflict(conflict_target=[cls.url], update=facts).execute()
+
+
+class Language(BaseModel):
+    """A language that Lojban words are defined in, named as its export jbo-TAG.xml is."""
+
+    id = IdentityField()
+    tag = TextField(unique=True)
+    name = TextField()
+    source = TextField()
+    synced_at = DateTimeTZField()
+
+
+class Word(BaseModel):
+    """A Lojban word (valsi) and what all its definitions share."""
+
+    id = IdentityField()
+    word = TextField(unique=True)
+    type = TextField()
+    rafsi = ArrayField(TextField, index=False)
+    unofficial = BooleanField()
+
+
+class Definition(BaseModel):
+    """One definition of a word in one language; `source_id` is jbovlaste's definitionid."""
+
+    id = IdentityField()
+    language = IntegerField()
+    word = IntegerField()
+    source_id = BigIntegerField()
+    text = TextField()
+    notes = TextField()
+    selmaho = TextField()
+    username = TextField()
+    realname = TextField()
+    score = DoubleField(null=True)
+    content_hash = UUIDField()
+    added_at = DateTimeTZField()
+    changed_at = DateTimeTZField()
+    gone_at = DateTimeTZField(null=True)
+
+
+class DefinitionVersion(BaseModel):
+    """The whole entry after one change (before it, when it went); `bulk` came with a source read for the first time."""
+
+    id = IdentityField()
+    definition = BigIntegerField()
+    version = IntegerField()
+    change = TextField()
+    bulk = BooleanField()
+    content = BinaryJSONField(index=False)
+    recorded_at = DateTimeTZField(index=True)
+
+
+class Keyword(BaseModel):
+    """A gloss word (place 0) or place keyword of a definition, or an entry of the dictionary's other half.
+
+    `direction` is "from" (Lojban, with a definition) or "to" (Lojban, without one).
+    """
+
+    id = IdentityField()
+    language = IntegerField()
+    direction = TextField()
+    definition = BigIntegerField(null=True)
+    valsi = TextField()
+    text = TextField()
+    sense = TextField()
+    place = SmallIntegerField()
+    position = SmallIntegerField()
+
+
+class Sentence(BaseModel):
+    """A Lojban sentence with its English and how good the pair is (muplis)."""
+
+    id = IdentityField()
+    pair_hash = UUIDField(unique=True)
+    lojban = TextField()
+    english = TextField()
+    rating = TextField()
+    added_at = DateTimeTZField()
+    changed_at = DateTimeTZField()
+
+
+DICTIONARY = (Source, Language, Word, Definition, DefinitionVersion, Keyword, Sentence)
+ALL = (Maildir, Message, Location, Rejected, Thread, ThreadLink, JobRun, *DICTIONARY)

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from setting_values import choice, count, cron, folder, percent, seconds, size, text, url, web_or_file, zone
 
 PROJECT = Path(__file__).resolve().parent
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
-_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_EXPORT = re.compile(r"(?:(?P<tag>[A-Za-z0-9-]{1,35})=)?(?P<url>https?://\S*?(?:/jbo-(?P<file>[A-Za-z0-9-]{1,35})\.xml)?)")
 
 
 class SettingError(ValueError):
@@ -30,67 +31,6 @@ class MaildirSetting(NamedTuple):
     name: str
     path: Path
     watch: str
-
-
-def _text(value: str) -> str:
-    return value
-
-
-def _flag(value: str) -> bool:
-    known = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
-    if value.lower() not in known:
-        raise ValueError("use on or off")
-    return known[value.lower()]
-
-
-def _count(value: str) -> int:
-    if not value.isdecimal() or int(value) < 1:
-        raise ValueError("use a whole number from 1 up")
-    return int(value)
-
-
-def _seconds(value: str) -> float:
-    seconds = float(value)
-    if not 0 < seconds < 1e9:
-        raise ValueError("use a number of seconds above 0")
-    return seconds
-
-
-def _size(value: str) -> int:
-    match = re.fullmatch(r"(\d+)\s*([kmg]?)(?:i?b)?", value.strip().lower())
-    if not match or int(match[1]) < 1:
-        raise ValueError("use a size such as 50M or 1048576")
-    return int(match[1]) * _UNITS[match[2]]
-
-
-def _folder(value: str) -> Path:
-    return Path(value).expanduser().absolute()
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("use a name of the tz database such as Europe/Berlin") from error
-    return value
-
-
-def _choice(*words: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if value.lower() not in words:
-            raise ValueError(f"use one of {', '.join(words)}")
-        return value.lower()
-
-    return parse
-
-
-def _url(*schemes: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if urlsplit(value).scheme not in schemes:
-            raise ValueError(f"use a URL that starts with {' or '.join(s + '://' for s in schemes)}")
-        return value
-
-    return parse
 
 
 def setting(variable: str, default: Any, parse: Callable[[str], Any], about: str, *, secret: bool = False) -> Any:
@@ -106,56 +46,71 @@ class Settings:
     database_url: str | None = setting(
         "DATABASE_URL",
         None,
-        _url("postgresql", "postgres"),
+        url("postgresql", "postgres"),
         "PostgreSQL to use instead of the embedded one",
         secret=True,
     )
     redis_url: str | None = setting(
         "REDIS_URL",
         None,
-        _url("redis", "rediss", "unix"),
+        url("redis", "rediss", "unix"),
         "Redis or Valkey to use instead of the embedded one",
         secret=True,
     )
     maildir_path: str = setting(
-        "MAILDIR_PATH", "", _text, "Maildir(s) to archive: `PATH` or a comma-separated list of `name=PATH`"
+        "MAILDIR_PATH", "", text, "Maildir(s) to archive: `PATH` or a comma-separated list of `name=PATH`"
     )
     watch_mode: str = setting(
-        "WATCH_MODE", "inotify", _text, "`inotify` or `poll` (network file systems); for one Maildir `name=poll`"
+        "WATCH_MODE", "inotify", text, "`inotify` or `poll` (network file systems); for one Maildir `name=poll`"
     )
-    poll_seconds: float = setting("POLL_SECONDS", 2.0, _seconds, "seconds between two looks in poll mode")
+    poll_seconds: float = setting("POLL_SECONDS", 2.0, seconds, "seconds between two looks in poll mode")
     rescan_seconds: float = setting(
-        "RESCAN_SECONDS", 3600.0, _seconds, "seconds between two safety rescans by the watcher"
+        "RESCAN_SECONDS", 3600.0, seconds, "seconds between two safety rescans by the watcher"
     )
     gone_files: str = setting(
-        "GONE_FILES", "keep", _choice("keep", "remove"), "what becomes of a message whose last file disappeared"
+        "GONE_FILES", "keep", choice("keep", "remove"), "what becomes of a message whose last file disappeared"
     )
-    batch_size: int = setting("BATCH_SIZE", 250, _count, "mails in one import job when many arrive at once")
-    mail_workers: int = setting("MAIL_WORKERS", 2, _count, "worker processes of the `mail` queue")
+    batch_size: int = setting("BATCH_SIZE", 250, count, "mails in one import job when many arrive at once")
+    mail_workers: int = setting("MAIL_WORKERS", 2, count, "worker processes of the `mail` queue")
     import_timeout: int = setting(
-        "IMPORT_TIMEOUT", 120, _count, "seconds after which an import job is stopped and split"
+        "IMPORT_TIMEOUT", 120, count, "seconds after which an import job is stopped and split"
     )
     worker_memory: int = setting(
-        "WORKER_MEMORY", 2 * 1024**3, _size, "address space of a mail worker; a mail that needs more is rejected"
+        "WORKER_MEMORY", 2 * 1024**3, size, "address space of a mail worker; a mail that needs more is rejected"
     )
-    max_message_bytes: int = setting("MAX_MESSAGE_BYTES", 50 * 1024**2, _size, "largest mail that is imported")
-    max_parts: int = setting("MAX_PARTS", 1000, _count, "most MIME parts of a mail")
-    max_depth: int = setting("MAX_DEPTH", 30, _count, "deepest nesting of MIME parts")
-    max_header_fields: int = setting("MAX_HEADER_FIELDS", 2000, _count, "most header fields of a mail")
-    max_parse_seconds: float = setting("MAX_PARSE_SECONDS", 10.0, _seconds, "longest time for one mail's parsing")
-    max_attempts: int = setting("MAX_ATTEMPTS", 8, _count, "tries of a job that fails with a transient error")
-    initial_delay: float = setting("INITIAL_DELAY", 1.0, _seconds, "seconds before the second try; doubled each time")
-    max_delay: float = setting("MAX_DELAY", 300.0, _seconds, "longest wait between two tries")
-    timezone: str = setting("TIMEZONE", "UTC", _zone, "the site's time zone: when its midnight is, how times are shown")
+    max_message_bytes: int = setting("MAX_MESSAGE_BYTES", 50 * 1024**2, size, "largest mail that is imported")
+    max_parts: int = setting("MAX_PARTS", 1000, count, "most MIME parts of a mail")
+    max_depth: int = setting("MAX_DEPTH", 30, count, "deepest nesting of MIME parts")
+    max_header_fields: int = setting("MAX_HEADER_FIELDS", 2000, count, "most header fields of a mail")
+    max_parse_seconds: float = setting("MAX_PARSE_SECONDS", 10.0, seconds, "longest time for one mail's parsing")
+    max_attempts: int = setting("MAX_ATTEMPTS", 8, count, "tries of a job that fails with a transient error")
+    initial_delay: float = setting("INITIAL_DELAY", 1.0, seconds, "seconds before the second try; doubled each time")
+    max_delay: float = setting("MAX_DELAY", 300.0, seconds, "longest wait between two tries")
+    timezone: str = setting("TIMEZONE", "UTC", zone, "the site's time zone: when its midnight is, how times are shown")
+    crons: tuple[tuple[str, str], ...] = setting(
+        "CRON_*", (), cron, "when a job of the schedule runs, in TIMEZONE: `CRON_UPDATE_MUPLIS='30 4 * * *'`, or `off`"
+    )
+    dictionary_source: str = setting(
+        "DICTIONARY_SOURCE", "", text, "jbovlaste exports: a folder of `jbo-LANG.xml`, or URLs with commas between"
+    )
+    muplis_url: str = setting(
+        "MUPLIS_URL", "", web_or_file, "TSV of Lojban sentence, English sentence, rating: an http(s) URL or a file"
+    )
+    max_shrink: int = setting(
+        "MAX_SHRINK", 20, percent, "percent of its rows that a source may lose at once before it is refused"
+    )
+    max_download_bytes: int = setting("MAX_DOWNLOAD_BYTES", 200 * 1024**2, size, "largest dictionary or muplis file")
+    download_timeout: float = setting("DOWNLOAD_TIMEOUT", 120.0, seconds, "longest time for one download")
+    keep_job_runs: int = setting("KEEP_JOB_RUNS", 90, count, "days after which the record of a job's run is removed")
     data_dir: Path = setting(
-        "DATA_DIR", PROJECT / "data", _folder, "where the service keeps its data, sockets and logs"
+        "DATA_DIR", PROJECT / "data", folder, "where the service keeps its data, sockets and logs"
     )
     postgres_bin: Path | None = setting(
-        "POSTGRES_BIN", None, _folder, "folder of other PostgreSQL 18 binaries (with pgvector) for the same data"
+        "POSTGRES_BIN", None, folder, "folder of other PostgreSQL 18 binaries (with pgvector) for the same data"
     )
-    server_user: str = setting("SERVER_USER", "nobody", _text, "whom the embedded servers run as when root starts them")
+    server_user: str = setting("SERVER_USER", "nobody", text, "whom the embedded servers run as when root starts them")
     log_level: str = setting(
-        "LOG_LEVEL", "info", _choice("debug", "info", "warning", "error"), "least level that is logged"
+        "LOG_LEVEL", "info", choice("debug", "info", "warning", "error"), "least level that is logged"
     )
 
     @property
@@ -164,6 +119,25 @@ class Settings:
         named = _parse_maildirs(self.maildir_path) or [("sample", self.data_dir / "Maildir")]
         modes = _parse_modes(self.watch_mode, {name for name, _ in named})
         return tuple(MaildirSetting(name, path, modes.get(name, modes[""])) for name, path in named)
+
+    @property
+    def dictionary_urls(self) -> dict[str, str]:
+        """The URLs of DICTIONARY_SOURCE by language tag; empty when it is a folder or unset."""
+        if "://" not in self.dictionary_source:
+            return {}
+        return dict(_parse_export(entry) for entry in self.dictionary_source.split(",") if entry.strip())
+
+    @property
+    def dictionary_folder(self) -> Path | None:
+        """The folder of jbo-LANG.xml files of DICTIONARY_SOURCE; None when that lists URLs."""
+        if "://" in self.dictionary_source:
+            return None
+        return folder(self.dictionary_source) if self.dictionary_source else PROJECT / "samples" / "dictionary"
+
+    @property
+    def muplis_source(self) -> str:
+        """MUPLIS_URL, or the path of the sample when that is unset."""
+        return self.muplis_url or str(PROJECT / "samples" / "muplis.tsv")
 
 
 def _parse_maildirs(value: str) -> list[tuple[str, Path]]:
@@ -180,15 +154,22 @@ def _parse_maildirs(value: str) -> list[tuple[str, Path]]:
 def _named_path(entry: str) -> tuple[str, Path]:
     name, equals, path = entry.partition("=")
     if not equals or "/" in name:
-        path = _folder(entry)  # type: ignore[assignment]
+        path = folder(entry)  # type: ignore[assignment]
         return _name_of(Path(path)), Path(path)
     if not _NAME.match(name) or not path:
         raise SettingError(f"MAILDIR_PATH: {entry!r} is not name=PATH (a name has letters, digits, '_', '.', '-')")
-    return name, _folder(path)
+    return name, folder(path)
 
 
 def _name_of(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", path.name)[:64] or "mail"
+
+
+def _parse_export(entry: str) -> tuple[str, str]:
+    named = _EXPORT.fullmatch(entry.strip())
+    if not named or not (named["tag"] or named["file"]):
+        raise SettingError(f"DICTIONARY_SOURCE: {entry.strip()!r} is no http(s) URL of a jbo-LANG.xml: write LANG=URL")
+    return named["tag"] or named["file"], named["url"]
 
 
 def _parse_modes(value: str, names: set[str]) -> dict[str, str]:
@@ -209,8 +190,11 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     Raises SettingError, whose message names the variable and what to use instead.
     """
     source = os.environ if environ is None else environ
-    values = {}
+    values: dict[str, Any] = {}
     for one in fields(Settings):
+        if one.metadata["variable"].endswith("*"):
+            values[one.name] = _parse_family(source, one)
+            continue
         text = _read(source, one.metadata["variable"], one.metadata["secret"])
         if text:
             values[one.name] = _parse(one, text)
@@ -229,8 +213,16 @@ def _read(source: Mapping[str, str], variable: str, secret: bool) -> str:
         raise SettingError(f"{variable}_FILE: cannot read {file}: {error.strerror}") from error
 
 
-def _parse(one: Any, text: str) -> Any:
-    variable = one.metadata["variable"]
+def _parse_family(source: Mapping[str, str], one: Any) -> tuple[tuple[str, Any], ...]:
+    """Parse all variables PREFIX_NAME of a setting declared as PREFIX_*: pairs of lower-case name and value."""
+    prefix = one.metadata["variable"].removesuffix("*")
+    # CRON_TZ is cron's own, present when cron started us.
+    names = sorted(name for name in source if name.startswith(prefix) and name != "CRON_TZ" and source[name].strip())
+    return tuple((name.removeprefix(prefix).lower(), _parse(one, source[name].strip(), name)) for name in names)
+
+
+def _parse(one: Any, text: str, variable: str = "") -> Any:
+    variable = variable or one.metadata["variable"]
     try:
         return one.metadata["parse"](text)
     except SettingError:
@@ -243,7 +235,7 @@ def _parse(one: Any, text: str) -> Any:
 def _check_together(loaded: Settings) -> None:
     if loaded.max_delay < loaded.initial_delay:
         raise SettingError(f"MAX_DELAY ({loaded.max_delay:g} s) is below INITIAL_DELAY ({loaded.initial_delay:g} s)")
-    _ = loaded.maildirs
+    _ = loaded.maildirs, loaded.dictionary_urls
 
 
 def masked(url: str) -> str:
@@ -260,7 +252,7 @@ def table() -> list[tuple[str, str, str]]:
     rows = []
     for one in fields(Settings):
         default = one.default
-        shown = "data/" if one.name == "data_dir" else "" if default in (None, "") else _shown(default)
+        shown = "data/" if one.name == "data_dir" else "" if default in (None, "", ()) else _shown(default)
         rows.append((one.metadata["variable"], shown, one.metadata["about"]))
     return rows
 

@@ -1,0 +1,106 @@
+"""How the text of an environment variable becomes a setting's value; a ValueError says what to use instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+
+
+def text(value: str) -> str:
+    """Take the text as it is."""
+    return value
+
+
+def flag(value: str) -> bool:
+    """Parse on or off."""
+    known = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+    if value.lower() not in known:
+        raise ValueError("use on or off")
+    return known[value.lower()]
+
+
+def count(value: str) -> int:
+    """Parse a whole number from 1 up."""
+    if not value.isdecimal() or int(value) < 1:
+        raise ValueError("use a whole number from 1 up")
+    return int(value)
+
+
+def percent(value: str) -> int:
+    """Parse a percentage, 0 to 100."""
+    if not value.isdecimal() or int(value) > 100:
+        raise ValueError("use a whole number from 0 to 100")
+    return int(value)
+
+
+def seconds(value: str) -> float:
+    """Parse a number of seconds above 0."""
+    number = float(value)
+    if not 0 < number < 1e9:
+        raise ValueError("use a number of seconds above 0")
+    return number
+
+
+def size(value: str) -> int:
+    """Parse a number of bytes such as 50M."""
+    match = re.fullmatch(r"(\d+)\s*([kmg]?)(?:i?b)?", value.strip().lower())
+    if not match or int(match[1]) < 1:
+        raise ValueError("use a size such as 50M or 1048576")
+    return int(match[1]) * UNITS[match[2]]
+
+
+def cron(value: str) -> str:
+    """Check a cron string of five fields, or "off"."""
+    if value.lower() == "off":
+        return "off"
+    from croniter import croniter  # only here: it takes 30 ms to import, and every command reads the settings
+
+    if len(value.split()) != 5 or not croniter.is_valid(value):
+        raise ValueError("use a cron string such as '30 4 * * *' (minute, hour, day, month, weekday), or off")
+    return value
+
+
+def folder(value: str) -> Path:
+    """Make a path absolute, from where the user stands."""
+    return Path(value).expanduser().absolute()
+
+
+def zone(value: str) -> str:
+    """Check the name of a time zone."""
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("use a name of the tz database such as Europe/Berlin") from error
+    return value
+
+
+def choice(*words: str) -> Callable[[str], str]:
+    """Return a parser that takes one of `words`."""
+    def parse(value: str) -> str:
+        if value.lower() not in words:
+            raise ValueError(f"use one of {', '.join(words)}")
+        return value.lower()
+
+    return parse
+
+
+def url(*schemes: str) -> Callable[[str], str]:
+    """Return a parser that takes URLs of these schemes."""
+    def parse(value: str) -> str:
+        if urlsplit(value).scheme not in schemes:
+            raise ValueError(f"use a URL that starts with {' or '.join(s + '://' for s in schemes)}")
+        return value
+
+    return parse
+
+
+def web_or_file(value: str) -> str:
+    """Take an http(s) URL, or return the absolute path of a file."""
+    if urlsplit(value).scheme in ("http", "https"):
+        return value
+    return str(folder(value.removeprefix("file://")))
