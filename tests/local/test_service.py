@@ -1,0 +1,212 @@
+"""The whole service, started as a person starts it: over a data folder of its own, with this very .venv."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+import redis
+
+from local import instance
+from local.install import installed
+from local.orphans import MARK, left_running
+from settings import PROJECT, load
+
+pytestmark = pytest.mark.skipif(
+    not installed("heavy"), reason="the background installation would start: ./run.sh setup"
+)
+PATIENCE = 60.0
+
+
+def wait_for(holds: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.02)
+
+
+class Running:
+    """`./run.sh up` without the shell around it."""
+
+    def __init__(self, folder: Path, **more: str) -> None:
+        self.data, self.log = folder / "data", folder / "up.log"
+        for name in ("new", "cur", "tmp"):
+            (folder / "Maildir" / name).mkdir(parents=True, exist_ok=True)
+        known = {"DATA_DIR": str(self.data), "MAILDIR_PATH": str(folder / "Maildir"), "PYTHONPATH": str(PROJECT)}
+        self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder)} | known | more
+        self.settings = load(self.environment)
+        with open(self.log, "w") as log:
+            command = [sys.executable, "-P", "-m", "cli", "up"]
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, cwd=folder)
+
+    def said(self, text: str) -> bool:
+        return text in self.log.read_text()
+
+    def wait_up(self) -> None:
+        wait_for(lambda: self.said("stop it: Ctrl-C") or self.process.poll() is not None, "the start")
+        assert self.process.poll() is None, self.log.read_text()
+
+    def supervisor(self) -> int:
+        return int((self.data / "supervisord.pid").read_text())
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+    def left(self) -> list[psutil.Process]:
+        return left_running(self.data, [self.data, *Path("/var/lib/mrilu").glob(self.id())])
+
+    def id(self) -> str:
+        file = self.data / "instance"
+        return file.read_text().strip() if file.exists() else "none"
+
+
+@pytest.fixture
+def start(tmp_path):
+    started: list[Running] = []
+
+    def run(**more: str) -> Running:
+        started.append(Running(tmp_path, **more))
+        return started[-1]
+
+    yield run
+    for one in started:
+        one.stop()
+    remove_what_lies_outside(tmp_path / "data")
+
+
+def remove_what_lies_outside(data: Path) -> None:
+    import shutil
+
+    from local.placement import STATE, short_folder
+
+    if (data / "instance").exists():
+        shutil.rmtree(STATE / (data / "instance").read_text().strip(), ignore_errors=True)
+    shutil.rmtree(short_folder(data), ignore_errors=True)
+
+
+def test_it_starts_answers_and_stops_in_order(start):
+    running = start()
+    running.wait_up()
+    known = instance.environment_of(running.settings)
+    with psycopg.connect(known["DATABASE_URL"]) as link:
+        assert link.execute("SELECT count(*) FROM message").fetchone() == (0,)
+    with redis.Redis.from_url(known["RQ_REDIS_URL"]) as link:
+        assert link.scard("rq:workers") >= 4
+    began = time.monotonic()
+    assert running.stop(signal.SIGINT) == 0
+    assert time.monotonic() - began < 10
+    assert not running.left()
+
+
+def test_a_second_start_in_the_same_folder_is_refused(start):
+    first = start()
+    first.wait_up()
+    first_log = first.log.read_text()
+    second = subprocess.run(
+        [sys.executable, "-P", "-m", "cli", "up"],
+        env=first.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert second.returncode == 1
+    assert "already runs" in second.stderr and len(second.stderr.splitlines()) == 1
+    assert first.process.poll() is None and first_log in first.log.read_text()
+
+
+def test_a_start_copes_with_what_a_killed_supervisor_left(start):
+    first = start()
+    first.wait_up()
+    supervisor = first.supervisor()
+    os.kill(first.process.pid, signal.SIGKILL)
+    os.kill(supervisor, signal.SIGKILL)
+    first.process.wait()
+    assert first.left(), "something is left running, or this tests nothing"
+    second = start()
+    second.wait_up()
+    assert second.said("killed supervisor left running")
+    assert second.stop() == 0 and not second.left()
+
+
+def test_a_supervisor_that_dies_takes_the_service_down_and_is_told(start):
+    running = start()
+    running.wait_up()
+    os.kill(running.supervisor(), signal.SIGKILL)
+    assert running.process.wait(PATIENCE) == 1
+    assert running.said("supervisor ended by itself") and not running.left()
+
+
+def test_a_dead_postgresql_and_valkey_come_back_by_themselves(start):
+    running = start()
+    running.wait_up()
+    servers = [process for process in running.left() if process.name() in ("postgres", "valkey-server")]
+    servers = [process for process in servers if process.ppid() == running.supervisor()]
+    assert len(servers) == 2
+    for process in servers:
+        process.kill()
+    known = instance.environment_of(running.settings)
+
+    def answer() -> bool:
+        try:
+            psycopg.connect(known["DATABASE_URL"]).close()
+            return bool(redis.Redis.from_url(known["REDIS_URL"]).ping())
+        except (psycopg.Error, redis.RedisError):
+            return False
+
+    wait_for(lambda: not any(process.is_running() for process in servers) and answer(), "both servers")
+    assert running.stop() == 0
+
+
+def test_a_request_to_stop_during_the_start_is_heeded(start):
+    running = start()
+    wait_for(lambda: (running.data / "supervisord.conf").exists(), "the servers to be started")
+    assert running.stop() == 0
+    assert not running.left() and not running.said("Traceback")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("SERVER_USER", "no-such-account", "SERVER_USER: there is no account"),
+        ("POSTGRES_BIN", "/no/such/folder", "POSTGRES_BIN: "),
+        ("DATABASE_URL", "postgresql://mrilu@/x?host=/no/such/folder", "DATABASE_URL: cannot connect"),
+        ("REDIS_URL", "unix:///no/such/socket", "REDIS_URL: cannot connect"),
+        ("DATA_DIR", "/proc/mrilu", "DATA_DIR: cannot use /proc/mrilu"),
+        ("MAIL_WORKERS", "none", "MAIL_WORKERS: "),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_one_line_and_an_exit_code(tmp_path, setting, value, told):
+    if setting == "SERVER_USER" and os.geteuid() != 0:
+        pytest.skip("only root changes the account")
+    known = {"DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(PROJECT), "PATH": os.environ["PATH"], setting: value}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "cli", "up"],
+        env=known,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=PATIENCE,
+    )
+    assert done.returncode != 0
+    assert told in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+    remove_what_lies_outside(tmp_path / "data")
+
+
+def test_only_the_processes_of_this_data_folder_are_taken_for_ours(tmp_path):
+    ours = subprocess.Popen(["/bin/sleep", "60"], env={MARK: str(tmp_path)})
+    others = subprocess.Popen(["/bin/sleep", "60"], env={MARK: f"{tmp_path}-other"})
+    try:
+        wait_for(lambda: left_running(tmp_path, []), "the process")
+        assert [process.pid for process in left_running(tmp_path, [])] == [ours.pid]
+    finally:
+        for process in (ours, others):
+            process.kill()
+            process.wait()
