@@ -47,22 +47,28 @@ ON CONFLICT (maildir, folder, unique_name, nth) DO UPDATE
 RETURNING copy, (xmax = 0)
 """
 
-# A copy that came by another list puts the message on that list too, and what it refers to counts as
-# well: lists and threads must not tell which copy came first.
+# Lists and threads must not tell which copy came first: a message is on the lists of all its copies and
+# refers to what any of them names, its subject counts as the least of theirs, and it is an orphan only if
+# every copy is. RETURNING has the subject that it counted by before.
 JOIN_COPIES = """
 UPDATE message AS m
    SET list_ids = ARRAY(SELECT unnest(m.list_ids) UNION SELECT unnest(i.lists) ORDER BY 1),
        reference_ids = m.reference_ids || i.further,
-       orphan = m.orphan AND i.further = '{}'
-  FROM (SELECT c.*, ARRAY(SELECT unnest(c.named) EXCEPT SELECT unnest(k.in_reply_to || k.reference_ids)
-                           ORDER BY 1) AS further
+       subject_key = least(m.subject_key, i.subject_key),
+       orphan = m.orphan AND i.orphan AND i.further = '{}'
+  FROM (SELECT c.*, k.subject_key AS former_key,
+               ARRAY(SELECT unnest(c.named) EXCEPT SELECT unnest(k.in_reply_to || k.reference_ids)
+                      ORDER BY 1) AS further
           FROM (SELECT identity, array_remove(array_agg(DISTINCT list_id), NULL) AS lists,
+                       min(subject_key) AS subject_key, bool_and(orphan) AS orphan,
                        ARRAY(SELECT DISTINCT unnest(n.in_reply_to || n.reference_ids) FROM incoming AS n
                               WHERE n.identity = o.identity) AS named
                   FROM incoming AS o GROUP BY identity) AS c
           JOIN message AS k USING (identity)) AS i
- WHERE m.identity = i.identity AND (NOT m.list_ids @> i.lists OR i.further <> '{}')
-RETURNING m.id, m.node
+ WHERE m.identity = i.identity
+   AND (NOT m.list_ids @> i.lists OR i.further <> '{}' OR m.orphan AND NOT i.orphan
+        OR m.subject_key IS DISTINCT FROM least(m.subject_key, i.subject_key))
+RETURNING m.id, m.node, i.former_key
 """
 
 FORGET_REJECTIONS = """

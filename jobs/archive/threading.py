@@ -68,7 +68,7 @@ def assign_threads(connection: Connection, fresh: list[int], mails: Sequence[Rea
     connection.execute(LOCK, (THREAD_LOCK,))
     # Without a copy in the batch, every mail made a row of its own.
     joined = connection.execute(sql.JOIN_COPIES).fetchall() if len(fresh) < len(mails) else []
-    near = _neighbours(connection, fresh + [row[0] for row in joined])
+    near = _neighbours(connection, fresh + [row[0] for row in joined], {row[2] for row in joined})
     uncertain = {orphan for orphan, _ in near.broken} | {row[1] for row in joined}
     threads = _threads_of(connection, uncertain)
     _link(connection, _components(mails, near.edges))
@@ -88,16 +88,19 @@ def _components(mails: Sequence[ReadMail], edges: Iterable[tuple[int, int]]) -> 
     return found
 
 
-def _neighbours(connection: Connection, changed: list[int]) -> Neighbours:
-    """Compare the subject edges with and without the messages that are new in their lists' sequences."""
-    keys = [row[0] for row in connection.execute(KEYS_OF, (changed,))]
+def _neighbours(connection: Connection, changed: list[int], former: set[int | None]) -> Neighbours:
+    """Compare the subject edges with and without the messages that are new in their lists' sequences.
+
+    `former` are subject keys that some of them have left.
+    """
+    keys = sorted({row[0] for row in connection.execute(KEYS_OF, (changed,))} | (former - {None}))
     rows = connection.execute(ENTRIES, (keys, keys)).fetchall() if keys else []
     if not rows:
         return Neighbours(set(), set())
     entries = [_entry(row) for row in rows]
     new = {row[0] for row in connection.execute(IDENTITIES_OF, (changed,))}
     now, before = subject_edges(entries), subject_edges(one for one in entries if one.identity not in new)
-    return Neighbours(now - before, before - now)
+    return Neighbours(now, before - now)
 
 
 def _threads_of(connection: Connection, nodes: set[int]) -> list[int]:
