@@ -8,8 +8,9 @@ from jobs.mail.message import Address
 from jobs.mail.words import decode_header
 
 # The common forms: addr, <addr>, Name <addr>, "Name" <addr>; anything else goes through the tokens below.
-_USUAL = re.compile(r'\s*(?:"([^"\\@=]*)"|([^"\\(),:;<>@=\[\]]*))\s*<\s*([^\s"\\(),:;<>@\[\]]+@[^\s"\\(),:;<>@\[\]]+)\s*>\s*')
-_BARE = re.compile(r'\s*([^\s"\\(),:;<>@\[\]]+@[^\s"\\(),:;<>@\[\]]+)\s*')
+_PLAIN_ADDRESS = r'([^\s"\\(),:;<>@\[\]]+@[^\s"\\(),:;<>@\[\]]+)'
+_USUAL = re.compile(rf'\s*(?:"([^"\\@=]*)"|([^"\\(),:;<>@=\[\]]*))\s*<\s*{_PLAIN_ADDRESS}\s*>\s*')
+_BARE = re.compile(rf"\s*{_PLAIN_ADDRESS}\s*")
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"?|(=\?[^?\s]{1,60}\?[bBqQ]\?[^?]{0,4000}\?=)|([(),:;<>])|(\s+)'
                     r'|((?:[^\s"\\(),:;<>=]|\\.|=(?!\?))+|[\\=])', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -28,7 +29,7 @@ def parse_addresses(value: str, hint: str = "", limit: int = 2000) -> list[Addre
     if match := _USUAL.fullmatch(value[:1000]):
         return [Address(clean_line(decode_header(match[1] or match[2] or "", hint)),
                         lower_domain(decode_header(match[3], hint)))]
-    return [found for found in _scan(value[:_MAX_CHARS], hint, limit) if found.address]
+    return _scan(value[:_MAX_CHARS], hint, limit)
 
 
 def parse_author(value: str, hint: str = "") -> Address:
@@ -104,42 +105,61 @@ def _split_bare(text: str) -> tuple[str, str]:
     return words[at[-1]], " ".join(words[:at[-1]] + words[at[-1] + 1:])
 
 
-def _scan(value: str, hint: str, limit: int) -> list[Address]:
-    found: list[Address] = []
-    entry, depth, in_angle = _Entry(), 0, False
-    for match in _TOKEN.finditer(value):
+@dataclass(slots=True)
+class _ListReader:
+    """Reads the tokens of an address list, one after the other, in time linear in their number."""
+
+    hint: str
+    found: list[Address] = field(default_factory=list)
+    entry: _Entry = field(default_factory=_Entry)
+    depth: int = 0
+    in_angle: bool = False
+
+    def take(self, match: re.Match[str]) -> None:
+        """The next token: part of a comment, of the bracketed address, of the phrase, or a separator."""
         special = match[3]
-        if depth:
-            depth += (special == "(") - (special == ")")
-            if depth:
-                entry.comment.append(_text_of(match))
+        if self.depth:
+            self.depth += (special == "(") - (special == ")")
+            if self.depth:
+                self.entry.comment.append(_text_of(match))
         elif special == "(":
-            depth = 1
-            if entry.comment:
-                entry.comment.append(" ")
-        elif in_angle and special != ">":
-            entry.angle.append(match[0])
-        elif special in (",", ";") or (special == ">" and not in_angle):
-            found.append(entry.finish(hint))
-            entry = _Entry()
-        elif special == ":":
-            _end_group_name(entry)
-        elif special == "<":
-            in_angle = entry.has_angle = True
-        elif special == ">":
-            in_angle = False
+            self.depth = 1
+            if self.entry.comment:
+                self.entry.comment.append(" ")
+        elif self.in_angle and special != ">":
+            self.entry.angle.append(match[0])
+        elif special is None:
+            self.entry.add_word(match)
         else:
-            entry.add_word(match)
-        if len(found) >= limit:
-            return found
-    found.append(entry.finish(hint))
-    return found
+            self._take_special(special)
+
+    def _take_special(self, special: str) -> None:
+        if special in ",;" or (special == ">" and not self.in_angle):
+            self.end_entry()
+        elif special == ":":
+            # What stood before was a group's name (RFC 5322, 3.4), or "mailto"; the members follow.
+            self.entry.phrase.clear()
+            self.entry.comment.clear()
+        elif special in "<>":
+            self.in_angle = special == "<"
+            self.entry.has_angle = True
+
+    def end_entry(self) -> None:
+        """The element is complete; those without an address are dropped."""
+        entry = self.entry.finish(self.hint)
+        if entry.address:
+            self.found.append(entry)
+        self.entry = _Entry()
 
 
-def _end_group_name(entry: _Entry) -> None:
-    """What stood before ":" was a group's name (RFC 5322, 3.4), or "mailto"; its members follow."""
-    entry.phrase.clear()
-    entry.comment.clear()
+def _scan(value: str, hint: str, limit: int) -> list[Address]:
+    reader = _ListReader(hint)
+    for match in _TOKEN.finditer(value):
+        reader.take(match)
+        if len(reader.found) >= limit:
+            return reader.found
+    reader.end_entry()
+    return reader.found
 
 
 def _text_of(match: re.Match[str]) -> str:

@@ -24,6 +24,7 @@ _NO_ATTACHMENTS = _SIGNATURES | _PKCS7 | {"application/pgp-encrypted", "message/
                                           "text/rfc822-headers", "message/partial"}
 _STUB = re.compile(r"(?:html|rich.?text|browser|mail (?:client|reader|program)|this (?:e-?mail|message) (?:is|was))",
                    re.IGNORECASE)
+_TOKEN = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 _MAX_STUB_CHARS = 250
 _SIGNED_ARMOUR, _ENCRYPTED_ARMOUR = "-----BEGIN PGP SIGNED MESSAGE-----", "-----BEGIN PGP MESSAGE-----"
 
@@ -172,27 +173,24 @@ def _describe(part: Part, content: Content) -> Inventory:
     """The node's JSON without empty keys; sizes and hashes are added by the caller."""
     node: Inventory = {"type": part.content_type}
     by_name = part.by_name
-    if part.parameters:
-        charset = clean_line(charset_of(part.parameters)).lower()
-        if charset:
-            node["charset"] = _storable(charset)
-    if encoding := by_name.get("content-transfer-encoding"):
-        node["encoding"] = _storable(clean_line(encoding).lower())
-    disposition: dict[str, str] = {}
-    if "content-disposition" in by_name:
-        word, disposition = part.disposition
-        if word := clean_line(word).strip("\"';"):
-            node["disposition"] = word
-    if disposition or "name" in part.parameters:
-        if name := file_name_of(disposition, part.parameters, content.hint):
-            node["filename"] = name
-    if content_id := by_name.get("content-id"):
-        node["content_id"] = _storable(clean_line(content_id)).strip("<> ")
+    if part.parameters and (charset := clean_line(charset_of(part.parameters)).lower()):
+        node["charset"] = charset
+    if encoding := clean_line(by_name.get("content-transfer-encoding", "")):
+        node["encoding"] = encoding.lower()
+    if "content-disposition" in by_name or "name" in part.parameters:
+        _describe_file(part, node, content)
+    if "content-id" in by_name and (content_id := clean_line(by_name["content-id"]).strip("<> ")):
+        node["content_id"] = content_id
     return node
 
 
-def _storable(text: str) -> str:
-    return text if text.isascii() else clean_line(text)
+def _describe_file(part: Part, node: Inventory, content: Content) -> None:
+    word, parameters = part.disposition
+    # What is no token is no disposition; an unknown token is taken as "attachment" (RFC 2183, 2.8).
+    if _TOKEN.fullmatch(word):
+        node["disposition"] = word
+    if name := file_name_of(parameters, part.parameters, content.hint):
+        node["filename"] = name
 
 
 def _read_text(part: Part, data: bytes, node: Inventory, content: Content, own: bool) -> list[Segment]:
@@ -202,7 +200,7 @@ def _read_text(part: Part, data: bytes, node: Inventory, content: Content, own: 
         label = charset_in_html(data)
     text = _within_limit(_decode_body(data, label, content), content)
     if kind == "text/html":
-        return [Segment(clean_text(html_to_text(text)).strip("\n"), own, "html")]
+        return [Segment(clean_text(html_to_text(text)).strip(), own, "html")]
     if kind in ("text/enriched", "text/richtext"):
         return [Segment(enriched_to_text(text).strip("\n"), own, "html")]
     return [_plain_segment(part, text, node, content, own)]

@@ -1,4 +1,4 @@
-"""When a mail was sent: Date and its many broken forms (RFC 5322, 3.3 and 4.3; asctime; ISO 8601), else the next best."""
+"""When a mail was sent: Date and its broken forms (RFC 5322, 3.3 and 4.3; asctime; ISO 8601), else the next best."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -12,16 +12,17 @@ _MONTHS = {name: number for number, names in enumerate((
     "oct october okt octobre octubre ott oktober", "nov november novembre noviembre",
     "dec december dez déc dic dezember décembre diciembre"), 1) for name in names.split()}
 # RFC 5322, 4.3, and the zones that list mail is full of (hours east of Greenwich).
-_ZONES = {"ut": 0, "utc": 0, "gmt": 0, "z": 0, "wet": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6,
-          "pst": -8, "pdt": -7, "akst": -9, "akdt": -8, "hst": -10, "ast": -4, "adt": -3, "nst": -3.5, "ndt": -2.5,
-          "bst": 1, "west": 1, "cet": 1, "met": 1, "mez": 1, "cest": 2, "mest": 2, "mesz": 2, "met dst": 2, "eet": 2,
+_ZONES = {"ut": 0, "utc": 0, "gmt": 0, "z": 0, "wet": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7,
+          "mdt": -6, "pst": -8, "pdt": -7, "akst": -9, "akdt": -8, "hst": -10, "ast": -4, "adt": -3, "nst": -3.5,
+          "ndt": -2.5, "bst": 1, "west": 1, "cet": 1, "met": 1, "mez": 1, "cest": 2, "mest": 2, "mesz": 2, "eet": 2,
           "eest": 3, "msk": 3, "msd": 4, "ist": 5.5, "jst": 9, "kst": 9, "hkt": 8, "sgt": 8, "awst": 8, "aest": 10,
           "aedt": 11, "eadt": 11, "east": 10, "acst": 9.5, "acdt": 10.5, "nzst": 12, "nzdt": 13, "sast": 2, "brt": -3,
           "brst": -2, "art": -3, "clt": -4, "pkt": 5, "wib": 7, "ict": 7}
-_USUAL = re.compile(r"(?:[A-Za-z]{3}, )? ?(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))? ([+-])(\d\d)(\d\d)"
-                    r"(?: \([^()]{1,40}\))?\Z")
+_USUAL = re.compile(r"(?:[A-Za-z]{3}, )? ?(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))?"
+                    r" ([+-])(\d\d)(\d\d)(?: \([^()]{1,40}\))?\Z")
 _ISO = re.compile(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?)?\s*")
-_CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,]\d{1,9})?)?(?![\d])\s*([AaPp])?\.?(?(4)[Mm]\b\.?)?")
+_CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,]\d{1,9})?)?(?!\d)"
+                    r"\s*(?:([AaPp])\.?[Mm]\b\.?)?")
 _OFFSET = re.compile(r"(?:(?<=GMT)|(?<=UTC)|(?<=UT)|(?<=[\s\d)\"])|^)\s*([+-])\s?(\d{1,2}):?(\d{2})?(?![\d])")
 _WORD = re.compile(r"[^\W\d_]{1,12}\.?")
 _NUMBER = re.compile(r"\d{1,6}")
@@ -109,6 +110,8 @@ def full_year(digits: str) -> int:
 
 
 def _at(year: int, month: int, day: int, hour: int, minute: int, second: int, rest: str) -> datetime:
+    if hour > 24:
+        raise ValueError("no such hour")
     moment = datetime(year, month, day, hour % 24, minute, min(second, 59), tzinfo=_zone_in(rest))
     return (moment + timedelta(days=hour // 24)).astimezone(UTC)
 

@@ -44,26 +44,27 @@ def _with_children(part: Part, body: bytes, budget: Budget, depth: int) -> Part 
 def _split_at(delimiter: bytes, body: bytes) -> list[bytes]:
     """What stands between the delimiter lines (RFC 2046, 5.1.1); [] unless the last one closes."""
     regions: list[bytes] = []
-    start, position = -1, 0 if body.startswith(delimiter) else body.find(b"\n" + delimiter) + 1
-    if not position and not body.startswith(delimiter):
-        return []
-    while True:
+    start, position = -1, 0 if body.startswith(delimiter) else _next_delimiter(body, delimiter, 0)
+    while position >= 0:
         end = body.find(b"\n", position)
-        tail = body[position + len(delimiter):end if end >= 0 else len(body)].rstrip(b" \t")
+        end = len(body) if end < 0 else end
+        tail = body[position + len(delimiter):end].rstrip(b" \t")
         if not tail or tail == b"--":
+            if start == position:
+                return []
             if start >= 0:
-                if start == position:
-                    return []
                 regions.append(body[start:position])
             if tail:
                 return regions
             start = end + 1
-        if end < 0:
-            return []
-        # A delimiter may follow at once, so the line end found is searched again.
-        position = body.find(b"\n" + delimiter, end) + 1
-        if not position:
-            return []
+        position = _next_delimiter(body, delimiter, end)
+    return []
+
+
+def _next_delimiter(body: bytes, delimiter: bytes, after: int) -> int:
+    """Where the next line that begins with the delimiter starts; -1 where none does."""
+    found = body.find(b"\n" + delimiter, after)
+    return found + 1 if found >= 0 else -1
 
 
 def _region_part(region: bytes, budget: Budget, depth: int, default_type: str) -> Part | None:

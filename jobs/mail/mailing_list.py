@@ -34,10 +34,9 @@ def list_id_of(fields: Mapping[str, str]) -> str | None:
 def _from_list_id(value: str) -> str | None:
     """ "Name <r-help.r-project.org>"; a bare id or an address in its place are read too."""
     value = clean_line(value[:2000])
-    match = None
-    for match in _ANGLE.finditer(value):
-        pass  # The id is the last bracket: a phrase may hold one as well.
-    text = "".join((match[1] if match else value).split()).strip("<>\"'").lower()
+    brackets = _ANGLE.findall(value)
+    # The id is the last bracket: a phrase may hold one as well. A fold may have put a blank into it.
+    text = ("".join(brackets[-1].split()) if brackets else value.strip("<>\"' ")).lower()
     if "@" in text:
         return _from_address(text)
     if not _NAME.fullmatch(text):

@@ -17,13 +17,15 @@ _BEGIN_FORWARD = (r"(?:begin forwarded message|anfang der weitergeleiteten nachr
 _OUTLOOK_FROM = (r"(?=[^\n:：]{2,14}[:：])[ \t]?\*?(?:from|von|de|da|van|från|fra|lähettäjä|od|от|kimden|发件人"
                  r"|寄件者|差出人|보낸 사람)[ \t]?\*?[ \t]?[:：]")
 _OUTLOOK_SENT = re.compile(r"[ \t]*\*?(?:sent|date|gesendet|datum|envoyé|fecha|enviado(?: el)?|inviato|data|verzonden"
-                           r"|skickat|sendt|lähetetty|wysłano|отправлено|дата|gönderme tarihi|发送时间|寄件日期|送信日時"
-                           r"|보낸 날짜|enviada em|to|an|à|para|subject|betreff|objet|asunto)\s?\*?\s?[:：]", re.IGNORECASE)
+                           r"|skickat|sendt|lähetetty|wysłano|отправлено|дата|gönderme tarihi|发送时间|寄件日期"
+                           r"|送信日時|보낸 날짜|enviada em|to|an|à|para|subject|betreff|objet|asunto)\s?\*?\s?[:：]",
+                           re.IGNORECASE)
 _ATTRIBUTION_END = re.compile(
     r"(?:\bwrot?es?|\bwrites|\bsaid|\bsays|\bschrieb(?:en)?|\bschreibt|\ba écrit|\bécrit|\bescribi[óo]|\bescribe"
     r"|\bha scritto|\bscrive|\bscrisse|\bescreveu|\bschreef|\bskrev|\bnapisał(?:\(a\)|a)?|\bpisze|\bпишет"
-    r"|\bписал(?:\(а\)|а)?|\bнаписал(?:\(а\)|а)?|\bkirjoitti|\bnapsal(?:\(a\)|a)?|\bírta|\bzde|\byazdı|\bέγραψε|\ba scris|כתב(?:/ה)?"
-    r"|写道|寫道|書きました|書いた|さんは|のメール|작성|\bва напиша|\bпише|\bha escrit|\bcus(?:ku|ka)|\bwrote back)"
+    r"|\bписал(?:\(а\)|а)?|\bнаписал(?:\(а\)|а)?|\bkirjoitti|\bnapsal(?:\(a\)|a)?|\bírta|\bzde|\byazdı|\bέγραψε"
+    r"|\ba scris|כתב(?:/ה)?|写道|寫道|書きました|書いた|さんは|のメール|작성"
+    r"|\bва напиша|\bпише|\bha escrit|\bcus(?:ku|ka))"
     r"[^\n\w]{0,60}[:：][ \t]*$", re.IGNORECASE)
 _ATTRIBUTION_START = re.compile(r"[ \t]*(?:on|am|le|el|il|em|op|den|de|dnia|în|the|at|in|quoting|zitat von|at|w dniu"
                                 r"|στις|tarihinde|\d{1,4}[-./年]|mon|tue|wed|thu|fri|sat|sun)\b", re.IGNORECASE)
@@ -45,6 +47,9 @@ _MAX_SIGNATURE_WINDOW = 3000
 _MAX_ATTRIBUTION_LINE = 250
 _MAX_FALSE_ALARMS = 100
 _NEEDS_A_LOOK = frozenset({"signature", "outlook"})
+# Some mailers quote the fields themselves above the quotation.
+_FIELDS_ABOVE = re.compile(r"\nFrom: [^\n]{1,200}"
+                           r"(?:\n(?:Date|Subject|To|Cc|Sent|Message-ID): [^\n]{1,200}){1,5}\s{0,3}\Z")
 
 
 def own_spans(text: str, offset: int = 0) -> list[Span]:
@@ -78,8 +83,12 @@ def _add_span(spans: list[Span], text: str, start: int, end: int, offset: int) -
 def _foreign_end(text: str, match: re.Match[str], end: int) -> int:
     """Where the author may go on after the quotation, signature or block that `match` begins; 0: it is none."""
     kind = match.lastgroup
-    if kind == "quote" or kind == "original":
-        return match.end() if kind == "quote" else end
+    if kind == "quote":
+        # A lone ">From " is a line of the author's that an mbox escaped (RFC 4155).
+        escaped = match["quote"].startswith(">From ") and "\n" not in match["quote"]
+        return 0 if escaped else match.end()
+    if kind == "original":
+        return end
     if kind == "armour":
         return _armour_end(text, match, end)
     if kind == "signature":
@@ -126,6 +135,8 @@ def _attribution_start(text: str, quote: int, floor: int) -> int:
     """The attribution ends in ":" at most one blank line above `quote` and may be wrapped over four lines."""
     window = text[max(floor, quote - 4 * _MAX_ATTRIBUTION_LINE):quote]
     stripped = window.rstrip(" \t\n")
+    if "\nFrom: " in window and (fields := _FIELDS_ABOVE.search(window)):
+        return quote - len(window) + fields.start()
     if stripped[-1:] not in (":", "："):
         return quote
     if window.count("\n", len(stripped)) > 1:

@@ -9,7 +9,7 @@ from jobs.mail.structure import Budget
 
 _BINARY = re.compile(rb"(?i)content-transfer-encoding:[ \t]*binary")
 _FIELD_NAME = re.compile(rb"([!-9;-~]{1,200})([ \t]*):")
-_FROM_LINE = re.compile(rb">?From [^\n]*\n?")
+_FROM_LINE = re.compile(rb">?From (?![ \t]*:)[^\n]*\n?")
 _KNOWN = re.compile(r"(?i)(?:(?:resent-)?(?:from|sender|to|cc|bcc|reply-to|date|message-id|subject)|received"
                     r"|received-spf|return-path|delivered-to|envelope-to|in-reply-to|references|mime-version"
                     r"|content-[\w-]+|x-[\w-]+|list-[\w-]+|precedence|user-agent|errors-to|organi[sz]ation|status"
@@ -105,7 +105,7 @@ def _keep_line(kept: list[bytes], line: bytes, raw: bytes, following: int, budge
         kept.append(line)
     elif not line.strip():
         budget.note("blank-line-with-spaces")
-        return bool(kept) and _field_follows(raw, following, 1)
+        return bool(kept) and _header_goes_on(raw, following)
     elif line[:1] in (b" ", b"\t"):
         kept.append(line if kept else line.strip())
     elif _FROM_LINE.match(line):
@@ -119,13 +119,25 @@ def _keep_line(kept: list[bytes], line: bytes, raw: bytes, following: int, budge
     return True
 
 
+def _header_goes_on(raw: bytes, position: int) -> bool:
+    """Whether a line of blanks is a broken fold: a field stands right below it, or behind further folded lines."""
+    for line in raw[position:position + 2000].split(b"\n")[:_LOOK_AHEAD_LINES]:
+        if line[:1] not in (b" ", b"\t") or not line.strip():
+            return _names_field(line)
+    return False
+
+
+def _names_field(line: bytes) -> bool:
+    name, colon, _ = line.partition(b":")
+    return bool(colon and _KNOWN.match(name.rstrip(b" \t").decode("latin-1")))
+
+
 def _field_follows(raw: bytes, position: int, lines: int) -> bool:
     """Whether a field that mail knows comes within `lines` lines and before a blank one."""
     for line in raw[position:position + 4000].split(b"\n")[:lines]:
         if not line.strip():
             return False
-        name, colon, _ = line.partition(b":")
-        if colon and _KNOWN.match(name.rstrip(b" \t").decode("latin-1")):
+        if _names_field(line):
             return True
     return False
 

@@ -35,7 +35,7 @@ def test_a_leap_second_is_read() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "yesterday", "32 Foo 1999", "Tue, 99 Nov 1999 18:50:39", "9 Nov", "::::",
-                                   "Date", "0" * 500, "\udcff", "1999-99-99", "9 Nov 99999 10:00"])
+                                   "Date", "0" * 500, "\udcff", "1999-99-99", "9 Nov 1999 59:10", "9 Nov 99999 10:00"])
 def test_what_is_no_date_gives_none(value: str) -> None:
     assert parse_date(value) is None
 

@@ -49,10 +49,13 @@ FIELDS = st.sampled_from([b"From", b"To", b"Subject", b"Date", b"Message-ID", b"
                           b"Content-Type", b"Content-Disposition", b"Content-Transfer-Encoding", b"Received", b"Sender",
                           b"Content-ID", b"Cc", b"X-Mailing-List"])
 VALUES = st.lists(st.sampled_from([
-    b"text/plain", b"; charset=", b"multipart/mixed; boundary=b", b"=?utf-8?B?", b"=?gb2312?Q?=ED=A0=80?=", b"?=", b"<", b">",
-    b"@", b"a@b", b'"', b"(", b")", b"\\", b";", b":", b",", b"\n ", b"\xed\xa0\x80", b"\xff", b"\0", b"utf-7", b"utf-16",
+    b"text/plain", b"; charset=", b"multipart/mixed; boundary=b", b"=?utf-8?B?", b"=?gb2312?Q?=ED=A0=80?=", b"?=",
+    b"<", b">",
+    b"@", b"a@b", b'"', b"(", b")", b"\\", b";", b":", b",", b"\n ", b"\xed\xa0\x80", b"\xff", b"\0", b"utf-7",
+    b"utf-16",
     b"iso-2022-jp", b"\x1b$B", b"filename*0*=x''%00%ff", b"name=", b"base64", b"Tue, 9 Nov 1999", b"99:99", b"+9999",
-    b"2147483647", b"99999999999", b"message/rfc822", b"text/html", b"attachment", b"Re: ", b"[x]", b"(fwd)", b" ", b"hz",
+    b"2147483647", b"99999999999", b"message/rfc822", b"text/html", b"attachment", b"Re: ", b"[x]", b"(fwd)", b" ",
+    b"hz",
 ]), max_size=12).map(b"".join)
 
 
@@ -68,11 +71,15 @@ def test_no_structure_makes_it_raise(lines: list[bytes], part: bytes) -> None:
     check(b"\n".join([*lines, part]))
 
 
-@pytest.mark.parametrize("unit", [b">", b"> \n", b"(", b")", b"=?", b"=?a?q?x ", b"=?a?b?", b",", b";", b"<", b"<a@b>", b"\\", b'"',
-                                  b":", b"a@", b"[", b"Re: ", b"[x]", b"\n ", b" ", b"a=", b";a*0=", b"Re[", b"1:", b"@", b"x ",
+@pytest.mark.parametrize("unit", [b">", b"> \n", b"(", b")", b"=?", b"=?a?q?x ", b"=?a?b?", b",", b";", b"<",
+    b"<a@b>", b"\\", b'"',
+                                  b":", b"a@", b"[", b"Re: ", b"[x]", b"\n ", b" ", b"a=", b";a*0=", b"Re[", b"1:",
+                                  b"@", b"x ",
                                   b"\xc3", b"\x1b$B", b"%", b"'", b"12 ", b"a:;", b"(a", b"+1"])
-@pytest.mark.parametrize("name", [b"Subject", b"From", b"To", b"References", b"In-Reply-To", b"Content-Type", b"Date", b"Received",
-                                  b"List-Id", b"Content-Disposition", b"Message-ID", b"Sender", b"Content-Transfer-Encoding"])
+@pytest.mark.parametrize("name", [b"Subject", b"From", b"To", b"References", b"In-Reply-To", b"Content-Type", b"Date",
+    b"Received",
+                                  b"List-Id", b"Content-Disposition", b"Message-ID", b"Sender",
+                                  b"Content-Transfer-Encoding"])
 def test_a_long_header_takes_linear_time(unit: bytes, name: bytes) -> None:
     raw = name + b": " + unit * (300_000 // len(unit)) + b"\nX-A: b\n\nHello\n"
     start = time.process_time()
@@ -81,9 +88,12 @@ def test_a_long_header_takes_linear_time(unit: bytes, name: bytes) -> None:
 
 
 @pytest.mark.parametrize("unit", [
-    b">", b"> \n", b"(", b"=?", b"--\n", b"-- x\n", b"_" * 30 + b"\n", b"On x wrote:\n> \n", b"From: x\nSent: \n", b"begin 644 x\n",
-    b"begin 644 x\nM\n", b"-----BEGIN PGP SIGNED MESSAGE-----\n", b"-----BEGIN PGP MESSAGE-----\n", b"|", b"| \n", b"\n", b" \n", b"-",
-    b"=", b"= ", b"--b\n", b"--b\n\n", b"Content-Type: x\n", b"a" * 240 + b":\n>\n", b"x 12:30 a@b \n>\n", b"\xff", b"\x1b$B",
+    b">", b"> \n", b"(", b"=?", b"--\n", b"-- x\n", b"_" * 30 + b"\n", b"On x wrote:\n> \n", b"From: x\nSent: \n",
+    b"begin 644 x\n",
+    b"begin 644 x\nM\n", b"-----BEGIN PGP SIGNED MESSAGE-----\n", b"-----BEGIN PGP MESSAGE-----\n", b"|", b"| \n",
+    b"\n", b" \n", b"-",
+    b"=", b"= ", b"--b\n", b"--b\n\n", b"Content-Type: x\n", b"a" * 240 + b":\n>\n", b"x 12:30 a@b \n>\n", b"\xff",
+    b"\x1b$B",
     b"\xc3\xa9", b"\0", b"\r", b"~{", b"\x0c", b"de: x\nto: x\n", b"* ",
 ])
 @pytest.mark.parametrize("kind", [b"text/plain; format=flowed", b"text/html", b"multipart/mixed; boundary=b",
@@ -95,7 +105,8 @@ def test_a_long_body_takes_linear_time(unit: bytes, kind: bytes) -> None:
     assert time.process_time() - start < 3
 
 
-@pytest.mark.parametrize("unit", [b"<div>", b"<blockquote>", b"<blockquote", b"<", b"&", b"<p>", b"<table><td>", b"<!--", b"</p>", b"<a href=",
+@pytest.mark.parametrize("unit", [b"<div>", b"<blockquote>", b"<blockquote", b"<", b"&", b"<p>", b"<table><td>",
+    b"<!--", b"</p>", b"<a href=",
                                   b"<meta charset", b"<b><i>", b"&#xE0F0;"])
 def test_hostile_html_takes_linear_time(unit: bytes) -> None:
     start = time.process_time()
@@ -107,14 +118,16 @@ def nested(levels: int) -> bytes:
     body = b"deep\n"
     for level in range(levels):
         boundary = b"b%d" % level
-        body = (b"Content-Type: multipart/mixed; boundary=" + boundary + b"\n\n--" + boundary + b"\n" + body + b"--" + boundary
+        body = (b"Content-Type: multipart/mixed; boundary=" + boundary + b"\n\n--" + boundary + b"\n" + body + b"--"
+        + boundary
                 + b"--\n")
     return HEADER + body
 
 
 @pytest.mark.parametrize(("raw", "limits", "reason"), [
     (letter(body=b"x" * 100), Limits(max_bytes=99), "too-large"),
-    (letter(b"Content-Type: multipart/mixed; boundary=b", body=b"--b\n\nx\n" * 1200 + b"--b--\n"), Limits(), "too-many-parts"),
+    (letter(b"Content-Type: multipart/mixed; boundary=b", body=b"--b\n\nx\n" * 1200 + b"--b--\n"), Limits(),
+    "too-many-parts"),
     (letter(b"Content-Type: multipart/mixed; boundary=b", body=b"--b\n\nx\n" * 1200), Limits(), "too-many-parts"),
     (nested(40), Limits(), "too-deep"), (nested(2000), Limits(), "too-deep"),
     (HEADER + b"Content-Type: message/rfc822\n\n" * 5000, Limits(), "too-deep"),

@@ -14,7 +14,8 @@ LINES = st.sampled_from([
     b"Content-Type: multipart/digest;\n boundary=\"b\"", b"Content-Type: multipart/alternative; boundary=c ; x=y",
     b"Content-Transfer-Encoding: base64", b"Content-Transfer-Encoding: quoted-printable", b"Subject:", b"Subject : x",
     b"Content-Disposition: attachment; filename=a.txt", b"broken line", b" folded", b"", b"", b"  ", b"--b", b"--b",
-    b"--b--", b"--b  ", b"--c", b"--c--", b"--bb", b"--b--x", b"text =C3=A9", b"SGVsbG8=", b"\xff\xfe", b"> quoted", b"-- ",
+    b"--b--", b"--b  ", b"--c", b"--c--", b"--bb", b"--b--x", b"text =C3=A9", b"SGVsbG8=", b"\xff\xfe", b"> quoted",
+    b"-- ",
     b"\r", b"From x", b":", b"Content-Type: message/delivery-status", b"Content-Type: multipart/report; boundary=c",
 ])
 

@@ -23,6 +23,7 @@ from jobs.mail.mailing_list import list_id_of
     ("sender", "r-help-bounces@r-project.org", "r-help.r-project.org"),
     ("sender", '"R-help" <r-help-bounces+ann=x.org@r-project.org>', "r-help.r-project.org"),
     ("sender", "ann@example.org", None),
+    ("list-id", "abuse@x.org Mailing List", "abuse.x.org"),
     ("list-id", "", None),
 ])
 def test_the_list_is_named(name: str, value: str, expected: str | None) -> None:

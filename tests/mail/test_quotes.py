@@ -80,6 +80,14 @@ def test_a_bar_quotes_but_a_table_does_not() -> None:
     assert own("| a | b |\nmine") == "| a | b |\nmine"
 
 
+def test_an_escaped_from_is_own() -> None:
+    assert own(">From 1974 on we met.\nGood times.") == ">From 1974 on we met.\nGood times."
+
+
+def test_fields_above_a_quotation_belong_to_it() -> None:
+    assert own("Yes.\n\nFrom: Ann <a@x.org>\nDate: Tue, 9 Nov 1999\n\n> tea?\n\nNo.") == "Yes.\nNo."
+
+
 def test_offsets_count_characters_from_the_given_start() -> None:
     assert own_spans("é日𝄞\n> q\nz", 10) == [(10, 13), (18, 19)]
 

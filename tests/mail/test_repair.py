@@ -45,6 +45,11 @@ def test_a_folded_line_of_blanks_does_not_end_the_header() -> None:
     assert (found.from_address, found.body) == ("a@x.org", "Hello")
 
 
+def test_a_broken_fold_may_go_on() -> None:
+    found = parse_message(b"To: a@x.org,\n\t\n\tb@x.org\nSubject: Tea\n\nHello\n")
+    assert ([to.address for to in found.to], found.subject) == (["a@x.org", "b@x.org"], "Tea")
+
+
 def test_a_line_of_blanks_may_stand_for_the_empty_line() -> None:
     found = parse_message(b"Subject: Tea\nFrom: a@x.org\n  \nHello, this is text.\n\nMore.\n")
     assert found.body == "Hello, this is text.\n\nMore."

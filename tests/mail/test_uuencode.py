@@ -33,7 +33,8 @@ def test_prose_that_begins_like_a_file_stays() -> None:
 
 def test_trailing_blanks_may_have_been_stripped() -> None:
     data = bytes(45)
-    text = "".join(line.rstrip() + "\n" for line in encoded(data).replace("`", " ").replace(" \nend", "`\nend").split("\n"))
+    text = "".join(line.rstrip() + "\n" for line in encoded(data).replace("`", " ").replace(" \nend",
+        "`\nend").split("\n"))
     assert split_uuencoded(text)[1][0].data[:45] == data
 
 
