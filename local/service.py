@@ -29,8 +29,8 @@ def up() -> int:
     signals = Signals()
     try:
         settings = load()
-        _call_if_there("check", settings)
         with checks.only_one(checks.usable_folder(settings.data_dir)):
+            _call_if_there("check", settings)
             return _serve(settings, signals, began)
     except (ServerError, SettingError) as error:
         print(f"mrilu: {error}", file=sys.stderr)

@@ -61,11 +61,7 @@ class Running:
         return self.process.wait(PATIENCE)
 
     def left(self) -> list[psutil.Process]:
-        return left_running(self.data, [self.data, *Path("/var/lib/mrilu").glob(self.id())])
-
-    def id(self) -> str:
-        file = self.data / "instance"
-        return file.read_text().strip() if file.exists() else "none"
+        return left_running(self.data, instance.of(self.settings).server_marks())
 
 
 @pytest.fixture
