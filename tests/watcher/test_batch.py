@@ -60,6 +60,18 @@ def test_a_lone_mail_is_submitted_at_once_to_the_front(batcher, queue):
     assert batcher.pending() == 0
 
 
+def test_only_what_follows_a_submission_closely_is_gathered(queue):
+    one = Batcher(queue.submit, rest=3600, quiet=5, gather=5)
+    one._sent_at = time.monotonic() - 3601
+    one.start()
+    one.offer("m", "new/lone")
+    queue.wait_until(lambda: queue.paths() == ["new/lone"], seconds=2)
+    one.offer("m", "new/1")
+    one.offer("m", "new/2")
+    assert one.close(5) == 0
+    assert [paths for _, paths, _ in queue.calls] == [["new/lone"], ["new/1", "new/2"]]
+
+
 def test_a_flood_goes_in_full_batches_to_the_back(batcher, queue):
     queue.go_on.clear()
     batcher.offer("m", "new/first")

@@ -221,6 +221,7 @@ def test_a_folder_whose_creation_was_lost_in_an_overflow_is_found_by_the_next_ch
     deliver(root, ".a/new/0.x")
     offers.wait_for(".a/new/0.x")
     watched._forget(".a")  # as if its events had been dropped
+    watched._look_after = time.monotonic() + 3600
     watched.on_queue_overflow()
     watched.check()
     assert any("folders changed unseen: .a" in reason for reason in rescans.firsts())
@@ -260,6 +261,42 @@ def test_a_dead_reader_thread_is_noticed_and_replaced(watched, root, offers, res
     offers.wait_for("new/2.b")
 
 
+def test_a_check_that_meets_a_renamed_folder_before_its_events_does_not_confuse_the_names(
+    watched, root, offers, monkeypatch
+):
+    make_maildir(root, ".a")
+    deliver(root, ".a/new/1.a")
+    offers.wait_for(".a/new/1.a")
+    stalled, go_on = threading.Event(), threading.Event()
+
+    def stall(path):
+        stalled.set()
+        go_on.wait(10)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(watched, "_offer", stall)
+        deliver(root, "new/2.b")
+        assert stalled.wait(10)
+    (root / ".a").rename(root / ".b")
+    watched.check()
+    go_on.set()
+    settle(root, offers)
+    offers.clear()
+    deliver(root, ".b/new/3.c")
+    settle(root, offers)
+    offers.wait_for(".b/new/3.c")
+    assert ".a/new/3.c" not in offers.firsts() and offers.count(".b/new/3.c") == 1
+
+
+def test_another_directory_under_the_same_name_is_noticed(watched, root, offers, rescans):
+    watched._by_path["new"].inode = (0, 0)
+    watched.check()
+    assert rescans.firsts() == ["folders changed unseen: new"]
+    deliver(root, "new/1.a")
+    offers.wait_for("new/1.a")
+    assert offers.count("new/1.a") == 1
+
+
 def test_a_root_that_goes_and_comes_back_is_watched_again(watched, root, offers, rescans, tmp_path):
     root.rename(tmp_path / "away")
     watched._look_after = 0
@@ -282,6 +319,9 @@ def test_a_root_that_is_a_symlink_is_followed(root, offers, rescans, tmp_path):
         offers.wait_for("new/1.a")
         part.check()
         assert rescans.calls == []
+        make_maildir(root, ".late")
+        deliver(root, ".late/new/2.b")
+        offers.wait_for(".late/new/2.b")
     finally:
         part.stop()
 

@@ -113,6 +113,15 @@ def test_while_the_services_are_away_one_line_is_logged_then_all_is_scanned_agai
     assert "are back after" in caplog.text
 
 
+def test_an_outage_without_mail_leads_to_a_scan_too(watcher, services):
+    watcher.start()
+    wait_until(lambda: watcher._rescans.done == 1)
+    services.away = True
+    wait_until(lambda: watcher._failures >= 1)
+    services.away = False
+    wait_until(lambda: watcher._rescans.done == 2)
+
+
 def test_a_maildir_that_goes_away_is_reported_and_scanned_when_it_returns(watcher, root, services, caplog, tmp_path):
     watcher.start()
     services.beats.wait_until(lambda: bool(services.beats.calls))
@@ -154,7 +163,9 @@ import signal, sys
 from pathlib import Path
 from types import SimpleNamespace
 from watcher.maildir import scan
+from watcher import service
 from watcher.service import SIGNALS, Archive, Watcher
+service.TICK = 0.05
 signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 def say(*words): print(*words, flush=True)
 def missing(name, root):
