@@ -168,8 +168,8 @@ def _pip(arguments: list[str], heard: Callable[[str], None]) -> None:
             pip.terminate()
             raise
     if pip.returncode:
-        errors = [line for line in tail if line.startswith("ERROR")] or tail
-        raise InstallError(f"pip failed: {' '.join(errors[:1]) or 'it said nothing'}")
+        errors = [line for line in tail if line.startswith("ERROR")] or [f"exit code {pip.returncode}"]
+        raise InstallError(f"pip failed: {errors[0]} (is the network there? the next start tries again)")
 
 
 def _hook() -> None:
