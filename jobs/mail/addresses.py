@@ -17,6 +17,8 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _LOOKS_LIKE_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 _DISGUISED = re.compile(r"(\S+) (?:at|\(at\)|\[at\]) ([\w-]+(?:(?:\.| dot )[\w-]+)+)", re.ASCII)
 _MAX_CHARS = 200_000
+# RFC 5321, 4.5.3.1 allows 64 + 255 bytes.
+_MAX_ADDRESS_CHARS = 500
 
 
 def parse_addresses(value: str, hint: str = "", limit: int = 2000) -> list[Address]:
@@ -49,7 +51,7 @@ def lower_domain(address: str) -> str:
     """The address with its domain in lower case, and no blanks (RFC 5321, 2.4)."""
     local, at, domain = address.rpartition("@")
     local, domain = local.strip() if '"' in local else "".join(local.split()), "".join(domain.split())
-    return local + at + domain.lower().rstrip(".")
+    return (local + at + domain.lower().rstrip("."))[:_MAX_ADDRESS_CHARS]
 
 
 @dataclass(slots=True)

@@ -9,9 +9,11 @@ import codecs
 import re
 from functools import lru_cache
 
+from jobs.mail.guess import guess_charset
 from jobs.mail.iso2022 import decode_iso_2022_jp
 
 _PRINTABLE_ASCII = bytes(range(0x20, 0x7F)) + b"\t\n\r"
+_HOLES = b"\x81\x8d\x8f\x90\x9d"
 _CHARSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]*")
 _NUMBERED_PAGE = re.compile(r"(?:x-)?(?:cp|windows|win|ibm|ms|dos)-?(\d{3,5})")
 _ISO_8859 = re.compile(r"(?:x-)?(?:iso-?)?8859-?(\d{1,2})(?:-[ie])?(?:[^0-9].*)?")
@@ -65,11 +67,11 @@ _THREE_BYTE_RUN = re.compile(rb"(?:[\xe0-\xef][\x80-\xbf]{2}[\x00-\x7f]*){2}")
 
 
 def _as_windows_1252(error: UnicodeError) -> tuple[str, int]:
-    """Codec error handler: the undecodable bytes are read as Windows-1252, U+FFFD only where that has a hole."""
+    """Codec error handler: the undecodable bytes are read as Windows-1252, its holes as Latin-1's controls."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
-    bad = error.object[error.start:error.end]
-    return bytes(bad).decode("cp1252", "replace"), error.end
+    bad = bytes(error.object[error.start:error.end])
+    return bad.decode("latin-1" if bad.translate(None, _HOLES) != bad else "cp1252"), error.end
 
 
 codecs.register_error("mail-windows-1252", _as_windows_1252)
@@ -152,23 +154,10 @@ def _decode_single_byte(data: bytes, codec: str, hint: str) -> tuple[str, bool]:
 
 
 def _decode_western(data: bytes) -> str:
-    """UTF-8 where the bytes form it (a truncated or mixed text), Windows-1252 elsewhere."""
-    if guessed := guess_cyrillic(data):
+    """UTF-8 where the bytes form it (a truncated or mixed text), else another script's, else Windows-1252."""
+    if guessed := guess_charset(data):
         return data.decode(guessed, "mail-windows-1252")
     return data.decode("utf-8", "mail-windows-1252")
-
-
-def guess_cyrillic(data: bytes) -> str:
-    """Codec of 8-bit text that is mostly letters above 0xC0, as Russian is and no Western text: else ""."""
-    sample = data[:20000]
-    high = len(sample.translate(None, bytes(range(0xC0))))
-    western = len(sample) - len(sample.translate(None, b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
-    odd = len(sample) - high - len(sample.translate(None, bytes(range(0x80, 0xC0))))
-    if high < 8 or high < 2 * western or odd > high:
-        return ""
-    # Lower-case letters fill E0-FF in Windows-1251 and C0-DF in KOI8-R.
-    upper_half = len(sample.translate(None, bytes(range(0xE0))))
-    return "cp1251" if upper_half * 2 > high else "koi8-r"
 
 
 def _decode_multi_byte(data: bytes, codec: str) -> tuple[str, bool]:

@@ -24,7 +24,7 @@ def list_id_of(fields: Mapping[str, str]) -> str | None:
         value = fields.get(name, "")
         if _LIST_NAME.search(value[:200]) and (found := _from_address(value)):
             return found
-    for name in ("sender", "errors-to", "x-sender", "return-path"):
+    for name in ("sender", "errors-to"):
         if (value := fields.get(name)) and (found := _from_owner(value)):
             return found
     return None

@@ -35,6 +35,7 @@ from jobs.mail.subjects import clean_subject
 from jobs.mail.words import decode_header
 
 PARSER_VERSION = 1
+_MAX_SUBJECT_CHARS = 4000
 _DEFAULT_LIMITS = Limits()
 
 
@@ -67,10 +68,10 @@ def _compose(raw: bytes, part: Part, opened: OpenedMail, budget: Budget,
     if derived:
         budget.note("no-message-id")
         message_id = derive_message_id(raw)
-    author = parse_author(fields.get("from", ""), hint)
+    author = parse_author(fields.get("from") or fields.get("sender", ""), hint)
     stated = parse_date(fields["date"].strip()) if "date" in fields else None
     sent_at, source = _sent_at(stated, part, opened, budget, outside)
-    subject = decode_header(fields.get("subject", ""), hint)
+    subject = decode_header(fields.get("subject", ""), hint)[:_MAX_SUBJECT_CHARS]
     cleaned, is_reply = clean_subject(subject)
     return ParsedMessage(
         message_id=message_id, message_id_derived=derived,

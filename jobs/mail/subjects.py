@@ -15,6 +15,8 @@ _SUFFIX = re.compile(r"\s*\(fwd?\)\s*\Z", re.IGNORECASE)
 _WAS = re.compile(r"\s*\[?fwd?:\s*(.*?)\]\s*\Z", re.IGNORECASE)
 _PATCH_TAG = re.compile(r"(?:rfc|patch|pull|bug|resend|v\d|\d+/\d+|solved|ann)", re.IGNORECASE)
 _MAX_PREFIXES = 50
+# Threads are found by the cleaned subject: it has to fit into a database's index row (2,700 bytes).
+_MAX_CHARS = 500
 
 
 def clean_subject(subject: str) -> tuple[str, bool]:
@@ -36,7 +38,7 @@ def clean_subject(subject: str) -> tuple[str, bool]:
             start = tag.end()
         else:
             break
-    return _without_suffix(text[start:]), is_reply
+    return _without_suffix(text[start:])[:_MAX_CHARS], is_reply
 
 
 def _counts(prefix: re.Match[str], start: int) -> bool:

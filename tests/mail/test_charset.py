@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.mail.charset import codec_name, decode_text, guess_cyrillic
+from jobs.mail.charset import codec_name, decode_text
 
 RUSSIAN = "Привет, это обычное письмо на русском языке."
 
@@ -37,6 +37,11 @@ RUSSIAN = "Привет, это обычное письмо на русском 
     (RUSSIAN, "cp1251", ""),
     (RUSSIAN, "cp1251", "cp-1251"),
     (RUSSIAN, "utf-8", "koi8-r"),
+    ("日本語のメールです、よろしく", "shift_jis", ""),
+    ("日本語のメールです、よろしく", "euc_jp", "iso-8859-1"),
+    ("这是一封没有标明字符集的中文邮件", "gb2312", "us-ascii"),
+    ("這是一封沒有標明字集的中文郵件，請大家看看", "big5", ""),
+    ("안녕하세요 여러분 반갑습니다", "euc_kr", "utf-8"),
     ("שלום", "iso8859-8", "iso-8859-8-i"),
     ("สวัสดี", "cp874", "windows-874"),
     ("naïve", "utf-7", "unicode-1-1-utf-7"),
@@ -84,5 +89,5 @@ def test_any_bytes_decode_under_any_label(label: str) -> None:
         assert isinstance(decode_text(data, label)[0], str)
 
 
-def test_western_text_is_not_taken_for_russian() -> None:
-    assert guess_cyrillic("Übergrößenträger: äöüß ÄÖÜ éèê".encode("latin-1")) == ""
+def test_holes_of_windows_1252_give_no_replacement_character() -> None:
+    assert "\ufffd" not in decode_text(bytes(range(0x80, 0x100)), "iso-8859-1")[0]

@@ -1,0 +1,78 @@
+"""The charset of 8-bit text that names none, or the wrong one, from the patterns its bytes form."""
+
+import re
+
+_SAMPLE = 20_000
+_WESTERN_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_KANA = re.compile("[\u3041-\u30fc]")
+_HANGUL = re.compile("[\uac00-\ud7a3]")
+_WIDE = re.compile("[^\x00-\x7f]")
+_MIN_CHARACTERS = 4
+_MIN_BIG5_CHARACTERS = 8
+
+
+def guess_charset(data: bytes) -> str:
+    """Python codec of non-UTF-8 text in Cyrillic or an East Asian script; "" where it rather is Western."""
+    sample = data[:_SAMPLE]
+    if len(sample) - len(sample.translate(None, bytes(range(0x80, 0x100)))) < 2 * _MIN_CHARACTERS:
+        return ""
+    return guess_cyrillic(sample) or _guess_euc(sample) or _guess_shifted(sample)
+
+
+def guess_cyrillic(sample: bytes) -> str:
+    """Codec of text that is mostly letters above 0xC0, as Russian is and no Western text; else ""."""
+    high = _count(sample, range(0xC0, 0x100))
+    western = len(sample) - len(sample.translate(None, _WESTERN_LETTERS))
+    if high < 8 or high < 2 * western or _count(sample, range(0x80, 0xC0)) * 8 > high:
+        return ""
+    # Lower-case letters fill E0-FF in Windows-1251 and C0-DF in KOI8-R.
+    return "cp1251" if _count(sample, range(0xE0, 0x100)) * 2 > high else "koi8-r"
+
+
+def _count(sample: bytes, values: range) -> int:
+    return len(sample) - len(sample.translate(None, bytes(values)))
+
+
+def _guess_euc(sample: bytes) -> str:
+    """EUC pairs are two bytes above 0xA0, which Western text, with its lone accents, hardly ever is throughout."""
+    japanese = _decoded(sample, "euc_jp")
+    if japanese and _share(_KANA, japanese) >= 0.2:
+        return "euc_jp"
+    korean = _decoded(sample, "euc_kr")
+    if korean and _share(_HANGUL, korean) >= 0.7:
+        return "cp949"
+    chinese = _decoded(sample, "gb2312")
+    if chinese and len(_WIDE.findall(chinese)) >= _MIN_CHARACTERS:
+        # The frequent characters are the first level, rows B0 to D7.
+        frequent = sum(1 for character in _WIDE.findall(chinese) if 0xB0 <= character.encode("gb2312")[0] <= 0xD7)
+        return "gb18030" if frequent >= 0.6 * len(_WIDE.findall(chinese)) else ""
+    return ""
+
+
+def _guess_shifted(sample: bytes) -> str:
+    """Shift_JIS shows by its kana; Big5 by frequent characters (rows A4 to C6) half of whose second bytes are high."""
+    japanese = _decoded(sample, "cp932")
+    if japanese and _share(_KANA, japanese) >= 0.25:
+        return "cp932"
+    chinese = _decoded(sample, "cp950")
+    if not chinese or len(found := _WIDE.findall(chinese)) < _MIN_BIG5_CHARACTERS:
+        return ""
+    pairs = [character.encode("cp950") for character in found]
+    frequent = sum(1 for pair in pairs if 0xA1 <= pair[0] <= 0xC6)
+    high = sum(1 for pair in pairs if pair[-1] >= 0xA1)
+    return "cp950" if frequent >= 0.8 * len(pairs) and high >= 0.25 * len(pairs) else ""
+
+
+def _share(pattern: re.Pattern[str], text: str) -> float:
+    wide = len(_WIDE.findall(text))
+    return len(pattern.findall(text)) / wide if wide >= _MIN_CHARACTERS else 0.0
+
+
+def _decoded(sample: bytes, codec: str) -> str:
+    """The sample in a codec, a character cut off at its end forgiven; "" where it does not fit."""
+    try:
+        return sample.decode(codec)
+    except UnicodeDecodeError as error:
+        if len(sample) < _SAMPLE or error.start < len(sample) - 3:
+            return ""
+        return sample[:error.start].decode(codec, "ignore")
