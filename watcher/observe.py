@@ -40,7 +40,12 @@ class Observer:
         kind = maildir.kind_of(root)
         if watch == "poll":
             self._poll(name, root, kind)
-            return
+        else:
+            self._watch(name, root, kind)
+        part = self._parts[name]
+        logger.info("watching %s (%s): %s by %s, folders=%d", name, root, kind, part.mode, part.folder_count())
+
+    def _watch(self, name: str, root: Path, kind: maildir.Kind) -> None:
         part = WatchedMaildir(name, root, kind, partial(self._seen, name), partial(self._rescan, name))
         self._parts[name] = part
         try:
