@@ -83,8 +83,8 @@ def subject_word(paths: Sequence[Path]) -> str:
     """A word that stands in the Subject of one of `paths`: a search for it has to hit."""
     for path in spread(paths, 50):
         subject = re.search(rb"^Subject:([ -~]*)$", path.read_bytes(), re.MULTILINE | re.IGNORECASE)
-        words = re.findall(rb"(?<![\w.-])[A-Za-z]{6,}(?![\w.-])", subject[1]) if subject else []
-        if words and b"=?" not in subject[1]:  # type: ignore[index]
+        text = subject[1] if subject and b"=?" not in subject[1] else b""
+        if words := re.findall(rb"(?<![\w.-])[A-Za-z]{6,}(?![\w.-])", text):
             return str(max(words, key=len).decode("ascii").lower())
     raise ValueError("no plain word in the subjects of 50 mails")
 
@@ -104,8 +104,8 @@ def fresh_mails(count: int, seed: int = 1) -> Iterator[tuple[str, bytes]]:
         yield message_id, (head + "\n".join(lines) + "\n").encode()
 
 
-def deliver(maildir: Path, name: str, mail: bytes) -> None:
-    """Write `mail` to tmp/, flushed to the disk as an MTA does, and leave the rename to `publish`."""
+def stage(maildir: Path, name: str, mail: bytes) -> None:
+    """Write `mail` to tmp/ and flush it to the disk, as an MTA does; `publish` makes it count."""
     with open(maildir / "tmp" / name, "wb") as file:
         file.write(mail)
         file.flush()
@@ -113,5 +113,5 @@ def deliver(maildir: Path, name: str, mail: bytes) -> None:
 
 
 def publish(maildir: Path, name: str) -> None:
-    """Rename a delivered mail from tmp/ to new/: from here on it counts."""
+    """Rename a staged mail from tmp/ to new/, which is the delivery."""
     os.rename(maildir / "tmp" / name, maildir / "new" / name)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from bench.corpus import deliver, link_maildir, publish
+from bench.corpus import link_maildir, publish, stage
 from bench.peers.notmuch import Notmuch
 from bench.peers.tool import PeerFailed, missing_programs, run_command
 
@@ -43,13 +43,16 @@ class NotmuchLoop:
         self.notmuch.index(copy, work)
 
     def deliver_each(self, work: Path, mails: Iterable[tuple[str, bytes]]) -> list[float]:
-        """Deliver (Message-ID, bytes) one at a time; milliseconds from each rename until it was searchable."""
+        """Deliver (Message-ID, bytes) one at a time; milliseconds from each rename until it was searchable.
+
+        May be called once a round; give each round mails of another seed, or the check by Message-ID proves nothing.
+        """
         with self._loop(work) as finished:
             return [self._deliver(work, finished, message_id, mail) for message_id, mail in mails]
 
     def _deliver(self, work: Path, finished: IO[str], message_id: str, mail: bytes) -> float:
         maildir, name = work / "Maildir", f"{time.time_ns()}.bench"
-        deliver(maildir, name, mail)
+        stage(maildir, name, mail)
         start = time.perf_counter()
         publish(maildir, name)
         line = finished.readline()
