@@ -16,6 +16,7 @@ from jobs.archive.store import store_gone, store_mails, store_moves, store_rejec
 from jobs.mail.message import Limits
 from jobs.mail.parse import PARSER_VERSION
 from jobs.memory import limit_memory
+from jobs.queues import retry_policy
 from jobs.resources import database, settings
 from jobs.retry import RetryPolicy, is_transient
 from models import JobRun, Maildir
@@ -46,7 +47,7 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
         counts = import_paths(database(), maildir, paths, limits_of(now))
         record_run(counts, started)
     except Exception as error:
-        return _try_later(error, RetryPolicy(now.max_attempts, now.initial_delay, now.max_delay))
+        return _try_later(error, retry_policy())
     logger.info("imported maildir=%s %s", maildir, " ".join(f"{key}={n}" for key, n in counts.items()))
     return counts
 

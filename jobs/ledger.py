@@ -79,21 +79,20 @@ def difference(root: Path | str, name: str) -> Difference:
     Raises what watcher.maildir.kind_of raises, so that an unmounted Maildir is never taken for empty.
     """
     unreadable: list[FolderUnreadable] = []
-    on_disk = set(scan(root, unreadable))
+    maildir = Maildir.get_or_none(Maildir.name == name)
+    on_disk = set(scan(root, unreadable, maildir.kind if maildir else None))
     hidden = tuple(f"{error.folder}/" if error.folder else "" for error in unreadable)
     settled: set[str] = set()
     retried: set[str] = set()
-    for path, is_settled in known_paths(name):
+    for path, is_settled in known_paths(maildir) if maildir else ():
         (settled if is_settled else retried).add(path)
     vanished = [path for path in (settled | retried) - on_disk if not (hidden and path.startswith(hidden))]
     return Difference(sorted(on_disk - settled), sorted(vanished), len(on_disk), [e.folder for e in unreadable])
 
 
-def known_paths(name: str) -> Iterator[tuple[str, bool]]:
+def known_paths(maildir: Maildir) -> Iterator[tuple[str, bool]]:
     """Yield each live file that the database knows in this Maildir, and whether it is settled."""
-    maildir = Maildir.get_or_none(Maildir.name == name)
-    if maildir is not None:
-        yield from db.connection().execute(KNOWN_PATHS, (maildir.id, PARSER_VERSION, maildir.id))
+    yield from db.connection().execute(KNOWN_PATHS, (maildir.id, PARSER_VERSION, maildir.id))
 
 
 def balance(maildir: Maildir, queued: set[str]) -> Balance:
@@ -105,7 +104,7 @@ def balance(maildir: Maildir, queued: set[str]) -> Balance:
     counts = maildir.file_counts()
     found = difference(maildir.root, maildir.name)
     unknown = set(found.unknown)
-    rejected_again = {path for path, settled in known_paths(maildir.name) if not settled}
+    rejected_again = {path for path, settled in known_paths(maildir) if not settled}
     return Balance(
         maildir=maildir.name,
         root=maildir.root,

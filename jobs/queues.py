@@ -43,8 +43,11 @@ def submit_import(maildir: str, paths: list[str], live: bool) -> None:
 
 
 def put_import(mail: Queue, maildir: str, paths: list[str], *, at_front: bool, attempts: int = 0) -> Job:
-    """Enqueue one import job; `attempts` counts how often its worker died over these paths."""
-    policy = retry_policy()
+    """Enqueue one import job; `attempts` counts how often its worker died over these paths.
+
+    It has no rq retries of its own: the job asks for them when an error is transient, and any other
+    end is for jobs.recovery to look into at once.
+    """
     return mail.enqueue(
         IMPORT_FUNCTION,
         maildir,
@@ -53,7 +56,6 @@ def put_import(mail: Queue, maildir: str, paths: list[str], *, at_front: bool, a
         job_timeout=settings().import_timeout,
         result_ttl=RESULT_TTL,
         failure_ttl=FAILURE_TTL,
-        retry=policy.for_rq(),
         meta={"deaths": attempts},
         description=describe_import(maildir, paths),
     )

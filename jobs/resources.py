@@ -86,7 +86,8 @@ def _redis(pid: int) -> Redis:
     if url is None:
         raise NotConfigured
     logger.debug("redis client made pid=%d", pid)
-    return Redis.from_url(url)
+    # A server that accepts and then says nothing must not block the watcher or a job for good.
+    return Redis.from_url(url, socket_connect_timeout=5, socket_timeout=30)
 
 
 def forget() -> None:

@@ -47,6 +47,8 @@ CREATE TABLE message (
     imported_at timestamptz NOT NULL DEFAULT now(),
     search tsvector NOT NULL
 );
+-- pglz would take a seventh of an import's time to make the table a tenth smaller.
+ALTER TABLE message ALTER body SET STORAGE EXTERNAL, ALTER search SET STORAGE EXTERNAL;
 -- Identity is what makes a message one message; the other indexes serve threads, look-ups and search.
 CREATE UNIQUE INDEX message_identity ON message (identity);
 CREATE INDEX message_node ON message (node);

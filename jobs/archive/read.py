@@ -75,8 +75,8 @@ def read_bytes(root: Path, path: str, max_bytes: int) -> bytes:
     with open(descriptor, "rb", buffering=0) as stream:
         size = os.fstat(descriptor).st_size
         raw = stream.read(min(size, max_bytes) + 1)
-        # One read is all but for a file that is still growing or a file system that returns short reads.
-        while raw and len(raw) <= max_bytes and (more := stream.read(max_bytes + 1 - len(raw))):
+        # One read is all, but for a file that grows meanwhile or a file system that returns short reads.
+        while len(raw) != size and len(raw) <= max_bytes and (more := stream.read(max_bytes + 1 - len(raw))):
             raw += more
     return raw
 

@@ -93,7 +93,7 @@ def _neighbours(connection: Connection, changed: list[int], former: set[int | No
 
     `former` are subject keys that some of them have left.
     """
-    keys = sorted({row[0] for row in connection.execute(KEYS_OF, (changed,))} | (former - {None}))
+    keys = list({row[0] for row in connection.execute(KEYS_OF, (changed,))} | (former - {None}))
     rows = connection.execute(ENTRIES, (keys, keys)).fetchall() if keys else []
     if not rows:
         return Neighbours(set(), set())

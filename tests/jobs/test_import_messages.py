@@ -43,9 +43,7 @@ def assert_level(root: Path) -> None:
 
 
 def test_a_mail_becomes_a_message_and_a_location(root):
-    raw = mail(
-        "<a@x>", subject="Re: [one] Café", body="own\n> quoted\n", list_id="One list <one.lists.example>"
-    )
+    raw = mail("<a@x>", subject="Re: [one] Café", body="own\n> quoted\n", list_id="One list <one.lists.example>")
     path = deliver(root, raw)
     assert import_messages("test", [path]) == {"imported": 1}
     message, location = only(Message), only(Location)
@@ -94,9 +92,7 @@ def test_a_copy_that_comes_later_adds_its_list(root):
     assert only(Message).list_ids == ["one.x", "two.x"]
 
 
-@pytest.mark.parametrize(
-    "other", [{"sender": "Mallory <m@evil.example>"}, {"date": "Tue, 07 Oct 2025 09:12:44 +0200"}]
-)
+@pytest.mark.parametrize("other", [{"sender": "Mallory <m@evil.example>"}, {"date": "Tue, 07 Oct 2025 09:12:44 +0200"}])
 def test_a_message_id_used_again_does_not_suppress_the_other_mail(root, other):
     deliver(root, mail("<a@x>"))
     deliver(root, mail("<a@x>", **other))
