@@ -157,7 +157,10 @@ def _decode_western(data: bytes) -> str:
     """UTF-8 where the bytes form it (a truncated or mixed text), else another script's, else Windows-1252."""
     if guessed := guess_charset(data):
         return data.decode(guessed, "mail-windows-1252")
-    return data.decode("utf-8", "mail-windows-1252")
+    high = len(data) - len(data.decode("ascii", "ignore"))
+    valid = data.decode("utf-8", "ignore")
+    sequences = len(valid) - len(valid.encode("ascii", "ignore"))
+    return data.decode("utf-8" if sequences * 4 > high else "cp1252", "mail-windows-1252")
 
 
 def _decode_multi_byte(data: bytes, codec: str) -> tuple[str, bool]:

@@ -19,5 +19,9 @@ def test_quotes_join_within_their_depth_only() -> None:
     assert unflow(">> a \n>> b \n> c") == "> > a b \n> c"
 
 
+def test_a_quote_after_text_starts_its_own_line() -> None:
+    assert unflow("a \n> b\nc") == "a \n> b\nc"
+
+
 def test_a_signature_is_no_soft_break() -> None:
     assert unflow("text \n-- \nAnn") == "text \n-- \nAnn"
