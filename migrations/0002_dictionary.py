@@ -1,13 +1,15 @@
 """Dictionary, sentence pairs, the state of their sources; slots of scheduled runs."""
 
 STATEMENTS = """
--- Where a corpus was last read from, so that an unchanged one is not downloaded again.
+-- Where a corpus was last read from, so that an unchanged one is not downloaded again; reader is the version of
+-- our code that read it: a newer one reads it again.
 CREATE TABLE source (
     url text PRIMARY KEY,
     etag text NOT NULL DEFAULT '',
     last_modified text NOT NULL DEFAULT '',
     sha256 text NOT NULL DEFAULT '',
     rows integer NOT NULL DEFAULT 0,
+    reader smallint NOT NULL DEFAULT 0,
     fetched_at timestamptz NOT NULL
 );
 

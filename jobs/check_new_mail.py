@@ -1,0 +1,77 @@
+"""The ledger's healer: finds what the disk holds and the database does not, or the other way round, and enqueues it."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+from jobs.ledger import Difference, difference
+from jobs.queues import queued_paths, submit_import
+from jobs.resources import database, settings
+from jobs.runs import recorded
+from models import Maildir
+from watcher.maildir import MaildirError
+
+logger = logging.getLogger(__name__)
+
+NAMED = 100  # paths of a gap that the log names; the rest is counted
+
+
+class MaildirsOutOfReach(Exception):
+    """Some Maildirs could not be checked; nothing was marked as gone there."""
+
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__(f"{self.__doc__} {'; '.join(errors)}")
+
+
+@recorded
+def check_new_mail() -> dict[str, int]:
+    """Compare every watched Maildir with the database and enqueue the difference; return the counts.
+
+    A Maildir that is out of reach does not keep the others from being checked; it makes the run fail at
+    the end with MaildirsOutOfReach.
+    """
+    database()
+    counts: Counter[str] = Counter()
+    errors = []
+    for maildir in Maildir.select().where(Maildir.watched).order_by(Maildir.name):
+        try:
+            counts.update(check_maildir(maildir, settings().batch_size))
+        except MaildirError as error:
+            logger.exception("maildir=%s cannot be checked root=%s", maildir.name, maildir.root)
+            errors.append(f"{maildir.name}: {error}")
+    if errors:
+        raise MaildirsOutOfReach(errors)
+    return dict(counts)
+
+
+def check_maildir(maildir: Maildir, batch_size: int) -> dict[str, int]:
+    """Enqueue what differs and is not queued yet, in batches; return files on disk, new, gone, queued ...
+
+    Raises watcher.maildir.MaildirError when the Maildir cannot be listed.
+    """
+    # The queue first: a job that ends in between has its rows in the database by then, at worst a path comes twice.
+    queued = queued_paths().get(maildir.name, set())
+    found = difference(maildir.root, maildir.name)
+    paths = [path for path in found.paths if path not in queued]
+    for start in range(0, len(paths), batch_size):
+        submit_import(maildir.name, paths[start : start + batch_size], live=False)
+    _log_gap(maildir.name, paths, found)
+    return {
+        "maildirs": 1,
+        "on_disk": found.on_disk,
+        "missing": len(found.unknown),
+        "gone": len(found.vanished),
+        "enqueued": len(paths),
+        "unreadable": len(found.unreadable),
+    }
+
+
+def _log_gap(name: str, paths: list[str], found: Difference) -> None:
+    vanished = set(found.vanished)
+    for path in paths[:NAMED]:
+        logger.warning("maildir=%s gap=%s path=%s", name, "gone" if path in vanished else "missing", path)
+    if len(paths) > NAMED:
+        logger.warning("maildir=%s gap=more paths=%d", name, len(paths) - NAMED)
+    for folder in found.unreadable:
+        logger.error("maildir=%s gap=unreadable folder=%s", name, folder)

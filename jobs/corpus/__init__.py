@@ -1,0 +1,1 @@
+"""How outer sources (dictionary, sentence pairs) come into the database: downloads, refusals, differences."""

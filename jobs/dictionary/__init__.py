@@ -1,0 +1,1 @@
+"""Reading jbovlaste's XML exports. Pure: bytes in, entries out."""

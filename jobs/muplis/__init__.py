@@ -1,0 +1,1 @@
+"""Reading the muplis file of Lojban sentences with their English. Pure: bytes in, pairs out."""

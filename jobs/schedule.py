@@ -1,0 +1,102 @@
+"""The table of periodic jobs, and `python -m jobs.schedule`, which runs them. Times are in TIMEZONE.
+
+A new periodic job is a module, a row here, a test and a line in the README.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from jobs.resources import NotConfigured, database, redis_connection, settings
+from jobs.runs import close_dead_runs
+from jobs.scheduling.scheduler import TableScheduler
+from jobs.scheduling.table import Periodic, ScheduleError, effective
+from models import JobRun
+from settings import SettingError
+
+logger = logging.getLogger(__name__)
+
+HOUR = 3600
+SCHEDULE = (
+    Periodic(
+        id="check_new_mail",
+        function="jobs.check_new_mail.check_new_mail",
+        cron="17 4 * * *",
+        timeout=HOUR,
+        at_start=True,
+    ),
+    Periodic(
+        id="sync_dictionary",
+        function="jobs.sync_dictionary.sync_dictionary",
+        cron="37 2 * * *",
+        timeout=HOUR,
+        at_start=True,
+    ),
+    Periodic(
+        id="update_muplis",
+        function="jobs.update_muplis.update_muplis",
+        cron="57 2 * * *",
+        timeout=HOUR,
+        at_start=True,
+    ),
+    Periodic(id="upkeep", function="jobs.upkeep.upkeep", cron="47 * * * *", timeout=HOUR),
+)
+
+DEATHS_EVERY = 10.0  # seconds between two looks for runs whose worker died
+
+
+def schedule() -> tuple[Periodic, ...]:
+    """Return the table with the settings CRON_* applied. Raises SettingError or ScheduleError."""
+    return effective(SCHEDULE, settings().crons, settings().timezone)
+
+
+def last_runs() -> Mapping[str, datetime]:
+    """Return the slot (or the start, when a person asked) of each job's last run."""
+    database()
+    return {run.job: run.slot or run.started_at for run in JobRun.latest()}
+
+
+def every(seconds: float, work: Callable[[], object]) -> Callable[[], None]:
+    """Return a function that does `work` at most once in so many seconds."""
+    last = [float("-inf")]
+
+    def when_due() -> None:
+        if time.monotonic() - last[0] >= seconds:
+            last[0] = time.monotonic()
+            work()
+
+    return when_due
+
+
+def _close_dead_runs() -> None:
+    database()
+    close_dead_runs()
+
+
+def main() -> int:
+    """Run the scheduler; the exit code: 0 stopped by a signal, 2 a setting or a row is wrong."""
+    # rq-scheduler reckons in the process's zone; slots are computed in TIMEZONE by the table itself.
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    try:
+        now = settings()
+        if now.database_url is None or now.redis_url is None:
+            raise NotConfigured
+        table = schedule()
+    except (SettingError, ScheduleError, NotConfigured) as error:
+        print(error, file=sys.stderr)
+        return 2
+    logging.basicConfig(level=now.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    upkeep = every(DEATHS_EVERY, _close_dead_runs)
+    TableScheduler(table, ZoneInfo(now.timezone), redis_connection(), last_runs, upkeep).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""Brings the dictionary level with jbovlaste's XML exports (DICTIONARY_SOURCE), a language at a time."""
+
+from __future__ import annotations
+
+import logging
+import re
+import tempfile
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+from peewee import PostgresqlDatabase
+
+from jobs.corpus.dictionary_store import mark_language_gone, store_export
+from jobs.corpus.download import Fetched, Limits, fetch
+from jobs.corpus.refusal import SourceError, SourceRefused, SourceUnreachable
+from jobs.corpus.sources import note_source, validators_of
+from jobs.dictionary.read import READER_VERSION, Export, ExportUnreadable, read_export
+from jobs.resources import database, settings
+from jobs.runs import recorded
+from models import Definition, Language
+from settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_FILE = re.compile(r"jbo-([A-Za-z0-9-]{1,35})\.xml\Z")
+SHOWN = 20  # skipped entries that the log names
+ALL_MAY_GO = 100  # percent
+
+
+class DictionaryNotSynced(SourceError):
+    """Some languages could not be synced; they stay as they were."""
+
+
+@recorded
+def sync_dictionary(force: bool = False) -> dict[str, int]:
+    """Read every export of DICTIONARY_SOURCE into the dictionary; return how much was added, edited, gone ...
+
+    `force` reads unchanged files too and takes those that shrink, or that are no more. A language that
+    fails does not keep the others from being synced; it makes the run fail at the end.
+    Raises DictionaryNotSynced, or SourceUnreachable when a later try may succeed.
+    """
+    now, db = settings(), database()
+    exports = find_exports(now)
+    counts: Counter[str] = Counter()
+    errors: dict[str, SourceError] = {}
+    for tag, source in sorted(exports.items()):
+        try:
+            counts.update(sync_language(db, tag, source, now, force=force))
+        except SourceError as error:
+            logger.exception("language=%s cannot be synced source=%s", tag, source)
+            errors[tag] = error
+    errors |= _miss_languages(db, now, set(exports), counts, force=force)
+    if errors:
+        _raise(errors)
+    return dict(counts)
+
+
+def find_exports(now: Settings) -> dict[str, str]:
+    """Return the sources by language tag. Raises SourceRefused when the folder has none."""
+    folder = now.dictionary_folder
+    if folder is None:
+        return now.dictionary_urls
+    found = {match[1]: str(folder / name) for name in _names(folder) if (match := _FILE.match(name))}
+    if not found:
+        raise SourceRefused(f"DICTIONARY_SOURCE: the folder {folder} has no jbo-LANG.xml")
+    return found
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [entry.name for entry in folder.iterdir()]
+    except OSError as error:
+        raise SourceRefused(f"DICTIONARY_SOURCE: {folder} cannot be read: {error.strerror}") from error
+
+
+def sync_language(db: PostgresqlDatabase, tag: str, source: str, now: Settings, *, force: bool) -> dict[str, int]:
+    """Sync one language from its URL or file; {"unchanged": 1} when it is the file that was read before.
+
+    Raises SourceError.
+    """
+    known = validators_of(source, READER_VERSION, -1 if force else _live(tag, source))
+    with tempfile.TemporaryDirectory(prefix="mrilu-") as folder:
+        fetched = fetch(source, Path(folder), known, Limits(now.download_timeout, now.max_download_bytes))
+        if fetched is None:
+            logger.info("language=%s unchanged source=%s", tag, source)
+            return {"languages": 1, "unchanged": 1}
+        export = _read(fetched, source)
+    _log_skipped(tag, export)
+    moment = datetime.now(UTC)
+    with db.atomic():
+        counts = store_export(db, tag, source, export, moment, ALL_MAY_GO if force else now.max_shrink)
+        note_source(source, fetched, READER_VERSION, counts["definitions"], moment)
+    logger.info("language=%s %s", tag, " ".join(f"{key}={number}" for key, number in counts.items()))
+    return {"languages": 1, **counts}
+
+
+def _live(tag: str, source: str) -> int:
+    """Count the language's definitions if this source gave them; -1 when another did."""
+    language = Language.get_or_none(Language.tag == tag, Language.source == source)
+    if language is None:
+        return -1
+    return Definition.select().where(Definition.language == language.id, Definition.gone_at.is_null()).count()
+
+
+def _read(fetched: Fetched, source: str) -> Export:
+    try:
+        with fetched.path.open("rb") as file:
+            return read_export(file)
+    except (ExportUnreadable, OSError) as error:
+        kind = f" ({fetched.content_type})" if fetched.content_type else ""
+        raise SourceRefused(f"{source}{kind} is no jbovlaste export: {error}") from error
+
+
+def _log_skipped(tag: str, export: Export) -> None:
+    for word, reason in export.skipped[:SHOWN]:
+        logger.warning("language=%s skipped word=%r: %s", tag, word, reason)
+    if len(export.skipped) > SHOWN:
+        logger.warning("language=%s skipped more entries=%d", tag, len(export.skipped) - SHOWN)
+
+
+def _miss_languages(
+    db: PostgresqlDatabase, now: Settings, present: set[str], counts: Counter[str], *, force: bool
+) -> dict[str, SourceError]:
+    """Treat the languages whose export is no more as sources that shrank to nothing; return the errors."""
+    errors: dict[str, SourceError] = {}
+    folder = now.dictionary_folder
+    for language in Language.select():
+        if language.tag in present or folder is None or Path(language.source).parent != folder:
+            continue
+        if _live(language.tag, language.source) <= 0:
+            continue
+        if not force:
+            errors[language.tag] = SourceRefused(f"{language.source} is no more; if that is right, use --force")
+            continue
+        with db.atomic():
+            counts["gone"] += mark_language_gone(db, language.tag, datetime.now(UTC))
+    return errors
+
+
+def _raise(errors: dict[str, SourceError]) -> None:
+    message = "; ".join(f"{tag}: {error}" for tag, error in sorted(errors.items()))
+    for error in errors.values():
+        if isinstance(error, SourceUnreachable):
+            raise SourceUnreachable(message) from error
+    raise DictionaryNotSynced(message)

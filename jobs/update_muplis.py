@@ -1,0 +1,81 @@
+"""Brings the Lojban-English sentence pairs level with the muplis file (MUPLIS_URL)."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jobs.corpus.download import Fetched, Limits, fetch
+from jobs.corpus.refusal import SourceRefused
+from jobs.corpus.sentence_store import store_pairs
+from jobs.corpus.sources import note_source, validators_of
+from jobs.muplis.read import READER_VERSION, MuplisUnreadable, Pairs, read_pairs
+from jobs.resources import database, settings
+from jobs.runs import recorded
+from models import Sentence
+
+logger = logging.getLogger(__name__)
+
+# What servers call a TSV; nothing at all is common, too. An HTML page is what they send instead of an error.
+TSV_TYPES = frozenset(
+    ("", "text/tab-separated-values", "text/tsv", "text/plain", "text/csv", "application/octet-stream",
+     "binary/octet-stream", "application/tab-separated-values")
+)  # fmt: skip
+SHOWN = 20  # lines of one kind that the log names
+ALL_MAY_GO = 100  # percent
+
+
+@recorded
+def update_muplis(force: bool = False) -> dict[str, int]:
+    """Read the file of MUPLIS_URL into the sentence pairs; return how many were added, removed, skipped ...
+
+    `force` reads an unchanged file too, and takes one that shrinks by more than MAX_SHRINK.
+    Raises SourceRefused or SourceUnreachable: the pairs stay what they were.
+    """
+    now, db = settings(), database()
+    source = now.muplis_source
+    known = validators_of(source, READER_VERSION, -1 if force else Sentence.select().count())
+    with tempfile.TemporaryDirectory(prefix="mrilu-") as folder:
+        fetched = fetch(source, Path(folder), known, Limits(now.download_timeout, now.max_download_bytes))
+        if fetched is None:
+            return {"unchanged": 1}
+        pairs = read_fetched(fetched, source)
+    moment = datetime.now(UTC)
+    with db.atomic():
+        found, removed = store_pairs(db, pairs.pairs, moment, ALL_MAY_GO if force else now.max_shrink)
+        note_source(source, fetched, READER_VERSION, len(pairs.pairs), moment)
+    _log_lines("added", (f"line={pair.line}" for _, pair in found.added))
+    _log_lines("rated", (f"line={pair.line}" for _, pair in found.rated))
+    _log_lines("removed", (f"lojban={text!r}" for text in removed))
+    _log_lines("skipped", (f"line={line} reason={reason!r}" for line, reason in pairs.skipped))
+    return {
+        "pairs": len(pairs.pairs),
+        "added": len(found.added),
+        "rated": len(found.rated),
+        "removed": len(found.removed),
+        "skipped": len(pairs.skipped),
+    }
+
+
+def read_fetched(fetched: Fetched, source: str) -> Pairs:
+    """Return the pairs of a downloaded file. Raises SourceRefused when it is not one."""
+    if fetched.content_type not in TSV_TYPES:
+        raise SourceRefused(f"{source} is {fetched.content_type}, not a TSV")
+    data = fetched.path.read_bytes()
+    if not fetched.framed and not data.endswith(b"\n"):
+        raise SourceRefused(f"{source} ends within a line, and its server does not say how long it is: it was cut off")
+    try:
+        return read_pairs(data)
+    except MuplisUnreadable as error:
+        raise SourceRefused(f"{source} is no muplis file: {error}") from error
+
+
+def _log_lines(kind: str, facts: Iterable[str]) -> None:
+    listed = list(facts)
+    for fact in listed[:SHOWN]:
+        logger.info("muplis %s %s", kind, fact)
+    if len(listed) > SHOWN:
+        logger.info("muplis %s more=%d", kind, len(listed) - SHOWN)

@@ -1,0 +1,44 @@
+"""Keeps the database's house: closes runs whose worker died, removes old ones, renews stale statistics."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from peewee import PostgresqlDatabase
+from psycopg import sql
+
+from jobs.resources import database, settings
+from jobs.runs import close_dead_runs, recorded
+from models import JobRun
+
+logger = logging.getLogger(__name__)
+
+# Autovacuum analyses by itself a minute or more after a large change; until then plans for a table that was just
+# filled are those for an empty one. A tenth of the rows, and more than a few, is autovacuum's own threshold.
+STALE_TABLES = """
+SELECT relname FROM pg_stat_user_tables
+ WHERE schemaname = current_schema() AND n_mod_since_analyze > 50 + 0.1 * n_live_tup
+ ORDER BY relname
+"""
+
+
+@recorded
+def upkeep() -> dict[str, int]:
+    """Close dead runs, remove runs older than KEEP_JOB_RUNS days, ANALYZE what changed much; return the counts."""
+    db = database()
+    before = datetime.now(UTC) - timedelta(days=settings().keep_job_runs)
+    return {
+        "dead_runs": close_dead_runs(),
+        "expired_runs": JobRun.expire(before),
+        "analyzed": len(analyze_stale_tables(db)),
+    }
+
+
+def analyze_stale_tables(db: PostgresqlDatabase) -> list[str]:
+    """ANALYZE the tables of which more than a tenth changed since the last time; return their names."""
+    tables = [name for (name,) in db.execute_sql(STALE_TABLES)]
+    for name in tables:
+        db.connection().execute(sql.SQL("ANALYZE {}").format(sql.Identifier(name)))
+        logger.info("analyzed table=%s", name)
+    return tables
