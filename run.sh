@@ -20,7 +20,14 @@ find_python() {
 set_up() {
     local python="$venv"
     if ! "$venv" -c 'import pip' 2>/dev/null; then python="$(find_python)"; fi
-    "$python" "$here/local/install.py" "$1"
+    # In the background, so that a signal to this shell ends it too, and does not leave it working alone.
+    "$python" "$here/local/install.py" "$1" &
+    local installer=$! code=0
+    trap 'kill "$installer" 2>/dev/null || true' INT TERM
+    wait "$installer" || code=$?
+    while kill -0 "$installer" 2>/dev/null; do wait "$installer" || code=$?; done
+    trap - INT TERM
+    return "$code"
 }
 
 word="${1:-up}"

@@ -218,9 +218,14 @@ def install_in_background(file: Path) -> None:
     progress.write(state="done", package="", error="", ended=time.time())
 
 
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main(arguments: list[str]) -> int:
     """Run one of the three commands; returns the exit code."""
     parts = {"core": ["core"], "all": ["core", "heavy", "dev"]}
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         if arguments[0] == "background":
             install_in_background(Path(arguments[1]))

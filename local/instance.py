@@ -56,6 +56,19 @@ class Instance:
         marks = [self.cluster.data] if self.cluster else []
         return [*marks, self.valkey.socket] if self.valkey else marks
 
+    def disks(self) -> list[Path]:
+        """The folders whose disks must have room."""
+        return [self.data, *(server.folder for server in (self.cluster, self.valkey) if server)]
+
+    def places(self) -> list[tuple[str, str]]:
+        """What a person wants to find: (name, path or URL)."""
+        found = [("data", str(self.data)), ("logs", str(self.data / "log")), ("control", str(self.control))]
+        if self.cluster:
+            found += [("PostgreSQL", str(self.cluster.data)), ("", self.cluster.url)]
+        if self.valkey:
+            found += [("Valkey", str(self.valkey.folder)), ("", self.valkey.url)]
+        return found
+
     def environment(self) -> dict[str, str]:
         """The environment of our programs: the caller's, the servers' URLs, and where our code is."""
         own = urls(str(self.reached.database_url), str(self.reached.redis_url))
@@ -111,8 +124,15 @@ def environment_of(settings: Settings) -> dict[str, str]:
     Raises ServerError when it was never started here.
     """
     known = noted(settings.data_dir)
-    database, redis = settings.database_url or known.get("DATABASE_URL"), settings.redis_url or known.get("REDIS_URL")
-    if not database or not redis:
-        raise ServerError(f"the service was never started in {settings.data_dir}: run ./run.sh first")
+    database = settings.database_url or _noted_url(known, "DATABASE_URL", settings)
+    redis = settings.redis_url or _noted_url(known, "REDIS_URL", settings)
     folders = [str(Path(sys.prefix) / "bin"), known.get("binaries", ""), *os.environ.get("PATH", "").split(os.pathsep)]
     return urls(database, redis) | {"PATH": os.pathsep.join(dict.fromkeys(filter(None, folders)))}
+
+
+def _noted_url(known: dict[str, str], variable: str, settings: Settings) -> str:
+    if not known:
+        raise ServerError(f"the service was never started in {settings.data_dir}: run ./run.sh first")
+    if not known.get(variable):
+        raise ServerError(f"{variable} is unset here, and was set when the service was started: set it to the same")
+    return known[variable]

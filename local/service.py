@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import signal
@@ -38,8 +39,9 @@ def up() -> int:
 
 
 def _serve(settings: Settings, signals: Signals, began: float) -> int:
-    checks.enough_room(settings.data_dir)
     service = instance.of(settings)
+    for folder in service.disks():
+        checks.enough_room(folder)
     _tidy(service)
     _prepare(service)
     supervisor = _launch(service)
@@ -62,7 +64,7 @@ def _tidy(service: Instance) -> None:
     """Stop what a killed supervisor left behind: two servers on one folder would be the end of it."""
     leftovers = left_running(service.data, service.server_marks())
     if leftovers:
-        print(f"stopping {len(leftovers)} processes that a killed supervisor left running", flush=True)
+        _say(f"stopping {len(leftovers)} processes that a killed supervisor left running")
         stop_all(leftovers)
     (service.data / "supervisord.pid").unlink(missing_ok=True)
 
@@ -141,7 +143,7 @@ def _wait_for_programs(service: Instance, supervisor: Supervisor, signals: Signa
     amiss = [name for name, state in supervisor.states().items() if state in ("BACKOFF", "FATAL")]
     for name in amiss:
         log = service.data / "log" / f"{name}.log"
-        print(f"{name} keeps ending: {_last_line(log)} (see {log})", file=sys.stderr, flush=True)
+        _say(f"{name} keeps ending: {_last_line(log)} (see {log})")
     return True
 
 
@@ -153,21 +155,17 @@ def _workers_since(link: Any, began: float) -> int:
 
 
 def _announce(service: Instance, seconds: float) -> None:
-    reached = service.reached
-    folders = [("data", service.data), ("logs", service.data / "log"), ("control", service.control)]
-    if service.cluster:
-        folders.append(("PostgreSQL", service.cluster.data))
-    if service.valkey:
-        folders.append(("Valkey", service.valkey.folder))
-    print(f"mrilu is up after {seconds:.1f} s")
-    for name, path in folders:
-        print(f"  {name:<12}{path}")
-    if service.cluster:
-        print(f"  {'database':<12}{reached.database_url}")
-    if service.valkey:
-        print(f"  {'redis':<12}{reached.redis_url}")
-    print('  look at it: ./run.sh status;  use it: eval "$(./run.sh env)"; psql "$DATABASE_URL"; rq info')
-    print("  stop it: Ctrl-C", flush=True)
+    _say(f"mrilu is up after {seconds:.1f} s")
+    for name, path in service.places():
+        _say(f"  {name:<12}{path}")
+    _say('  look at it: ./run.sh status;  use it: eval "$(./run.sh env)"; psql "$DATABASE_URL"; rq info')
+    _say("  stop it: Ctrl-C")
+
+
+def _say(text: str) -> None:
+    """Print for whoever looks; a terminal that was closed is no reason to leave things half done."""
+    with contextlib.suppress(OSError):
+        print(text, flush=True)
 
 
 def _call_if_there(function: str, settings: Settings) -> None:
@@ -180,7 +178,7 @@ def _call_if_there(function: str, settings: Settings) -> None:
 
 def _stop(supervisor: Supervisor) -> None:
     if supervisor.alive:
-        print("stopping ...", flush=True)
+        _say("stopping ...")
     supervisor.stop()
 
 

@@ -18,8 +18,10 @@ class Signals:
         os.set_blocking(self._reader, False)
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._note)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup means what it says
+            signal.signal(signal.SIGHUP, self._note)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # only to wake up
 
     def _note(self, number: int, frame: FrameType | None) -> None:

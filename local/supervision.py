@@ -72,20 +72,21 @@ def _proxy(control: Path) -> Any:
 def launch(configuration: Path, control: Path, environment: Mapping[str, str], output: Path) -> Supervisor:
     """Start supervisord in a session of its own, so that Ctrl-C reaches us alone; raises ServerError."""
     command = [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(configuration)]
+    parent = os.getpid()
     try:
         with open(output, "wb") as out:
             process = subprocess.Popen(  # noqa: S603
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=dict(environment),
-                start_new_session=True, preexec_fn=_die_with_parent,
+                start_new_session=True, preexec_fn=lambda: _die_with(parent),
             )  # fmt: skip
     except OSError as error:
         raise ServerError(f"cannot start supervisor: {error.strerror}") from error
     return Supervisor(process, control)
 
 
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
     """Let the kernel stop supervisord in order when we are killed (Linux; elsewhere the next start tidies up)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() == 1:
+        if os.getppid() != parent:  # killed between the fork and the line above
             os._exit(1)
