@@ -21,7 +21,8 @@ _OUTLOOK_SENT = re.compile(r"[ \t]*\*?(?:sent|date|gesendet|datum|envoyé|fecha|
                            r"|送信日時|보낸 날짜|enviada em|to|an|à|para|subject|betreff|objet|asunto)\s?\*?\s?[:：]",
                            re.IGNORECASE)
 _ATTRIBUTION_END = re.compile(
-    r"(?:\bwrot?es?|\bwrites|\bsaid|\bsays|\bschrieb(?:en)?|\bschreibt|\ba écrit|\bécrit|\bescribi[óo]|\bescribe"
+    r"(?:\bwrot?es?|\bwrites|\bsaid|\bsays|\basks|\basked|\brepl(?:ies|ied)|\bresponded"
+    r"|\bschrieb(?:en)?|\bschreibt|\ba .crit|\bécrit|\bescribi[óo]|\bescribe"
     r"|\bha scritto|\bscrive|\bscrisse|\bescreveu|\bschreef|\bskrev|\bnapisał(?:\(a\)|a)?|\bpisze|\bпишет"
     r"|\bписал(?:\(а\)|а)?|\bнаписал(?:\(а\)|а)?|\bkirjoitti|\bnapsal(?:\(a\)|a)?|\bírta|\bzde|\byazdı|\bέγραψε"
     r"|\ba scris|כתב(?:/ה)?|写道|寫道|書きました|書いた|さんは|のメール|작성"
@@ -30,13 +31,17 @@ _ATTRIBUTION_END = re.compile(
 _ATTRIBUTION_START = re.compile(r"[ \t]*(?:on|am|le|el|il|em|op|den|de|dnia|în|the|at|in|quoting|zitat von|at|w dniu"
                                 r"|στις|tarihinde|\d{1,4}[-./年]|mon|tue|wed|thu|fri|sat|sun)\b", re.IGNORECASE)
 _ATTRIBUTION_WITH_SCHRIEB = re.compile(r"\bschrieb\b.{0,200}:[ \t]*$", re.IGNORECASE)
-_DATED_ADDRESS = re.compile(r"(?:\d{1,2}:\d\d|\d{4}|[\w.+-]@[\w-]).{0,300}[:：][ \t]*$", re.IGNORECASE)
+# A date, an address ("at" stands for "@" in web archives) or the word "Quoting", with a colon at the end.
+_DATED_ADDRESS = re.compile(r"(?:\d{1,2}:\d\d|\d{4}|[\w.+-]@[\w-]|<[\w.+-]+ at [\w.-]+>|^quoting\s)"
+                            r".{0,300}[:：][ \t]*$", re.IGNORECASE)
 _QUOTED_LINE = r"[ \t]{0,3}(?:[A-Za-z]{0,4}>[^\n]*|\|[ \t][^\n|]*(?=\n|\Z))"
 # Every alternative follows a line end, which the engine finds fastest; a run of quoted lines is one match.
 _FOREIGN = re.compile(
     rf"\n(?:(?P<quote>{_QUOTED_LINE}(?:\n{_QUOTED_LINE})*+)|(?P<signature>--[ ]?)(?=\n|\Z)"
     rf"|(?P<armour>-----BEGIN PGP [A-Z ]{{7,20}}-----)|(?P<original>(?i:{_ORIGINAL}|{_BEGIN_FORWARD}))"
     rf"|(?P<outlook>(?i:{_OUTLOOK_FROM})))")
+_FORWARD_END = re.compile(r"\n[-_=]{2,}[ \t]{0,3}end (?:of )?(?:forward|original|includ)[^\n]{0,60}(?=\n|\Z)",
+                          re.IGNORECASE)
 _FOOTER_RULE = re.compile(r"\n(?:_{20,}|-{20,}|={20,}|--~--~-{5,}|-{5,}-~-+>|-~-{5,})[^\n]{0,20}(?=\n)")
 _FOOTER_TEXT = re.compile(r"mailing list|mailman|unsubscribe|listinfo|googlegroups|yahoo|sourceforge|\blist\b|https?://"
                           r"|to post|abmelden|désabonn|darse de baja|subscri|digest", re.IGNORECASE)
@@ -45,6 +50,7 @@ _MAX_FOOTER_CHARS = 1500
 _MAX_BARE_SIGNATURE_LINES = 12
 _MAX_SIGNATURE_WINDOW = 3000
 _MAX_ATTRIBUTION_LINE = 250
+_MAX_BLANK_LINES = 2
 _MAX_FALSE_ALARMS = 100
 _NEEDS_A_LOOK = frozenset({"signature", "outlook"})
 # Some mailers quote the fields themselves above the quotation.
@@ -88,12 +94,23 @@ def _foreign_end(text: str, match: re.Match[str], end: int) -> int:
         escaped = match["quote"].startswith(">From ") and "\n" not in match["quote"]
         return 0 if escaped else match.end()
     if kind == "original":
-        return end
+        return _forwarded_end(text, match.end(), end)
     if kind == "armour":
         return _armour_end(text, match, end)
     if kind == "signature":
         return end if match["signature"] == "-- " or _short_tail(text, match.end(), end) else 0
     return end if _is_outlook(text[match.start() + 1:match.start() + 1500]) else 0
+
+
+def _forwarded_end(text: str, start: int, end: int) -> int:
+    """A forwarded mail goes on to its closing rule or the end; where it is quoted as well, to the first quote only."""
+    line_end = text.find("\n", start, end)
+    if line_end < 0:
+        return end
+    if text[line_end:line_end + 200].lstrip("\n ").startswith(">"):
+        return line_end
+    closing = _FORWARD_END.search(text, line_end, end)
+    return closing.end() if closing else end
 
 
 def _short_tail(text: str, start: int, end: int) -> bool:
@@ -132,14 +149,14 @@ def _with_attribution(text: str, match: re.Match[str], floor: int) -> int:
 
 
 def _attribution_start(text: str, quote: int, floor: int) -> int:
-    """The attribution ends in ":" at most one blank line above `quote` and may be wrapped over four lines."""
+    """The attribution ends in ":" at most two blank lines above `quote` and may be wrapped over four lines."""
     window = text[max(floor, quote - 4 * _MAX_ATTRIBUTION_LINE):quote]
     stripped = window.rstrip(" \t\n")
     if "\nFrom: " in window and (fields := _FIELDS_ABOVE.search(window)):
         return quote - len(window) + fields.start()
     if stripped[-1:] not in (":", "："):
         return quote
-    if window.count("\n", len(stripped)) > 1:
+    if window.count("\n", len(stripped)) > _MAX_BLANK_LINES:
         return quote
     lines = stripped.split("\n")[-4:]
     paragraph = ""

@@ -20,7 +20,9 @@ def test_quoted_lines_are_not_own() -> None:
     "El mar, 9 nov 1999 a las 18:50, Ann escribió:", "Il giorno mar 9 nov 1999 Ann ha scritto:",
     "Em ter, 9 de nov de 1999, Ann escreveu:", "Op di 9 nov. 1999 om 18:50 schreef Ann <a@x.org>:",
     "Den tis 9 nov. 1999 kl 18:50 skrev Ann <a@x.org>:", "9 ноября 1999 г. Анна пишет:", "2021年11月9日 Ann 写道：",
-    "W dniu 9.11.1999 Ann pisze:", "Ann wrote:", "In message <1@x>, ann@x.org says:",
+    "W dniu 9.11.1999 Ann pisze:", "Ann wrote:",
+    "Quoting Ann Example:", "Ann <ann at x.org> wrote regarding tea:", "Ann a ?crit :", "Ann asks:",
+    "In message <1@x>, ann@x.org says:",
     "On Tue, 9 Nov 1999,\nAnn Example of the very long\ncompany name <ann@example.org>\nwrote:",
 ])
 def test_the_attribution_belongs_to_the_quote(attribution: str) -> None:
@@ -53,6 +55,15 @@ def test_a_bare_double_dash_in_the_middle_is_text() -> None:
 ])
 def test_what_follows_a_forwarding_rule_is_not_own(rule: str) -> None:
     assert own(f"See below.\n\n{rule}\n\ntheir words\n") == "See below."
+
+
+def test_a_quoted_forward_may_be_answered_in_place() -> None:
+    assert own("----- Original Message -----\n> From: Ann\n> tea?\n\nYes.\n\n> milk?\n\nNo.\n") == "Yes.\nNo."
+
+
+def test_the_author_may_go_on_after_a_forwarded_mail() -> None:
+    assert own("See:\n\n---- Begin Forwarded Message ----\n\ntheirs\n\n---- End Forwarded Message ----\n\nmine\n"
+               ) == "See:\nmine"
 
 
 def test_the_footer_of_the_list_is_not_own() -> None:
