@@ -17,6 +17,7 @@ from local.programs import ServerProgram
 from local.valkey import Server
 from settings import PROJECT, Settings
 
+_OVERRULING = {"DATABASE_URL_FILE", "REDIS_URL_FILE"}  # settings read these before the URLs
 NOTE = "service.json"  # where the embedded servers are, for `status` and the like
 
 
@@ -73,7 +74,7 @@ class Instance:
         """The environment of our programs: the caller's, the servers' URLs, and where our code is."""
         own = urls(str(self.reached.database_url), str(self.reached.redis_url))
         own |= {"DATA_DIR": str(self.data), "PYTHONPATH": str(PROJECT), MARK: str(self.data)}
-        inherited = {key: value for key, value in os.environ.items() if not key.endswith("_URL_FILE")}
+        inherited = {key: value for key, value in os.environ.items() if key not in _OVERRULING}
         return inherited | own
 
     def note(self) -> None:

