@@ -149,7 +149,7 @@ class _ListReader:
     def end_entry(self) -> None:
         """The element is complete; those without an address are dropped."""
         entry = self.entry.finish(self.hint)
-        if entry.address:
+        if entry.address.strip("@"):
             self.found.append(entry)
         self.entry = _Entry()
 

@@ -181,7 +181,7 @@ def _decode_stateful(data: bytes, codec: str, hint: str) -> tuple[str, bool]:
     elif (text := _strictly(data, codec)) is not None:
         return text, True
     if data.isascii():
-        return data.decode(codec, "replace" if codec != "utf-7" else "ignore"), False
+        return data.decode(codec, "mail-windows-1252"), False
     for candidate in ("utf-8", "cp932" if codec == "iso-2022-jp" else "gb18030"):
         if (text := _strictly(data, candidate)) is not None:
             return text, False

@@ -132,22 +132,22 @@ def _read_leaf(part: Part, content: Content, own: bool, container: str) -> tuple
             data = files[0].data
             node["size"] = len(data)
             node.setdefault("filename", clean_line(files[0].name))
-    if not _is_readable(part, node) or (part.encoding == "uuencode" and kind[:5] != "text/"):
+    if not _is_readable(part, node, container) or (part.encoding == "uuencode" and kind[:5] != "text/"):
         node["sha256"] = hashlib.sha256(data).hexdigest()
         _mark_leaf(part, node, content, container)
         return node, []
     return node, _read_text(part, data, node, content, own)
 
 
-def _is_readable(part: Part, node: Inventory) -> bool:
-    """Text that a mail reader shows in place: not an attachment, nor a named file unless it is inline."""
+def _is_readable(part: Part, node: Inventory, container: str) -> bool:
+    """Text that a mail reader shows in place: not an attachment, nor a named part unless inline or all there is."""
     kind = part.content_type
     if kind[:5] != "text/" and (kind[:10] != "multipart/" or part.children):
         return False
     if kind in ("text/calendar", "text/x-vcard", "text/vcard", "text/directory", "text/css", "text/rfc822-headers"):
         return False
     disposition = node.get("disposition", "")
-    return disposition == "inline" or not disposition and "filename" not in node
+    return disposition == "inline" or not disposition and ("filename" not in node or not container)
 
 
 def _mark_leaf(part: Part, node: Inventory, content: Content, container: str) -> None:

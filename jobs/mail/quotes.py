@@ -34,12 +34,15 @@ _ATTRIBUTION_WITH_SCHRIEB = re.compile(r"\bschrieb\b.{0,200}:[ \t]*$", re.IGNORE
 # A date, an address ("at" stands for "@" in web archives) or the word "Quoting", with a colon at the end.
 _DATED_ADDRESS = re.compile(r"(?:\d{1,2}:\d\d|\d{4}|[\w.+-]@[\w-]|<[\w.+-]+ at [\w.-]+>|^quoting\s)"
                             r".{0,300}[:：][ \t]*$", re.IGNORECASE)
+_DEVICE = (r"(?:Sent from (?:my|Mail for) [^\n]{2,40}|Sent from Yahoo[^\n]{2,30}|Get Outlook for [^\n]{2,30}"
+           r"|Von meinem [^\n]{2,30} gesendet|Envoyé de mon [^\n]{2,30}|Enviado desde mi [^\n]{2,30}"
+           r"|Inviato da [^\n]{2,30}|Verstuurd vanaf mijn [^\n]{2,30})")
 _QUOTED_LINE = r"[ \t]{0,3}(?:[A-Za-z]{0,4}>[^\n]*|\|[ \t][^\n|]*(?=\n|\Z))"
 # Every alternative follows a line end, which the engine finds fastest; a run of quoted lines is one match.
 _FOREIGN = re.compile(
     rf"\n(?:(?P<quote>{_QUOTED_LINE}(?:\n{_QUOTED_LINE})*+)|(?P<signature>--[ ]?)(?=\n|\Z)"
     rf"|(?P<armour>-----BEGIN PGP [A-Z ]{{7,20}}-----)|(?P<original>(?i:{_ORIGINAL}|{_BEGIN_FORWARD}))"
-    rf"|(?P<outlook>(?i:{_OUTLOOK_FROM})))")
+    rf"|(?P<device>{_DEVICE})(?=\n|\Z)|(?P<outlook>(?i:{_OUTLOOK_FROM})))")
 _FORWARD_END = re.compile(r"\n[-_=]{2,}[ \t]{0,3}end (?:of )?(?:forward|original|includ)[^\n]{0,60}(?=\n|\Z)",
                           re.IGNORECASE)
 _FOOTER_RULE = re.compile(r"\n(?:_{20,}|-{20,}|={20,}|--~--~-{5,}|-{5,}-~-+>|-~-{5,})[^\n]{0,20}(?=\n)")
@@ -93,6 +96,8 @@ def _foreign_end(text: str, match: re.Match[str], end: int) -> int:
         # A lone ">From " is a line of the author's that an mbox escaped (RFC 4155).
         escaped = match["quote"].startswith(">From ") and "\n" not in match["quote"]
         return 0 if escaped else match.end()
+    if kind == "device":
+        return match.end()
     if kind == "original":
         return _forwarded_end(text, match.end(), end)
     if kind == "armour":

@@ -8,11 +8,16 @@ from typing import Any
 
 from jobs.mail.message import RejectedMail
 from jobs.mail.parameters import content_type_of
+from jobs.mail.repair import open_mail
 from jobs.mail.structure import NESTED_TYPES, Budget, Part, default_type_in, make_part
 from jobs.mail.transfer import decode_transfer, encoding_name
 
 _CHUNK = 64 * 1024
 _DELIMITER = re.compile(rb"^--(\S[^\r\n]{0,80}?)[ \t]*\r?\n(?=content-[a-z-]{1,40}:)", re.MULTILINE | re.IGNORECASE)
+
+
+# A multipart must not be encoded as a whole (RFC 2045, 6.4): some are.
+_DECODED_DELIMITER = re.compile(rb"\s{0,9}--(\S[^\r\n]{0,80}?)[ \t]*\r?\n")
 
 
 class _CountedMessage(Message):
@@ -71,6 +76,8 @@ def _convert(message: Message, budget: Budget, depth: int, default_type: str) ->
     if isinstance(payload, list):
         inner = default_type_in(part.content_type)
         part.children = [_convert(child, budget, depth + 1, inner) for child in payload]
+        if part.content_type in NESTED_TYPES:
+            _repair_message(part, budget, depth)
         return part
     if isinstance(payload, str):
         part.payload = payload.encode("ascii", "surrogateescape")
@@ -81,16 +88,29 @@ def _convert(message: Message, budget: Budget, depth: int, default_type: str) ->
     return part
 
 
+def _repair_message(part: Part, budget: Budget, depth: int) -> None:
+    """Read a nested mail again whose header the feed parser took for its body: an mbox line, odd fields."""
+    nested = part.children[0]
+    if nested.fields or not nested.payload:
+        return
+    try:
+        opened = open_mail(nested.payload, budget)
+    except RejectedMail:
+        return
+    part.children = [build_tree(opened.header + b"\n" + opened.body, budget, depth + 1)]
+
+
 def _split_at_guess(part: Part, budget: Budget, depth: int) -> list[Part]:
     """Parts of a multipart whose boundary is missing or wrong: a line "--x" right before Content-... names it."""
-    guess = _DELIMITER.search(part.payload)
+    payload = decode_transfer(part.payload, part.encoding)[0]
+    guess = _DELIMITER.search(payload) or _DECODED_DELIMITER.match(payload if part.encoding else b"")
     if not guess:
         budget.note("no-boundary")
         return []
     budget.note("wrong-boundary")
     boundary = guess[1].replace(b"\\", b"\\\\").replace(b'"', b'\\"')
     header = b"Content-Type: " + part.content_type.encode() + b'; boundary="' + boundary + b'"\n\n'
-    return build_tree(header + part.payload, budget, depth + 1).children
+    return build_tree(header + payload, budget, depth + 1).children
 
 
 def open_encoded_message(part: Part, budget: Budget, depth: int) -> None:

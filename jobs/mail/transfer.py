@@ -4,11 +4,13 @@ import binascii
 import re
 
 _NOT_BASE64 = bytes(sorted(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")))
-_SPACE = b" \t\r\n"
+_BASE64_AND_SPACE = bytes(set(range(256)) - set(_NOT_BASE64)) + b" \t\r\n"
 _ENCODING_WORD = re.compile(r"[a-z0-9-]+")
 _NAMES = {"base64": "base64", "b64": "base64", "base-64": "base64", "quoted-printable": "quoted-printable",
           "quotedprintable": "quoted-printable", "quoted": "quoted-printable", "x-uuencode": "uuencode",
           "uuencode": "uuencode", "x-uue": "uuencode", "uue": "uuencode"}
+# A line of prose or a rule: a padded line before it, or a rule of underscores, shows that the encoding is over.
+_TEXT_AFTER = re.compile(rb"(?:(?<==)|(?<==\r))\n\s{0,9}[^\n]{0,200}?[^A-Za-z0-9+/=\s]|\n\s{0,9}[_-]{10,}[^\n]{0,9}\n")
 _BAD_ESCAPE = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r?\n|[ \t]*\Z)")
 
 
@@ -39,18 +41,19 @@ def _decode_quoted_printable(payload: bytes) -> tuple[bytes, str]:
 
 def decode_base64(payload: bytes) -> tuple[bytes, str]:
     """Base64 with foreign characters skipped, missing padding supplied and several padded runs joined."""
-    try:
-        if b"=" not in payload.rstrip(b"=\r\n \t"):
-            defect = "bad-base64" if payload.translate(None, _SPACE).translate(None, _NOT_BASE64) != payload.translate(
-                None, _SPACE) else ""
-            return binascii.a2b_base64(payload), defect
-    except binascii.Error:
-        pass
+    if b"=" not in payload.rstrip(b"=\r\n \t") and not payload.translate(None, _BASE64_AND_SPACE):
+        try:
+            return binascii.a2b_base64(payload), ""
+        except binascii.Error:
+            pass
     return _decode_broken_base64(payload)
 
 
 def _decode_broken_base64(payload: bytes) -> tuple[bytes, str]:
     pieces = []
+    if tail := _TEXT_AFTER.search(payload):
+        # A list put its footer below an encoded body.
+        payload = payload[:tail.start()]
     # A footer appended by a list after the padding, or two encodings run together: decode each run alone.
     for run in re.split(rb"=+", payload.translate(None, _NOT_BASE64)):
         whole = run[:-1] if len(run) % 4 == 1 else run

@@ -72,6 +72,10 @@ def test_a_truncated_last_character_keeps_the_rest() -> None:
     assert not truthful
 
 
+def test_a_stray_plus_in_utf_7_is_kept() -> None:
+    assert decode_text(b"+AOk- 1+1\n", "utf-7")[0].startswith("é 1+")
+
+
 def test_a_hint_serves_where_the_label_is_missing() -> None:
     assert decode_text("Žluť".encode("iso8859-2"), "", "iso-8859-2")[0] == "Žluť"
 

@@ -172,6 +172,29 @@ def test_transfer_encodings_are_tolerated(encoding: bytes, body: bytes, text: st
     assert read(b"Content-Transfer-Encoding: " + encoding, body=body).body == text
 
 
+def test_a_footer_below_base64_is_not_decoded() -> None:
+    body = base64.encodebytes("Grüße an alle".encode()) + b"_" * 47 + b"\nlist mailing list\nlist@x.org\n"
+    assert read(b"Content-Type: text/plain; charset=utf-8", b"Content-Transfer-Encoding: base64", body=body
+                ).body == "Grüße an alle"
+
+
+@pytest.mark.parametrize("first", [b"From bob Tue Nov  9 18:50:39 1999\n", b">From bob\n", b"X : y\n"])
+def test_a_nested_mail_with_an_odd_header_is_read(first: bytes) -> None:
+    found = multipart(b"mixed", PLAIN, b"Content-Type: message/rfc822\n\n" + first + b"Subject: in\n\ninner\n")
+    assert found.parts["parts"][1]["subject"] == "in"
+    assert found.body.endswith("Subject: in\n\ninner")
+
+
+def test_a_multipart_encoded_as_a_whole_is_opened() -> None:
+    body = base64.encodebytes(b"--b\n\nhello\n--b--\n")
+    assert read(b"Content-Type: multipart/mixed; boundary=b", b"Content-Transfer-Encoding: base64", body=body
+                ).body == "hello"
+
+
+def test_a_named_text_that_is_the_whole_mail_is_its_body() -> None:
+    assert read(b"Content-Type: text/plain; name=x.txt", body=b"words").body == "words"
+
+
 def test_broken_base64_is_recorded() -> None:
     assert "bad-base64" in read(b"Content-Transfer-Encoding: base64", body=b"SGVsbG8*gd").defects
 

@@ -37,6 +37,10 @@ def test_the_signature_is_not_own() -> None:
     assert own("Hello\n-- \nAnn\nhttp://example.org\n") == "Hello"
 
 
+def test_the_line_that_a_telephone_adds_is_not_own() -> None:
+    assert own("Hello\n\nSent from my iPhone\n\n> tea?\n") == "Hello"
+
+
 def test_a_bare_double_dash_near_the_end_is_a_signature() -> None:
     assert own("Hello\n--\nAnn\n") == "Hello"
 
