@@ -35,11 +35,11 @@ def _is_server(process: psutil.Process) -> bool:
     return process.name() in _SERVERS
 
 
-def stop_all(processes: list[psutil.Process]) -> None:
-    """Stop our programs, then the servers (SIGINT is PostgreSQL's fast shutdown); kill what does not end in time."""
+def stop_all(processes: list[psutil.Process], patience: float = PROGRAM_SECONDS) -> None:
+    """Stop our programs, which have `patience` seconds, then the servers; kill what does not end in time."""
     servers = [process for process in processes if _named_server(process)]
     programs = [process for process in processes if process not in servers]
-    for group, seconds in ((programs, PROGRAM_SECONDS), (servers, SERVER_SECONDS)):
+    for group, seconds in ((programs, patience), (servers, SERVER_SECONDS)):
         for process in group:
             _signal(process)
         _, alive = psutil.wait_procs(group, timeout=seconds)
@@ -57,7 +57,7 @@ def _named_server(process: psutil.Process) -> bool:
 
 def _signal(process: psutil.Process) -> None:
     try:
-        if process.name() == "postgres":
+        if process.name() == "postgres":  # its fast shutdown
             process.send_signal(psutil.signal.SIGINT)
         else:
             process.terminate()

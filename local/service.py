@@ -16,7 +16,7 @@ from typing import Any
 from local import checks, instance, programs
 from local.account import ServerError
 from local.instance import Instance
-from local.orphans import left_running, stop_all
+from local.orphans import PROGRAM_SECONDS, left_running, stop_all
 from local.signals import Signals
 from local.supervision import Supervisor, launch, program_states
 from settings import PROJECT, SettingError, Settings, load
@@ -42,7 +42,7 @@ def _serve(settings: Settings, signals: Signals, began: float) -> int:
     service = instance.of(settings)
     for folder in service.disks():
         checks.enough_room(folder)
-    _tidy(service)
+    _tidy(service, "a killed supervisor")
     _prepare(service)
     supervisor = _launch(service)
     try:
@@ -54,18 +54,21 @@ def _serve(settings: Settings, signals: Signals, began: float) -> int:
     finally:
         ended = not supervisor.alive
         _stop(supervisor)
-        _tidy(service)
+        if ended:
+            _tidy(service, "a killed supervisor")
+        else:  # such as the fork of a worker that had to be killed
+            _tidy(service, "a killed worker", patience=0.5)
     if ended:
         raise ServerError(f"the supervisor ended by itself: see {service.data / 'log' / 'supervisord.log'}")
     return 0
 
 
-def _tidy(service: Instance) -> None:
-    """Stop what a killed supervisor left behind: two servers on one folder would be the end of it."""
+def _tidy(service: Instance, whose: str, patience: float = PROGRAM_SECONDS) -> None:
+    """Stop what still runs of this instance: two servers on one folder would be the end of it."""
     leftovers = left_running(service.data, service.server_marks())
     if leftovers:
-        _say(f"stopping {len(leftovers)} processes that a killed supervisor left running")
-        stop_all(leftovers)
+        _say(f"stopping {len(leftovers)} processes that {whose} left running")
+        stop_all(leftovers, patience)
     (service.data / "supervisord.pid").unlink(missing_ok=True)
 
 
