@@ -19,13 +19,17 @@ _MAX_PARAMETERS = 200
 Parameters = dict[str, str]
 
 
-@lru_cache(maxsize=2048)
 def parse_value(value: str) -> tuple[str, Parameters]:
     """Split a structured value in its lower-case main word and parameters; raw 8-bit stays surrogate-escaped.
 
-    Cached: list mail repeats a few values. Callers do not change the result.
+    Cached, as list mail repeats a few values: callers do not change the result.
     """
-    value = _FOLD.sub("", value[:_MAX_VALUE])
+    return _parse_value(value[:_MAX_VALUE])
+
+
+@lru_cache(maxsize=2048)
+def _parse_value(value: str) -> tuple[str, Parameters]:
+    value = _FOLD.sub("", value)
     main = value.partition(";")[0].partition("(")[0].strip().lower()
     sections: dict[str, dict[int, tuple[str, bool]]] = {}
     for count, match in enumerate(_PARAMETER.finditer(value)):

@@ -110,9 +110,10 @@ def _keep_line(kept: list[bytes], line: bytes, raw: bytes, following: int, budge
         kept.append(line if kept else line.strip())
     elif _FROM_LINE.match(line):
         budget.note("mbox-from-line")
-    elif kept and _field_follows(raw, following, _LOOK_AHEAD_LINES):
+    elif _field_follows(raw, following, _LOOK_AHEAD_LINES if kept else 1):
         budget.note("bad-header-line")
-        kept.append(b" " + line)
+        if kept:
+            kept.append(b" " + line)
     else:
         budget.note("missing-blank-line" if kept else "no-header")
         return False

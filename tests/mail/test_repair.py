@@ -36,6 +36,10 @@ def test_a_broken_line_between_fields_does_not_end_the_header() -> None:
     assert found.subject == "long wrapped without a blank"
 
 
+def test_a_broken_first_line_does_not_hide_the_header() -> None:
+    assert parse_message(b"unexpected words\n" + letter()).subject == "Tea"
+
+
 def test_a_blank_before_the_colon_is_tolerated() -> None:
     assert parse_message(b"From: a@x.org\nSubject : Tea\n\nHello").subject == "Tea"
 
