@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -12,9 +13,25 @@ import click
 from local.account import ServerError
 from settings import SettingError
 
+# Commands that live in modules of their own, which are imported only when one of them is named.
+ELSEWHERE = {
+    "schedule": "cli.scheduling",
+    "run": "cli.scheduling",
+}
+
 
 class FrontDoor(click.Group):
     """A group whose commands end with one line on standard error instead of a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return all commands, those of other modules too."""
+        return sorted({*super().list_commands(ctx), *ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Find a command; its module's attribute is the command's name with "_" for "-"."""
+        if cmd_name in ELSEWHERE:
+            return getattr(import_module(ELSEWHERE[cmd_name]), cmd_name.replace("-", "_"))
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; known errors become `mrilu: ...` and exit code 1."""
@@ -153,16 +170,5 @@ def retry(reason: str | None, wait: bool) -> None:
             importing.follow(Maildir.get(Maildir.name == name), paths)
 
 
-def _register_scheduling() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("cli.scheduling"):
-        from cli.scheduling import run, schedule
-
-        main.add_command(run)
-        main.add_command(schedule)
-
-
 if __name__ == "__main__":
-    _register_scheduling()
     main(prog_name="./run.sh")

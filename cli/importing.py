@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -68,13 +68,3 @@ def retry_rejected(reason: str | None, batch_size: int) -> dict[str, list[str]]:
         if paths:
             offered[maildir.name] = paths
     return offered
-
-
-def wait_until(done: Callable[[], bool], seconds: float) -> bool:
-    """Wait for `done`; return False when it did not come true in that many seconds."""
-    deadline = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(POLL_SECONDS)
-    return True

@@ -48,14 +48,16 @@ def gather(now: datetime) -> list[dict[str, Any]]:
     from models import JobRun
 
     database()
-    scores = dict(redis_connection().zrange(TableScheduler.scheduled_jobs_key, 0, -1, withscores=True))
+    entries: Any = redis_connection().zrange(TableScheduler.scheduled_jobs_key, 0, -1, withscores=True)
+    scores = dict(entries)
     runs = {run.job: run for run in JobRun.latest()}
     rows = []
     for row in table():
         score = scores.get(f"{PREFIX}{row.id}".encode())
         due = datetime.fromtimestamp(score, UTC) if score is not None else None
         overdue = due is None or (now - due).total_seconds() > LATE
-        rows.append({"job": row.id, "when": row.when(), "next": due, "overdue": overdue, **_last(runs.get(row.id), now)})
+        facts = {"job": row.id, "when": row.when(), "next": due, "overdue": overdue}
+        rows.append(facts | _last(runs.get(row.id), now))
     return rows
 
 
@@ -106,7 +108,7 @@ def _seconds(seconds: float | None) -> str:
 @click.command()
 @click.argument("job")
 @click.option("--wait", is_flag=True, help="stay until it has ended; exit code 1 if it failed")
-@click.option("--force", is_flag=True, help="take a source that is unchanged or shrank (sync_dictionary, update_muplis)")
+@click.option("--force", is_flag=True, help="take a source that is unchanged or has shrunk")
 def run(job: str, wait: bool, force: bool) -> None:
     """Run a job of the schedule now."""
     from cli.connect import connect
@@ -120,7 +122,8 @@ def run(job: str, wait: bool, force: bool) -> None:
         raise ServerError(f"{job} waits or runs already, without --force: try again when it has ended")
     wanted = f"{row.id}-now-{time.time_ns()}"
     job_id = enqueue_now(row, wanted, redis_connection(), arguments)
-    print(f"{job} is enqueued as {job_id}" if job_id == wanted else f"{job} waits or runs already as {job_id}", flush=True)
+    state = "is enqueued" if job_id == wanted else "waits or runs already"
+    print(f"{job} {state} as {job_id}", flush=True)
     if wait:
         sys.exit(0 if follow(row.queue, job_id) else 1)
 
@@ -147,7 +150,6 @@ def _arguments(function: str, job: str, force: bool) -> dict[str, object]:
 
 def follow(queue_name: str, job_id: str) -> bool:
     """Wait until the rq job has ended, print what it returned or why it failed; True when it went well."""
-    from rq.exceptions import NoSuchJobError
     from rq.job import JobStatus
 
     from jobs.queues import queue
@@ -155,7 +157,7 @@ def follow(queue_name: str, job_id: str) -> bool:
     while True:
         job = queue(queue_name).fetch_job(job_id)
         if job is None:
-            raise NoSuchJobError(job_id)
+            raise ServerError(f"{job_id} is gone from Redis: see ./run.sh schedule for how it went")
         status = job.get_status(refresh=False)
         if status == JobStatus.FINISHED:
             return _print_counts(job.return_value())

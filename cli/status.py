@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich.console import Console
@@ -147,8 +147,17 @@ def _names(console: Console, title: str, names: Iterable[str]) -> None:
 def _life(facts: dict[str, Any] | None) -> str:
     if facts is None:
         return "[red]not running[/]"
-    shown = " ".join(f"{key}={value}" for key, value in facts.items() if key != "at")
+    shown = " ".join(f"{key}={value}" for key, value in flat(facts) if key != "at" and value not in ("", None))
     return f"alive {shown}"
+
+
+def flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of nested facts as ("maildirs.lists.mode", "inotify")."""
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _show_queues(facts: dict[str, Any], console: Console) -> None:
