@@ -39,8 +39,8 @@ DELETE FROM keyword USING definition, staged_entry
 
 INSERT_KEYWORDS = """
 INSERT INTO keyword (language, direction, definition, valsi, text, sense, place, position)
-SELECT %(language)s, 'from', definition.id, staged_entry.word, gloss ->> 'text', gloss ->> 'sense', (gloss ->> 'place')::smallint,
-       position
+SELECT %(language)s, 'from', definition.id, staged_entry.word, gloss ->> 'text', gloss ->> 'sense',
+       (gloss ->> 'place')::smallint, position
   FROM staged_entry
   JOIN definition ON definition.language = %(language)s AND definition.source_id = staged_entry.source_id
  CROSS JOIN LATERAL jsonb_array_elements(content -> 'glosses') WITH ORDINALITY AS listed (gloss, position)

@@ -42,12 +42,18 @@ def pending_job(row: Periodic, connection: Redis) -> str | None:
 
 def _is_pending(job: Job, holder: Queue) -> bool:
     status = job.get_status(refresh=False)
-    if status == JobStatus.QUEUED:
-        waits = holder.get_job_position(job.id) is not None
-        return waits or job.id.encode() in holder.connection.lrange(holder.intermediate_queue_key, 0, -1)
-    if status == JobStatus.STARTED:
-        return _is_worked_on(job, StartedJobRegistry(queue=holder))
-    return status == JobStatus.SCHEDULED and _will_be_tried(job, ScheduledJobRegistry(queue=holder))
+    if status == JobStatus.SCHEDULED:
+        return _will_be_tried(job, ScheduledJobRegistry(queue=holder))
+    if status == JobStatus.QUEUED and _waits(job, holder):
+        return True
+    # A job keeps the status "queued" from when a worker takes it until its horse has started.
+    return status in (JobStatus.QUEUED, JobStatus.STARTED) and _is_worked_on(job, StartedJobRegistry(queue=holder))
+
+
+def _waits(job: Job, holder: Queue) -> bool:
+    if holder.get_job_position(job.id) is not None:
+        return True
+    return job.id.encode() in holder.connection.lrange(holder.intermediate_queue_key, 0, -1)
 
 
 def _is_worked_on(job: Job, registry: StartedJobRegistry) -> bool:
