@@ -65,6 +65,7 @@ def test_the_day_of_a_mail(service):
     service.start()
     path = deliver(service.maildir, mail("<day@x>"))
     service.until(lambda: messages(service) == 1, 5)
+    service.until(lambda: "level: test: 1 files on disk = 1 imported" in service.said())
     read = path.replace("new/", "cur/") + ":2,S"
     (service.maildir / path).rename(service.maildir / read)
     service.until(
@@ -76,7 +77,6 @@ def test_the_day_of_a_mail(service):
     assert again.returncode == 1 and again.stderr.count("\n") == 1, again.stderr
     assert service.stop() < 10
     assert service.run("status").returncode == 1
-    assert "level: test: 1 files on disk = 1 imported" in service.said()
 
 
 def moved(service, path: str) -> bool:
