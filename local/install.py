@@ -168,7 +168,8 @@ def _pip(arguments: list[str], heard: Callable[[str], None]) -> None:
             pip.terminate()
             raise
     if pip.returncode:
-        errors = [line for line in tail if line.startswith("ERROR")] or [f"exit code {pip.returncode}"]
+        told = [line for line in tail if line and not line.startswith("WARNING")] or [f"exit code {pip.returncode}"]
+        errors = [line for line in told if line.startswith("ERROR")] or told[-1:]
         raise InstallError(f"pip failed: {errors[0]} (is the network there? the next start tries again)")
 
 

@@ -101,9 +101,25 @@ def test_a_failed_installation_leaves_no_stamp_and_the_mark_that_it_was_not_whol
     assert (venv / "mrilu-busy").exists()
 
 
-def test_pips_reason_is_in_the_error(venv):
-    with pytest.raises(install.InstallError, match="no-such-file.*tries again"):
-        install._pip(["-r", "no-such-file"], lambda line: None)
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "WARNING: odd\nERROR: No matching distribution\nERROR: more\nnote: x",
+            "pip failed: ERROR: No matching distribution",
+        ),
+        ("WARNING: odd\n/bin/python: No module named pip", "pip failed: /bin/python: No module named pip"),
+        ("WARNING: odd", "pip failed: exit code 3"),
+    ],
+)
+def test_pips_reason_is_in_the_error(venv, said, told):
+    (venv / "bin" / "python").unlink()
+    (venv / "bin" / "python").write_text(f"#!/bin/sh\ncat <<'END'\n{said}\nEND\nexit 3\n")
+    (venv / "bin" / "python").chmod(0o755)
+    heard: list[str] = []
+    with pytest.raises(install.InstallError, match=rf"^{re.escape(told)} \(.*tries again\)$"):
+        install._pip(["one==1"], heard.append)
+    assert heard == said.splitlines()
 
 
 def test_progress_tells_the_package_that_pip_is_at(tmp_path):
