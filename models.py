@@ -7,14 +7,24 @@ it with `bind` when it has work to do, never at import (rq forks, and a connecti
 from tables.archive import FileCounts, Location, Maildir, Message, Rejected, Thread, ThreadLink
 from tables.base import BaseModel, bind, db
 from tables.dictionary import Definition, DefinitionVersion, Keyword, Language, Sentence, Source, Word
+from tables.notifications import (
+    Notification,
+    NotificationPause,
+    Subscriber,
+    Subscription,
+    SubscriptionLexeme,
+    TokenKey,
+)
 from tables.runs import JobRun
 
 DICTIONARY = (Source, Language, Word, Definition, DefinitionVersion, Keyword, Sentence)
-ALL = (Maildir, Message, Location, Rejected, Thread, ThreadLink, JobRun, *DICTIONARY)
+NOTIFICATIONS = (Subscriber, Subscription, SubscriptionLexeme, Notification, NotificationPause, TokenKey)
+ALL = (Maildir, Message, Location, Rejected, Thread, ThreadLink, JobRun, *DICTIONARY, *NOTIFICATIONS)
 
 __all__ = [
     "ALL",
     "DICTIONARY",
+    "NOTIFICATIONS",
     "BaseModel",
     "FileCounts",
     "bind",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_SENDER = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,190}")
+_PLAIN_URL = re.compile(r"[!$-;=@-~]+")  # printable ASCII but quotes, angles, ? and #
 
 
 def text(value: str) -> str:
@@ -104,3 +107,31 @@ def web_or_file(value: str) -> str:
     if urlsplit(value).scheme in ("http", "https"):
         return value
     return str(folder(value.removeprefix("file://")))
+
+
+def sender(value: str) -> str:
+    """Check an address, with or without a name: mrilu <notify@example.org>."""
+    name, address = parseaddr(value)
+    if not _SENDER.fullmatch(address) or not name.isprintable():
+        raise ValueError("use an address such as mrilu <notify@example.org>")
+    return value
+
+
+def smtp_url(value: str) -> str:
+    """Check a URL of a mail server: smtp://, smtp+starttls:// or smtps://."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("smtp", "smtp+starttls", "smtps") or not parts.hostname or parts.path not in ("", "/"):
+        raise ValueError("use smtp://HOST, smtp+starttls://USER:PASSWORD@HOST:587 or smtps://USER:PASSWORD@HOST")
+    if parts.query not in ("", "starttls=never", "starttls=required", "starttls=offered"):
+        raise ValueError("after the ? only starttls=offered, starttls=required or starttls=never is known")
+    _ = parts.port
+    return value
+
+
+def site_url(value: str) -> str:
+    """Check the address of a web site, without the last slash."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _PLAIN_URL.fullmatch(value):
+        raise ValueError("use a URL such as https://archive.example.org")
+    _ = parts.port
+    return value.rstrip("/")

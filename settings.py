@@ -7,30 +7,31 @@ A secret may be given as NAME or, to keep it out of the environment, as NAME_FIL
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from setting_values import choice, count, cron, folder, percent, seconds, size, text, url, web_or_file, zone
+from setting_lists import MaildirSetting, SettingError, parse_export, parse_maildirs, parse_modes
+from setting_values import (
+    choice,
+    count,
+    cron,
+    folder,
+    percent,
+    seconds,
+    sender,
+    site_url,
+    size,
+    smtp_url,
+    text,
+    url,
+    web_or_file,
+    zone,
+)
 
 PROJECT = Path(__file__).resolve().parent
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
-_EXPORT = re.compile(r"(?:(?P<tag>[A-Za-z0-9-]{1,35})=)?(?P<url>https?://\S*?(?:/jbo-(?P<file>[A-Za-z0-9-]{1,35})\.xml)?)")
-
-
-class SettingError(ValueError):
-    """A setting cannot be used; the message starts with the variable's name."""
-
-
-class MaildirSetting(NamedTuple):
-    """One watched Maildir: its name in the archive, its folder and how it is watched."""
-
-    name: str
-    path: Path
-    watch: str
 
 
 def setting(variable: str, default: Any, parse: Callable[[str], Any], about: str, *, secret: bool = False) -> Any:
@@ -102,6 +103,39 @@ class Settings:
     max_download_bytes: int = setting("MAX_DOWNLOAD_BYTES", 200 * 1024**2, size, "largest dictionary or muplis file")
     download_timeout: float = setting("DOWNLOAD_TIMEOUT", 120.0, seconds, "longest time for one download")
     keep_job_runs: int = setting("KEEP_JOB_RUNS", 90, count, "days after which the record of a job's run is removed")
+    smtp_url: str | None = setting(
+        "SMTP_URL",
+        None,
+        smtp_url,
+        "mail server for notifications: `smtp://HOST` (STARTTLS if offered; `?starttls=never`), "
+        "`smtp+starttls://USER:PASSWORD@HOST` or `smtps://USER:PASSWORD@HOST`; without it they wait",
+        secret=True,
+    )
+    smtp_ca_file: Path | None = setting(
+        "SMTP_CA_FILE", None, folder, "certificates (PEM) that the mail server's is verified with, not the system's"
+    )
+    smtp_timeout: float = setting("SMTP_TIMEOUT", 30.0, seconds, "longest wait for one answer of the mail server")
+    mail_from: str = setting(
+        "MAIL_FROM", "", sender, "sender of notifications: `mrilu <notify@example.org>`; needed with SMTP_URL"
+    )
+    site_url: str = setting(
+        "SITE_URL", "http://127.0.0.1:8025", site_url, "address of the site that links in notifications lead to"
+    )
+    token_secret: str | None = setting(
+        "TOKEN_SECRET",
+        None,
+        text,
+        "what unsubscribe links are signed with; without it, a key made once and kept in the database",
+        secret=True,
+    )
+    mail_rate: int = setting("MAIL_RATE", 1200, count, "most notifications a minute")
+    domain_rate: int = setting("DOMAIN_RATE", 300, count, "most notifications a minute to addresses of one domain")
+    notify_days: int = setting(
+        "NOTIFY_DAYS", 30, count, "days after its date within which a mail that arrives is news to subscribers"
+    )
+    keep_notifications: int = setting(
+        "KEEP_NOTIFICATIONS", 90, count, "days after which the record of a notification is removed"
+    )
     data_dir: Path = setting(
         "DATA_DIR", PROJECT / "data", folder, "where the service keeps its data, sockets and logs"
     )
@@ -116,8 +150,8 @@ class Settings:
     @property
     def maildirs(self) -> tuple[MaildirSetting, ...]:
         """The watched Maildirs, in the order of MAILDIR_PATH; the sample one when that is unset."""
-        named = _parse_maildirs(self.maildir_path) or [("sample", self.data_dir / "Maildir")]
-        modes = _parse_modes(self.watch_mode, {name for name, _ in named})
+        named = parse_maildirs(self.maildir_path) or [("sample", self.data_dir / "Maildir")]
+        modes = parse_modes(self.watch_mode, {name for name, _ in named})
         return tuple(MaildirSetting(name, path, modes.get(name, modes[""])) for name, path in named)
 
     @property
@@ -125,7 +159,7 @@ class Settings:
         """The URLs of DICTIONARY_SOURCE by language tag; empty when it is a folder or unset."""
         if "://" not in self.dictionary_source:
             return {}
-        return dict(_parse_export(entry) for entry in self.dictionary_source.split(",") if entry.strip())
+        return dict(parse_export(entry) for entry in self.dictionary_source.split(",") if entry.strip())
 
     @property
     def dictionary_folder(self) -> Path | None:
@@ -138,50 +172,6 @@ class Settings:
     def muplis_source(self) -> str:
         """MUPLIS_URL, or the path of the sample when that is unset."""
         return self.muplis_url or str(PROJECT / "samples" / "muplis.tsv")
-
-
-def _parse_maildirs(value: str) -> list[tuple[str, Path]]:
-    entries = [entry.strip() for entry in value.split(",") if entry.strip()]
-    named: dict[str, Path] = {}
-    for entry in entries:
-        name, path = _named_path(entry)
-        if name in named:
-            raise SettingError(f"MAILDIR_PATH names {name!r} twice: give each Maildir a name of its own (name=PATH)")
-        named[name] = path
-    return list(named.items())
-
-
-def _named_path(entry: str) -> tuple[str, Path]:
-    name, equals, path = entry.partition("=")
-    if not equals or "/" in name:
-        path = folder(entry)  # type: ignore[assignment]
-        return _name_of(Path(path)), Path(path)
-    if not _NAME.match(name) or not path:
-        raise SettingError(f"MAILDIR_PATH: {entry!r} is not name=PATH (a name has letters, digits, '_', '.', '-')")
-    return name, folder(path)
-
-
-def _name_of(path: Path) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", path.name)[:64] or "mail"
-
-
-def _parse_export(entry: str) -> tuple[str, str]:
-    named = _EXPORT.fullmatch(entry.strip())
-    if not named or not (named["tag"] or named["file"]):
-        raise SettingError(f"DICTIONARY_SOURCE: {entry.strip()!r} is no http(s) URL of a jbo-LANG.xml: write LANG=URL")
-    return named["tag"] or named["file"], named["url"]
-
-
-def _parse_modes(value: str, names: set[str]) -> dict[str, str]:
-    modes = {"": "inotify"}
-    for entry in filter(None, (part.strip() for part in value.split(","))):
-        name, _, mode = entry.rpartition("=")
-        if mode not in ("inotify", "poll"):
-            raise SettingError(f"WATCH_MODE: {entry!r}: use inotify, poll or name=poll")
-        if name and name not in names:
-            raise SettingError(f"WATCH_MODE: no Maildir is named {name!r}; MAILDIR_PATH has {', '.join(sorted(names))}")
-        modes[name] = mode
-    return modes
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -235,6 +225,8 @@ def _parse(one: Any, text: str, variable: str = "") -> Any:
 def _check_together(loaded: Settings) -> None:
     if loaded.max_delay < loaded.initial_delay:
         raise SettingError(f"MAX_DELAY ({loaded.max_delay:g} s) is below INITIAL_DELAY ({loaded.initial_delay:g} s)")
+    if loaded.smtp_url and not loaded.mail_from:
+        raise SettingError("MAIL_FROM is needed with SMTP_URL: the sender of notifications")
     _ = loaded.maildirs, loaded.dictionary_urls
 
 
