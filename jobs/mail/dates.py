@@ -21,9 +21,10 @@ _ZONES = {"ut": 0, "utc": 0, "gmt": 0, "z": 0, "wet": 0, "est": -5, "edt": -4, "
 _USUAL = re.compile(r"(?:[A-Za-z]{3}, )? ?(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))?"
                     r" ([+-])(\d\d)(\d\d)(?: \([^()]{1,40}\))?\Z")
 _ISO = re.compile(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?)?\s*")
-_CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,]\d{1,9})?)?(?!\d)"
+_CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,]\d{1,9})?)?(?!\.?\d)"
                     r"\s*(?:([AaPp])\.?[Mm]\b\.?)?")
 _OFFSET = re.compile(r"(?:(?<=GMT)|(?<=UTC)|(?<=UT)|(?<=[\s\d)\"])|^)\s*([+-])\s?(\d{1,2}):?(\d{2})?(?![\d])")
+_DOTTED = re.compile(r"\d\.\d")
 _WORD = re.compile(r"[^\W\d_]{1,12}\.?")
 _NUMBER = re.compile(r"\d{1,6}")
 _COMMENT = re.compile(r"\(([^()]{0,100})\)")
@@ -75,11 +76,10 @@ def _clock_time(clock: re.Match[str]) -> tuple[int, int, int]:
 
 def _calendar_day(before: str, after: str) -> tuple[int, int, int] | None:
     """Year, month, day from the text around the clock; asctime has its year behind it (C, 7.27.3.1)."""
-    month = next((number for word in _WORD.findall(before + " " + after)
-                  if (number := _MONTHS.get(word.rstrip(".").lower()))), 0)
+    month = _month_in(before) or _month_in(after)
     numbers = _NUMBER.findall(before)
     if not month:
-        return _numeric_day(numbers)
+        return _numeric_day(numbers, day_first=bool(_DOTTED.search(before)))
     if len(numbers) == 1:
         without_offset = _OFFSET.sub(" ", after)
         numbers += [found for found in _NUMBER.findall(without_offset) if len(found) in (2, 4)][:1]
@@ -90,14 +90,20 @@ def _calendar_day(before: str, after: str) -> tuple[int, int, int] | None:
     return full_year(numbers[1]), month, int(numbers[0])
 
 
-def _numeric_day(numbers: list[str]) -> tuple[int, int, int] | None:
-    """ "09/11/1999": the American order unless the first number is no month."""
+def _month_in(text: str) -> int:
+    """The last month named, as "mar." may be a weekday before it; 0 for none."""
+    return next((number for word in reversed(_WORD.findall(text))
+                 if (number := _MONTHS.get(word.rstrip(".").lower()))), 0)
+
+
+def _numeric_day(numbers: list[str], day_first: bool) -> tuple[int, int, int] | None:
+    """ "09/11/1999": the American order unless the first number is no month; with dots the day comes first."""
     if len(numbers) < 3:
         return None
     if len(numbers[0]) == 4:
         return int(numbers[0]), int(numbers[1]), int(numbers[2])
     first, second = int(numbers[0]), int(numbers[1])
-    month, day = (second, first) if first > 12 else (first, second)
+    month, day = (second, first) if day_first or first > 12 else (first, second)
     return full_year(numbers[2]), month, day
 
 

@@ -7,8 +7,8 @@ _REPLY = ("re|aw|sv|vs|antw|antwort|odp|res|r|rif|ref|ynt|atb|υα|απ|σχετ
           "|回覆|答复|答覆|返信|回信|답장|תשובה|رد|bls|vá|vl|yan|nht|hl|ad|svar|回")
 _FORWARD = ("fwd|fw|wg|vb|rv|tr|fs|enc|i|doorst|videresendt|weitergeleitet|пересл|fyi|转发|轉寄|轉發|転送|전달|הועבר"
             "|ΠΡΘ|πρθ")
-# Alone these are words or abbreviations of a subject ("R: how to", "I: foo"), so they only count in a chain.
-_WEAK = frozenset({"r", "i", "на", "ad", "hl", "fs", "vl", "ref", "res", "enc", "tr", "vs", "fyi", "回"})
+# Alone these are words of a subject ("FYI: ..."), so they only count behind another prefix.
+_WEAK = frozenset({"на", "ad", "hl", "fs", "vl", "ref", "fyi", "回"})
 _PREFIX = re.compile(rf"\s*(?:({_REPLY})|({_FORWARD}))\s?(?:[\[(^*]\s?\d{{1,3}}\s?[\])]?)?\s?[:：]\s*", re.IGNORECASE)
 _TAG = re.compile(r"\s*\[([^\[\]]{1,60})\]\s*")
 _SUFFIX = re.compile(r"\s*\(fwd?\)\s*\Z", re.IGNORECASE)
@@ -42,8 +42,7 @@ def clean_subject(subject: str) -> tuple[str, bool]:
 
 
 def _counts(prefix: re.Match[str], start: int) -> bool:
-    word = (prefix[1] or prefix[2]).lower()
-    return word not in _WEAK or start > 0 or word in ("r", "tr", "vs", "res", "i", "enc")
+    return start > 0 or (prefix[1] or prefix[2]).lower() not in _WEAK
 
 
 def _without_suffix(text: str) -> str:

@@ -7,8 +7,9 @@ from jobs.mail.charset import decode_text
 from jobs.mail.cleaning import clean_line
 from jobs.mail.transfer import decode_base64
 
-# Bounded, so that a megabyte of "=?" costs a megabyte and not its square. Spaces and "?" inside are illegal but seen.
-_WORD = re.compile(r"=\?([^?\s=]{1,60})\?([bBqQ])\?((?:[^?]|\?(?!=)){0,4000}?)\?=", re.DOTALL)
+# Bounded, so that a megabyte of "=?" costs a megabyte and not its square. Blanks and a few "?" inside are illegal
+# but seen.
+_WORD = re.compile(r"=\?([^?\s=]{1,60})\?([bBqQ])\?([^?]*+(?:\?(?!=)[^?]{0,300}+){0,10})\?=")
 _MAX_HEADER_CHARS = 64_000
 
 

@@ -20,6 +20,8 @@ MOMENT = datetime(1999, 11, 9, 18, 50, 39, tzinfo=UTC)
     "Tue, 9 Nov 1999\n 18:50:39 +0000", "Di, 09 Nov 1999 19:50:39 MEZ", "Tue, 9 Nov 1999 18:50:39 GMT+0000",
     "(comment) Tue, 9 Nov 1999 18:50:39 +0000", "Tue, 9 Nov 199 18:50:39 +0000".replace("199 ", "1999 "),
     "Tue, 9 Nov 099 18:50:39 +0000", "Nov 9, 1999 6:50:39 PM GMT", "11/09/1999 18:50:39", "Tue, 9 Nov 1999 18:50:39 Z",
+    "mar., 09 nov. 1999 19:50:39 +0100", "9.11.1999 18:50:39", "Tue, 9 Nov 1999 10:50:39 -800",
+    "Tue Nov  9 10:50:39 PST 1999", "Tue,  9 Nov 1999 18:50:39 EST5EDT".replace("18:", "13:"), "1999/11/09 18:50:39",
     "Tue, 9 Nov 1999 18:50:39 \"GMT\"", "Tue, 9 Nov 1999 19:50:39 +100".replace("+100", "+0100"),
 ])
 def test_a_date_is_understood(value: str) -> None:
