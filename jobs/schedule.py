@@ -42,7 +42,7 @@ SCHEDULE = (
         id="update_muplis",
         function="jobs.update_muplis.update_muplis",
         cron="57 2 * * *",
-        timeout=HOUR,
+        timeout=HOUR // 4,
         at_start=True,
     ),
     Periodic(id="upkeep", function="jobs.upkeep.upkeep", cron="47 * * * *", timeout=HOUR),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from peewee import PostgresqlDatabase
@@ -102,7 +103,7 @@ def row_of(function: str) -> Periodic:
     return Periodic(id=function, function=f"tests.jobs.sample_jobs.{function}", interval=60, timeout=60)
 
 
-def work_off(redis_client: Redis, worker_class: type[Worker] = SimpleWorker) -> None:
+def work_off(redis_client: Redis, worker_class: Any = SimpleWorker) -> None:
     worker_class([queue("default")], connection=redis_client, serializer=JSONSerializer).work(burst=True)
 
 

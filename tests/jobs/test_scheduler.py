@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -65,22 +66,13 @@ def queued(connection: Redis) -> list[str]:
 
 
 def test_killed_before_the_transaction_the_next_scheduler_fires_the_slot(redis_client: Redis) -> None:
-    class Dying(TableScheduler):
-        def fire(self, entry: str, score: float) -> bool:
-            original, Pipeline.execute = Pipeline.execute, _killed
-            try:
-                return super().fire(entry, score)
-            finally:
-                Pipeline.execute = original
-
-    def _killed(self: Pipeline, raise_on_error: bool = True) -> list[Any]:
-        if self.explicit_transaction:
-            raise Killed
-        return []
+    def killed_before(self: Pipeline, raise_on_error: bool = True) -> list[Any]:
+        raise Killed
 
     due_at(redis_client, ROW, NOON)
-    with pytest.raises(Killed):
-        Dying([ROW], ZoneInfo("UTC"), redis_client, dict, now=lambda: NOON).enqueue_jobs()
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Pipeline, "execute", killed_before)
+        make(redis_client, ROW).enqueue_jobs()
     assert queued(redis_client) == []
     make(redis_client, ROW).enqueue_jobs()
     assert queued(redis_client) == ["count_up-20261124T120000Z"]
@@ -118,6 +110,10 @@ one.enqueue_jobs()
 """
 
 
+def _has_come_to(connection: Redis, child: subprocess.Popen[bytes], number: int) -> bool:
+    return len(queued(connection)) >= number or child.poll() is not None
+
+
 def test_killed_at_any_moment_of_a_pass_no_slot_is_lost_or_doubled(
     redis_client: Redis, service_settings: Settings
 ) -> None:
@@ -126,11 +122,11 @@ def test_killed_at_any_moment_of_a_pass_no_slot_is_lost_or_doubled(
     environment = {**os.environ, "REDIS_URL": service_settings.redis_url or "", "PYTHONPATH": str(PROJECT)}
     for kill_at in (17, 113, 211, 400):
         with subprocess.Popen([sys.executable, "-c", CHILD], env=environment) as child:
-            wait_for(lambda at=kill_at, run=child: len(queued(redis_client)) >= at or run.poll() is not None)
+            wait_for(partial(_has_come_to, redis_client, child, kill_at))
             child.kill()
     jobs = queued(redis_client)
     assert sorted(jobs) == sorted(f"row_{n}-20261124T120000Z" for n in range(300))
-    after = redis_client.zrange(KEY, 0, -1, withscores=True)
+    after: Any = redis_client.zrange(KEY, 0, -1, withscores=True)
     assert dict(after) == {key.encode(): score + 3600 for key, score in entries.items()}
 
 
@@ -319,7 +315,7 @@ def scheduler_process(
         "PYTHONPATH": str(PROJECT),
         "TZ": "America/New_York",
     }
-    started = []
+    started: list[subprocess.Popen[bytes]] = []
 
     def start() -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "jobs.schedule"]

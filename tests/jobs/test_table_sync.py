@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -37,12 +38,13 @@ def scheduler(
 
 
 def entries(connection: FakeRedis) -> dict[str, datetime]:
-    pairs = connection.zrange(KEY, 0, -1, withscores=True)
+    pairs: Any = connection.zrange(KEY, 0, -1, withscores=True)
     return {key.decode(): datetime.fromtimestamp(score, UTC) for key, score in pairs}
 
 
 def queued(connection: FakeRedis) -> list[str]:
-    return [key.decode() for key in connection.lrange("rq:queue:default", 0, -1)]
+    keys: Any = connection.lrange("rq:queue:default", 0, -1)
+    return [key.decode() for key in keys]
 
 
 def test_asserting_the_table_twice_changes_nothing() -> None:
@@ -103,7 +105,7 @@ def test_an_entry_is_fired_with_its_queue_timeout_slot_and_all_its_retries() -> 
 
 def test_an_unreadable_entry_and_one_of_a_renamed_function_hold_up_nothing(caplog: pytest.LogCaptureFixture) -> None:
     redis = FakeRedis()
-    redis.zadd(KEY, {"pickled": 1, b"\xff\xfe": 2, "mrilu-count_up": NOON.timestamp() - 30})
+    redis.zadd(KEY, {b"pickled": 1, b"\xff\xfe": 2, b"mrilu-count_up": NOON.timestamp() - 30})
     redis.hset("rq:job:pickled", mapping={"data": b"\x80\x04.", "created_at": "2026-11-24T12:00:00.000000Z"})
     redis.hset("rq:job:mrilu-count_up", mapping={"data": b"garbage"})
     one = scheduler(redis, ROW)
