@@ -67,7 +67,7 @@ _PROGRAM = """
 command = {command}
 directory = {directory}
 autorestart = {restart}
-startretries = {retries}
+startretries = 1000
 startsecs = {startsecs}
 stopsignal = {signal}
 stopwaitsecs = {patience}
@@ -109,28 +109,33 @@ def configuration(
 ) -> str:
     """Return the text of supervisord.conf; raises ServerError for a path that its syntax cannot hold."""
     logs = data / "log"
-    user = f"user = {account.name}" if account.drops else ""
-    text = _HEAD.format(
-        logs=_value(logs), data=_value(data), control=_value(control), user="user = root\n" if account.drops else ""
-    )
-    for server in servers:
-        # env -i: no PGDATA, locale or LD_PRELOAD of whoever started us
-        clean = [f"{key}={value}" for key, value in bare_environment().items()]
-        text += _PROGRAM.format(
-            name=server.name, command=_line(["/usr/bin/env", "-i", *clean, *server.command]), directory="/",
-            restart="true", retries=20, startsecs=1, signal=server.stop_signal, patience=server.patience,
-            log=_value(logs / f"{server.name}.log"), more=f"priority = {server.priority}\n{user}",
-        )  # fmt: skip
-    for row in programs:
-        # the caller's folder is where relative settings such as MAILDIR_PATH begin
-        text += _PROGRAM.format(
-            name=row.name, command=_line(_command(row, project, data, mail_workers)), directory=_value(Path.cwd()),
-            restart=row.restart, retries=1000, startsecs=0 if row.restart == "unexpected" else 1, signal="TERM",
-            patience=WARM_SECONDS, log=_value(logs / f"{row.name}.log"),
-            more="autostart = false" + (f"\nenvironment = {row.environment}" if row.environment else ""),
-        )  # fmt: skip
+    root = "user = root\n" if account.drops else ""
+    head = _HEAD.format(logs=_value(logs), data=_value(data), control=_value(control), user=root)
+    sections = [_server_section(server, logs, account) for server in servers]
+    sections += [_program_section(row, _command(row, project, data, mail_workers), logs) for row in programs]
     names = ",".join(row.name for row in programs)
-    return f"{text}\n[group:{APP}]\nprograms = {names}\npriority = 900\n"
+    return f"{head}{''.join(sections)}\n[group:{APP}]\nprograms = {names}\npriority = 900\n"
+
+
+def _server_section(server: ServerProgram, logs: Path, account: Account) -> str:
+    # env -i: no PGDATA, locale or LD_PRELOAD of whoever started us
+    clean = [f"{key}={value}" for key, value in bare_environment().items()]
+    user = f"user = {account.name}" if account.drops else ""
+    return _PROGRAM.format(
+        name=server.name, command=_line(["/usr/bin/env", "-i", *clean, *server.command]), directory="/",
+        restart="true", startsecs=1, signal=server.stop_signal, patience=server.patience,
+        log=_value(logs / f"{server.name}.log"), more=f"priority = {server.priority}\n{user}",
+    )  # fmt: skip
+
+
+def _program_section(row: Program, command: Sequence[str], logs: Path) -> str:
+    # the caller's folder is where relative settings such as MAILDIR_PATH begin
+    environment = f"\nenvironment = {row.environment}" if row.environment else ""
+    return _PROGRAM.format(
+        name=row.name, command=_line(command), directory=_value(Path.cwd()),
+        restart=row.restart, startsecs=0 if row.restart == "unexpected" else 1, signal="TERM",
+        patience=WARM_SECONDS, log=_value(logs / f"{row.name}.log"), more=f"autostart = false{environment}",
+    )  # fmt: skip
 
 
 def _command(row: Program, project: Path, data: Path, mail_workers: int) -> list[str]:

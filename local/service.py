@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from local.signals import Signals
 from local.supervision import Supervisor, launch, program_states
 from settings import PROJECT, SettingError, Settings, load
 
+RETRY_SECONDS = 15.0  # for a server that ends at once to be tried again
 SLOW_SECONDS = 30.0  # for our programs to report; longer is worth a line, and no reason to stop
 
 
@@ -100,7 +102,7 @@ def _launch(service: Instance) -> Supervisor:
 def _start(service: Instance, supervisor: Supervisor, signals: Signals) -> bool:
     """Wait for the servers, migrate, start our programs; returns False when told to stop meanwhile."""
     for name, server in (("postgresql", service.cluster), ("valkey", service.valkey)):
-        if server and not signals.until(lambda s=server, n=name: s.ready() or _give_up(service, supervisor, n)):  # type: ignore[misc]
+        if server and not _wait_for_server(service, supervisor, signals, name, server.ready):
             return False
     _migrate(str(service.reached.database_url))
     if signals.stop or not signals.until(lambda: bool(supervisor.states()) or not supervisor.alive):
@@ -110,12 +112,26 @@ def _start(service: Instance, supervisor: Supervisor, signals: Signals) -> bool:
     return _wait_for_programs(service, supervisor, signals, began)
 
 
-def _give_up(service: Instance, supervisor: Supervisor, name: str) -> bool:
-    """Raise ServerError when supervisor no longer tries to start the server `name`."""
-    if supervisor.alive and supervisor.states().get(name) != "FATAL":
+def _wait_for_server(
+    service: Instance, supervisor: Supervisor, signals: Signals, name: str, ready: Callable[[], bool]
+) -> bool:
+    """Wait as long as the server runs (recovery takes its time), or may come to run; False when told to stop."""
+    deadline = time.monotonic() + RETRY_SECONDS
+
+    def settled() -> bool:
+        return ready() or _given_up(supervisor, name, time.monotonic() > deadline)
+
+    if not signals.until(settled):
         return False
+    if ready():
+        return True
     log = service.data / "log" / f"{name if supervisor.alive else 'supervisord'}.log"
     raise ServerError(f"{name} does not start: {_last_line(log)} (see {log})")
+
+
+def _given_up(supervisor: Supervisor, name: str, late: bool) -> bool:
+    """Whether there is no hope; after a kill -9 PostgreSQL's first tries meet its stale lock, so not at once."""
+    return not supervisor.alive or (late and supervisor.states().get(name) in ("BACKOFF", "FATAL", "EXITED"))
 
 
 def _last_line(log: Path) -> str:

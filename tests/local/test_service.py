@@ -7,15 +7,18 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import psutil
 import psycopg
 import pytest
 import redis
 
-from local import instance
+from local import instance, service
+from local.account import ServerError
 from local.install import installed
 from local.orphans import MARK, left_running
+from local.placement import ourselves
 from settings import PROJECT, load
 
 pytestmark = pytest.mark.skipif(
@@ -194,6 +197,53 @@ def test_a_setting_that_cannot_be_used_is_one_line_and_an_exit_code(tmp_path, se
     assert done.returncode != 0
     assert told in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
     remove_what_lies_outside(tmp_path / "data")
+
+
+class Told:
+    """A supervisor that says what a test wants it to say."""
+
+    alive = True
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+
+    def states(self) -> dict[str, str]:
+        return {"postgresql": self.state}
+
+
+class Awake:
+    """Signals that never come; what is waited for is looked at a hundred times."""
+
+    def until(self, holds: Callable[[], bool], pause: float = 0.0) -> bool:
+        return any(holds() for _ in range(100))
+
+
+def wait_for_postgresql(data: Path, state: str, ready: Callable[[], bool]) -> bool:
+    whole = instance.Instance(load({"DATA_DIR": str(data)}), ourselves(), data, None, None)
+    supervisor, signals = cast(Any, Told(state)), cast(Any, Awake())
+    return service._wait_for_server(whole, supervisor, signals, "postgresql", ready)
+
+
+def test_a_server_that_keeps_ending_is_given_up_with_its_own_words(tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "RETRY_SECONDS", 0.0)
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "postgresql.log").write_text(
+        'LOG: x\nFATAL:  lock file "socket.lock" already exists\nHINT: y\n'
+    )
+    with pytest.raises(ServerError, match='postgresql does not start: FATAL:  lock file "socket.lock" already exists'):
+        service._wait_for_server(
+            whole,
+            Told("BACKOFF"),
+            Awake(),
+            "postgresql",
+            lambda: False,
+        )
+
+
+def test_a_server_that_runs_but_recovers_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "RETRY_SECONDS", 0.0)
+    looks = iter([False] * 50 + [True] * 2)
+    assert wait_for_postgresql(tmp_path, "RUNNING", lambda: next(looks))
 
 
 def test_only_the_processes_of_this_data_folder_are_taken_for_ours(tmp_path):
