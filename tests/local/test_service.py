@@ -231,13 +231,7 @@ def test_a_server_that_keeps_ending_is_given_up_with_its_own_words(tmp_path, mon
         'LOG: x\nFATAL:  lock file "socket.lock" already exists\nHINT: y\n'
     )
     with pytest.raises(ServerError, match='postgresql does not start: FATAL:  lock file "socket.lock" already exists'):
-        service._wait_for_server(
-            whole,
-            Told("BACKOFF"),
-            Awake(),
-            "postgresql",
-            lambda: False,
-        )
+        wait_for_postgresql(tmp_path, "BACKOFF", lambda: False)
 
 
 def test_a_server_that_runs_but_recovers_is_waited_for(tmp_path, monkeypatch):
