@@ -19,6 +19,9 @@ LATE = 5.0  # seconds after which an entry that did not fire is shown as overdue
 LOOK_EVERY = 0.2  # seconds between two looks at a run that is waited for
 
 
+pause = time.sleep
+
+
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="everything, for scripts")
 def schedule(as_json: bool) -> None:
@@ -165,7 +168,7 @@ def follow(queue_name: str, job_id: str) -> bool:
             result = job.latest_result()
             print((result and result.exc_string or str(status)).strip().splitlines()[-1], file=sys.stderr)
             return False
-        time.sleep(LOOK_EVERY)
+        pause(LOOK_EVERY)
 
 
 def _print_counts(counts: Mapping[str, int] | None) -> bool:

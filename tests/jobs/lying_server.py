@@ -84,7 +84,7 @@ def with_validators(body: bytes, etag: str, last_modified: str) -> Behaviour:
     """The body, or 304 for who has that version already."""
 
     def behave(handler: Handler) -> None:
-        validators = {"ETag": etag, "Last_Modified": last_modified}
+        validators: Any = {"ETag": etag, "Last_Modified": last_modified}
         if handler.headers.get("If-None-Match") == etag:
             answer(b"", 304, "", Content_Length="", **validators)(handler)
         else:
