@@ -15,7 +15,7 @@ from jobs.archive.read import read_mails
 from jobs.archive.store import store_gone, store_mails, store_moves, store_rejections
 from jobs.mail.message import Limits
 from jobs.mail.parse import PARSER_VERSION
-from jobs.memory import limit_memory
+from jobs.memory import collector_paused, limit_memory
 from jobs.queues import retry_policy
 from jobs.resources import database, settings
 from jobs.retry import RetryPolicy, is_transient
@@ -71,7 +71,8 @@ def import_paths(db: PostgresqlDatabase, name: str, paths: list[str], limits: Li
     root = Path(maildir.root)
     parts = [one for one in map(parse_path, paths) if one is not None]
     plan = make_plan(root, paths, known_files(db.connection(), maildir.id, parts), PARSER_VERSION)
-    mails, rejections, vanished = read_mails(root, plan.read, limits)
+    with collector_paused():
+        mails, rejections, vanished = read_mails(root, plan.read, limits)
     counts = _counts(plan, len(vanished))
     with db.atomic():
         store_moves(db, plan.moved)

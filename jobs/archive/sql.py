@@ -27,7 +27,7 @@ SELECT {_columns(MESSAGE_COLUMNS)},
   FROM (SELECT DISTINCT ON (identity) * FROM incoming ORDER BY identity, ordinal) AS one
  ORDER BY identity
 ON CONFLICT (identity) DO NOTHING
-RETURNING id
+RETURNING id, identity::text
 """  # noqa: S608 - the columns are ours, the values are in the staging table
 
 # A file is a copy if its message has another live file, in the database or before it in this batch.
@@ -61,9 +61,9 @@ UPDATE message AS m
                       ORDER BY 1) AS further
           FROM (SELECT identity, array_remove(array_agg(DISTINCT list_id), NULL) AS lists,
                        min(subject_key) AS subject_key, bool_and(orphan) AS orphan,
-                       ARRAY(SELECT DISTINCT unnest(n.in_reply_to || n.reference_ids) FROM incoming AS n
-                              WHERE n.identity = o.identity) AS named
-                  FROM incoming AS o GROUP BY identity) AS c
+                       array_remove(array_agg(DISTINCT n.name), NULL) AS named
+                  FROM incoming LEFT JOIN LATERAL unnest(in_reply_to || reference_ids) AS n (name) ON true
+                 WHERE identity = ANY(%s::uuid[]) GROUP BY identity) AS c
           JOIN message AS k USING (identity)) AS i
  WHERE m.identity = i.identity
    AND (NOT m.list_ids @> i.lists OR i.further <> '{}' OR m.orphan AND NOT i.orphan

@@ -53,7 +53,7 @@ def _insert(connection: Connection, maildir: int, mails: list[ReadMail]) -> Coun
         for mail in mails:
             copy.write_row(staging_row(mail))
     key = {"maildir": maildir}
-    fresh = [row[0] for row in connection.execute(sql.INSERT_MESSAGES)]
+    fresh = {identity: number for number, identity in connection.execute(sql.INSERT_MESSAGES)}
     files = connection.execute(sql.INSERT_LOCATIONS, key).fetchall()
     connection.execute(sql.FORGET_REJECTIONS, key)
     assign_threads(connection, fresh, mails)

@@ -24,6 +24,7 @@ _NO_ATTACHMENTS = _SIGNATURES | _PKCS7 | {"application/pgp-encrypted", "message/
                                           "text/rfc822-headers", "message/partial"}
 _STUB = re.compile(r"(?:html|rich.?text|browser|mail (?:client|reader|program)|this (?:e-?mail|message) (?:is|was))",
                    re.IGNORECASE)
+_HTML = ("text/html", "application/xhtml+xml")
 _TOKEN = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 _MAX_STUB_CHARS = 250
 _SIGNED_ARMOUR, _ENCRYPTED_ARMOUR = "-----BEGIN PGP SIGNED MESSAGE-----", "-----BEGIN PGP MESSAGE-----"
@@ -47,6 +48,7 @@ class Content:
     signed: bool = False
     encrypted: bool = False
     has_attachment: bool = False
+    html_wanted: bool = True
     text_chars: int = 0
     segments: list[Segment] = field(default_factory=list)
 
@@ -68,13 +70,32 @@ def _read_multipart(part: Part, content: Content, own: bool) -> tuple[Inventory,
         content.signed = True
     elif kind == "multipart/encrypted":
         content.encrypted = True
-    read = [read_part(child, content, own, kind) for child in part.children]
     node = _describe(part, content)
+    if kind == "multipart/alternative":
+        read = _read_alternatives(part, content, own)
+        node["parts"] = [found[0] for found in read]
+        return node, _choose_alternative([found[1] for found in read])
+    read = [read_part(child, content, own, kind) for child in part.children]
     node["parts"] = [found[0] for found in read]
     options = [found[1] for found in read]
-    if kind == "multipart/alternative":
-        return node, _choose_alternative(options)
     return node, _without_repeats([segment for found in options for segment in found])
+
+
+def _read_alternatives(part: Part, content: Content, own: bool) -> list[tuple[Inventory, list[Segment]]]:
+    """Read the options in turn; the HTML behind a plain one that will do is not turned into text."""
+    read = []
+    outer = content.html_wanted
+    for child in part.children:
+        read.append(read_part(child, content, own, part.content_type))
+        content.html_wanted = content.html_wanted and not _will_do(read[-1][1])
+    content.html_wanted = outer
+    return read
+
+
+def _will_do(option: list[Segment]) -> bool:
+    """Whether this is a plain option that `_choose_alternative` takes, whatever comes after it."""
+    text = " ".join(segment.text.strip() for segment in option)
+    return bool(text.strip()) and all(segment.kind == "plain" for segment in option) and not _may_be_stub(text)
 
 
 def _choose_alternative(options: list[list[Segment]]) -> list[Segment]:
@@ -90,7 +111,11 @@ def _choose_alternative(options: list[list[Segment]]) -> list[Segment]:
 def _is_stub(plain: list[Segment], other: list[Segment]) -> bool:
     text = " ".join(segment.text.strip() for segment in plain)
     length = sum(len(segment.text) for segment in other)
-    return len(text) <= _MAX_STUB_CHARS and length > 2 * len(text) and bool(_STUB.search(text))
+    return length > 2 * len(text) and _may_be_stub(text)
+
+
+def _may_be_stub(text: str) -> bool:
+    return len(text) <= _MAX_STUB_CHARS and bool(_STUB.search(text))
 
 
 def _without_repeats(segments: list[Segment]) -> list[Segment]:
@@ -135,6 +160,8 @@ def _read_leaf(part: Part, content: Content, own: bool, container: str) -> tuple
     if not _is_readable(part, node, container) or (part.encoding == "uuencode" and kind[:5] != "text/"):
         node["sha256"] = hashlib.sha256(data).hexdigest()
         _mark_leaf(part, node, content, container)
+        return node, []
+    if kind in _HTML and not content.html_wanted:
         return node, []
     return node, _read_text(part, data, node, content, own)
 
@@ -196,7 +223,7 @@ def _describe_file(part: Part, node: Inventory, content: Content) -> None:
 def _read_text(part: Part, data: bytes, node: Inventory, content: Content, own: bool) -> list[Segment]:
     label = charset_of(part.parameters) if part.parameters else ""
     kind = part.content_type
-    if kind in ("text/html", "application/xhtml+xml") and not label:
+    if kind in _HTML and not label:
         label = charset_in_html(data)
     text = _within_limit(_decode_body(data, label, content), content)
     if kind == "text/html":

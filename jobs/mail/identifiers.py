@@ -3,6 +3,7 @@
 import hashlib
 import re
 import uuid
+from collections.abc import Mapping
 
 from jobs.mail.cleaning import clean_line
 
@@ -66,9 +67,16 @@ def parse_in_reply_to(value: str, limit: int = 1000) -> tuple[str, ...]:
     return (_normal(words[0]),) if len(words) == 1 else ()
 
 
-def derive_message_id(raw: bytes) -> str:
-    """A stable id for a mail without one: the hash of its bytes, in a domain that cannot exist (RFC 6761)."""
-    return f"{hashlib.blake2b(raw, digest_size=16).hexdigest()}@content-hash.invalid"
+def derive_message_id(fields: Mapping[str, str], body: bytes) -> str:
+    """A stable id for a mail without one, in a domain that cannot exist (RFC 6761).
+
+    It is the hash of what its author made: the trace fields that each copy collects on its way (Received,
+    Return-Path, List-*) do not count, nor do line ends.
+    """
+    made = "\0".join(" ".join(fields.get(name, "").split()) for name in ("from", "to", "cc", "date", "subject"))
+    digest = hashlib.blake2b(made.encode("utf-8", "surrogatepass"), digest_size=16)
+    digest.update(b"\0" + body.replace(b"\r\n", b"\n").strip())
+    return f"{digest.hexdigest()}@content-hash.invalid"
 
 
 def identity_of(message_id: str, from_address: str, date: str) -> uuid.UUID:

@@ -53,10 +53,10 @@ def parse_message(raw: bytes, *, limits: Limits = _DEFAULT_LIMITS, file_name: st
     if part is None:
         budget.start_again()
         part = build_tree(opened.header + b"\n" + opened.body, budget)
-    return _compose(raw, part, opened, budget, (file_name, mtime))
+    return _compose(part, opened, budget, (file_name, mtime))
 
 
-def _compose(raw: bytes, part: Part, opened: OpenedMail, budget: Budget,
+def _compose(part: Part, opened: OpenedMail, budget: Budget,
              outside: tuple[str, float | None]) -> ParsedMessage:
     fields, limits = part.by_name, budget.limits
     hint = _charset_hint(part)
@@ -67,7 +67,7 @@ def _compose(raw: bytes, part: Part, opened: OpenedMail, budget: Budget,
     derived = not message_id
     if derived:
         budget.note("no-message-id")
-        message_id = derive_message_id(raw)
+        message_id = derive_message_id(fields, opened.body)
     author = parse_author(fields.get("from") or fields.get("sender", ""), hint)
     stated = parse_date(fields["date"].strip()) if "date" in fields else None
     sent_at, source = _sent_at(stated, part, opened, budget, outside)
