@@ -86,13 +86,15 @@ def _show(rows: list[dict[str, Any]], zone: ZoneInfo, alive: bool) -> None:
     from rich.table import Table
 
     console = Console()
-    shown = Table("job", "when", "last run", "outcome", "took", "drift", f"next ({zone.key})")
+    shown = Table("job", "when", "last run", "outcome", "took", "drift", "next", box=None, padding=(0, 1, 0, 0))
     for row in rows:
+        due = "OVERDUE" if row["overdue"] else _local(row["next"], zone)
         shown.add_row(
             row["job"], row["when"], _local(row["last"], zone), row["outcome"], _seconds(row["seconds"]),
-            _seconds(row["drift"]), f"{_local(row['next'], zone)}{' OVERDUE' if row['overdue'] else ''}",
+            _seconds(row["drift"]), due,
         )  # fmt: skip
     console.print(shown)
+    console.print(f"times are in {zone.key}; drift is how long after its time a run began")
     for row in rows:
         if row["error"]:
             console.print(f"{row['job']}: {escape(row['error'])}")
@@ -101,7 +103,7 @@ def _show(rows: list[dict[str, Any]], zone: ZoneInfo, alive: bool) -> None:
 
 
 def _local(moment: datetime | None, zone: ZoneInfo) -> str:
-    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") if moment else "-"
+    return moment.astimezone(zone).strftime("%d %b %H:%M") if moment else "-"
 
 
 def _seconds(seconds: float | None) -> str:

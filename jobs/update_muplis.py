@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 from jobs.corpus.download import Fetched, Limits, fetch
 from jobs.corpus.refusal import SourceRefused
-from jobs.corpus.sentence_store import store_pairs
+from jobs.corpus.sentence_store import Difference, store_pairs
 from jobs.corpus.sources import note_source, validators_of
 from jobs.muplis.read import READER_VERSION, MuplisUnreadable, Pairs, read_pairs
 from jobs.resources import database, settings
@@ -24,7 +25,7 @@ TSV_TYPES = frozenset(
     ("", "text/tab-separated-values", "text/tsv", "text/plain", "text/csv", "application/octet-stream",
      "binary/octet-stream", "application/tab-separated-values")
 )  # fmt: skip
-SHOWN = 20  # lines of one kind that the log names
+SHOWN = 20  # removed and skipped lines that the log names
 ALL_MAY_GO = 100  # percent
 
 
@@ -47,10 +48,7 @@ def update_muplis(force: bool = False) -> dict[str, int]:
     with db.atomic():
         found, removed = store_pairs(db, pairs.pairs, moment, ALL_MAY_GO if force else now.max_shrink)
         note_source(source, fetched, READER_VERSION, len(pairs.pairs), moment)
-    _log_lines("added", (f"line={pair.line}" for _, pair in found.added))
-    _log_lines("rated", (f"line={pair.line}" for _, pair in found.rated))
-    _log_lines("removed", (f"lojban={text!r}" for text in removed))
-    _log_lines("skipped", (f"line={line} reason={reason!r}" for line, reason in pairs.skipped))
+    _log_changes(found, removed, pairs)
     return {
         "pairs": len(pairs.pairs),
         "added": len(found.added),
@@ -73,9 +71,19 @@ def read_fetched(fetched: Fetched, source: str) -> Pairs:
         raise SourceRefused(f"{source} is no muplis file: {error}") from error
 
 
-def _log_lines(kind: str, facts: Iterable[str]) -> None:
-    listed = list(facts)
-    for fact in listed[:SHOWN]:
-        logger.info("muplis %s %s", kind, fact)
-    if len(listed) > SHOWN:
-        logger.info("muplis %s more=%d", kind, len(listed) - SHOWN)
+def _log_changes(found: Difference, removed: list[str], pairs: Pairs) -> None:
+    for kind, changed in (("added", found.added), ("rated", found.rated)):
+        if changed:
+            logger.info("muplis %s=%d lines=%s", kind, len(changed), ranges([pair.line for _, pair in changed]))
+    for lojban in removed[:SHOWN]:
+        logger.info("muplis removed lojban=%r", lojban)
+    for line, reason in pairs.skipped[:SHOWN]:
+        logger.warning("muplis skipped line=%d reason=%r", line, reason)
+    if max(len(removed), len(pairs.skipped)) > SHOWN:
+        logger.info("muplis removed=%d skipped=%d, of each %d are named", len(removed), len(pairs.skipped), SHOWN)
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Return ascending numbers in short: 1, 2, 3, 7 as "1-3,7"."""
+    runs = ([number for _, number in run] for _, run in groupby(enumerate(numbers), lambda one: one[1] - one[0]))
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)

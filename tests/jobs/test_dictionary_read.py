@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jobs.dictionary.read import Entry, Export, ExportUnreadable, Gloss, Reverse, read_export
 from tests.jobs.exports import export, valsi
@@ -113,3 +115,18 @@ def test_what_is_no_export_is_refused(data: bytes) -> None:
 def test_character_references_and_nested_markup_lose_no_text() -> None:
     entry = valsi(more="").replace("$x_1$ is a cat.", "a&apos;a &#233; <i>in</i> &lt;b&gt;")
     assert read(export(entry)).entries[0].definition == "a'a é in <b>"
+
+
+def test_deep_nesting_does_no_harm() -> None:
+    nested = valsi().replace("$x_1$", "<a>" * 100_000 + "deep" + "</a>" * 100_000)
+    assert read(export(nested)).entries[0].definition == "deep is a cat."
+
+
+@given(st.binary(max_size=300), st.integers(0, 400))
+def test_no_bytes_raise_anything_else(junk: bytes, place: int) -> None:
+    good = export(valsi())
+    for data in (junk, good[:place] + junk + good[place:], good[:place] + junk):
+        try:
+            read(data)
+        except ExportUnreadable:
+            pass

@@ -146,3 +146,34 @@ def test_a_job_that_was_lost_on_its_way_to_a_worker_blocks_nothing() -> None:
     later = scheduler(redis, ROW, now=NOON + timedelta(hours=2))
     later.enqueue_jobs()
     assert queued(redis) == ["count_up-20261124T140000Z"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "midnights"),
+    [
+        ("Europe/Berlin", "2026-03-28T12:00Z", ["0328T230000Z", "0329T220000Z", "0330T220000Z"]),
+        ("Europe/Berlin", "2026-10-24T12:00Z", ["1024T220000Z", "1025T230000Z", "1026T230000Z"]),
+        ("America/New_York", "2026-03-07T12:00Z", ["0308T050000Z", "0309T040000Z", "0310T040000Z"]),
+        ("America/New_York", "2026-10-31T12:00Z", ["1101T040000Z", "1102T050000Z", "1103T050000Z"]),
+    ],
+)
+def test_each_midnight_is_fired_once_over_both_changes_of_the_clock(
+    zone: str, start: str, midnights: list[str]
+) -> None:
+    redis, clock = FakeRedis(), [datetime.fromisoformat(start)]
+    one = TableScheduler([replace(ROW, cron="0 0 * * *")], ZoneInfo(zone), redis, dict, now=lambda: clock[0])
+    fired = []
+    for _ in range(72):
+        one.assert_table()
+        one.enqueue_jobs()
+        fired += queued(redis)
+        redis.delete("rq:queue:default")
+        clock[0] += timedelta(hours=1)
+    assert [job.removeprefix("count_up-2026") for job in fired] == midnights
+
+
+def test_a_clock_that_is_set_back_puts_the_entry_right() -> None:
+    redis = FakeRedis()
+    scheduler(redis, ROW, now=NOON + timedelta(hours=5)).assert_table()
+    scheduler(redis, ROW, now=NOON).assert_table()
+    assert entries(redis)["mrilu-count_up"] == datetime(2026, 11, 24, 13, tzinfo=UTC)

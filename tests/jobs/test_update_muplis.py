@@ -66,11 +66,11 @@ def test_what_was_added_removed_and_skipped_is_logged(
     settings: Settings, server: LyingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    update(server, answer(pairs(99, first=2) + b"coi\tHello\t\nno columns\n"))
+    update(server, answer(b"coi\tHello\t\n" + pairs(99, first=2) + b"co'o\tBye\t\no'u\tPhew\t\nno columns\n"))
     said = {record.message for record in caplog.records}
-    assert "muplis added line=100" in said
+    assert "muplis added=3 lines=1,101-102" in said
     assert "muplis removed lojban='ti du li 1'" in said
-    assert "muplis skipped line=101 reason='1 columns instead of 3'" in said
+    assert "muplis skipped line=103 reason='1 columns instead of 3'" in said
 
 
 def test_a_304_changes_nothing(settings: Settings, server: LyingServer) -> None:
