@@ -60,7 +60,7 @@ class Notification(BaseModel):
 
     id = IdentityField()
     subscriber = BigIntegerField()
-    subscription = BigIntegerField(null=True)
+    subscription = BigIntegerField()
     kind = TextField()
     event = TextField()
     subject = BigIntegerField()

@@ -1,0 +1,170 @@
+"""The outbox's rows: claiming them, writing down what became of each, and counting them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from peewee import PostgresqlDatabase
+from psycopg import Connection
+
+from models import Notification
+
+MINUTE = timedelta(minutes=1)
+# A digest is gathered once: what is in it, and so its Message-ID, stays the same however often it is tried.
+GATHER_LOCK = 0x6469676573
+GATHER = """
+UPDATE notification AS n SET mail = first.mail
+  FROM (SELECT id, min(id) OVER (PARTITION BY subscriber) AS mail FROM notification
+         WHERE state = 'waiting' AND digest AND mail IS NULL AND next_attempt_at <= %s) AS first
+ WHERE n.id = first.id
+"""
+# Mails tried in the last minute, by domain (a digest is one mail: only its first row is ever tried).
+TRIED = """
+SELECT split_part(lower(r.address), '@', -1), count(*)
+  FROM notification AS n JOIN subscriber AS r ON r.id = n.subscriber
+ WHERE n.tried_at > %s GROUP BY 1
+"""
+# Those that were never tried come before those that failed at the same time. A claimed row is due again when its
+# lease ends, so nothing has to look for dead senders.
+CLAIM = """
+WITH due AS (
+    SELECT n.id, split_part(lower(r.address), '@', -1) AS domain
+      FROM notification AS n LEFT JOIN subscriber AS r ON r.id = n.subscriber
+     WHERE n.state = 'waiting' AND n.next_attempt_at <= %(now)s AND (n.mail = n.id OR NOT n.digest)
+       AND (r.address IS NULL OR split_part(lower(r.address), '@', -1) <> ALL (%(full)s))
+     ORDER BY n.next_attempt_at, n.attempts, n.id LIMIT %(limit)s
+       FOR UPDATE OF n SKIP LOCKED)
+UPDATE notification AS n SET lease = %(lease)s, next_attempt_at = %(until)s
+  FROM due WHERE n.id = due.id
+RETURNING n.id, coalesce(due.domain, ''), n.attempts
+"""
+RELEASE = """
+UPDATE notification SET lease = NULL, next_attempt_at = %s WHERE id = ANY(%s) AND lease = %s AND state = 'waiting'
+"""
+# The commits of BEGIN and of most marks do not wait for the disk (see `Outbox`).
+UNHURRIED = "WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)) "
+BEGIN = f"""{UNHURRIED}
+UPDATE notification SET attempts = attempts + 1, tried_at = %(now)s FROM quick
+ WHERE id = %(id)s AND lease = %(lease)s AND state = 'waiting'
+"""  # noqa: S608 - UNHURRIED is ours
+FINISH = """
+UPDATE notification AS n SET state = %(state)s, finished_at = %(now)s, reply = %(reply)s, lease = NULL {quick}
+ WHERE (n.id = %(id)s AND n.lease = %(lease)s OR n.mail = %(id)s AND n.id <> %(id)s) AND n.state = 'waiting'
+"""
+FINISH_DURABLY = FINISH.format(quick="")
+FINISH_SOON = UNHURRIED + FINISH.format(quick="FROM quick")
+RETRY = """
+UPDATE notification SET next_attempt_at = %(due)s, reply = %(reply)s, lease = NULL
+ WHERE id = %(id)s AND lease = %(lease)s AND state = 'waiting'
+"""
+SUPPRESS = """
+WITH gone AS (UPDATE subscriber SET suppressed_at = %(now)s, suppressed_reply = %(reply)s WHERE id = %(subscriber)s)
+UPDATE notification SET state = 'dead', finished_at = %(now)s, lease = NULL, reply = %(reply)s
+ WHERE subscriber = %(subscriber)s AND state = 'waiting'
+"""
+EXPIRE = "DELETE FROM notification WHERE finished_at < %s"
+OLDEST = """
+SELECT min(next_attempt_at), count(*) FILTER (WHERE lease IS NOT NULL) FROM notification WHERE state = 'waiting'
+"""
+
+
+class Rates(NamedTuple):
+    """The most mails a minute, in all and to one domain."""
+
+    overall: int
+    domain: int
+
+
+class Claim(NamedTuple):
+    """A claimed row: its id, its recipient's domain and how often it was tried before."""
+
+    id: int
+    domain: str
+    attempts: int
+
+
+class Outbox:
+    """One sender's view of the outbox; `lease` is what its claims are known by.
+
+    A mark of "sent" survives the death of the sender at once, since the server has it. It survives a crash
+    of PostgreSQL when its commit has reached the disk: `finish(durable=True)` waits for that, and brings all
+    marks before it there as well.
+    """
+
+    def __init__(self, db: PostgresqlDatabase, lease: UUID, rates: Rates) -> None:
+        self.db = db
+        self.lease = lease
+        self.rates = rates
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, in which each statement is a transaction of its own."""
+        return self.db.connection()
+
+    def gather_digests(self, now: datetime) -> None:
+        """Put the due rows of each subscriber's digest together into one mail."""
+        with self.db.atomic():
+            self.connection.execute("SELECT pg_advisory_xact_lock(%s)", (GATHER_LOCK,))
+            self.connection.execute(GATHER, (now,))
+
+    def claim(self, now: datetime, lease_seconds: float, limit: int) -> list[Claim]:
+        """Claim due rows within the rates, longest due first; they are this sender's until the lease ends."""
+        tried: dict[str, int] = dict(self.connection.execute(TRIED, (now - MINUTE,)).fetchall())
+        allowed = min(limit, self.rates.overall - sum(tried.values()))
+        if allowed <= 0:
+            return []
+        full = [domain for domain, count in tried.items() if domain and count >= self.rates.domain]
+        until = now + timedelta(seconds=lease_seconds)
+        facts = {"now": now, "until": until, "lease": self.lease, "limit": allowed, "full": full}
+        rows = sorted(Claim(*row) for row in self.connection.execute(CLAIM, facts))
+        kept, over = _within(rows, tried, self.rates.domain)
+        # They wait for the minute to pass, so that the next claim does not meet them again.
+        self.release(over, now + MINUTE)
+        return sorted(kept, key=lambda one: (one.attempts, one.id))
+
+    def release(self, claims: list[Claim], due: datetime) -> None:
+        """Give claimed rows back untried."""
+        if claims:
+            self.connection.execute(RELEASE, (due, [one.id for one in claims], self.lease))
+
+    def begin(self, number: int, now: datetime) -> bool:
+        """Count a try before it is made, so that a mail that kills its sender is known; False: it is not ours."""
+        return self.connection.execute(BEGIN, {"id": number, "lease": self.lease, "now": now}).rowcount == 1
+
+    def finish(self, number: int, state: str, reply: str, now: datetime, *, durable: bool = True) -> int:
+        """Mark a claimed mail (all rows of a digest) as sent, dead or cancelled; return the number of rows."""
+        facts = {"id": number, "lease": self.lease, "state": state, "reply": reply, "now": now}
+        return self.connection.execute(FINISH_DURABLY if durable else FINISH_SOON, facts).rowcount
+
+    def retry(self, number: int, due: datetime, reply: str) -> None:
+        """Give a claimed row back after a try that failed."""
+        self.connection.execute(RETRY, {"id": number, "lease": self.lease, "due": due, "reply": reply})
+
+    def suppress(self, subscriber: int, reply: str, now: datetime) -> int:
+        """Write to this address no more: everything that waits for it is dead; return how many rows."""
+        facts: dict[str, Any] = {"subscriber": subscriber, "reply": reply, "now": now}
+        return self.connection.execute(SUPPRESS, facts).rowcount
+
+    def expire(self, before: datetime) -> int:
+        """Remove rows that were finished before that time; return how many."""
+        return self.connection.execute(EXPIRE, (before,)).rowcount
+
+
+def _within(rows: list[Claim], tried: dict[str, int], limit: int) -> tuple[list[Claim], list[Claim]]:
+    """Split claims into those within the domains' rate and those over it."""
+    counts = dict(tried)
+    kept: list[Claim] = []
+    over: list[Claim] = []
+    for row in rows:
+        counts[row.domain] = counts.get(row.domain, 0) + 1
+        (over if row.domain and counts[row.domain] > limit else kept).append(row)
+    return kept, over
+
+
+def counts_by_state(db: PostgresqlDatabase) -> dict[str, Any]:
+    """Return the outbox's rows by state, how many waiting ones are being sent now, and when the first is due."""
+    row = db.connection().execute(OLDEST).fetchone()
+    first_due, sending = row if row else (None, 0)
+    return {**Notification.by_state(), "sending": sending, "first_due": first_due}
