@@ -17,6 +17,9 @@ from settings import SettingError
 ELSEWHERE = {
     "schedule": "cli.scheduling",
     "run": "cli.scheduling",
+    "subscribe": "cli.notifying",
+    "unsubscribe": "cli.notifying",
+    "subscriptions": "cli.notifying",
 }
 
 

@@ -45,6 +45,12 @@ SCHEDULE = (
         timeout=HOUR // 4,
         at_start=True,
     ),
+    Periodic(
+        id="send_notifications",
+        function="jobs.send_notifications.send_notifications",
+        cron="* * * * *",
+        timeout=HOUR // 6,
+    ),
     Periodic(id="upkeep", function="jobs.upkeep.upkeep", cron="47 * * * *", timeout=HOUR),
 )
 

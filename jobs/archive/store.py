@@ -15,6 +15,7 @@ from jobs.archive.plan import FoundFile, KnownFile
 from jobs.archive.read import ReadMail, Rejection
 from jobs.archive.rows import staging_row
 from jobs.archive.threading import assign_threads
+from jobs.notification.events import notify_new_messages
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ def _insert(connection: Connection, maildir: int, mails: list[ReadMail]) -> Coun
     files = connection.execute(sql.INSERT_LOCATIONS, key).fetchall()
     connection.execute(sql.FORGET_REJECTIONS, key)
     assign_threads(connection, fresh, mails)
+    notify_new_messages(connection, fresh)
     return Counter("known" if not inserted else "copies" if copy else "imported" for copy, inserted in files)
 
 

@@ -15,6 +15,7 @@ from psycopg import Connection
 from jobs.corpus import dictionary_sql as sql
 from jobs.corpus.refusal import refuse_shrink
 from jobs.dictionary.read import Entry, Export, Reverse
+from jobs.notification.events import notify_changed_definitions
 
 
 class Known(NamedTuple):
@@ -79,6 +80,7 @@ def store_export(
     if plan.gone:
         connection.execute(sql.MARK_GONE, facts)
         connection.execute(sql.INSERT_GONE_VERSIONS, facts)
+    notify_changed_definitions(connection, language, now)
     return _counts(plan, export) | _store_reverse(connection, language, export.reverse)
 
 

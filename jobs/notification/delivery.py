@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 
-from jobs.notification.addresses import InvalidAddress
+from rq.timeouts import JobTimeoutException
+
 from jobs.notification.compose import compose
 from jobs.notification.letter import Letter, Site
 from jobs.notification.outbox import Claim, Outbox
@@ -26,7 +27,6 @@ logger = logging.getLogger(__name__)
 # A greylisting server says yes after minutes, one that is ill after hours: the tries spread over a day.
 TRIES = RetryPolicy(max_attempts=14, initial_delay=60.0, max_delay=4 * 3600.0)
 BATCH = 50
-LEASE_SECONDS = 300.0
 FLUSH_SECONDS = 0.02
 REFUSALS_TO_PAUSE = 3  # recipients refused by policy, with no mail accepted in between
 
@@ -44,7 +44,7 @@ class Delivery:
     connect: Callable[[], Session]
     about: str  # which settings a pause is about
     seconds: float = 45.0
-    lease_seconds: float = LEASE_SECONDS
+    lease_seconds: float = 400.0
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
     rng: random.Random = field(default_factory=random.Random)  # spreads load, guards nothing
@@ -85,23 +85,25 @@ class Delivery:
 
     def _send_claim(self, claim: Claim, letter: Letter | None) -> None:
         """Send one mail. Whatever is wrong with it stays its own matter; only a pause goes on to the caller."""
+        reason = _why_not(letter)
+        if letter is None or reason:
+            self._finish(claim, "cancelled" if letter is None or not letter.news else "dead", reason)
+        elif claim.attempts >= TRIES.max_attempts:
+            self._finish(claim, "dead", "its sender died each time")
+        else:
+            session = self._open()
+            if self.outbox.begin(claim.id, self.now()):
+                self._send_letter(session, claim, letter)
+
+    def _send_letter(self, session: Session, claim: Claim, letter: Letter) -> None:
         try:
-            reason = _why_not(letter)
-            if letter is None or reason:
-                self._finish(claim, "cancelled" if letter is None or not letter.news else "dead", reason)
-            elif claim.attempts >= TRIES.max_attempts:
-                self._finish(claim, "dead", "its sender died each time")
-            else:
-                self._send_letter(claim, letter)
-        except (InvalidAddress, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raw = compose(letter, self.site, self.now()).as_bytes()
+        except JobTimeoutException:
+            raise
+        except Exception as error:
             logger.exception("notification cannot be made id=%d", claim.id)
             self._try_later(claim, f"{type(error).__name__}: {error}")
-
-    def _send_letter(self, claim: Claim, letter: Letter) -> None:
-        session = self._open()
-        if not self.outbox.begin(claim.id, self.now()):
             return
-        raw = compose(letter, self.site, self.now()).as_bytes()
         try:
             reply = self._deliver(session, letter, raw)
         except NotAccepted as error:
@@ -156,12 +158,20 @@ class Delivery:
             self.counts["dead"] += 1
         elif kind is Verdict.DEAD:
             self._finish(claim, "dead", str(error))
+        elif kind is Verdict.POLICY:
+            self._refused(claim, error)
         else:
             self._try_later(claim, str(error))
-        if kind is Verdict.POLICY:
-            self.refusals += 1
-            if error.reply.stage == "mail" or self.refusals >= REFUSALS_TO_PAUSE:
-                raise self._pause(str(error), REFUSED)
+
+    def _refused(self, claim: Claim, error: NotAccepted) -> None:
+        """Pause the outbox when it is us whom a policy refuses: at MAIL, or one recipient after another."""
+        if error.reply.stage == "mail":
+            self.outbox.retry(claim.id, self.now(), str(error), counted=False)
+            raise self._pause(str(error), REFUSED)
+        self._try_later(claim, str(error))
+        self.refusals += 1
+        if self.refusals >= REFUSALS_TO_PAUSE:
+            raise self._pause(str(error), REFUSED)
 
     def _finish(self, claim: Claim, state: str, reason: str) -> None:
         self.outbox.finish(claim.id, state, reason, self.now())

@@ -56,7 +56,8 @@ UPDATE notification AS n SET state = %(state)s, finished_at = %(now)s, reply = %
 FINISH_DURABLY = FINISH.format(quick="")
 FINISH_SOON = UNHURRIED + FINISH.format(quick="FROM quick")
 RETRY = """
-UPDATE notification SET next_attempt_at = %(due)s, reply = %(reply)s, lease = NULL
+UPDATE notification
+   SET next_attempt_at = %(due)s, reply = %(reply)s, lease = NULL, attempts = attempts - %(uncounted)s
  WHERE id = %(id)s AND lease = %(lease)s AND state = 'waiting'
 """
 SUPPRESS = """
@@ -138,9 +139,10 @@ class Outbox:
         facts = {"id": number, "lease": self.lease, "state": state, "reply": reply, "now": now}
         return self.connection.execute(FINISH_DURABLY if durable else FINISH_SOON, facts).rowcount
 
-    def retry(self, number: int, due: datetime, reply: str) -> None:
-        """Give a claimed row back after a try that failed."""
-        self.connection.execute(RETRY, {"id": number, "lease": self.lease, "due": due, "reply": reply})
+    def retry(self, number: int, due: datetime, reply: str, *, counted: bool = True) -> None:
+        """Give a claimed row back after a try that failed; one that was not its fault is not counted."""
+        facts = {"id": number, "lease": self.lease, "due": due, "reply": reply, "uncounted": int(not counted)}
+        self.connection.execute(RETRY, facts)
 
     def suppress(self, subscriber: int, reply: str, now: datetime) -> int:
         """Write to this address no more: everything that waits for it is dead; return how many rows."""

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import smtplib
 import ssl
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 _BREAKS = (smtplib.SMTPServerDisconnected, OSError)  # TimeoutError and ssl.SSLError are OSErrors
+_YES = {"mail": (250,), "rcpt": (250, 251, 252), "data": (354,)}
 CLOSING = 421  # "service not available, closing transmission channel", at any moment
 
 
@@ -75,14 +76,13 @@ class Session:
         Raises SessionRefused or SessionUnavailable, whose messages hold no password.
         """
         self.sent = 0
+        context = _context(server)
         try:
-            self.smtp = _connect(server, own_name)
-        except (FileNotFoundError, PermissionError) as error:
-            raise SessionRefused(f"SMTP_CA_FILE {server.ca_file} cannot be read: {error.strerror}") from error
+            self.smtp = _connect(server, own_name, context)
         except _BREAKS as error:
             raise _judged(server, error) from error
         try:
-            _greet(self.smtp, server)
+            _greet(self.smtp, server, context)
         except (SessionRefused, SessionUnavailable):
             self.close()
             raise
@@ -96,11 +96,10 @@ class Session:
         stage = "mail"
         try:
             for stage, code, text in self._envelope(sender, recipient):
-                self._check(stage, code, text)
-            stage = "data"
+                _check(stage, code, text, _YES[stage])
             self.smtp.send(_dotted(raw))
             code, text = self.smtp.getreply()
-            self._check(stage, code, text)
+            _check(stage, code, text, (250,))
         except NotAccepted:
             raise
         except (smtplib.SMTPException, *_BREAKS) as error:
@@ -143,13 +142,6 @@ class Session:
         self._reset(replies[first][1])
         return replies[: first + 1]
 
-    def _check(self, stage: str, code: int, text: bytes) -> None:
-        if code in _YES["done" if stage == "data" and code != 354 else stage]:
-            return
-        if code == CLOSING or not 400 <= code < 600:
-            raise smtplib.SMTPServerDisconnected(f"{code} {readable(text)}")
-        raise NotAccepted(Reply(stage, code, readable(text)))
-
     def _reset(self, code: int) -> None:
         """Clear what the server knows of the mail that it refused."""
         if code != CLOSING:
@@ -164,27 +156,34 @@ class Session:
         self.smtp.close()
 
 
-_YES = {"mail": (250,), "rcpt": (250, 251, 252), "data": (354,), "done": (250,)}
+def _check(stage: str, code: int, text: bytes, yes: Collection[int]) -> None:
+    if code in yes:
+        return
+    if code == CLOSING or not 400 <= code < 600:
+        raise smtplib.SMTPServerDisconnected(f"{code} {readable(text)}")
+    raise NotAccepted(Reply(stage, code, readable(text)))
 
 
-def _connect(server: Server, own_name: str) -> smtplib.SMTP:
+def _connect(server: Server, own_name: str, context: ssl.SSLContext) -> smtplib.SMTP:
     if server.tls == "at once":
-        context = _context(server)
         return smtplib.SMTP_SSL(server.host, server.port, own_name, timeout=server.timeout, context=context)
     return smtplib.SMTP(server.host, server.port, own_name, timeout=server.timeout)
 
 
 def _context(server: Server) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(server.ca_file) if server.ca_file else None)
+    try:
+        context = ssl.create_default_context(cafile=str(server.ca_file) if server.ca_file else None)
+    except OSError as error:
+        raise SessionRefused(f"SMTP_CA_FILE {server.ca_file} cannot be used: {error.strerror or error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
-def _greet(smtp: smtplib.SMTP, server: Server) -> None:
+def _greet(smtp: smtplib.SMTP, server: Server, context: ssl.SSLContext) -> None:
     smtp.ehlo_or_helo_if_needed()
     encrypted = server.tls == "at once"
     if server.tls == "required" or (server.tls == "offered" and smtp.has_extn("starttls")):
-        smtp.starttls(context=_context(server))
+        smtp.starttls(context=context)
         smtp.ehlo()
         encrypted = True
     if server.user:
@@ -222,7 +221,7 @@ def _text_of(error: bytes | str) -> str:
 
 
 def _dotted(raw: bytes) -> bytes:
-    """Return the mail (with CRLF line ends) as DATA wants it: leading dots doubled, "." at the end (RFC 5321, 4.5.2)."""
+    """Return the mail (with CRLF line ends) as DATA wants it: leading dots doubled, a dot last (RFC 5321, 4.5.2)."""
     body = raw.replace(b"\r\n.", b"\r\n..")
     if body.startswith(b"."):
         body = b"." + body

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from peewee import PostgresqlDatabase
 from psycopg import Connection
+from psycopg.errors import InvalidParameterValue
 
 from jobs.mail.threads import node_of
 from jobs.notification.addresses import checked_address, one_line
@@ -122,12 +123,15 @@ def _frequencies(connection: Connection) -> Callable[[str], float]:
 def subscribe(db: PostgresqlDatabase, address: str, wish: Wish, **facts: str | None) -> bool:
     """Subscribe an address; False when it was subscribed already. A suppressed address gets another chance.
 
-    `facts`: locale, timezone, digest; what is not given stays. Raises InvalidAddress.
+    `facts`: locale, timezone, digest; what is not given stays. Raises InvalidAddress or NotSubscribable.
     """
     chosen: dict[str, Any] = {"locale": None, "timezone": None, "digest": None, **facts}
     with db.atomic():
         connection = db.connection()
-        row = connection.execute(SUBSCRIBER, {"address": checked_address(address), **chosen}).fetchone()
+        try:
+            row = connection.execute(SUBSCRIBER, {"address": checked_address(address), **chosen}).fetchone()
+        except InvalidParameterValue as error:
+            raise NotSubscribable(f"PostgreSQL knows no time zone {chosen['timezone']!r}") from error
         assert row is not None
         values = (row[0], wish.kind, wish.target, wish.label, wish.node, wish.search)
         made = connection.execute(SUBSCRIPTION, values).fetchone()
