@@ -53,13 +53,22 @@ def _insert(connection: Connection, maildir: int, mails: list[ReadMail]) -> Coun
     with connection.cursor().copy(sql.COPY_STAGING) as copy:
         for mail in mails:
             copy.write_row(staging_row(mail))
-    key = {"maildir": maildir}
     fresh = {identity: number for number, identity in connection.execute(sql.INSERT_MESSAGES)}
-    files = connection.execute(sql.INSERT_LOCATIONS, key).fetchall()
+    copied = _copied(fresh, mails)
+    key = {"maildir": maildir, "copied": copied}
+    files = connection.execute(sql.INSERT_SINGLE_LOCATIONS, key).fetchall()
+    if copied:
+        files += connection.execute(sql.INSERT_COPIED_LOCATIONS, key).fetchall()
     connection.execute(sql.FORGET_REJECTIONS, key)
-    assign_threads(connection, fresh, mails)
-    notify_new_messages(connection, fresh)
+    assign_threads(connection, fresh, copied, mails)
+    notify_new_messages(connection, list(fresh.values()))
     return Counter("known" if not inserted else "copies" if copy else "imported" for copy, inserted in files)
+
+
+def _copied(fresh: dict[str, int], mails: list[ReadMail]) -> list[str]:
+    """Return the identities that more than one file has, in this batch or with earlier ones."""
+    files = Counter(str(mail.message.identity) for mail in mails)
+    return [identity for identity, count in files.items() if count > 1 or identity not in fresh]
 
 
 def store_rejections(db: PostgresqlDatabase, maildir: int, rejections: Iterable[Rejection]) -> Counter[str]:
