@@ -13,6 +13,7 @@ CREATE_STAGING = (
     + ", ".join(f"{name} {kind}" for name, kind in STAGING_TYPES.items())
     + ") ON COMMIT DELETE ROWS; "
     + "; ".join(f"ALTER TABLE incoming ALTER {name} SET STORAGE EXTERNAL" for name in STAGED_TEXTS)
+    + "; ALTER TABLE incoming SET (toast_tuple_target = 8160)"
 )
 
 COPY_STAGING = f"COPY incoming ({_columns(tuple(STAGING_TYPES))}) FROM STDIN"
@@ -30,15 +31,14 @@ ON CONFLICT (identity) DO NOTHING
 RETURNING id, identity::text
 """  # noqa: S608 - the columns are ours, the values are in the staging table
 
-# A file is a copy if its message has another live file, in the database or before it in this batch.
-INSERT_LOCATIONS = """
+# A file is a copy if its message has another live file, in the database or before it in this batch. Most
+# messages are new and have one file: `single` spares them the look-ups.
+_INSERT_LOCATIONS = """
 INSERT INTO location (maildir, folder, unique_name, nth, subdir, name, flags, size, list_id, message, copy)
 SELECT %(maildir)s, i.folder, i.unique_name, i.nth, i.subdir, i.name, i.flags, i.size, i.list_id, m.id,
-       row_number() OVER (PARTITION BY i.identity ORDER BY i.ordinal) > 1
-       OR EXISTS (SELECT FROM location AS l WHERE l.message = m.id AND l.gone_at IS NULL
-                     AND (l.maildir, l.folder, l.unique_name, l.nth)
-                         <> (%(maildir)s, i.folder, i.unique_name, i.nth))
+       {copy}
   FROM incoming AS i JOIN message AS m USING (identity)
+ WHERE {which} i.identity = ANY(%(copied)s::uuid[])
  ORDER BY i.folder, i.unique_name, i.nth
 ON CONFLICT (maildir, folder, unique_name, nth) DO UPDATE
    SET subdir = excluded.subdir, name = excluded.name, flags = excluded.flags, size = excluded.size,
@@ -46,6 +46,14 @@ ON CONFLICT (maildir, folder, unique_name, nth) DO UPDATE
        copy = CASE WHEN location.message = excluded.message THEN location.copy ELSE excluded.copy END
 RETURNING copy, (xmax = 0)
 """
+INSERT_SINGLE_LOCATIONS = _INSERT_LOCATIONS.format(which="NOT", copy="false")
+INSERT_COPIED_LOCATIONS = _INSERT_LOCATIONS.format(
+    which="",
+    copy="""row_number() OVER (PARTITION BY i.identity ORDER BY i.ordinal) > 1
+       OR EXISTS (SELECT FROM location AS l WHERE l.message = m.id AND l.gone_at IS NULL
+                     AND (l.maildir, l.folder, l.unique_name, l.nth)
+                         <> (%(maildir)s, i.folder, i.unique_name, i.nth))""",
+)
 
 # Lists and threads must not tell which copy came first: a message is on the lists of all its copies and
 # refers to what any of them names, its subject counts as the least of theirs, and it is an orphan only if

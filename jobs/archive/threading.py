@@ -7,7 +7,7 @@ threads. What is outside the lock (parsing, COPY, indexing) is nearly all of a b
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -60,13 +60,16 @@ class Neighbours(NamedTuple):
     broken: set[tuple[int, int]]
 
 
-def assign_threads(connection: Connection, fresh: dict[str, int], mails: Sequence[ReadMail]) -> None:
-    """Join the batch's messages to their threads; `fresh` are the rows it inserted, by identity.
+def assign_threads(
+    connection: Connection, fresh: dict[str, int], copied: list[str], mails: Sequence[ReadMail]
+) -> None:
+    """Join the batch's messages to their threads.
+
+    `fresh` are the rows it inserted, by identity; `copied` the identities that have more than one file.
 
     Call it last in the transaction: the lock is held until the commit.
     """
     connection.execute(LOCK, (THREAD_LOCK,))
-    copied = _copied(fresh, mails)
     joined = connection.execute(sql.JOIN_COPIES, (copied,)).fetchall() if copied else []
     changed = [*fresh.values(), *(row[0] for row in joined)]
     near = _neighbours(connection, changed, {row[2] for row in joined})
@@ -75,12 +78,6 @@ def assign_threads(connection: Connection, fresh: dict[str, int], mails: Sequenc
     _link(connection, _components(mails, near.edges))
     if threads:
         _rebuild(connection, threads)
-
-
-def _copied(fresh: dict[str, int], mails: Sequence[ReadMail]) -> list[str]:
-    """Return the identities that more than one file has, in this batch or with earlier ones."""
-    files = Counter(str(mail.message.identity) for mail in mails)
-    return [identity for identity, count in files.items() if count > 1 or identity not in fresh]
 
 
 def _components(mails: Sequence[ReadMail], edges: Iterable[tuple[int, int]]) -> Components:
