@@ -83,6 +83,7 @@ def server_folder(data: Path, name: str, account: Account) -> Path:
     if not account.drops or account.reaches(data):
         return own_folder(folder, account)
     home = own_folder(_state() / _instance(data), ourselves(), 0o711)
+    _claim(home, data)
     own_folder(home / name, account)
     folder.symlink_to(home / name)
     return home / name
@@ -93,7 +94,28 @@ def _followed(link: Path, account: Account) -> Path:
     if not target.is_dir():
         raise ServerError(f"{link} leads to {target}, which is gone: bring it back, or remove the link to begin anew")
     _check_own(target, account, 0o700)
+    if target.is_relative_to(STATE):
+        _claim(target.parent, link.parent)
     return target
+
+
+def _claim(home: Path, data: Path) -> None:
+    """Write down whose state this is. Raises ServerError for a copied data folder: two would write to one state."""
+    file, here = home / "data-folder", os.path.realpath(data)
+    owner = file.read_text() if file.exists() else here
+    if owner != here and (Path(owner) / "instance").exists():
+        raise ServerError(
+            f"{data} is a copy of {owner}, whose data is in {home}: remove the links postgresql and valkey "
+            "and the file instance in the copy to begin anew there"
+        )
+    file.write_text(here)
+
+
+def remove_outside(data: Path) -> None:
+    """Remove what the service of this data folder keeps outside of it: its sockets and, if any, its state."""
+    if (data / "instance").exists():
+        shutil.rmtree(STATE / _instance(data), ignore_errors=True)
+    shutil.rmtree(short_folder(data), ignore_errors=True)
 
 
 def _instance(data: Path) -> str:

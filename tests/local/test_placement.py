@@ -103,6 +103,28 @@ def test_data_moves_to_the_state_folder_when_the_account_cannot_enter_the_projec
 
 
 @as_root
+def test_a_copied_data_folder_does_not_share_the_state_of_the_first(tmp_path, state):
+    nobody = server_account("nobody")
+    tmp_path.chmod(0o700)
+    first, copy = tmp_path / "first", tmp_path / "copy"
+    first.mkdir()
+    server_folder(first, "postgresql", nobody)
+    placement.shutil.copytree(first, copy, symlinks=True)
+    with pytest.raises(ServerError, match="is a copy of .*first"):
+        server_folder(copy, "postgresql", nobody)
+    placement.shutil.rmtree(first)
+    assert server_folder(copy, "postgresql", nobody), "a folder that was moved keeps its data"
+
+
+@as_root
+def test_what_lies_outside_can_be_removed(tmp_path, state):
+    tmp_path.chmod(0o700)
+    found = server_folder(tmp_path, "valkey", server_account("nobody"))
+    placement.remove_outside(tmp_path)
+    assert not found.exists() and not found.parent.exists()
+
+
+@as_root
 def test_a_link_to_data_that_is_gone_is_told_not_begun_anew(tmp_path, state):
     (tmp_path / "postgresql").symlink_to(state / "gone")
     with pytest.raises(ServerError, match="which is gone"):

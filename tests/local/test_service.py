@@ -18,7 +18,7 @@ from local import instance, service
 from local.account import ServerError
 from local.install import installed
 from local.orphans import MARK, left_running
-from local.placement import ourselves
+from local.placement import ourselves, remove_outside
 from settings import PROJECT, load
 
 pytestmark = pytest.mark.skipif(
@@ -78,17 +78,7 @@ def start(tmp_path):
     yield run
     for one in started:
         one.stop()
-    remove_what_lies_outside(tmp_path / "data")
-
-
-def remove_what_lies_outside(data: Path) -> None:
-    import shutil
-
-    from local.placement import STATE, short_folder
-
-    if (data / "instance").exists():
-        shutil.rmtree(STATE / (data / "instance").read_text().strip(), ignore_errors=True)
-    shutil.rmtree(short_folder(data), ignore_errors=True)
+    remove_outside(tmp_path / "data")
 
 
 def test_it_starts_answers_and_stops_in_order(start):
@@ -196,7 +186,7 @@ def test_a_setting_that_cannot_be_used_is_one_line_and_an_exit_code(tmp_path, se
     )
     assert done.returncode != 0
     assert told in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
-    remove_what_lies_outside(tmp_path / "data")
+    remove_outside(tmp_path / "data")
 
 
 class Told:
