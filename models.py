@@ -7,6 +7,7 @@ it with `bind` when it has work to do, never at import (rq forks, and a connecti
 from tables.archive import FileCounts, Location, Maildir, Message, Rejected, Thread, ThreadLink
 from tables.base import BaseModel, bind, db
 from tables.dictionary import Definition, DefinitionVersion, Keyword, Language, Sentence, Source, Word
+from tables.embeddings import Embedded, Embedding, EmbeddingModel
 from tables.notifications import (
     Notification,
     NotificationPause,
@@ -19,11 +20,13 @@ from tables.runs import JobRun
 
 DICTIONARY = (Source, Language, Word, Definition, DefinitionVersion, Keyword, Sentence)
 NOTIFICATIONS = (Subscriber, Subscription, SubscriptionLexeme, Notification, NotificationPause, TokenKey)
-ALL = (Maildir, Message, Location, Rejected, Thread, ThreadLink, JobRun, *DICTIONARY, *NOTIFICATIONS)
+EMBEDDINGS = (EmbeddingModel, Embedded, Embedding)
+ALL = (Maildir, Message, Location, Rejected, Thread, ThreadLink, JobRun, *DICTIONARY, *NOTIFICATIONS, *EMBEDDINGS)
 
 __all__ = [
     "ALL",
     "DICTIONARY",
+    "EMBEDDINGS",
     "NOTIFICATIONS",
     "BaseModel",
     "FileCounts",

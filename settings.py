@@ -18,6 +18,7 @@ from setting_values import (
     choice,
     count,
     cron,
+    flag,
     folder,
     percent,
     seconds,
@@ -135,6 +136,18 @@ class Settings:
     )
     keep_notifications: int = setting(
         "KEEP_NOTIFICATIONS", 90, count, "days after which the record of a notification is removed"
+    )
+    embeddings: bool = setting(
+        "EMBEDDINGS", True, flag, "`on` or `off`: whether texts are embedded, for search by meaning"
+    )
+    embedding_model: str = setting(
+        "EMBEDDING_MODEL", "all-MiniLM-L6-v2", text, "the packaged model, or a folder with a sentence-transformers one"
+    )
+    embedding_device: str = setting(
+        "EMBEDDING_DEVICE",
+        "auto",
+        choice("auto", "cpu", "cuda", "mps"),
+        "where texts are embedded; `auto` takes a GPU if there is one",
     )
     data_dir: Path = setting(
         "DATA_DIR", PROJECT / "data", folder, "where the service keeps its data, sockets and logs"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from jobs.queues import EMBED
 from jobs.resources import NotConfigured, database, redis_connection, settings
 from jobs.runs import close_dead_runs
 from jobs.scheduling.scheduler import TableScheduler
@@ -50,6 +51,14 @@ SCHEDULE = (
         function="jobs.send_notifications.send_notifications",
         cron="* * * * *",
         timeout=HOUR // 6,
+    ),
+    Periodic(
+        id="embed_missing",
+        function="jobs.embed_missing.embed_missing",
+        cron="7 * * * *",
+        timeout=HOUR,
+        queue=EMBED,
+        at_start=True,
     ),
     Periodic(id="upkeep", function="jobs.upkeep.upkeep", cron="47 * * * *", timeout=HOUR),
 )

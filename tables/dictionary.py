@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from peewee import BigIntegerField, BooleanField, DoubleField, IntegerField, SmallIntegerField, TextField, UUIDField
-from playhouse.postgres_ext import ArrayField, BinaryJSONField, DateTimeTZField, IdentityField
+from playhouse.postgres_ext import ArrayField, BinaryJSONField, DateTimeTZField, IdentityField, TSVectorField
 
 from tables.base import BaseModel
 
@@ -64,6 +64,7 @@ class Definition(BaseModel):
     added_at = DateTimeTZField()
     changed_at = DateTimeTZField()
     gone_at = DateTimeTZField(null=True)
+    search = TSVectorField(index=False)
 
 
 class DefinitionVersion(BaseModel):
@@ -105,3 +106,4 @@ class Sentence(BaseModel):
     rating = TextField()
     added_at = DateTimeTZField()
     changed_at = DateTimeTZField()
+    search = TSVectorField(index=False)

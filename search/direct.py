@@ -1,0 +1,41 @@
+"""What a query names outright: a Message-ID, or a Lojban word as it is spelt."""
+
+from __future__ import annotations
+
+import re
+
+from peewee import PostgresqlDatabase
+
+from jobs.mail.identifiers import parse_message_id
+from jobs.mail.threads import node_of
+from models import Message
+from search.conditions import Condition, where
+from search.grammar import Query
+
+_NAMED = "SELECT s.id FROM definition AS s JOIN word AS w ON w.id = s.word"
+_H_FOR_APOSTROPHE = re.compile(r"(?<=[aeiouyAEIOUY])[h’](?=[aeiouyAEIOUY])")
+
+
+def named_messages(query: Query) -> list[int]:
+    """Return the messages whose Message-ID the query is, with or without its brackets; newest first."""
+    terms = query.terms()
+    if len(terms) != 1 or terms[0].operator or "@" not in terms[0].text:
+        return []
+    name = parse_message_id(terms[0].text)
+    return [one.id for one in reversed(Message.with_message_id(node_of(name), name))] if name else []
+
+
+def named_words(db: PostgresqlDatabase, query: Query, scope: Condition) -> list[int]:
+    """Return the definitions of the Lojban word that the query is; "h" and dots are taken for what they stand for."""
+    terms = query.terms()
+    if any(term.operator or term.negated for term in terms):
+        return []
+    clause = where(Condition("w.word = ANY(%s)", (spellings(" ".join(term.text for term in terms)),)), scope)
+    named = f"{_NAMED} {clause.sql} ORDER BY s.score DESC NULLS LAST, s.id"
+    return [row[0] for row in db.connection().execute(named, clause.parameters)]
+
+
+def spellings(text: str) -> list[str]:
+    """Return how the dictionary may spell what somebody typed: ".a'o", "a’o" and "aho" are a'o."""
+    bare = text.strip(" .").replace("’", "'")
+    return list(dict.fromkeys([text, bare, bare.lower(), _H_FOR_APOSTROPHE.sub("'", bare)]))
