@@ -17,6 +17,7 @@ from settings import SettingError
 ELSEWHERE = {
     "schedule": "cli.scheduling",
     "run": "cli.scheduling",
+    "search": "cli.searching",
     "subscribe": "cli.notifying",
     "unsubscribe": "cli.notifying",
     "subscriptions": "cli.notifying",

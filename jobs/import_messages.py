@@ -13,6 +13,7 @@ from rq import Retry, get_current_job
 from jobs.archive.plan import Plan, known_files, make_plan
 from jobs.archive.read import read_mails
 from jobs.archive.store import store_gone, store_mails, store_moves, store_rejections
+from jobs.embedding.wake import wake_embedding
 from jobs.mail.message import Limits
 from jobs.mail.parse import PARSER_VERSION
 from jobs.memory import collector_paused, limit_memory
@@ -48,6 +49,8 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
         record_run(counts, started)
     except Exception as error:
         return _try_later(error, retry_policy())
+    if counts.get("imported"):
+        wake_embedding()
     logger.info("imported maildir=%s %s", maildir, " ".join(f"{key}={n}" for key, n in counts.items()))
     return counts
 
