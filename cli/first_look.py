@@ -19,7 +19,16 @@ SAMPLE_SECONDS = 1_700_000_000
 
 
 def check(settings: Settings) -> None:
-    """Make the sample Maildir if MAILDIR_PATH is unset; raise SettingError for one that cannot be used."""
+    """Make the sample Maildir if MAILDIR_PATH is unset; raise SettingError for what cannot be used."""
+    from jobs import resources
+    from jobs.schedule import schedule
+    from jobs.scheduling.table import ScheduleError
+
+    resources.use(settings)
+    try:
+        schedule()
+    except ScheduleError as error:
+        raise SettingError(str(error)) from error
     if not settings.maildir_path:
         make_sample(settings.data_dir / "Maildir")
     for maildir in settings.maildirs:

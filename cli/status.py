@@ -27,7 +27,7 @@ def gather() -> dict[str, Any]:
     """Return all facts, ready for JSON."""
     maildirs = ledgers()
     return {
-        "level": all(one.get("level", False) for one in maildirs),
+        "level": all(one["level"] for one in maildirs if one["watched"]),
         "maildirs": maildirs,
         "messages": Message.select().count(),
         "reused_message_ids": Message.reused_ids(),
@@ -117,9 +117,12 @@ def _show_ledger(facts: dict[str, Any], console: Console) -> None:
 
 
 def verdict(one: dict[str, Any]) -> str:
-    """Return one word on a Maildir's ledger."""
+    """Return a word on a Maildir's ledger; one that is not watched is not expected to stay level."""
+    aside = "" if one["watched"] else " (not watched)"
     if one["level"]:
-        return "[green]level[/]"
+        return f"[green]level[/]{aside}"
+    if aside:
+        return f"differs{aside}"
     return "[red]gap[/]" if one["lost"] or one["stale"] or one["unreadable"] else "[yellow]working[/]"
 
 

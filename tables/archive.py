@@ -44,6 +44,13 @@ class Maildir(BaseModel):
         )
         return cursor.fetchone()[0]
 
+    @classmethod
+    def watch_only(cls, names: tuple[str, ...]) -> None:
+        """Note that these Maildirs are watched, and that all others are not any more."""
+        db.execute_sql(
+            "UPDATE maildir SET watched = name = ANY(%s) WHERE watched <> (name = ANY(%s))", (list(names),) * 2
+        )
+
     def file_counts(self) -> FileCounts:
         """Count the live files that the database knows: imported, copies, rejected."""
         row = db.execute_sql(

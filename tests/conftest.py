@@ -25,9 +25,11 @@ CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 
 def pytest_configure() -> None:
     """Scrub the environment: no setting of the person who runs the tests may reach them."""
-    for one in setting_fields(Settings):
-        for variable in (one.metadata["variable"], f"{one.metadata['variable']}_FILE"):
-            os.environ.pop(variable, None)
+    names = [one.metadata["variable"] for one in setting_fields(Settings)]
+    ours = [name.rstrip("*") for name in names if name.endswith("*")]
+    for variable in list(os.environ):
+        if variable.removesuffix("_FILE") in names or variable.startswith(tuple(ours)):
+            del os.environ[variable]
 
 
 @pytest.fixture(scope="session")

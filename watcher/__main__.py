@@ -3,9 +3,11 @@
 import logging
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 from jobs import heartbeat, ledger, queues, recovery, resources
+from jobs.archive.removal import remove_gone_messages
 from models import Maildir
 from settings import SettingError
 from watcher.maildir import MaildirError
@@ -24,7 +26,7 @@ def main() -> int:
             raise resources.NotConfigured
         logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         maildirs = {one.name: (one.path, one.watch) for one in settings.maildirs}
-        watcher = Watcher(maildirs, connect(), settings)
+        watcher = Watcher(maildirs, connect(tuple(maildirs)), settings)
         watcher.start()
     except (SettingError, resources.NotConfigured) as error:
         print(error, file=sys.stderr)
@@ -40,13 +42,13 @@ def main() -> int:
         return 1
 
 
-def connect() -> Archive:
-    """The archive as the watcher needs it; nothing is opened before its first use."""
+def connect(watched: tuple[str, ...]) -> Archive:
+    """The archive as the watcher of these Maildirs needs it; nothing is opened before its first use."""
     return Archive(
-        register=_register,
+        register=partial(_register, watched),
         missing=missing,
         submit=queues.submit_import,
-        recover=recovery.recover_imports,
+        recover=recover,
         beat=lambda facts: heartbeat.beat("watcher", facts),
     )
 
@@ -59,9 +61,18 @@ def missing(maildir: str, root: Path) -> list[str]:
     return [path for path in ledger.difference(root, maildir).paths if path not in queued]
 
 
-def _register(name: str, root: Path, kind: str) -> None:
+def recover() -> int:
+    """Put back what a dead worker left, and, if the site wants it so, let messages go with their last file."""
+    recovered = recovery.recover_imports()
+    if resources.settings().gone_files == "remove":
+        remove_gone_messages(resources.database())
+    return recovered
+
+
+def _register(watched: tuple[str, ...], name: str, root: Path, kind: str) -> None:
     resources.database()
     Maildir.register(name, str(root), kind)
+    Maildir.watch_only(watched)
 
 
 if __name__ == "__main__":

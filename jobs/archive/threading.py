@@ -60,9 +60,7 @@ class Neighbours(NamedTuple):
     broken: set[tuple[int, int]]
 
 
-def assign_threads(
-    connection: Connection, fresh: dict[str, int], copied: list[str], mails: Sequence[ReadMail]
-) -> None:
+def assign_threads(connection: Connection, fresh: dict[str, int], copied: list[str], mails: Sequence[ReadMail]) -> None:
     """Join the batch's messages to their threads.
 
     `fresh` are the rows it inserted, by identity; `copied` the identities that have more than one file.

@@ -237,3 +237,19 @@ def test_the_sample_maildir_shows_a_thread_a_copy_an_attachment_and_a_rejection(
 def test_the_level_line_says_what_is_missing():
     facts = {"maildir": "m", "on_disk": 9, "imported": 3, "copies": 2, "rejected": 1, "waiting": 3, "level": False}
     assert level_line(facts) == "not level: m: 9 files on disk, 3 imported + 2 copies + 1 rejected + 3 waiting"
+
+
+def test_a_cron_setting_that_cannot_be_used_stops_the_start(tmp_path):
+    with pytest.raises(SettingError, match="CRON_NO_SUCH_JOB"):
+        check(load({"CRON_NO_SUCH_JOB": "1 2 * * *", "DATA_DIR": str(tmp_path)}))
+
+
+def test_a_maildir_that_is_watched_no_more_does_not_count_against_the_service(run, root, tmp_path):
+    other = register_row(make_maildir(tmp_path / "Other"), "other")
+    Maildir.watch_only(("other",))
+    deliver(root, mail())
+    result = run("status", "--json")
+    facts = json.loads(result.output)
+    assert result.exit_code == 0 and facts["level"]
+    assert {one["maildir"]: one["watched"] for one in facts["maildirs"]} == {"other": True, "test": False}
+    assert "differs (not watched)" in run("status").output and Path(other.root).is_dir()

@@ -11,6 +11,7 @@ from rq import Retry
 import models
 from jobs import import_messages as job
 from jobs.archive import read, store
+from jobs.archive.removal import remove_gone_messages
 from jobs.import_messages import UnknownMaildir, import_messages
 from jobs.ledger import balance, difference
 from jobs.mail.message import RejectedMail
@@ -284,6 +285,20 @@ def test_each_run_leaves_a_row(root):
 def test_an_unknown_maildir_is_named(database):
     with pytest.raises(UnknownMaildir, match="'nowhere'"):
         import_messages("nowhere", ["new/1"])
+
+
+def test_a_message_goes_with_its_last_file_if_the_site_wants_it_so(root, database):
+    first, second = deliver(root, mail("<a@x>")), deliver(root, mail("<a@x>"))
+    import_messages("test", [first, second])
+    (root / first).unlink()
+    import_messages("test", [first])
+    assert remove_gone_messages(database) == 0  # it may still turn out to be a rename
+    assert remove_gone_messages(database, grace=0) == 0 and only(Location).path() == second
+    (root / second).unlink()
+    import_messages("test", [second])
+    assert remove_gone_messages(database, grace=0) == 1
+    assert Message.select().count() == Location.select().count() == 0
+    assert_level(root)
 
 
 class FakeJob:
