@@ -8,6 +8,7 @@ from tables.archive import FileCounts, Location, Maildir, Message, Rejected, Thr
 from tables.base import BaseModel, bind, db
 from tables.dictionary import Definition, DefinitionVersion, Keyword, Language, Sentence, Source, Word
 from tables.embeddings import Embedded, Embedding, EmbeddingModel
+from tables.exports import CachedExport, FailedExport
 from tables.notifications import (
     Notification,
     NotificationPause,
@@ -21,12 +22,15 @@ from tables.runs import JobRun
 DICTIONARY = (Source, Language, Word, Definition, DefinitionVersion, Keyword, Sentence)
 NOTIFICATIONS = (Subscriber, Subscription, SubscriptionLexeme, Notification, NotificationPause, TokenKey)
 EMBEDDINGS = (EmbeddingModel, Embedded, Embedding)
-ALL = (Maildir, Message, Location, Rejected, Thread, ThreadLink, JobRun, *DICTIONARY, *NOTIFICATIONS, *EMBEDDINGS)
+EXPORTS = (CachedExport, FailedExport)
+ARCHIVE = (Maildir, Message, Location, Rejected, Thread, ThreadLink)
+ALL = (*ARCHIVE, JobRun, *DICTIONARY, *NOTIFICATIONS, *EMBEDDINGS, *EXPORTS)
 
 __all__ = [
     "ALL",
     "DICTIONARY",
     "EMBEDDINGS",
+    "EXPORTS",
     "NOTIFICATIONS",
     "BaseModel",
     "FileCounts",

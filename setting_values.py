@@ -92,6 +92,17 @@ def choice(*words: str) -> Callable[[str], str]:
     return parse
 
 
+def some_of(*words: str) -> Callable[[str], tuple[str, ...]]:
+    """Return a parser of a list with commas that takes any of `words`, in their order here."""
+    def parse(value: str) -> tuple[str, ...]:
+        chosen = {word.strip().lower() for word in value.split(",") if word.strip()}
+        if not chosen or chosen - set(words):
+            raise ValueError(f"use some of {', '.join(words)}, with commas between")
+        return tuple(word for word in words if word in chosen)
+
+    return parse
+
+
 def url(*schemes: str) -> Callable[[str], str]:
     """Return a parser that takes URLs of these schemes."""
     def parse(value: str) -> str:

@@ -26,6 +26,7 @@ from setting_values import (
     site_url,
     size,
     smtp_url,
+    some_of,
     text,
     url,
     web_or_file,
@@ -103,6 +104,16 @@ class Settings:
     )
     max_download_bytes: int = setting("MAX_DOWNLOAD_BYTES", 200 * 1024**2, size, "largest dictionary or muplis file")
     download_timeout: float = setting("DOWNLOAD_TIMEOUT", 120.0, seconds, "longest time for one download")
+    export_formats: tuple[str, ...] = setting(
+        "EXPORT_FORMATS",
+        ("pdf", "latex", "xml", "json", "tsv"),
+        some_of("pdf", "latex", "xml", "json", "tsv", "stardict", "epub"),
+        "formats that are exported: any of `pdf,latex,xml,json,tsv,stardict,epub`",
+    )
+    export_timeout: float = setting("EXPORT_TIMEOUT", 600.0, seconds, "longest time for one language in one format")
+    export_memory: int = setting(
+        "EXPORT_MEMORY", 4 * 1024**3, size, "address space of the process that builds one export"
+    )
     keep_job_runs: int = setting("KEEP_JOB_RUNS", 90, count, "days after which the record of a job's run is removed")
     smtp_url: str | None = setting(
         "SMTP_URL",
@@ -267,4 +278,6 @@ def _shown(value: Any) -> str:
         return "on" if value else "off"
     if isinstance(value, int) and value >= 1024**2:
         return f"{value // 1024**2}M"
+    if isinstance(value, tuple):
+        return ",".join(value)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -18,6 +18,7 @@ ELSEWHERE = {
     "schedule": "cli.scheduling",
     "run": "cli.scheduling",
     "search": "cli.searching",
+    "export": "cli.exporting",
     "subscribe": "cli.notifying",
     "unsubscribe": "cli.notifying",
     "subscriptions": "cli.notifying",

@@ -40,6 +40,13 @@ SCHEDULE = (
         at_start=True,
     ),
     Periodic(
+        id="export_dictionaries",
+        function="jobs.export_dictionaries.export_dictionaries",
+        cron="0 0 * * *",
+        timeout=2 * HOUR,
+        at_start=True,
+    ),
+    Periodic(
         id="update_muplis",
         function="jobs.update_muplis.update_muplis",
         cron="57 2 * * *",

@@ -23,7 +23,7 @@ ALLOWED = {
     "watcher.maildir": set(),
     "jobs": {"jobs", "models", "settings", "search", "watcher.maildir"},
     "jobs.mail": {"jobs.mail"},
-    "jobs.export": {"jobs.export"},
+    "jobs.export": {"jobs.export", "jobs.dictionary"},
     "jobs.dictionary": {"jobs.dictionary"},
     "jobs.embedding.text": set(),
     "search": {"search", "jobs.embedding", "jobs.mail", "models", "settings", "tables"},

@@ -1,0 +1,95 @@
+"""Reads what jbovlaste writes into texts: $x_1$ is a place, {word} a reference. Everything else is plain. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import NamedTuple
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+# TeX commands that occur in the dictionaries, and kin; a command that is not here is shown as it was written.
+SYMBOLS = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "theta": "θ", "lambda": "λ", "mu": "μ",
+    "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ",
+    "Sigma": "Σ", "Phi": "Φ", "Omega": "Ω", "infty": "∞", "dots": "…", "ldots": "…", "cdot": "·", "times": "×",
+    "sqrt": "√", "sum": "∑", "in": "∈", "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠", "to": "→",
+    "rightarrow": "→", "pm": "±", "approx": "≈", "operatorname": "", "text": "", "mathrm": "", "left": "", "right": "",
+}  # fmt: skip
+
+_PIECE = re.compile(
+    r"\$(?P<math>[^$\n]{1,300})\$"
+    r"|\{(?P<word>[^{}$\n]{0,80}[A-Za-z][^{}$\n]{0,80})\}"
+    r"|(?<![A-Za-z0-9_'\\])x_?(?:\{(?P<braced>\d{1,2})\}|(?P<place>\d{1,2}))(?![A-Za-z0-9_'])"
+)
+_MATH = re.compile(
+    r"(?P<mark>[_^])(?:\{(?P<group>[^{}]*)\}|(?P<digits>-?\d+|[^\s{}\\]))"
+    r"|\\(?P<command>[A-Za-z]+)"
+    r"|(?P<letters>[A-Za-z]+)"
+    r"|(?P<other>[^A-Za-z_^\\{}]+|.)"
+)
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+
+
+class Span(NamedTuple):
+    """A piece of a text. Kinds: text, letter (a variable), low and high (sub- and superscript), word (a reference)."""
+
+    kind: str
+    text: str
+
+
+def clean(text: str) -> str:
+    """Return the text with what neither XML nor a page can hold (control characters and the like) made visible."""
+    return _CONTROL.sub(REPLACEMENT, text)
+
+
+def one_line(text: str) -> str:
+    """Return the text cleaned, in Unicode's composed form, every run of white space one space."""
+    return " ".join(unicodedata.normalize("NFC", clean(text)).split())
+
+
+def spans(text: str) -> list[Span]:
+    """Split a definition or note into spans. Never fails: a `$` or brace without its partner is plain text."""
+    return _joined(_pieces(one_line(text)))
+
+
+def _pieces(text: str) -> Iterator[Span]:
+    end = 0
+    for match in _PIECE.finditer(text):
+        yield Span("text", text[end : match.start()])
+        end = match.end()
+        if match["math"]:
+            yield from _math(match["math"])
+        elif match["word"]:
+            yield Span("word", match["word"].strip())
+        else:
+            yield from (Span("letter", "x"), Span("low", match["braced"] or match["place"]))
+    yield Span("text", text[end:])
+
+
+def _math(source: str) -> Iterator[Span]:
+    for match in _MATH.finditer(source):
+        if match["mark"]:
+            yield Span("low" if match["mark"] == "_" else "high", _plain(match["group"] or match["digits"] or ""))
+        elif match["command"]:
+            yield Span("text", SYMBOLS.get(match["command"], match[0]))
+        elif match["letters"]:
+            yield Span("letter", match["letters"])
+        elif match["other"] not in "{}":
+            yield Span("text", match["other"])
+
+
+def _plain(group: str) -> str:
+    return re.sub(r"\\([A-Za-z]+)", lambda command: SYMBOLS.get(command[1], command[0]), group)
+
+
+def _joined(pieces: Iterator[Span]) -> list[Span]:
+    """Drop what is empty and join neighbours that are both plain."""
+    joined: list[Span] = []
+    for piece in pieces:
+        if joined and piece.kind == joined[-1].kind == "text":
+            joined[-1] = Span("text", joined[-1].text + piece.text)
+        elif piece.text:
+            joined.append(piece)
+    return joined
