@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from email.utils import parseaddr
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
@@ -82,6 +82,16 @@ def zone(value: str) -> str:
     return value
 
 
+def address(value: str) -> str:
+    """Check HOST:PORT to listen on, or "off"."""
+    host, _, port = value.rpartition(":")
+    if value.lower() == "off":
+        return "off"
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536 or (":" in host and host[0] != "["):
+        raise ValueError("use HOST:PORT such as 127.0.0.1:8025 or [::1]:8025, or off")
+    return value
+
+
 def choice(*words: str) -> Callable[[str], str]:
     """Return a parser that takes one of `words`."""
     def parse(value: str) -> str:
@@ -146,3 +156,19 @@ def site_url(value: str) -> str:
         raise ValueError("use a URL such as https://archive.example.org")
     _ = parts.port
     return value.rstrip("/")
+
+
+def masked(url: str) -> str:
+    """Return the URL with its passwords hidden, for logs and `status`."""
+    parts = urlsplit(re.sub(r"(?i)([?&](?:ssl)?password=)[^&#]*", r"\1***", url))
+    if parts.password is None:
+        return urlunsplit(parts)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
+
+
+def passwords_in(url: str) -> set[str]:
+    """Return the passwords of a URL, as they are written there and as they are meant."""
+    parts = urlsplit(url)
+    asked = {word for name, word in parse_qsl(parts.query) if name.lower().endswith("password")}
+    return asked | ({parts.password, unquote(parts.password)} if parts.password else set())

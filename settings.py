@@ -7,19 +7,21 @@ A secret may be given as NAME or, to keep it out of the environment, as NAME_FIL
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from setting_lists import MaildirSetting, SettingError, parse_export, parse_maildirs, parse_modes
+from setting_operations import OperationSettings, setting
 from setting_values import (
     choice,
     count,
     cron,
     flag,
     folder,
+    masked,
+    passwords_in,
     percent,
     seconds,
     sender,
@@ -33,17 +35,13 @@ from setting_values import (
     zone,
 )
 
+__all__ = ["PROJECT", "SettingError", "Settings", "load", "masked", "secrets_of", "table"]
+
 PROJECT = Path(__file__).resolve().parent
 
 
-def setting(variable: str, default: Any, parse: Callable[[str], Any], about: str, *, secret: bool = False) -> Any:
-    """Declare one setting: variable, default, parser of its text and the README's sentence."""
-    facts = {"variable": variable, "parse": parse, "about": about, "secret": secret}
-    return field(default=default, metadata=facts)
-
-
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(OperationSettings):
     """All settings, parsed; made by `load`."""
 
     database_url: str | None = setting(
@@ -114,7 +112,6 @@ class Settings:
     export_memory: int = setting(
         "EXPORT_MEMORY", 4 * 1024**3, size, "address space of the process that builds one export"
     )
-    keep_job_runs: int = setting("KEEP_JOB_RUNS", 90, count, "days after which the record of a job's run is removed")
     smtp_url: str | None = setting(
         "SMTP_URL",
         None,
@@ -167,9 +164,6 @@ class Settings:
         "POSTGRES_BIN", None, folder, "folder of other PostgreSQL 18 binaries (with pgvector) for the same data"
     )
     server_user: str = setting("SERVER_USER", "nobody", text, "whom the embedded servers run as when root starts them")
-    log_level: str = setting(
-        "LOG_LEVEL", "info", choice("debug", "info", "warning", "error"), "least level that is logged"
-    )
 
     @property
     def maildirs(self) -> tuple[MaildirSetting, ...]:
@@ -254,13 +248,14 @@ def _check_together(loaded: Settings) -> None:
     _ = loaded.maildirs, loaded.dictionary_urls
 
 
-def masked(url: str) -> str:
-    """Return the URL with its password hidden, for logs and `status`."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
+def secrets_of(loaded: Settings) -> set[str]:
+    """Return the texts that must be shown nowhere: secret settings, and the passwords of those that are URLs."""
+    found: set[str] = set()
+    for one in fields(loaded):
+        value = getattr(loaded, one.name) if one.metadata["secret"] else None
+        if value:
+            found |= passwords_in(value) if one.metadata["variable"].endswith("_URL") else {value}
+    return found
 
 
 def table() -> list[tuple[str, str, str]]:
