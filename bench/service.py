@@ -26,8 +26,13 @@ LONGEST_SECONDS = 600.0
 POLL_SECONDS = 0.02
 # Cheap to ask often: the runs' counts, which are committed with the mails they count.
 COUNTED = """
-SELECT coalesce(sum((SELECT sum(value::int) FROM jsonb_each_text(counts) WHERE key IN ('imported', 'copies', 'rejected'))), 0)
-  FROM job_run WHERE job = 'import_messages'
+SELECT coalesce(sum(value::int), 0) FROM job_run, jsonb_each_text(counts)
+ WHERE job = 'import_messages' AND key IN ('imported', 'copies', 'rejected')
+"""
+# What a reader would ask: the words of the subject and own text, and the Message-ID.
+FOUND_BY_ID = """
+SELECT count(*) FROM message
+ WHERE message_id = %s AND node = %s AND search @@ websearch_to_tsquery('mrilu', 'bench')
 """
 # The pending list is part of the index: the race is over only when it has been merged.
 MERGE_PENDING = "SELECT gin_clean_pending_list('message_search')"

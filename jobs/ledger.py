@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jobs.mail.parse import PARSER_VERSION
 from models import Maildir, db
-from watcher.maildir import FolderUnreadable, scan
+from watcher.maildir import FolderUnreadable, Kind, scan
 
 # Every file that the database believes to be on disk, and rejected ones that are worth another try.
 KNOWN_PATHS = """
@@ -80,7 +80,7 @@ def difference(root: Path | str, name: str) -> Difference:
     """
     unreadable: list[FolderUnreadable] = []
     maildir = Maildir.get_or_none(Maildir.name == name)
-    on_disk = set(scan(root, unreadable, maildir.kind if maildir else None))
+    on_disk = set(scan(root, unreadable, cast(Kind, maildir.kind) if maildir else None))
     hidden = tuple(f"{error.folder}/" if error.folder else "" for error in unreadable)
     settled: set[str] = set()
     retried: set[str] = set()

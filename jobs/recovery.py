@@ -123,7 +123,8 @@ def _put_back(mail: Queue, job: Job) -> None:
         return
     deaths = int(job.meta.get("deaths", 0)) + 1 if len(paths) == 1 else 0
     reason, error = cause_of(job)
-    logger.warning("import failed maildir=%s files=%d deaths=%d reason=%s id=%s", maildir, len(paths), deaths, reason, job.id)
+    facts = (maildir, len(paths), deaths, reason, job.id)
+    logger.warning("import failed maildir=%s files=%d deaths=%d reason=%s id=%s", *facts)
     if deaths >= MAX_DEATHS:
         quarantine(maildir, paths[0], reason, error)
         return

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from local.placement import remove_outside
 from settings import PROJECT
 from tests.factories import make_maildir
 
@@ -104,3 +105,4 @@ def service(tmp_path: Path) -> Iterator[Service]:
     yield made
     if made.process is not None and made.process.poll() is None:
         made.stop()
+    remove_outside(made.data)
