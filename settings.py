@@ -276,3 +276,8 @@ def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    for variable, default, about in table():
+        print(f"| `{variable}` | {default} | {about} |")
