@@ -41,7 +41,7 @@ def _exists(db: PostgresqlDatabase, name: str) -> bool:
 
 
 def _is_large(db: PostgresqlDatabase, model: int, kind: str) -> bool:
-    query = "SELECT count(*) FROM (SELECT FROM embedding WHERE model = %s AND kind = %s LIMIT %s) AS some"
+    query = "SELECT count(*) FROM (SELECT FROM embedding WHERE model = %s AND kind = %s LIMIT %s) AS few"
     return db.execute_sql(query, (model, kind, WORTH_INDEXING)).fetchone()[0] >= WORTH_INDEXING
 
 

@@ -1,0 +1,134 @@
+"""The real encoder, on a few texts."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jobs.embedding import encoder as module
+from jobs.embedding.model import PACKAGED, EncoderMissing, NotInstalled, find_model, verify
+from settings import PROJECT
+
+pytest.importorskip("openvino", reason="the packages of requirements.txt's second part are not installed")
+pytestmark = [pytest.mark.real_model, pytest.mark.filterwarnings("ignore")]
+
+TEXTS = [
+    "cat. x1 is a cat of breed x2",
+    "a",
+    "",
+    "How do I read a very large file into R?\n" * 40,
+    "la'e di'u na jetnu .i xu do jimpe",
+    "日本語の文章 Ünïcödé 🙂",
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _memory():
+    """An import job that ran in this process before has limited its memory for good, as it does in its worker."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@pytest.fixture(scope="module")
+def packaged():
+    return find_model(PACKAGED)
+
+
+@pytest.fixture(scope="module")
+def fast(packaged):
+    return module.load_encoder(packaged, "cpu")
+
+
+@pytest.fixture(scope="module")
+def plain(packaged):
+    return module.TorchEncoder(packaged, "cpu")
+
+
+def test_the_fast_encoder_gives_the_vectors_of_sentence_transformers(fast, plain):
+    ours, theirs = fast.encode(TEXTS), plain.encode(TEXTS)
+    assert isinstance(fast, module.OpenVinoEncoder) and ours.shape == (len(TEXTS), 384)
+    assert ((ours * theirs).sum(1) >= 0.9999).all()
+    assert abs((ours**2).sum(1) - 1).max() < 1e-5
+
+
+def test_the_order_and_the_company_of_texts_change_no_vector(fast):
+    together, alone = fast.encode(TEXTS), [fast.encode([text])[0] for text in TEXTS]
+    assert all((one * other).sum() > 0.9999 for one, other in zip(together, alone, strict=True))
+
+
+def test_both_encoders_agree_on_where_tokens_are(fast, plain):
+    assert [list(map(tuple, one)) for one in plain.tokens(TEXTS)] == [list(one) for one in fast.tokens(TEXTS)]
+
+
+def test_near_meanings_are_nearer_than_far_ones(fast):
+    cat, kitten, tax = fast.encode(["a cat", "a kitten", "income tax law"])
+    assert (cat * kitten).sum() > 0.6 > (cat * tax).sum() + 0.3
+
+
+def copied(packaged, folder: Path) -> Path:
+    shutil.copytree(packaged.folder, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    (folder / "model.safetensors").symlink_to(packaged.folder / "model.safetensors")
+    return folder
+
+
+def test_an_architecture_that_the_graph_does_not_compute_is_left_to_torch(packaged, tmp_path, plain):
+    folder = copied(packaged, tmp_path / "other")
+    config = json.loads((folder / "1_Pooling" / "config.json").read_text())
+    config |= {"pooling_mode_mean_tokens": False, "pooling_mode_max_tokens": True}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(config))
+    found = module.load_encoder(find_model(str(folder)), "cpu")
+    assert isinstance(found, module.TorchEncoder) and found.encode(["a cat"]).shape == (1, 384)
+
+
+def test_weights_of_another_shape_are_refused(packaged, tmp_path):
+    from jobs.embedding.bert import build
+
+    folder = copied(packaged, tmp_path / "other")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 7}))
+    with pytest.raises(ValueError, match="has the shape"):
+        build(folder)
+
+
+def test_weights_that_are_not_the_pinned_ones_are_refused(packaged, tmp_path):
+    folder = tmp_path / "tampered"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"other")
+    with pytest.raises(EncoderMissing, match="not the pinned one"):
+        verify(replace(packaged, folder=folder))
+
+
+def test_a_folder_is_named_by_its_content(packaged, tmp_path):
+    first = find_model(str(copied(packaged, tmp_path / "one" / "model")))
+    same = find_model(str(copied(packaged, tmp_path / "two" / "model")))
+    other = copied(packaged, tmp_path / "three" / "model")
+    (other / "config_sentence_transformers.json").write_text('{"prompts": {}}')
+    assert first.name == same.name != find_model(str(other)).name
+    assert (first.dimensions, first.max_tokens) == (384, 256)
+
+
+def test_a_model_that_is_not_there_is_named(tmp_path, monkeypatch):
+    with pytest.raises(EncoderMissing, match="EMBEDDING_MODEL"):
+        find_model(str(tmp_path / "nowhere"))
+    monkeypatch.setattr("jobs.embedding.model.find_spec", lambda name: None)
+    find_model.cache_clear()
+    with pytest.raises(NotInstalled, match="not installed yet"):
+        find_model(PACKAGED)
+
+
+def test_encoding_on_the_cpu_needs_no_torch():
+    script = (
+        "import sys\nfrom jobs.embedding.encoder import load_encoder\nfrom jobs.embedding.model import *\n"
+        "load_encoder(find_model(PACKAGED), 'cpu').encode(['a cat'])\nassert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-2000:]

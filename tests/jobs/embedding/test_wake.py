@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from redis import ConnectionError as RedisAway
+
+from jobs import resources
+from jobs.embedding import wake
+from jobs.import_messages import import_messages
+from jobs.queues import EMBED, queue
+from tests.factories import deliver, mail, make_maildir, register
+
+
+def waiting() -> list[dict]:
+    return [job.kwargs for job in queue(EMBED).jobs]
+
+
+def test_any_number_of_mails_ask_for_one_run(redis_client):
+    for _ in range(5):
+        wake.wake_embedding()
+    assert waiting() == [{"recent": True}]
+
+
+def test_mail_that_comes_after_a_run_began_asks_for_another(redis_client):
+    wake.wake_embedding()
+    wake.heard_wake()
+    wake.wake_embedding()
+    assert len(waiting()) == 2
+
+
+def test_a_wake_that_was_lost_is_forgotten_in_time(redis_client):
+    wake.wake_embedding()
+    assert 0 < redis_client.ttl(wake.WAKE_KEY) <= wake.WAKE_TTL
+
+
+def test_nothing_is_asked_for_when_embeddings_are_off(redis_client, service_settings):
+    resources.use(replace(service_settings, embeddings=False))
+    wake.wake_embedding()
+    assert waiting() == []
+
+
+def test_a_redis_that_is_away_fails_no_import(database, redis_client, tmp_path, monkeypatch):
+    def away():
+        raise RedisAway("gone")
+
+    root = make_maildir(tmp_path / "Maildir")
+    register(root)
+    monkeypatch.setattr(wake, "redis_connection", away)
+    assert import_messages("test", [deliver(root, mail())]) == {"imported": 1}
+
+
+def test_an_import_wakes_the_embeddings_and_a_copy_does_not(database, redis_client, tmp_path):
+    root = make_maildir(tmp_path / "Maildir")
+    register(root)
+    raw = mail()
+    import_messages("test", [deliver(root, raw)])
+    assert waiting() == [{"recent": True}]
+    wake.heard_wake()
+    import_messages("test", [deliver(root, raw)])
+    assert len(waiting()) == 1

@@ -1,0 +1,17 @@
+"""What the database folds by itself must be what Python folds."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from search.fold import fold
+
+STORABLE = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
+TRICKY = st.sampled_from(
+    ["a'u", "la’e", "Café", "日本語", "ガ", "ｶﾞ", "e\u0301", "か\u3099", "ﬁ", "𠀀", "İ", "'", "aa''ee"]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@given(st.lists(st.one_of(TRICKY, st.text(STORABLE, max_size=10)), max_size=8).map("".join))
+def test_the_database_folds_as_python_does(database, text):
+    assert database.execute_sql("SELECT folded(%s)", (text,)).fetchone()[0] == fold(text)
