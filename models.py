@@ -18,13 +18,14 @@ from tables.notifications import (
     TokenKey,
 )
 from tables.runs import JobRun
+from tables.totals import Total
 
 DICTIONARY = (Source, Language, Word, Definition, DefinitionVersion, Keyword, Sentence)
 NOTIFICATIONS = (Subscriber, Subscription, SubscriptionLexeme, Notification, NotificationPause, TokenKey)
 EMBEDDINGS = (EmbeddingModel, Embedded, Embedding)
 EXPORTS = (CachedExport, FailedExport)
 ARCHIVE = (Maildir, Message, Location, Rejected, Thread, ThreadLink)
-ALL = (*ARCHIVE, JobRun, *DICTIONARY, *NOTIFICATIONS, *EMBEDDINGS, *EXPORTS)
+ALL = (*ARCHIVE, JobRun, Total, *DICTIONARY, *NOTIFICATIONS, *EMBEDDINGS, *EXPORTS)
 
 __all__ = [
     "ALL",

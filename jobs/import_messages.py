@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,17 +16,21 @@ from jobs.archive.plan import Plan, known_files, make_plan
 from jobs.archive.read import read_mails
 from jobs.archive.store import store_gone, store_mails, store_moves, store_rejections
 from jobs.embedding.wake import wake_embedding
+from jobs.lag import lag_buckets
+from jobs.logs import log_as, run_of
 from jobs.mail.message import Limits
 from jobs.mail.parse import PARSER_VERSION
 from jobs.memory import collector_paused, limit_memory
 from jobs.queues import retry_policy
 from jobs.resources import database, settings
 from jobs.retry import RetryPolicy, is_transient
-from models import JobRun, Maildir
+from models import JobRun, Maildir, Total
 from settings import Settings
 from watcher.maildir import parse_path
 
 logger = logging.getLogger(__name__)
+
+NAME = "import_messages"
 
 
 class UnknownMaildir(LookupError):
@@ -43,15 +49,18 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
     """
     started = datetime.now(UTC)
     now = settings()
+    log_as(now)
     limit_memory(now.worker_memory)
+    lags: dict[str, float] = {}
     try:
-        counts = import_paths(database(), maildir, paths, limits_of(now))
-        record_run(counts, started)
+        counts = import_paths(database(), maildir, paths, limits_of(now), lags)
+        run = record_run(counts, started, lags)
     except Exception as error:
         return _try_later(error, retry_policy())
     if counts.get("imported"):
         wake_embedding()
-    logger.info("imported maildir=%s %s", maildir, " ".join(f"{key}={n}" for key, n in counts.items()))
+    with run_of(run):
+        logger.info("imported maildir=%s %s", maildir, " ".join(f"{key}={n}" for key, n in counts.items()))
     return counts
 
 
@@ -66,8 +75,13 @@ def limits_of(now: Settings) -> Limits:
     )
 
 
-def import_paths(db: PostgresqlDatabase, name: str, paths: list[str], limits: Limits) -> dict[str, int]:
-    """Plan, read and store one batch; return how many files were imported, copies, rejected, moved, gone ..."""
+def import_paths(
+    db: PostgresqlDatabase, name: str, paths: list[str], limits: Limits, lags: dict[str, float] | None = None
+) -> dict[str, int]:
+    """Plan, read and store one batch; return how many files were imported, copies, rejected, moved, gone ...
+
+    `lags` is given how long the mails had waited (jobs/lag.py).
+    """
     maildir = Maildir.get_or_none(Maildir.name == name)
     if maildir is None:
         raise UnknownMaildir(name)
@@ -81,6 +95,9 @@ def import_paths(db: PostgresqlDatabase, name: str, paths: list[str], limits: Li
         store_moves(db, plan.moved)
         store_gone(db, plan.gone)
     counts.update(store_mails(db, maildir.id, mails))
+    if lags is not None:
+        arrivals = (mail.file.arrived for mail in mails)
+        lags.update(lag_buckets(arrivals, maildir.added_at.timestamp(), time.time()))
     counts.update(store_rejections(db, maildir.id, rejections))
     return {key: number for key, number in counts.items() if number}
 
@@ -91,10 +108,12 @@ def _counts(plan: Plan, vanished: int) -> Counter[str]:
     )
 
 
-def record_run(counts: dict[str, int], started: datetime) -> None:
-    """Write this run's job_run row."""
+def record_run(counts: dict[str, int], started: datetime, lags: Mapping[str, float]) -> int:
+    """Write this run's job_run row, and how long its mails had waited; return the row's id."""
     job = get_current_job()
-    JobRun.record("import_messages", job.id if job else "", started, datetime.now(UTC), counts)
+    with database().atomic():
+        Total.add("lag", NAME, lags)
+        return JobRun.record(NAME, job.id if job else "", started, datetime.now(UTC), counts)
 
 
 def _try_later(error: Exception, policy: RetryPolicy) -> Retry:

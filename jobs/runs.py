@@ -16,7 +16,8 @@ from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
-from jobs.resources import database, redis_connection
+from jobs.logs import log_as, run_of
+from jobs.resources import database, redis_connection, settings
 from jobs.retry import is_transient
 from models import JobRun
 
@@ -40,25 +41,29 @@ def recorded(function: Callable[P, Counts]) -> Callable[P, Counts]:
 
     @functools.wraps(function)
     def run_recorded(*args: P.args, **kwargs: P.kwargs) -> Counts:
-        run, started = _claim(name), datetime.now(UTC)
+        log_as(settings())
+        run = _claim(name)
         if run is None:
             return {"refused": 1}
-        try:
-            counts = function(*args, **kwargs)
-        except BaseException as error:
-            _record_failure(name, run, error)
-            raise
-        database()
-        JobRun.close(run, "done", datetime.now(UTC), counts, "")
-        shown = " ".join(f"{key}={number}" for key, number in counts.items())
-        logger.info("job=%s run=%d outcome=done seconds=%.1f %s", name, run, _since(started), shown)
-        return counts
+        with run_of(run):
+            return _run_claimed(name, run, lambda: function(*args, **kwargs))
 
     return run_recorded
 
 
-def _since(started: datetime) -> float:
-    return (datetime.now(UTC) - started).total_seconds()
+def _run_claimed(name: str, run: int, work: Callable[[], Counts]) -> Counts:
+    started = datetime.now(UTC)
+    try:
+        counts = work()
+    except BaseException as error:
+        _record_failure(name, run, error)
+        raise
+    database()
+    JobRun.close(run, "done", datetime.now(UTC), counts, "")
+    shown = " ".join(f"{key}={number}" for key, number in counts.items())
+    seconds = (datetime.now(UTC) - started).total_seconds()
+    logger.info("job=%s run=%d outcome=done seconds=%.1f %s", name, run, seconds, shown)
+    return counts
 
 
 def _claim(name: str) -> int | None:

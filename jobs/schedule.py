@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from jobs.logs import log_as
 from jobs.queues import EMBED
 from jobs.resources import NotConfigured, database, redis_connection, settings
 from jobs.runs import close_dead_runs
@@ -114,7 +115,7 @@ def main() -> int:
     except (SettingError, ScheduleError, NotConfigured) as error:
         print(error, file=sys.stderr)
         return 2
-    logging.basicConfig(level=now.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_as(now)
     upkeep = every(DEATHS_EVERY, _close_dead_runs)
     TableScheduler(table, ZoneInfo(now.timezone), redis_connection(), last_runs, upkeep).run()
     return 0

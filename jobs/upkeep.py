@@ -22,17 +22,35 @@ SELECT relname FROM pg_stat_user_tables
  ORDER BY relname
 """
 
+FORGET_GONE = (
+    "DELETE FROM location WHERE id IN (SELECT id FROM location WHERE gone_at < %s LIMIT %s)",
+    "DELETE FROM rejected WHERE id IN (SELECT id FROM rejected WHERE gone_at < %s LIMIT %s)",
+)
+AT_ONCE = 10_000  # rows of one transaction: an import must not wait long for it
+
 
 @recorded
 def upkeep() -> dict[str, int]:
-    """Close dead runs, remove runs older than KEEP_JOB_RUNS days, ANALYZE what changed much; return the counts."""
-    db = database()
-    before = datetime.now(UTC) - timedelta(days=settings().keep_job_runs)
+    """Close dead runs, remove what KEEP_JOB_RUNS and KEEP_GONE let go, ANALYZE what changed much; return the counts."""
+    db, now, moment = database(), settings(), datetime.now(UTC)
     return {
         "dead_runs": close_dead_runs(),
-        "expired_runs": JobRun.expire(before),
+        "expired_runs": JobRun.expire(moment - timedelta(days=now.keep_job_runs)),
+        "expired_files": forget_gone_files(db, moment - timedelta(days=now.keep_gone)),
         "analyzed": len(analyze_stale_tables(db)),
     }
+
+
+def forget_gone_files(db: PostgresqlDatabase, before: datetime) -> int:
+    """Delete the rows of files that were gone before that time, some at a time; return how many.
+
+    Messages stay: should such a file come back, it is a copy of a known message.
+    """
+    forgotten = 0
+    for statement in FORGET_GONE:
+        while deleted := db.connection().execute(statement, (before, AT_ONCE)).rowcount:
+            forgotten += deleted
+    return forgotten
 
 
 def analyze_stale_tables(db: PostgresqlDatabase) -> list[str]:

@@ -30,9 +30,9 @@ class JobRun(BaseModel):
     worker = TextField(default="")
 
     @classmethod
-    def record(cls, job: str, rq_id: str, started: datetime, ended: datetime, counts: dict[str, Any]) -> None:
-        """Write the row of a run that ended well, in the caller's transaction."""
-        cls.insert(
+    def record(cls, job: str, rq_id: str, started: datetime, ended: datetime, counts: dict[str, Any]) -> int:
+        """Write the row of a run that ended well, in the caller's transaction; return its id."""
+        return cls.insert(
             job=job, rq_id=rq_id, started_at=started, ended_at=ended, outcome="done", counts=counts, error=""
         ).execute()
 

@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from jobs import heartbeat, ledger, queues, recovery, resources
+from jobs import heartbeat, ledger, logs, queues, recovery, resources
 from jobs.archive.removal import remove_gone_messages
 from models import Maildir
 from settings import SettingError
@@ -24,7 +24,7 @@ def main() -> int:
         settings = resources.settings()
         if settings.database_url is None or settings.redis_url is None:
             raise resources.NotConfigured
-        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logs.log_as(settings)
         maildirs = {one.name: (one.path, one.watch) for one in settings.maildirs}
         watcher = Watcher(maildirs, connect(tuple(maildirs)), settings)
         watcher.start()

@@ -46,13 +46,17 @@ class KnownFile(NamedTuple):
 
 
 class FoundFile(NamedTuple):
-    """A file on disk: its path's parts, its size in bytes, its mtime and which of its namesakes it is."""
+    """A file on disk: its path's parts, its size in bytes, its mtime and which of its namesakes it is.
+
+    `arrived` is its inode's last change (seconds since 1970): a delivery's rename.
+    """
 
     path: str
     parts: MailPath
     size: int
     mtime: float
     nth: int
+    arrived: float = 0.0
 
 
 @dataclass
@@ -99,7 +103,7 @@ def _decide(plan: Plan, root: Path, path: str, parts: MailPath, rows: list[Known
         return
     row = _row_of(root, parts, rows)
     nth = row.nth if row else _free_nth(rows)
-    found = FoundFile(path, parts, status.st_size, status.st_mtime, nth)
+    found = FoundFile(path, parts, status.st_size, status.st_mtime, nth, status.st_ctime)
     if row is None:
         rows.append(KnownFile("new", 0, parts.folder, parts.unique, nth, parts.subdir, parts.name, -1, False, 0))
         plan.read.append(found)

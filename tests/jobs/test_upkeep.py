@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from peewee import PostgresqlDatabase
 from redis import Redis
 
+from jobs.import_messages import import_messages
 from jobs.upkeep import analyze_stale_tables, upkeep
-from models import JobRun, Language
+from models import JobRun, Language, Location, Message, Rejected
+from tests.factories import deliver, mail, make_maildir, register
 
 
 def record(job: str, days_ago: int) -> None:
@@ -45,3 +48,18 @@ def test_a_table_that_was_just_filled_is_analyzed_once(database: PostgresqlDatab
     assert "language" in analyze_stale_tables(database)
     database.execute_sql("SELECT pg_stat_force_next_flush()")
     assert "language" not in analyze_stale_tables(database)
+
+
+def test_files_that_went_long_ago_are_forgotten_and_their_messages_stay(
+    database: PostgresqlDatabase, redis_client: Redis, tmp_path: Path
+) -> None:
+    root = make_maildir(tmp_path / "Maildir")
+    register(root)
+    paths = [deliver(root, mail(f"<{number}@x>")) for number in range(3)] + [deliver(root, b"no mail")]
+    import_messages("test", paths)
+    for table, number in (("location", 1), ("rejected", 1)):
+        database.execute_sql(f"UPDATE {table} SET gone_at = now() - interval '366 days' WHERE id = {number}")
+    database.execute_sql("UPDATE location SET gone_at = now() - interval '364 days' WHERE id = 2")
+    assert upkeep()["expired_files"] == 2
+    assert [row.id for row in Location.select().order_by(Location.id)] == [2, 3]
+    assert (Rejected.select().count(), Message.select().count()) == (0, 3)
