@@ -42,8 +42,10 @@ def one_line(text: str, limit: int = MAX_LINE) -> str:
 
     Controls (line ends among them), separators, direction marks and lone surrogates become spaces.
     """
-    kept = "".join(" " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text)
-    line = " ".join(_SEPARATORS.sub(" ", kept).split())
+    if not text.isprintable():  # most are: looking at each letter takes a hundred times as long
+        text = "".join(" " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text)
+        text = _SEPARATORS.sub(" ", text)
+    line = " ".join(text.split())
     return line if len(line) <= limit else f"{_cut(line, limit - 1).rstrip()}…"
 
 

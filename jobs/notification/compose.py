@@ -75,7 +75,7 @@ def _from_header(sender: str) -> Any:
 
 
 def _set_verbatim(message: EmailMessage, name: str, value: str) -> None:
-    if not value.isascii() or any(ord(letter) < 32 for letter in value.replace("\r\n ", " ")):
+    if not (value.isascii() and value.replace("\r\n ", " ").isprintable()):
         raise ValueError(f"{name} would not be one header")
     message.set_raw(name, value)
 
@@ -85,7 +85,7 @@ def _own_headers(letter: Letter, site: Site, now: datetime) -> dict[str, str]:
     host = urlsplit(site.url).hostname or "localhost"
     url = unsubscribe_url(site.url, _token(letter, site))
     headers = {
-        "Message-ID": f"<notification.{letter.key.hex}@{parseaddr(site.sender)[1].rpartition('@')[2]}>",
+        "Message-ID": f"<notification.{letter.key.hex}@{site.address.rpartition('@')[2]}>",
         "Date": format_datetime(now),
         **_thread_headers(letter),
         "Auto-Submitted": "auto-generated",

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.utils import parseaddr
 
 from rq.timeouts import JobTimeoutException
 
@@ -26,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 # A greylisting server says yes after minutes, one that is ill after hours: the tries spread over a day.
 TRIES = RetryPolicy(max_attempts=14, initial_delay=60.0, max_delay=4 * 3600.0)
-BATCH = 50
+BATCH = 200
 FLUSH_SECONDS = 0.02
 REFUSALS_TO_PAUSE = 3  # recipients refused by policy, with no mail accepted in between
 
@@ -49,6 +48,7 @@ class Delivery:
     monotonic: Callable[[], float] = time.monotonic
     rng: random.Random = field(default_factory=random.Random)  # spreads load, guards nothing
     counts: Counter[str] = field(default_factory=Counter)
+    ahead: dict[int, bytes] = field(default_factory=dict)  # the next mail, made while the server takes one in
     session: Session | None = None
     refusals: int = 0
     flushed: float = 0.0
@@ -57,8 +57,8 @@ class Delivery:
         """Send until nothing is due, the time is over, a rate is reached or the server will have no more."""
         end = self.monotonic() + self.seconds
         try:
+            self.outbox.gather_digests(self.now())
             while self.monotonic() < end:
-                self.outbox.gather_digests(self.now())
                 claims = self.outbox.claim(self.now(), self.lease_seconds, BATCH)
                 if not claims:
                     break
@@ -78,12 +78,13 @@ class Delivery:
         waiting = list(claims)
         try:
             while waiting and self.monotonic() < end:
-                self._send_claim(waiting[0], letters.get(waiting[0].id))
+                following = letters.get(waiting[1].id) if len(waiting) > 1 else None
+                self._send_claim(waiting[0], letters.get(waiting[0].id), following)
                 waiting.pop(0)
         finally:
             self.outbox.release(waiting, self.now())
 
-    def _send_claim(self, claim: Claim, letter: Letter | None) -> None:
+    def _send_claim(self, claim: Claim, letter: Letter | None, following: Letter | None) -> None:
         """Send one mail. Whatever is wrong with it stays its own matter; only a pause goes on to the caller."""
         reason = _why_not(letter)
         if letter is None or reason:
@@ -93,11 +94,11 @@ class Delivery:
         else:
             session = self._open()
             if self.outbox.begin(claim.id, self.now()):
-                self._send_letter(session, claim, letter)
+                self._send_letter(session, claim, letter, following)
 
-    def _send_letter(self, session: Session, claim: Claim, letter: Letter) -> None:
+    def _send_letter(self, session: Session, claim: Claim, letter: Letter, following: Letter | None) -> None:
         try:
-            raw = compose(letter, self.site, self.now()).as_bytes()
+            raw = self.ahead.pop(letter.id, None) or self._composed(letter)
         except JobTimeoutException:
             raise
         except Exception as error:
@@ -105,7 +106,7 @@ class Delivery:
             self._try_later(claim, f"{type(error).__name__}: {error}")
             return
         try:
-            reply = self._deliver(session, letter, raw)
+            reply = self._deliver(session, letter, raw, lambda: self._compose_ahead(following))
         except NotAccepted as error:
             self._judge(claim, letter, error)
         except SessionBroken as error:
@@ -113,6 +114,21 @@ class Delivery:
             self._try_later(claim, str(error))
         else:
             self._accepted(claim, str(reply))
+
+    def _composed(self, letter: Letter) -> bytes:
+        return compose(letter, self.site, self.now()).as_bytes()
+
+    def _compose_ahead(self, letter: Letter | None) -> None:
+        """Make the next mail; one that cannot be made is looked into when it is its turn."""
+        self.ahead.clear()
+        if letter is None or _why_not(letter):
+            return
+        try:
+            self.ahead[letter.id] = self._composed(letter)
+        except JobTimeoutException:
+            raise
+        except Exception as error:
+            logger.debug("notification cannot be made ahead id=%d error=%s", letter.id, error)
 
     def _open(self) -> Session:
         """Return the session, opened if there is none; a server that will not have us pauses the outbox."""
@@ -125,11 +141,11 @@ class Delivery:
                 raise self._pause(str(error), AWAY) from error
         return self.session
 
-    def _deliver(self, session: Session, letter: Letter, raw: bytes) -> object:
+    def _deliver(self, session: Session, letter: Letter, raw: bytes, meanwhile: Callable[[], None]) -> object:
         """Hand the mail over; a session that the server closed between two mails is opened again, once."""
-        sender, recipient = parseaddr(self.site.sender)[1], letter.address or ""
+        sender, recipient = self.site.address, letter.address or ""
         try:
-            return session.deliver(sender, recipient, raw)
+            return session.deliver(sender, recipient, raw, meanwhile)
         except SessionBroken as error:
             self.session = None
             if error.stage != "mail" or not session.sent:

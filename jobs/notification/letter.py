@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parseaddr
+from functools import cached_property
 from uuid import UUID
 
 
@@ -69,3 +71,8 @@ class Site:
     sender: str
     url: str
     token_key: bytes
+
+    @cached_property
+    def address(self) -> str:
+        """The sender's address alone."""
+        return parseaddr(self.sender)[1]

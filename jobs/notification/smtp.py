@@ -6,7 +6,7 @@ import contextlib
 import logging
 import smtplib
 import ssl
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -91,13 +91,17 @@ class Session:
             raise _judged(server, error) from error
         self.pipelining = self.smtp.has_extn("pipelining")
 
-    def deliver(self, sender: str, recipient: str, raw: bytes) -> Reply:
-        """Hand one mail over and return the server's yes. Raises NotAccepted or SessionBroken."""
+    def deliver(self, sender: str, recipient: str, raw: bytes, meanwhile: Callable[[], object] = bool) -> Reply:
+        """Hand one mail over and return the server's yes; `meanwhile` is called while the server takes it in.
+
+        Raises NotAccepted or SessionBroken.
+        """
         stage = "mail"
         try:
             for stage, code, text in self._envelope(sender, recipient):
                 _check(stage, code, text, _YES[stage])
             self.smtp.send(_dotted(raw))
+            meanwhile()
             code, text = self.smtp.getreply()
             _check(stage, code, text, (250,))
         except NotAccepted:
