@@ -11,11 +11,14 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rq.timeouts import BaseTimeoutException
+
 from jobs.export import build
 from jobs.export.book import Report
 from jobs.export.fonts import NotInstalled
 from jobs.export.rows import read_book, source_hash
 from jobs.resources import database, settings
+from jobs.retry import is_transient
 from jobs.runs import recorded
 from models import CachedExport, FailedExport, Language
 
@@ -78,7 +81,11 @@ def export_language(
                     continue
                 export_format(language, name, source, Path(folder))
                 counts["built"] += 1
-            except (build.BuildFailed, NotInstalled) as error:
+            except BaseTimeoutException:
+                raise  # it is the job's own end that comes as an exception, wherever it is
+            except Exception as error:
+                if is_transient(error):
+                    raise
                 logger.exception("language=%s format=%s cannot be exported; the last copy stays", language.tag, name)
                 FailedExport.note(language.id, name, str(error), datetime.now(UTC))
                 errors[f"{language.tag} {name}"] = error

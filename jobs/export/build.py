@@ -1,4 +1,4 @@
-"""Builds one format in a child process with limits: `python -m jobs.export.build FORMAT BOOK TARGET BYTES`.
+"""Builds one format in a child process with limits: `python -m jobs.export.build FORMAT BOOK TARGET BYTES PARENT`.
 
 The child gets the book as a file and gives the export as a file; what it has to say is one line of JSON.
 """
@@ -86,10 +86,15 @@ def build(name: str, book: Path, target: Path, limits: Limits) -> Report:
 
     Raises BuildFailed; the target is then not to be used.
     """
-    command = [sys.executable, "-m", "jobs.export.build", name, str(book), str(target), str(limits.memory)]
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONHASHSEED": "0", "PARENT_PID": str(os.getpid())}
+    arguments = [name, str(book), str(target), str(limits.memory), str(os.getpid())]
     child = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", "jobs.export.build", *arguments],
+        cwd=PROJECT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     try:
         output, errors = child.communicate(timeout=limits.seconds)
@@ -110,6 +115,8 @@ def _end(child: subprocess.Popen[str]) -> None:
     except ProcessLookupError:
         pass
     child.wait()
+    for pipe in filter(None, (child.stdout, child.stderr)):
+        pipe.close()
 
 
 def _reason(code: int, errors: str, limits: Limits) -> str:
@@ -128,19 +135,19 @@ def writer_of(name: str) -> Callable[[Book, Path], Report]:
     return found
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     """Have the kernel kill this process when its parent dies, however that ends (Linux)."""
     try:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     except (OSError, AttributeError):
         return
-    if os.environ.get("PARENT_PID") not in (None, str(os.getppid())):
+    if os.getppid() != parent:  # it died before the kernel was told
         os._exit(1)
 
 
-def main(name: str, book: str, target: str, memory: str) -> int:
+def main(name: str, book: str, target: str, memory: str, parent: str) -> int:
     """Be the child: build one format, print the report, or one line of error and exit with 1."""
-    _die_with_parent()
+    _die_with_parent(int(parent))
     resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:

@@ -29,7 +29,9 @@ _MATH = re.compile(
     r"|(?P<letters>[A-Za-z]+)"
     r"|(?P<other>[^A-Za-z_^\\{}]+|.)"
 )
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0, 2.2
+_NO_PRINT = re.compile("[\x7f-\x84\x86-\x9f\ufdd0-\ufdef]")  # further control codes and non-characters
+_ENDLESS = re.compile("[\u0021-\u024f]{60}(?=[\u0021-\u024f])")
 
 
 class Span(NamedTuple):
@@ -40,13 +42,17 @@ class Span(NamedTuple):
 
 
 def clean(text: str) -> str:
-    """Return the text with what neither XML nor a page can hold (control characters and the like) made visible."""
-    return _CONTROL.sub(REPLACEMENT, text)
+    """Return the text with U+FFFD for each character that XML 1.0 cannot hold."""
+    return _NO_XML.sub(REPLACEMENT, text)
 
 
 def one_line(text: str) -> str:
-    """Return the text cleaned, in Unicode's composed form, every run of white space one space."""
-    return " ".join(unicodedata.normalize("NFC", clean(text)).split())
+    """Return the text for a printed line: cleaned, composed (NFC), each run of white space one space.
+
+    A "word" that is longer than a column may be broken anywhere: TeX crashes on one of 3,000 letters.
+    """
+    plain = " ".join(unicodedata.normalize("NFC", _NO_PRINT.sub(REPLACEMENT, clean(text))).split())
+    return _ENDLESS.sub(lambda run: run[0] + "\N{ZERO WIDTH SPACE}", plain)
 
 
 def spans(text: str) -> list[Span]:

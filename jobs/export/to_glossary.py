@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +23,9 @@ from jobs.export.to_tsv import STARTED
 
 COMMAND = "import sys; from pyglossary.ui.main import main; sys.exit(main())"
 QUIET = ("--ui=cmd", "--no-progress-bar", "--no-interactive", "--no-color", "--read-format=Tabfile")
-STARDICT = ("--write-options=dictzip=no;sametypesequence=h",)
+STARDICT = "--write-options=dictzip=no;sametypesequence=h"
+# What has a meaning in a Tabfile's headword (and in no Lojban word) becomes its wide form.
+_MEANINGLESS = str.maketrans("#|\\", "＃｜＼")
 _TAGS = {"letter": "i", "low": "sub", "high": "sup", "word": "b"}
 _DATE = re.compile(rb"(<dc:date[^>]*>)[^<]*(</dc:date>)")
 
@@ -34,7 +37,7 @@ class NotConverted(Exception):
 def write_stardict(book: Book, path: Path) -> Report:
     """Write a zip of the three files of a StarDict dictionary. Raises EntryFailed, NotInstalled, NotConverted."""
     with TemporaryDirectory(prefix="mrilu-") as folder:
-        made = _convert(book, Path(folder), f"jbo-{book.tag}.ifo", "Stardict", STARDICT)
+        made = _convert(Path(folder), tabfile(book, str), f"jbo-{book.tag}.ifo", "Stardict", STARDICT)
         files = {one.name: one.read_bytes() for one in made.parent.iterdir()}
     _zip(path, files)
     return Report()
@@ -43,7 +46,7 @@ def write_stardict(book: Book, path: Path) -> Report:
 def write_epub(book: Book, path: Path) -> Report:
     """Write an EPUB 2. Raises EntryFailed, NotInstalled, NotConverted."""
     with TemporaryDirectory(prefix="mrilu-") as folder:
-        made = _convert(book, Path(folder), f"jbo-{book.tag}.epub", "Epub2", ())
+        made = _convert(Path(folder), tabfile(book, html.escape), f"jbo-{book.tag}.epub", "Epub2")
         with zipfile.ZipFile(made) as archive:
             files = {name: archive.read(name) for name in archive.namelist()}
     edition = book.edition.encode()
@@ -52,32 +55,36 @@ def write_epub(book: Book, path: Path) -> Report:
     return Report()
 
 
-def _convert(book: Book, folder: Path, name: str, writer: str, options: tuple[str, ...]) -> Path:
+def _convert(folder: Path, source_text: str, name: str, writer: str, *options: str) -> Path:
     if find_spec("pyglossary") is None:
         raise NotInstalled("pyglossary")
     source, target = folder / "source.txt", folder / "made" / name
     target.parent.mkdir()
-    write_text(source, tabfile(book))
+    write_text(source, source_text)
     command = [sys.executable, "-c", COMMAND, str(source), str(target), *QUIET, f"--write-format={writer}", *options]
     # It keeps its configuration and cache in the home folder: a temporary one.
-    environment = {"HOME": str(folder), "PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
+    environment = {"HOME": str(folder), "PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
     if done.returncode or not target.exists():
         raise NotConverted(f"pyglossary ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-500:]}")
     return target
 
 
-def tabfile(book: Book) -> str:
-    """Return the book as PyGlossary's Tabfile: a word, a tab, its definition in HTML."""
+def tabfile(book: Book, escape: Callable[[str], str]) -> str:
+    """Return the book as PyGlossary's Tabfile: a word, a tab, its definition in HTML.
+
+    `escape` is for names and headwords: StarDict's are plain, while the EPUB writer takes them for HTML.
+    """
     number = uuid5(NAMESPACE_URL, f"jbo-{book.tag}")
-    head = {"name": f"Lojban - {book.name}", "uuid": number, "date": book.edition, "sourceLang": "Lojban"}
+    name = escape(f"Lojban - {one_line(book.name)}")
+    head = {"name": name, "uuid": number, "date": book.edition, "sourceLang": "Lojban"}
     lines = [f"##{key}\t{_cell(str(value))}" for key, value in head.items()]
-    return "\n".join([*lines, *map(_line, book.entries)]) + "\n"
+    return "\n".join([*lines, *(_line(entry, escape) for entry in book.entries)]) + "\n"
 
 
-def _line(entry: Entry) -> str:
+def _line(entry: Entry, escape: Callable[[str], str]) -> str:
     with naming(entry):
-        return f"{_cell(one_line(entry.word))}\t{_cell(_html(entry))}"
+        return f"{escape(one_line(entry.word).translate(_MEANINGLESS))}\t{_cell(_html(entry))}"
 
 
 def _cell(text: str) -> str:

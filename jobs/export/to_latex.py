@@ -24,7 +24,8 @@ HYPHENATION = {"en": "english", "de": "ngerman"}
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", '"': '"{}', "`": "`{}", "'": "'{}", "-": "-{}", "<": "<{}",
-    ">": ">{}", "\u00a0": r"\nobreakspace{}", "\u00ad": r"\-", "[": "{[}", "]": "{]}",
+    ">": ">{}", "\u00a0": r"\nobreakspace{}", "\u00ad": r"\-", "[": "{[}", "]": "{]}", "/": r"/\hspace{0pt}",
+    "\u200b": r"\hspace{0pt}",
 }  # fmt: skip
 _ESCAPE = str.maketrans(_SPECIAL)
 
@@ -52,12 +53,12 @@ def _document(book: Book) -> Iterator[str]:
     yield PREAMBLE.read_text(encoding="utf-8")
     yield f"\\hyphenationof{{{language}}}\n\\begin{{document}}\n"
     yield f"\\dictionarytitle{{{name}}}{{{len(book.entries)}}}{{{len(book.reverse)}}}{{{latex(book.edition)}}}\n"
-    yield f"\\part*{{Lojban -- {name}}}\n"
+    yield f"\\part*{{Lojban \\textendash{{}} {name}}}\n"
     for letter, entries in sections((letter_of_word(entry), entry) for entry in book.entries):
         yield f"\\letter{{{latex(letter)}}}\n"
         yield from map(_entry, entries)
     if book.reverse:
-        yield f"\\part*{{{name} -- Lojban}}\n"
+        yield f"\\part*{{{name} \\textendash{{}} Lojban}}\n"
         yield from _reverse_part(book)
     yield "\\end{document}\n"
 
