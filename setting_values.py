@@ -132,8 +132,8 @@ def web_or_file(value: str) -> str:
 
 def sender(value: str) -> str:
     """Check an address, with or without a name: mrilu <notify@example.org>."""
-    name, address = parseaddr(value)
-    if not _SENDER.fullmatch(address) or not name.isprintable():
+    address = parseaddr(value)[1]
+    if not _SENDER.fullmatch(address) or not value.isprintable():
         raise ValueError("use an address such as mrilu <notify@example.org>")
     return value
 

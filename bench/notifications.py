@@ -107,8 +107,8 @@ def fill_outbox(number: int) -> None:
         "SELECT id, 'query', 'coi', 'coi', 'coi' FROM subscriber"
     )
     db.execute_sql(
-        "INSERT INTO notification (subscriber, subscription, kind, event, subject) "
-        "SELECT s.id, s.id, 'query', 'message:' || s.id, ids[1 + s.id %% array_length(ids, 1)] "
+        "INSERT INTO notification (subscriber, subscription, kind, subject) "
+        "SELECT s.id, s.id, 'query', ids[1 + s.id %% array_length(ids, 1)] "
         "FROM subscription AS s, (SELECT array_agg(id) FROM message) AS m (ids)"
     )
     db.execute_sql("ANALYZE")

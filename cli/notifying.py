@@ -97,7 +97,7 @@ def subscriptions(email: str | None, as_json: bool) -> None:
     for one in facts:
         print(_line(one))
     if not facts:
-        print(f"{email or 'nobody'} has no subscription")
+        print(f"{email} has no subscription" if email else "nobody has a subscription")
 
 
 def _listed(chosen: Any) -> list[dict[str, Any]]:

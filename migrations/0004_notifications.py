@@ -43,7 +43,8 @@ CREATE TABLE subscription_lexeme (
 );
 CREATE INDEX subscription_lexeme_subscription ON subscription_lexeme (subscription);
 
--- The outbox. event names what happened ("message:17"): a subscriber is told of it once, whatever led to it.
+-- The outbox. subject is what happened: a message that came in, or (of a word) a version of a definition. A subscriber
+-- is told of it once, whatever led to it.
 -- No foreign keys: giving up a subscription must not make the import that is just matching it fail.
 -- next_attempt_at is when the row is due; while a sender has claimed it, when the lease ends.
 -- mail: in a digest, the id of its first row, whose message_key makes the Message-ID.
@@ -52,7 +53,6 @@ CREATE TABLE notification (
     subscriber bigint NOT NULL,
     subscription bigint NOT NULL,
     kind text NOT NULL CHECK (kind IN ('word', 'thread', 'query')),
-    event text NOT NULL,
     subject bigint NOT NULL,
     digest boolean NOT NULL DEFAULT false,
     mail bigint,
@@ -66,12 +66,11 @@ CREATE TABLE notification (
     reply text NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE UNIQUE INDEX notification_event ON notification (subscriber, event);
+CREATE UNIQUE INDEX notification_event ON notification (subscriber, subject, (kind = 'word'));
 CREATE INDEX notification_due ON notification (next_attempt_at, attempts, id) WHERE state = 'waiting';
 CREATE INDEX notification_tried ON notification (tried_at) WHERE tried_at IS NOT NULL;
 CREATE INDEX notification_finished ON notification (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX notification_mail ON notification (mail) WHERE mail IS NOT NULL;
-CREATE INDEX notification_subscription ON notification (subscription);
 
 -- One row while the mail server refuses us or is away; about says which settings it is about.
 CREATE TABLE notification_pause (

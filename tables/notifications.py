@@ -62,7 +62,6 @@ class Notification(BaseModel):
     subscriber = BigIntegerField()
     subscription = BigIntegerField()
     kind = TextField()
-    event = TextField()
     subject = BigIntegerField()
     digest = BooleanField()
     mail = BigIntegerField(null=True)

@@ -30,7 +30,7 @@ WITH batch AS MATERIALIZED (
 ), words AS MATERIALIZED (
     SELECT id, unnest(tsvector_to_array(search)) AS lexeme FROM batch
 ), candidates AS MATERIALIZED (
-    SELECT DISTINCT w.id, l.subscription FROM words AS w JOIN subscription_lexeme AS l USING (lexeme)
+    SELECT w.id, l.subscription FROM words AS w JOIN subscription_lexeme AS l USING (lexeme)
 ), threads AS MATERIALIZED (
     SELECT b.id, l.thread FROM batch AS b JOIN thread_link AS l USING (node)
 ), followed AS MATERIALIZED (
@@ -44,13 +44,13 @@ WITH batch AS MATERIALIZED (
     SELECT b.id, b.author, f.id, f.subscriber, 'thread'
       FROM threads AS t JOIN followed AS f USING (thread) JOIN batch AS b ON b.id = t.id
 )
-INSERT INTO notification (subscriber, subscription, kind, event, subject, digest, next_attempt_at, created_at)
+INSERT INTO notification (subscriber, subscription, kind, subject, digest, next_attempt_at, created_at)
 SELECT DISTINCT ON (f.subscriber, f.message)
-       f.subscriber, f.id, f.kind, 'message:' || f.message, f.message, r.digest <> 'none', {DUE}, %(now)s
+       f.subscriber, f.id, f.kind, f.message, r.digest <> 'none', {DUE}, %(now)s
   FROM found AS f JOIN subscriber AS r ON r.id = f.subscriber
  WHERE r.suppressed_at IS NULL AND lower(r.address) IS DISTINCT FROM f.author
  ORDER BY f.subscriber, f.message, f.kind DESC, f.id
-ON CONFLICT (subscriber, event) DO NOTHING
+ON CONFLICT (subscriber, subject, (kind = 'word')) DO NOTHING
 """  # noqa: S608 - DUE is ours
 
 # A vote changes the score, and who is credited may change: neither is a new text.
@@ -66,14 +66,14 @@ SELECT v.id, w.word FROM definition_version AS v
 """
 
 NOTIFY_DEFINITIONS = f"""
-INSERT INTO notification (subscriber, subscription, kind, event, subject, digest, next_attempt_at, created_at)
-SELECT s.subscriber, s.id, 'word', 'definition:' || c.version, c.version, r.digest <> 'none', {DUE}, %(now)s
+INSERT INTO notification (subscriber, subscription, kind, subject, digest, next_attempt_at, created_at)
+SELECT s.subscriber, s.id, 'word', c.version, r.digest <> 'none', {DUE}, %(now)s
   FROM unnest(%(versions)s::bigint[], %(words)s::text[]) AS c (version, word)
   JOIN subscription AS s ON s.kind = 'word' AND s.target = c.word
   JOIN subscriber AS r ON r.id = s.subscriber
  WHERE r.suppressed_at IS NULL
  ORDER BY s.subscriber, c.version
-ON CONFLICT (subscriber, event) DO NOTHING
+ON CONFLICT (subscriber, subject, (kind = 'word')) DO NOTHING
 """  # noqa: S608 - DUE is ours
 
 

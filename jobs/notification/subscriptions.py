@@ -47,12 +47,12 @@ SELECT most_common_elems::text::text[], most_common_elem_freqs FROM pg_stats
  WHERE schemaname = current_schema() AND tablename = 'message' AND attname = 'search'
    AND most_common_elems IS NOT NULL
 """
-DROP = "DELETE FROM subscription WHERE id = ANY(%s)"
+DROP = "DELETE FROM subscription WHERE id = ANY(%s) RETURNING subscriber"
 # What waits for a subscription that is no more is not sent; a digest that loses its first row is gathered anew.
 CANCEL = """
 WITH cancelled AS (
     UPDATE notification SET state = 'cancelled', finished_at = now(), reply = 'unsubscribed'
-     WHERE subscription = ANY(%s) AND state = 'waiting' RETURNING id)
+     WHERE subscriber = ANY(%s) AND subscription = ANY(%s) AND state = 'waiting' RETURNING id)
 UPDATE notification AS n SET mail = NULL FROM cancelled AS c
  WHERE n.mail = c.id AND n.id <> c.id AND n.state = 'waiting'
 """
@@ -153,9 +153,9 @@ def drop_subscriptions(db: PostgresqlDatabase, ids: list[int]) -> int:
     """Delete subscriptions and cancel what waits for them; return how many there were."""
     with db.atomic():
         connection = db.connection()
-        dropped = connection.execute(DROP, (ids,)).rowcount
-        connection.execute(CANCEL, (ids,))
-    return dropped
+        whose = [row[0] for row in connection.execute(DROP, (ids,))]
+        connection.execute(CANCEL, (list(set(whose)), ids))
+    return len(whose)
 
 
 def find_subscriber(address: str) -> Subscriber | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class PostOffice:
     ) -> None:
         self.script = script
         self.accepted: list[Accepted] = []
+        self.protocols: list[SMTP] = []
         self.connections = 0
         self.envelopes = 0
         self.pipelining = pipelining
@@ -105,6 +107,9 @@ class PostOffice:
         self.ready.set()
         await self.closing.wait()
         server.close()
+        for protocol in self.protocols:
+            if protocol.transport is not None:
+                protocol.transport.abort()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -112,7 +117,10 @@ class PostOffice:
 
     def _protocol(self) -> SMTP:
         self.connections += 1
-        return SMTP(self, hostname="office.test", loop=self.loop, **self.options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that a login without TLS is no good idea
+            self.protocols.append(SMTP(self, hostname="office.test", loop=self.loop, **self.options))
+        return self.protocols[-1]
 
     async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]

@@ -1,0 +1,96 @@
+"""The job itself: what it does without a mail server, while paused, and what it records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from jobs import resources
+from jobs.notification import subscriptions
+from jobs.notification.status import outbox_status
+from jobs.send_notifications import send_notifications
+from models import JobRun, Notification, Subscriber
+from settings import SettingError, load
+from tests.jobs.notification.conftest import *  # noqa: F403 - the fixtures of the package beside
+
+
+@pytest.fixture
+def waiting(arrive, search_for) -> None:
+    search_for("coi", "a@x.org", "b@x.org")
+    arrive(subject="coi")
+
+
+def test_without_a_mail_server_rows_wait_and_status_says_so(waiting, configured):
+    settings = configured(None)
+    assert send_notifications() == {"waiting": 2}
+    status = outbox_status(resources.database(), settings)
+    assert (status["waiting"], status["sending"], status["sent"], status["dead"]) == (2, 0, 0, 0)
+    assert status["held_up"].startswith("SMTP_URL is not set")
+    assert status["first_due"] <= datetime.now(UTC)
+
+
+def test_what_waited_goes_out_when_there_is_a_mail_server(waiting, configured, office):
+    configured(None)
+    send_notifications()
+    configured(office)
+    assert send_notifications() == {"sent": 2, "waiting": 0}
+    assert office.recipients == {"a@x.org": 1, "b@x.org": 1}
+    runs = list(JobRun.select().where(JobRun.job == "send_notifications").order_by(JobRun.id))
+    assert [run.counts for run in runs] == [{"waiting": 2}, {"sent": 2, "waiting": 0}]
+    assert {run.outcome for run in runs} == {"done"}
+
+
+def test_while_the_outbox_is_paused_nothing_is_tried(waiting, configured):
+    configured(None, smtp_url="smtp://127.0.0.1:1")
+    assert send_notifications() == {"paused": 1, "waiting": 2}
+    before = outbox_status(resources.database(), resources.settings())["held_up"]
+    assert send_notifications() == {"paused": 1, "waiting": 2}
+    assert outbox_status(resources.database(), resources.settings())["held_up"] == before != ""
+
+
+def test_finished_rows_are_removed_after_a_while(waiting, configured, office):
+    configured(office, keep_notifications=1)
+    send_notifications()
+    Notification.update(finished_at=datetime.now(UTC) - timedelta(days=2)).execute()
+    assert send_notifications() == {"expired": 2, "waiting": 0}
+    assert Notification.select().count() == 0 and Subscriber.select().count() == 2
+
+
+def test_a_word_and_a_digest_are_sent_too(configured, office, arrive):
+    db = resources.database()
+    search = subscriptions.wish_for_query(db.connection(), "coi")
+    subscriptions.subscribe(db, "a@x.org", search, digest="hourly")
+    arrive(subject="coi")
+    Notification.update(next_attempt_at=datetime.now(UTC)).execute()
+    configured(office)
+    assert send_notifications() == {"sent": 1, "waiting": 0}
+
+
+@pytest.mark.parametrize(
+    ("environ", "hint"),
+    [
+        ({"SMTP_URL": "smtp://h"}, "MAIL_FROM is needed with SMTP_URL"),
+        ({"SMTP_URL": "http://u:hush@h"}, "SMTP_URL: its value"),
+        ({"SMTP_URL": "smtp://"}, "SMTP_URL"),
+        ({"SMTP_URL": "smtp://h?tls=no"}, "starttls=never"),
+        ({"SMTP_URL": "smtp://h:99999"}, "SMTP_URL"),
+        ({"MAIL_FROM": "nobody"}, "MAIL_FROM"),
+        ({"MAIL_FROM": "a@b.org\r\nBcc: c@d.org"}, "MAIL_FROM"),
+        ({"SITE_URL": "ftp://x"}, "SITE_URL"),
+        ({"SITE_URL": "https://x/?a"}, "SITE_URL"),
+        ({"MAIL_RATE": "0"}, "MAIL_RATE"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_without_its_password(environ, hint):
+    with pytest.raises(SettingError) as caught:
+        load(environ)
+    assert hint in str(caught.value) and "hush" not in str(caught.value)
+
+
+def test_the_mail_settings_are_read(tmp_path):
+    (tmp_path / "url").write_text("smtps://u:p@mail.example\n")
+    settings = load({"SMTP_URL_FILE": str(tmp_path / "url"), "MAIL_FROM": "a <a@x.org>", "SITE_URL": "https://x.org/"})
+    assert settings.smtp_url == "smtps://u:p@mail.example" and settings.site_url == "https://x.org"
+    assert replace(settings, token_secret="x").token_secret == "x"
