@@ -1,0 +1,77 @@
+"""A database filled with the corpora: a throw-away one, or one that is there already."""
+
+from __future__ import annotations
+
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from peewee import PostgresqlDatabase
+
+import migrations
+import models
+from bench.corpus import CORPORA, CorpusMissing, unpacked
+from bench.timing import progress
+from jobs import resources
+from jobs.corpus.dictionary_store import store_export
+from jobs.dictionary.read import read_export
+from jobs.import_messages import import_paths, limits_of
+from jobs.ledger import difference
+from local.postgres import Cluster
+from local.valkey import Server
+from models import Maildir
+from settings import load
+
+BATCH = 500
+
+
+@contextmanager
+def empty_service() -> Iterator[PostgresqlDatabase]:
+    """Servers of the block's own, fsync on as in the service, with the schema; this process works with them."""
+    with tempfile.TemporaryDirectory(prefix="mrilu-bench-") as folder:
+        place = Path(folder)
+        with Cluster(place / "pg") as cluster, Server(place / "vk") as valkey:
+            migrations.apply(models.bind(cluster.url))
+            resources.use(replace(load({}), database_url=cluster.url, redis_url=valkey.url, data_dir=place / "data"))
+            yield resources.database()
+            resources.forget()
+
+
+@contextmanager
+def existing(database_url: str, redis_url: str) -> Iterator[PostgresqlDatabase]:
+    """A service that is filled already."""
+    resources.use(replace(load({}), database_url=database_url, redis_url=redis_url))
+    yield resources.database()
+    resources.forget()
+
+
+def fill_dictionary(db: PostgresqlDatabase, tag: str = "en") -> int:
+    """Read one language of the dictionary corpus; return how many definitions there are."""
+    archive = CORPORA / "dictionary.tar.xz"
+    if not archive.is_file():
+        raise CorpusMissing(f"{archive} is missing: benchmarks need the corpora folder beside the project")
+    with tarfile.open(archive) as tar:
+        member = next(one for one in tar.getmembers() if one.name.endswith(f"jbo-{tag}.xml"))
+        file = tar.extractfile(member)
+        assert file is not None
+        export = read_export(file)
+    with db.atomic():
+        store_export(db, tag, archive.name, export, datetime.now(UTC), max_shrink=0)
+    db.execute_sql("ANALYZE")
+    return len(export.entries)
+
+
+def fill_mail(db: PostgresqlDatabase) -> int:
+    """Import the list corpus; return how many messages there are."""
+    with unpacked("lists") as root:
+        maildir = Maildir.register("lists", str(root), "maildir")
+        paths = difference(root, maildir.name).paths
+        for start in range(0, len(paths), BATCH):
+            import_paths(db, maildir.name, paths[start : start + BATCH], limits_of(resources.settings()))
+    db.execute_sql("ANALYZE")
+    progress(f"imported {len(paths)} files")
+    return models.Message.select().count()
