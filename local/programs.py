@@ -13,6 +13,7 @@ from local.account import Account, ServerError, bare_environment
 APP = "app"  # the group that starts when the servers are ready, and stops before them
 WARM_SECONDS = 5  # a worker's time to finish its job at a stop; the ledger heals what it could not finish
 
+_MAIL = "-w jobs.mail_worker.MailWorker"
 _RQ, _SIMPLE, _QUIET = "-m rq.cli", "-w rq.worker.SimpleWorker", "--logging_level WARNING"
 
 
@@ -30,12 +31,13 @@ class Program:
 PROGRAMS = (
     Program("watcher", "-m watcher", needs="watcher/__main__.py"),
     # SimpleWorker: no fork for each job, so 2 ms instead of 8 from the queue to the job's first line
-    Program("mail", f"{_RQ} worker-pool mail -P {{project}} -n {{mail_workers}} {_SIMPLE} -S json -l WARNING"),
+    Program("mail", f"{_RQ} worker-pool mail -P {{project}} -n {{mail_workers}} {_MAIL} -S json -l WARNING"),
     Program("default", f"{_RQ} worker default -P {{project}} -S json --with-scheduler {_QUIET}"),
     # the model is loaded once and kept; a fork after that can hang
     Program("embed", f"{_RQ} worker embed -P {{project}} {_SIMPLE} -S json {_QUIET}"),
     # cron times are in the process's zone, and an hourly job can wait two hours when daylight saving ends
     Program("scheduler", "-m jobs.schedule", needs="jobs/schedule.py", environment="TZ=UTC"),
+    Program("web", "-m web", needs="web/__main__.py"),
     Program("install", "{project}/local/install.py background {progress}", restart="unexpected"),
 )
 

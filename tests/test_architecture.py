@@ -29,7 +29,7 @@ ALLOWED = {
     "search": {"search", "jobs.embedding", "jobs.mail", "models", "settings", "tables"},
     "search.fold": set(),
     "local": {"local", "settings", "migrations", "models", "cli"},
-    "web": {"web", "search", "jobs", "models", "settings", "local", "cli", "tables"},
+    "web": {"web", "search", "jobs", "models", "settings", "local", "cli", "tables", "watcher.maildir"},
     "cli": {"cli", "jobs", "search", "models", "settings", "local", "watcher.maildir", "migrations", "web"},
 }
 

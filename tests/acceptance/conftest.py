@@ -32,6 +32,7 @@ class Service:
         self.environ = {
             **scrubbed,
             "DATA_DIR": str(self.data),
+            "WEB_ADDRESS": "off",
             "MAILDIR_PATH": f"test={self.maildir}",
             "PYTHONPATH": str(PROJECT),
             "BATCH_SIZE": "50",

@@ -42,6 +42,7 @@ class Running:
         for name in ("new", "cur", "tmp"):
             (folder / "Maildir" / name).mkdir(parents=True, exist_ok=True)
         known = {"DATA_DIR": str(self.data), "MAILDIR_PATH": str(folder / "Maildir"), "PYTHONPATH": str(PROJECT)}
+        known["WEB_ADDRESS"] = "off"
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder)} | known | more
         self.settings = load(self.environment)
         with open(self.log, "w") as log:

@@ -1,0 +1,56 @@
+"""The pages over the session's servers, asked in process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from flask.testing import FlaskClient
+from peewee import PostgresqlDatabase
+from redis import Redis
+
+from settings import Settings
+from web.frame import make_app
+
+Ask = Callable[..., FlaskClient]
+
+
+@pytest.fixture
+def open_pages(service_settings: Settings, database: PostgresqlDatabase, redis_client: Redis) -> Ask:
+    """Make a client of the pages under the given settings."""
+
+    def make(**settings: object) -> FlaskClient:
+        app = make_app(replace(service_settings, **settings))  # type: ignore[arg-type]
+        app.testing = False
+        return app.test_client()
+
+    return make
+
+
+@pytest.fixture
+def pages(open_pages: Ask) -> FlaskClient:
+    """A client on this machine, under the default settings."""
+    return open_pages()
+
+
+@pytest.fixture
+def scrape(pages: FlaskClient) -> Callable[[], dict[str, float]]:
+    """Scrape /metrics with the slow facts fresh; return the values by the line's name and labels."""
+
+    def now() -> dict[str, float]:
+        pages.application.extensions["slow_facts"].renew()
+        return values(pages.get("/metrics").text)
+
+    return now
+
+
+def values(text: str) -> dict[str, float]:
+    """Read Prometheus's text format."""
+    found = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            name, value = re.fullmatch(r"(.*) (\S+)", line).groups()  # type: ignore[union-attr]
+            found[name] = float(value)
+    return found

@@ -1,0 +1,166 @@
+"""Health, unsubscribing, the dashboard, and who may see what."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from flask.testing import FlaskClient
+from peewee import PostgresqlDatabase
+from redis import Redis
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+
+from jobs.heartbeat import beat
+from jobs.notification.links import Stop, sign
+from jobs.notification.tokens import token_key
+from jobs.queues import put_import, queue
+from models import Subscriber, Subscription
+from tests.web.conftest import Ask
+
+PASSWORD = "hush-hush"
+GOOD = {"Authorization": f"Basic {base64.b64encode(f'me:{PASSWORD}'.encode()).decode()}"}
+BAD = {"Authorization": f"Basic {base64.b64encode(b'me:guess').decode()}"}
+FAR = {"REMOTE_ADDR": "203.0.113.9"}
+
+
+def test_it_lives_and_says_what_is_missing_until_it_is_ready(pages: FlaskClient) -> None:
+    assert pages.get("/livez").text == "ok\n"
+    answer = pages.get("/readyz")
+    expected = {"ready": False, "postgresql": True, "redis": True, "watcher": False, "scheduler": False}
+    assert (answer.status_code, answer.json) == (503, expected)
+    beat("watcher", {})
+    beat("scheduler", {})
+    answer = pages.get("/readyz")
+    assert answer.status_code == 200 and all(answer.json.values())
+
+
+@pytest.mark.parametrize("service", ["database", "redis_connection"])
+def test_a_service_that_is_away_makes_it_unready_without_a_word_more(pages, monkeypatch, service) -> None:
+    def away() -> None:
+        raise ConnectionError("hush: the password is x")
+
+    monkeypatch.setattr(f"web.health.{service}", away)
+    answer = pages.get("/readyz")
+    assert answer.status_code == 503 and "hush" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/rq/", "/metrics"])
+@pytest.mark.parametrize(
+    ("headers", "environ"),
+    [
+        ({}, FAR),
+        ({"X-Forwarded-For": "203.0.113.9"}, {}),
+        ({"X-Forwarded-For": "127.0.0.1"}, {}),
+        ({"Forwarded": "for=203.0.113.9"}, {}),
+        ({}, {"SERVER_PROTOCOL": "HTTP/1.0"}),
+        ({"Host": "rebound.example"}, {}),
+        ({}, {"REMOTE_ADDR": ""}),
+    ],
+)
+def test_without_a_password_only_this_machine_sees_what_operators_see(pages, path, headers, environ) -> None:
+    assert pages.get(path).status_code == 200
+    answer = pages.get(path, headers=headers, environ_overrides=environ)
+    assert answer.status_code == 403 and "OPERATOR_PASSWORD" in answer.text
+
+
+def test_a_site_that_the_world_sees_needs_the_password(open_pages: Ask) -> None:
+    assert open_pages(site_url="https://archive.example.org").get("/rq/").status_code == 403
+
+
+def test_with_a_password_the_dashboard_needs_it_even_here(open_pages: Ask) -> None:
+    client = open_pages(operator_password=PASSWORD, site_url="https://archive.example.org")
+    for path in ("/rq", "/rq/", "/rq/0/data/queues.json", "/rq/static/css/main.css"):
+        assert client.get(path).status_code == 401
+        assert client.get(path, headers=BAD).status_code == 401
+    assert client.get("/rq/", headers=GOOD, environ_overrides=FAR).status_code == 200
+    assert client.get("/metrics", headers=GOOD, environ_overrides=FAR).status_code == 200
+    assert client.get("/metrics", headers=BAD, environ_overrides=FAR).status_code == 401
+    assert open_pages(operator_password=PASSWORD).get("/metrics").status_code == 200
+
+
+def test_another_site_cannot_make_an_operators_browser_change_anything(pages: FlaskClient, redis_client: Redis) -> None:
+    put_import(queue("mail"), "test", ["new/1.x"], at_front=False)
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
+        assert pages.post("/rq/queue/mail/queued/empty", headers=headers).status_code == 403
+    assert pages.get("/rq/requeue/mail").status_code == 405
+    assert queue("mail").count == 1
+    same = {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"}
+    assert pages.post("/rq/queue/mail/queued/empty", headers=same).status_code == 200
+    assert queue("mail").count == 0
+
+
+def test_the_dashboard_shows_json_jobs_and_no_secret(pages: FlaskClient, redis_client: Redis) -> None:
+    job = put_import(queue("mail"), "nobody", ["new/1.x"], at_front=False)
+    assert pages.get("/rq/0/data/queues.json").json["queues"][0]["count"] == 1
+    [row] = pages.get("/rq/0/data/jobs/mail/queued/8/asc/1.json").json["jobs"]
+    assert row["id"] == job.id and row["description"] == "import_messages(nobody, 1 files)"
+    SimpleWorker([queue("mail")], connection=redis_client, serializer=JSONSerializer).work(burst=True)
+    facts = pages.get(f"/rq/0/data/job/{job.id}.json").json
+    assert facts["status"] == "failed" and "UnknownMaildir" in facts["exc_info"]
+    for view in (f"/rq/0/view/job/{job.id}", "/rq/0/view/workers", "/rq/0/view/jobs", "/rq/"):
+        answer = pages.get(view)
+        assert answer.status_code == 200 and "unix:" not in answer.text
+    assert pages.get("/rq/0/data/workers.json").status_code == 200
+
+
+def test_where_rq_would_unpickle_there_is_no_dashboard(open_pages: Ask, monkeypatch) -> None:
+    from rq.serializers import DefaultSerializer
+
+    monkeypatch.setattr("web.dashboard.resolve_serializer", lambda _: DefaultSerializer.__class__)
+    assert open_pages().get("/rq/").status_code == 503
+
+
+@pytest.fixture
+def token(database: PostgresqlDatabase) -> str:
+    for number in (1, 2):
+        who = Subscriber.insert(address=f"{number}@x.example", locale="en", timezone="UTC", digest="none")
+        owner = who.execute()
+        database.execute_sql(
+            "INSERT INTO subscription (subscriber, kind, target, label) VALUES (%s, 'word', 'coi', 'coi')", (owner,)
+        )
+    return sign(Stop(1, 1, 0), token_key(database, None))
+
+
+def owners() -> list[int]:
+    return [row.subscriber for row in Subscription.select().order_by(Subscription.id)]
+
+
+def test_one_click_unsubscribes_and_again_is_no_error(pages: FlaskClient, token: str) -> None:
+    where = f"/unsubscribe/{token}"
+    for _ in range(2):  # RFC 8058, 3.1, from anywhere, without cookies
+        answer = pages.post(where, data={"List-Unsubscribe": "One-Click"}, environ_overrides=FAR)
+        assert answer.status_code == 200 and owners() == [2]
+
+
+def test_a_scanner_that_follows_the_link_unsubscribes_nobody(pages: FlaskClient, token: str) -> None:
+    answer = pages.get(f"/unsubscribe/{token}")
+    assert answer.status_code == 200 and '<form method="post">' in answer.text and owners() == [1, 2]
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert token not in answer.text and "x.example" not in answer.text
+
+
+@pytest.mark.parametrize("change", [lambda t: t[:-1] + "!", lambda t: "2" + t[1:], lambda t: t.replace(".1.", ".2.", 1),
+                                    lambda t: "x"])  # fmt: skip
+def test_a_forged_link_is_refused(pages: FlaskClient, token: str, change) -> None:
+    for method in (pages.get, pages.post):
+        assert method(f"/unsubscribe/{change(token)}").status_code == 404
+    assert owners() == [1, 2]
+
+
+def test_an_error_is_a_page_without_a_trace_and_one_line_in_the_log(pages, monkeypatch, capsys, token) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("inside")
+
+    monkeypatch.setattr("web.unsubscribe.database", broken)
+    answer = pages.get(f"/unsubscribe/{token}")
+    assert answer.status_code == 500 and "inside" not in answer.text and "Traceback" not in answer.text
+    assert pages.get("/no/such/page").status_code == 404
+
+
+def test_every_page_says_what_browsers_may_do_with_it(pages: FlaskClient) -> None:
+    for path in ("/", "/livez", "/rq/", "/nothing", "/static/frame.css"):
+        headers = pages.get(path).headers
+        assert "default-src 'self'" in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "unsafe" not in pages.get("/").headers["Content-Security-Policy"]

@@ -1,0 +1,1 @@
+"""Web pages, downloads, metrics and health; read-only but for giving up a subscription."""

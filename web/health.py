@@ -1,0 +1,49 @@
+"""/livez: the process answers. /readyz: what it needs answers, too."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from flask import Blueprint, Response, jsonify
+
+from jobs.heartbeat import last_beat
+from jobs.resources import database, redis_connection
+
+logger = logging.getLogger(__name__)
+
+pages = Blueprint("health", __name__)
+
+
+@pages.get("/livez")
+def livez() -> Response:
+    """Say that this process lives."""
+    return Response("ok\n", content_type="text/plain; charset=utf-8")
+
+
+@pages.get("/readyz")
+def readyz() -> tuple[Response, int]:
+    """Say of PostgreSQL, Redis, watcher and scheduler whether they answer or beat: 200 if all do, else 503."""
+    found = {
+        "postgresql": _answers("postgresql", lambda: database().execute_sql("SELECT 1")),
+        "redis": _answers("redis", lambda: redis_connection().ping()),
+        "watcher": _answers("watcher", lambda: _beats("watcher")),
+        "scheduler": _answers("scheduler", lambda: _beats("scheduler")),
+    }
+    ready = all(found.values())
+    return jsonify({"ready": ready, **found}), 200 if ready else 503
+
+
+def _beats(name: str) -> None:
+    if last_beat(name) is None:
+        raise LookupError(name)
+
+
+def _answers(name: str, ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except Exception as error:
+        # The answer goes to anybody, so it says no more than that; the log has the kind of error.
+        logger.warning("readyz: %s does not answer: %s", name, type(error).__name__)
+        return False
+    return True
