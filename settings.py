@@ -71,7 +71,7 @@ class Settings(OperationSettings):
     gone_files: str = setting(
         "GONE_FILES", "keep", choice("keep", "remove"), "what becomes of a message whose last file disappeared"
     )
-    batch_size: int = setting("BATCH_SIZE", 250, count, "mails in one import job when many arrive at once")
+    batch_size: int = setting("BATCH_SIZE", 500, count, "mails in one import job when many arrive at once")
     mail_workers: int = setting("MAIL_WORKERS", 2, count, "worker processes of the `mail` queue")
     import_timeout: int = setting(
         "IMPORT_TIMEOUT", 120, count, "seconds after which an import job is stopped and split"

@@ -10,7 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+# The project's folder instead of the script's, in which modules may be named like the standard library's.
+sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import models  # noqa: E402
 from bench.corpus import fresh_mails  # noqa: E402

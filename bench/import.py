@@ -10,17 +10,18 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+# The project's folder instead of the script's, in which modules may be named like the standard library's.
+sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import models  # noqa: E402
 from bench.corpus import link_maildir, mail_files, read_mails, subject_word, unpacked, unread_mails  # noqa: E402
 from bench.machine import debian_versions, machine_facts  # noqa: E402
-from bench.peers import PACKAGES, import_peers, rename_peers, rescan_peers  # noqa: E402
+from bench.peers import IMPORT_BARS, PACKAGES, import_peers, rename_peers, rescan_peers  # noqa: E402
 from bench.service import Service, service  # noqa: E402
 from bench.timing import Result, only_benchmark, report, take_turns  # noqa: E402
 from jobs.ledger import difference  # noqa: E402
+from settings import load  # noqa: E402
 
-BARS = {"notmuch": 7, "mu": 2.5, "public-inbox": 20, "stdlib+sqlite": 4, "hyperkitty": 50}
 LIMITS = {"rescan": {"mrilu": 0.3}, "renames": {"mrilu": 0.5}}
 FOUND = "SELECT count(*) FROM message WHERE search @@ websearch_to_tsquery('mrilu', %s)"
 
@@ -111,7 +112,7 @@ def race_import(maildir: Path, work: Path, rounds: int, only: str | None) -> boo
     peers = [peer for peer in import_peers() if only in (None, peer.name)]
     results = take_turns([FirstImport(), *peers], maildir, work / "import", rounds)
     print("\nfirst import")
-    return report(results, machine_facts(debian_versions(PACKAGES)), "mrilu", BARS)
+    return report(results, machine_facts(debian_versions(PACKAGES)), "mrilu", IMPORT_BARS)
 
 
 def race_changes(maildir: Path, work: Path, rounds: int, only: str | None) -> bool:
@@ -146,8 +147,9 @@ def kill_in_mid_import(maildir: Path, work: Path) -> bool:
         running.wait_for_files(total)
         ran = "SELECT coalesce(sum((counts->>'imported')::int + coalesce((counts->>'copies')::int, 0)), 0) FROM job_run"
         again = running.value(ran) - total
-    print(f"\nkill -9 in mid-import: {kept} of {total} kept, {again} stored again (bar: one batch, 250)")
-    return again <= 250
+    batch = load({}).batch_size
+    print(f"\nkill -9 in mid-import: {kept} of {total} kept, {again} stored again (bar: one batch, {batch})")
+    return again <= batch
 
 
 def main() -> None:

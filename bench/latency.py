@@ -12,7 +12,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+# The project's folder instead of the script's, in which modules may be named like the standard library's.
+sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from bench.corpus import fresh_mails, link_maildir, mail_files, publish, stage, unpacked  # noqa: E402
 from bench.machine import debian_versions, machine_facts  # noqa: E402

@@ -64,6 +64,27 @@ class PublicInbox:
         return own_environment(work, PI_CONFIG=work / "config", PERL_INLINE_DIRECTORY=inline)
 
 
+class PublicInboxEachList(PublicInbox):
+    """One inbox for each list, the way lists are archived with it: each has its own address, epoch and index."""
+
+    name = "public-inbox/list"
+
+    def create(self, maildir: Path, work: Path) -> None:
+        for folder in mail_folders(maildir):
+            name = folder.name.strip(".") or "inbox"
+            watch = ["-c", f"watch=maildir:{folder}"]
+            place = [str(work / "inboxes" / name), f"http://example.org/{name}", f"{name}@example.org"]
+            command = ["public-inbox-init", "-V2", "-L", "full", *watch, name, *place]
+            run_command(command, self._environment(work))
+
+    def find(self, word: str, maildir: Path, work: Path) -> Found:
+        found = [
+            run_command(["perl", "-e", QUERY, inbox, word], self._environment(work)).split()
+            for inbox in sorted((work / "inboxes").iterdir())
+        ]
+        return Found(sum(int(mails) for mails, _ in found), sum(int(hits) for _, hits in found))
+
+
 def last_busy(process: subprocess.Popen[bytes]) -> float:
     """Wait until the process and its children have used no processor time for a while; when that began."""
     begin = changed = time.perf_counter()
