@@ -56,7 +56,9 @@ def migrated(cluster: Cluster) -> str:
 @pytest.fixture
 def service_settings(migrated: str, valkey: Server, tmp_path: Path) -> Iterator[Settings]:
     """Settings of a service on the session's servers, which this process uses from now on."""
-    chosen = replace(load({}), database_url=migrated, redis_url=valkey.url, data_dir=tmp_path / "data")
+    # Jobs run in this process here, and the bound on a worker's memory would stay with it for good.
+    unbounded = {"worker_memory": 1 << 46}
+    chosen = replace(load({}), database_url=migrated, redis_url=valkey.url, data_dir=tmp_path / "data", **unbounded)
     resources.use(chosen)
     yield chosen
     resources.forget()
