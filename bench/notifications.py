@@ -189,14 +189,14 @@ def match(settings: Settings, maildir: Path, paths: Sequence[str]) -> Bar:
 
 def kill(settings: Settings, work: Path) -> Bar:
     """Kill the sender at random moments; then let one finish."""
-    rng, number = random.Random(9), 6_000
+    rng, number = random.Random(9), 12_000
     fill_outbox(number)
     notes = work / "kill"
     hit = 0
     with mailbox(notes, settings) as chosen:
         resources.forget()
         for turn in range(KILLS):
-            hit += _killed_sender(chosen, rng.uniform(0.0, 0.15))
+            hit += _killed_sender(chosen, rng.uniform(0.0, 0.3))
             if turn % 50 == 49:
                 progress(f"kill: {turn + 1} rounds, {accepted(notes).total()} mails accepted")
         _finish(chosen)

@@ -36,19 +36,22 @@ WITH batch AS MATERIALIZED (
 ), followed AS MATERIALIZED (
     SELECT f.thread, s.id, s.subscriber FROM (SELECT DISTINCT thread FROM threads) AS t
       JOIN thread_link AS f USING (thread) JOIN subscription AS s ON s.kind = 'thread' AND s.node = f.node
-), found AS (
+), found AS MATERIALIZED (
     SELECT b.id AS message, b.author, s.id, s.subscriber, 'query' AS kind
       FROM candidates AS c JOIN batch AS b USING (id) JOIN subscription AS s ON s.id = c.subscription
      WHERE b.search @@ s.search
     UNION ALL
     SELECT b.id, b.author, f.id, f.subscriber, 'thread'
       FROM threads AS t JOIN followed AS f USING (thread) JOIN batch AS b ON b.id = t.id
+), readers AS MATERIALIZED (
+    SELECT r.id, lower(r.address) AS address, r.digest <> 'none' AS digest, {DUE} AS due FROM subscriber AS r
+     WHERE r.suppressed_at IS NULL AND r.id IN (SELECT subscriber FROM found)
 )
 INSERT INTO notification (subscriber, subscription, kind, subject, digest, next_attempt_at, created_at)
 SELECT DISTINCT ON (f.subscriber, f.message)
-       f.subscriber, f.id, f.kind, f.message, r.digest <> 'none', {DUE}, %(now)s
-  FROM found AS f JOIN subscriber AS r ON r.id = f.subscriber
- WHERE r.suppressed_at IS NULL AND lower(r.address) IS DISTINCT FROM f.author
+       f.subscriber, f.id, f.kind, f.message, r.digest, r.due, %(now)s
+  FROM found AS f JOIN readers AS r ON r.id = f.subscriber
+ WHERE r.address IS DISTINCT FROM f.author
  ORDER BY f.subscriber, f.message, f.kind DESC, f.id
 ON CONFLICT (subscriber, subject, (kind = 'word')) DO NOTHING
 """  # noqa: S608 - DUE is ours

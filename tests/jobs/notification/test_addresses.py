@@ -56,4 +56,5 @@ def test_a_cut_line_keeps_letters_whole():
 
 
 def test_only_ids_that_are_fit_for_a_header_are_taken():
-    assert bracketed_ids(["a@b", "a@b", "no-at", "a b@c", "<a@b", "x\r\nBcc: y@z", "é@b", "a@" + "b" * 200]) == ["<a@b>"]
+    ids = ["a@b", "a@b", "no-at", "a b@c", "<a@b", "x\r\nBcc: y@z", "é@b", "a@" + "b" * 200]
+    assert bracketed_ids(ids) == ["<a@b>"]
