@@ -50,7 +50,7 @@ def list_attachments(message: EmailMessage) -> str:
     for part in message.walk():
         if part.is_multipart() or part.get_content_maintype() == "text" and not part.get_filename():
             continue
-        content = bytes(part.get_payload(decode=True) or b"")  # type: ignore[arg-type]
+        content = bytes(part.get_payload(decode=True) or b"")
         digest = hashlib.sha256(content).hexdigest()
         found.append([clean(part.get_filename() or ""), part.get_content_type(), len(content), digest])
     return json.dumps(found)

@@ -32,6 +32,12 @@ def pytest_configure() -> None:
             del os.environ[variable]
 
 
+@pytest.fixture(autouse=True)
+def unbounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run in this process here, and the bound on a worker's memory would stay with it for good."""
+    monkeypatch.setattr("jobs.import_messages.limit_memory", lambda address_space: None)
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A throw-away PostgreSQL for the session; what it holds is not worth an fsync."""
@@ -56,9 +62,7 @@ def migrated(cluster: Cluster) -> str:
 @pytest.fixture
 def service_settings(migrated: str, valkey: Server, tmp_path: Path) -> Iterator[Settings]:
     """Settings of a service on the session's servers, which this process uses from now on."""
-    # Jobs run in this process here, and the bound on a worker's memory would stay with it for good.
-    unbounded = {"worker_memory": 1 << 46}
-    chosen = replace(load({}), database_url=migrated, redis_url=valkey.url, data_dir=tmp_path / "data", **unbounded)
+    chosen = replace(load({}), database_url=migrated, redis_url=valkey.url, data_dir=tmp_path / "data")
     resources.use(chosen)
     yield chosen
     resources.forget()
