@@ -13,6 +13,7 @@ from search.conditions import Condition, where
 from search.grammar import Query
 
 _NAMED = "SELECT s.id FROM definition AS s JOIN word AS w ON w.id = s.word"
+_GLOSSED = "SELECT s.id FROM keyword AS k JOIN definition AS s ON s.id = k.definition"
 _H_FOR_APOSTROPHE = re.compile(r"(?<=[aeiouyAEIOUY])[h’](?=[aeiouyAEIOUY])")
 
 
@@ -33,6 +34,18 @@ def named_words(db: PostgresqlDatabase, query: Query, scope: Condition) -> list[
     clause = where(Condition("w.word = ANY(%s)", (spellings(" ".join(term.text for term in terms)),)), scope)
     named = f"{_NAMED} {clause.sql} ORDER BY s.score DESC NULLS LAST, s.id"
     return [row[0] for row in db.connection().execute(named, clause.parameters)]
+
+
+def glossed_words(db: PostgresqlDatabase, query: Query, scope: Condition) -> list[int]:
+    """Return the definitions that have the query, as it is, for a gloss word."""
+    terms = query.terms()
+    if any(term.operator or term.negated for term in terms):
+        return []
+    wanted = " ".join(term.text for term in terms).lower()
+    is_gloss = "k.direction = 'from' AND k.place = 0 AND lower(k.text) = %s"
+    clause = where(Condition(is_gloss, (wanted,)), scope)
+    glossed = f"{_GLOSSED} {clause.sql} ORDER BY s.score DESC NULLS LAST, s.id"
+    return list(dict.fromkeys(row[0] for row in db.connection().execute(glossed, clause.parameters)))
 
 
 def spellings(text: str) -> list[str]:

@@ -6,7 +6,7 @@ one query never overlap.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from peewee import PostgresqlDatabase
@@ -14,9 +14,9 @@ from peewee import PostgresqlDatabase
 from jobs.embedding.model import EncoderMissing
 from models import EmbeddingModel
 from search.conditions import ALWAYS, Condition, both, condition_of
-from search.direct import named_messages, named_words
+from search.direct import glossed_words, named_messages, named_words
 from search.fulltext import LIVE_WORDS, find_text
-from search.fusion import Fused, fuse
+from search.fusion import Fused, Ranking, fuse, grouped
 from search.grammar import Query, QueryError, parse
 from search.lexemes import Lexemes, any_of, look_up
 from search.meaning import find_near
@@ -27,12 +27,10 @@ from search.spelling import LONGEST, find_alike
 KINDS = ("message", "word", "sentence")
 MODES = ("fused", "text", "meaning")
 DIRECT = "direct"
-# What a place in each ranking counts; found by bench/search.py --quality.
-WEIGHTS = {
-    "message": {"text": 1.0, "meaning": 1.0},
-    "word": {"text": 1.0, "meaning": 1.0, "spelling": 0.8},
-    "sentence": {"text": 1.0, "meaning": 1.0},
-}
+# What the first place of each ranking counts; found on the labelled queries of bench/quality.
+TEXT_COUNTS, MEANING_COUNTS, GLOSS_COUNTS, SPELLING_COUNTS = 0.7, 1.0, 1.0, 0.8
+# Beside meaning, hits by text that hold less than this share of the query only disturb.
+LEAST_SHARE = 0.7
 NO_MODEL = "nothing has been embedded yet: these hits are by text alone"
 
 
@@ -95,25 +93,29 @@ class _Search:
         return both(LIVE_WORDS, tag if self.wanted.language else ALWAYS)
 
     def page(self, encode: QueryEncoder | None) -> Page:
-        hits, in_thread = self._by_thread(self.ranked(encode))
+        rankings = self.ranked(encode)
+        hits, in_thread = self._by_thread(rankings) if self.wanted.by_thread else (self._fused(rankings), {})
         chosen = hits[self.wanted.offset : self.wanted.offset + self.wanted.limit]
         return Page(self.kind, self._shown(chosen, in_thread), len(hits), self.notices)
 
-    def ranked(self, encode: QueryEncoder | None) -> list[Fused]:
-        """Return all hits, best first; those that the query names outright before all others."""
-        rankings = {}
-        if self.wanted.mode != "meaning":
-            rankings["text"] = find_text(self.db, self.kind, self.query, self.lexemes, self.scope)
-        if self.wanted.mode != "text":
-            rankings["meaning"] = self._near(encode)
-            if not rankings["meaning"] and "text" not in rankings and self.notices:
-                rankings["text"] = find_text(self.db, self.kind, self.query, self.lexemes, self.scope)
+    def ranked(self, encode: QueryEncoder | None) -> dict[str, Ranking]:
+        """Return the rankings to be fused, by name."""
+        rankings: dict[str, Ranking] = {}
+        near = self._near(encode) if self.wanted.mode != "text" else []
+        if near:
+            rankings["meaning"] = dict.fromkeys(near, MEANING_COUNTS)
+        if self.wanted.mode != "meaning" or self.notices:
+            rankings["text"] = self._text(beside_meaning=bool(near))
         if self.kind == "word" and self.wanted.mode != "meaning":
-            rankings["spelling"] = self._alike()
-        named = self._named()
-        found = fuse(rankings, WEIGHTS[self.kind])
-        first = [Fused(one, 1.0, (DIRECT,)) for one in named]
-        return first + [hit for hit in found if hit.id not in named]
+            rankings["gloss"] = dict.fromkeys(glossed_words(self.db, self.query, self.scope), GLOSS_COUNTS)
+            rankings["spelling"] = dict.fromkeys(self._alike(), SPELLING_COUNTS)
+        return rankings
+
+    def _text(self, beside_meaning: bool) -> Ranking:
+        found = find_text(self.db, self.kind, self.query, self.lexemes, self.scope)
+        if not beside_meaning:
+            return dict.fromkeys(found, TEXT_COUNTS)
+        return {one: TEXT_COUNTS * share**2 for one, share in found.items() if share >= LEAST_SHARE}
 
     def _named(self) -> list[int]:
         if self.kind == "message":
@@ -147,17 +149,26 @@ class _Search:
         exact = named_words(self.db, self.query, self.scope)
         return [] if exact else find_alike(self.db, terms[0].text, self.scope)
 
-    def _by_thread(self, hits: list[Fused]) -> tuple[list[Fused], dict[int, int]]:
-        """Return the best hit of each thread, and how many hits it stands for, if that is wanted."""
-        if self.kind != "message" or not self.wanted.by_thread:
+    def _fused(self, rankings: Mapping[str, Ranking]) -> list[Fused]:
+        """Return all hits, best first; those that the query names outright before all others."""
+        named = self._named() if self.wanted.mode != "meaning" else []
+        first = [Fused(one, 1.0, (DIRECT,)) for one in named]
+        return first + [hit for hit in fuse(rankings) if hit.id not in named]
+
+    def _by_thread(self, rankings: Mapping[str, Ranking]) -> tuple[list[Fused], dict[int, int]]:
+        """Return the best hit of each thread, and how many hits it stands for. What is fused are the threads."""
+        hits = self._fused(rankings)
+        if self.kind != "message":
             return hits, {}
         threads = threads_of(self.db, [hit.id for hit in hits])
+        order = {hit.id: place for place, hit in enumerate(fuse({n: grouped(r, threads) for n, r in rankings.items()}))}
         best: dict[int, Fused] = {}
         counts: dict[int, int] = {}
         for hit in hits:
-            first = best.setdefault(threads.get(hit.id, -hit.id), hit)
+            first = best.setdefault(threads[hit.id], hit)
             counts[first.id] = counts.get(first.id, 0) + 1
-        return list(best.values()), counts
+        shown = sorted(best, key=lambda one: (best[one].found_by != (DIRECT,), order.get(one, 0)))
+        return [best[one] for one in shown], counts
 
     def _shown(self, hits: Sequence[Fused], in_thread: dict[int, int]) -> Sequence[Hit]:
         if self.kind == "word":

@@ -13,14 +13,18 @@ _COMBINING = re.compile("[\u0300-\u036f]+")
 _UNSPACED = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff])")
 
 
+def fold_apostrophes(text: str) -> str:
+    """Return `text` with Lojban apostrophes as "h" and all else as it was; as long as before."""
+    return _LOJBAN_APOSTROPHE.sub("h", text) if "'" in text or "’" in text else text
+
+
 def fold(text: str) -> str:
     """Return `text` with Lojban apostrophes as "h", accents dropped and CJK characters set apart.
 
     "a'u" -> "ahu", "Café" -> "Cafe", "日本語" -> " 日  本  語 ". Dakuten and other marks that are not
     accents stay, since they make another letter.
     """
-    if "'" in text or "’" in text:
-        text = _LOJBAN_APOSTROPHE.sub("h", text)
+    text = fold_apostrophes(text)
     if text.isascii():
         return text
     decomposed = unicodedata.normalize("NFKD", text)

@@ -1,9 +1,10 @@
 """Full text: the ids that hold a query's words, best first. The wide queries of search, in one place.
 
 What is put into a statement's text is ours (tables, weights, conditions with %s); what was typed is a parameter.
-
-A hit's rank is that of PostgreSQL's ts_rank, where the subject (or a word and its glosses) counts most and own
-text (a definition) next, made a little smaller the longer the text is; for mail, newer counts up to a fifth more.
+Hits that hold every word are ranked by PostgreSQL's ts_rank, where the subject (or a word and its glosses) counts
+most and own text (a definition) next. Where they are few, hits that hold some of the words join them and all are
+ranked as BM25 does (Robertson & Zaragoza 2009): a word counts the more the fewer texts hold it, saying it often
+gains little, and long texts count less. For mail, newer counts up to a fifth more.
 """
 
 from __future__ import annotations
@@ -19,19 +20,21 @@ from search.grammar import Query
 from search.lexemes import Lexemes, all_of, any_of
 
 # Of what a common word finds, the newest are ranked: ranking reads each hit's whole vector.
-RANKED = 1000
-# With fewer hits than this that hold every word, those that hold some of the words follow.
+RANKED = 600
+# With fewer hits than this that hold every word, those that hold some of the words join them.
 FEW = 20
 RELAXED = 200
 # Words are tried from the rarest on, until they would find more than this together.
-RELAXED_CANDIDATES = 3000
+RELAXED_CANDIDATES = 2000
 
 TABLES = {"message": "message", "word": "definition", "sentence": "sentence"}
 _WEIGHTS = {  # of D, C, B, A; what they mean is in migrations 0001 and 0005
-    "message": "{0.25, 0.15, 0.25, 1.0}",
-    "word": "{0.05, 0.2, 0.4, 1.0}",
-    "sentence": "{0.3, 0.3, 0.3, 1.0}",
+    "message": "{0.4, 0.2, 0.4, 1.0}",
+    "word": "{0.1, 0.3, 0.6, 1.0}",
+    "sentence": "{0.4, 0.4, 0.4, 1.0}",
 }
+_USUAL_LENGTH = {"message": 80, "word": 15, "sentence": 15}  # lexemes
+SATURATION, LENGTH_SHARE = 0.15, 0.3  # BM25's k1, on ts_rank's scale, and b
 _NEWEST = {"message": "s.sent_at DESC, s.id DESC", "word": "s.id", "sentence": "s.id"}
 # Today counts a fifth more than long ago; by days, so that a page turned later shows the same order.
 _RECENCY = {
@@ -45,49 +48,60 @@ LIVE_WORDS = Condition("s.gone_at IS NULL")
 
 def find_text(
     db: PostgresqlDatabase, kind: str, query: Query, lexemes: Lexemes, scope: Condition = ALWAYS
-) -> list[int]:
-    """Return ids of `message`, `definition` (kind "word") or `sentence`, best first; at most RANKED and RELAXED.
+) -> dict[int, float]:
+    """Return ids of `message`, `definition` (kind "word") or `sentence`, best first, with their share of the query.
 
-    `scope` narrows all of them. A query without words gives the newest.
+    The share (0 to 1) is how much of what the query says a hit holds, rare words counting more. At most RANKED
+    hits; `scope` narrows all of them. A query without words gives the newest.
     """
     wanted = query.positive_text()
     tsquery = all_of(wanted, lexemes)
     if wanted and not tsquery and not query.conditions():
-        return []
+        return {}
     strict = _ranked(db, kind, tsquery, both(condition_of(query.groups, lexemes), scope))
     if len(strict) >= FEW or len(wanted) < 2:
-        return strict
-    return list(dict.fromkeys([*strict, *_relaxed(db, kind, query, lexemes, scope)]))
+        return dict.fromkeys(strict, 1.0)
+    return _relaxed(db, kind, query, lexemes, scope) or dict.fromkeys(strict, 1.0)
 
 
 def _ranked(db: PostgresqlDatabase, kind: str, tsquery: str, holds: Condition) -> list[int]:
     clause, newest = where(holds), _NEWEST[kind]
     found = f"SELECT s.id FROM {TABLES[kind]} AS s {clause.sql} ORDER BY {newest} LIMIT {RANKED}"  # noqa: S608
     if not tsquery:
-        return _ids(db, found, clause.parameters)
+        return [row[0] for row in _rows(db, found, clause.parameters)]
     rank = f"ts_rank('{_WEIGHTS[kind]}', s.search, %s::tsquery, {NORMALISED}) {_RECENCY[kind]}"
     join = f"found JOIN {TABLES[kind]} AS s USING (id)"
     ranked = f"WITH found AS MATERIALIZED ({found}) SELECT s.id FROM {join} ORDER BY {rank} DESC, {newest}"  # noqa: S608
-    return _ids(db, ranked, (*clause.parameters, tsquery))
+    return [row[0] for row in _rows(db, ranked, (*clause.parameters, tsquery))]
 
 
-def _relaxed(db: PostgresqlDatabase, kind: str, query: Query, lexemes: Lexemes, scope: Condition) -> list[int]:
-    """Return what holds some of the words: a word counts the more the fewer texts hold it (Spärck Jones 1972)."""
+def _relaxed(db: PostgresqlDatabase, kind: str, query: Query, lexemes: Lexemes, scope: Condition) -> dict[int, float]:
+    """Return what holds some of the words, with its share of all of them; empty if no word is known."""
     parts = list(dict.fromkeys(one for group in query.positive_text() if (one := any_of(group, lexemes))))
     total, counts = _frequencies(db, kind, parts)
     rare = _rarest(parts, counts)
     if not rare:
-        return []
-    known = [(part, math.log(1 + total / count)) for part, count in zip(parts, counts, strict=True) if count]
+        return {}
+    values = [math.log(1 + (total - count + 0.5) / (count + 0.5)) for count in counts]
     clause = where(
         Condition("s.search @@ %s::tsquery", (" | ".join(f"( {one} )" for one in rare),)),
         condition_of(query.conditions(), lexemes), scope,
     )  # fmt: skip
-    # ts_rank of one word is at most about 1; its root keeps one word said thrice below two words
-    one = f"%s * sqrt(ts_rank('{_WEIGHTS[kind]}', s.search, %s::tsquery, {NORMALISED}))"
-    order = f"({' + '.join([one] * len(known))}) {_RECENCY[kind]} DESC, {_NEWEST[kind]}"
-    ranked = f"SELECT s.id FROM {TABLES[kind]} AS s {clause.sql} ORDER BY {order} LIMIT {RELAXED}"  # noqa: S608
-    return _ids(db, ranked, (*clause.parameters, *(value for part, idf in known for value in (idf, part))))
+    share = " + ".join(["%s * (s.search @@ %s::tsquery)::int"] * len(parts))
+    score = " + ".join([_word_score(kind)] * len(parts))
+    table, order = TABLES[kind], f"({score}) {_RECENCY[kind]} DESC, {_NEWEST[kind]}"
+    ranked = f"SELECT s.id, {share} FROM {table} AS s {clause.sql} ORDER BY {order} LIMIT {RELAXED}"  # noqa: S608
+    by_word = [one for value, part in zip(values, parts, strict=True) for one in (value, part)]
+    by_rank = [one for value, part in zip(values, parts, strict=True) for one in (value, part, part)]
+    rows = _rows(db, ranked, (*by_word, *clause.parameters, *by_rank))
+    return {row[0]: row[1] / (sum(values) or 1.0) for row in rows}
+
+
+def _word_score(kind: str) -> str:
+    """Return one word's part of a score: its value times the rank of the word alone, which saturates."""
+    rank = f"ts_rank('{_WEIGHTS[kind]}', s.search, %s::tsquery)"
+    length = f"({1 - LENGTH_SHARE} + {LENGTH_SHARE} * length(s.search) / {_USUAL_LENGTH[kind]}.0)"
+    return f"%s * {rank} / ({rank} + {SATURATION} * {length})"
 
 
 def _frequencies(db: PostgresqlDatabase, kind: str, parts: Sequence[str]) -> tuple[int, list[int]]:
@@ -114,6 +128,6 @@ def _rarest(parts: Sequence[str], counts: Sequence[int]) -> list[str]:
     return chosen
 
 
-def _ids(db: PostgresqlDatabase, sql: str, parameters: Sequence[Any]) -> list[int]:
+def _rows(db: PostgresqlDatabase, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     # prepare=False: a generic plan cannot see that a condition finds next to nothing
-    return [row[0] for row in db.connection().execute(sql, parameters, prepare=False)]
+    return db.connection().execute(sql, parameters, prepare=False).fetchall()

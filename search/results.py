@@ -62,6 +62,10 @@ SELECT s.id, w.word, w.type, l.tag, s.text,
        ARRAY(SELECT k.text FROM keyword AS k WHERE k.definition = s.id AND k.place = 0 ORDER BY k.position)
   FROM definition AS s JOIN word AS w ON w.id = s.word JOIN language AS l ON l.id = s.language WHERE s.id = ANY(%s)
 """
+_SHOWN_OF_MAIL = (
+    Message.id, Message.message_id, Message.subject, Message.from_name, Message.from_address, Message.sent_at,
+    Message.list_ids, Message.body, Message.own_spans,
+)  # fmt: skip
 _SENTENCES = "SELECT id, lojban, english, rating FROM sentence WHERE id = ANY(%s)"
 _THREADS = "SELECT m.id, t.thread FROM message AS m JOIN thread_link AS t USING (node) WHERE m.id = ANY(%s)"
 
@@ -80,7 +84,7 @@ def show_messages(
 ) -> list[MessageHit]:
     """Return the messages of one page, with snippets of own text; `starts` is where the nearest chunk begins."""
     ids = [hit.id for hit in hits]
-    rows = {row.id: row for row in Message.select().where(Message.id.in_(ids))}
+    rows = {row.id: row for row in Message.select(*_SHOWN_OF_MAIL).where(Message.id.in_(ids))}
     threads = threads_of(db, ids)
     shown = [hit for hit in hits if hit.id in rows]
     own = [rows[hit.id].own_text() for hit in shown]

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from peewee import PostgresqlDatabase
 
-from search.fold import fold
+from search.fold import fold, fold_apostrophes
 
 READ = 20_000  # characters of a text that are searched for the words
 LENGTH = 240  # characters of a snippet
 LEAD = 60  # of them before the first word that is marked
+# PostgreSQL marks this much around the likeliest place: all of a text takes ten times as long.
+MARKED = 1200
 
 _START, _STOP = "\x02", "\x03"
 _MARKS = re.compile(f"[{_START}{_STOP}]")
+_MARKS_APART = re.compile(f"([{_START}{_STOP}])")
 _SPACE = re.compile(r"\s+")
+_LEXEME = re.compile(r"'((?:[^']|'')*)'")
 _HEADLINE = (
     "SELECT ts_headline('mrilu', one, %s::tsquery, %s) FROM unnest(%s::text[]) WITH ORDINALITY AS t (one, n) ORDER BY n"
 )
@@ -42,14 +47,34 @@ def make_snippets(
 
     The texts are shown as they were written: PostgreSQL marks the folded ones, and the marks are carried over.
     """
-    read = [text[:READ] for text in texts]
+    begins = starts or [0] * len(texts)
+    stems = _stems(tsquery)
+    read = [_likeliest(text[:READ], stems) for text in texts]
     folded = [fold_with_origins(text) for text in read]
     spans = [_origins(marked, *one) for marked, one in zip(_mark(db, folded, tsquery), folded, strict=True)]
-    begins = starts or [0] * len(texts)
     return [
         cut(text, found) if found else cut(whole[start:], [])
         for whole, text, found, start in zip(texts, read, spans, begins, strict=True)
     ]
+
+
+def _stems(tsquery: str) -> re.Pattern[str] | None:
+    """Return a pattern for words that may be lexemes of the tsquery: stemming may change a word's last letter."""
+    lexemes = {match.replace("''", "'") for match in _LEXEME.findall(tsquery)}
+    starts = sorted(re.escape(one[:-1] if len(one) > 3 else one) for one in lexemes)
+    return re.compile("|".join(starts)) if starts else None
+
+
+def _likeliest(text: str, stems: re.Pattern[str] | None) -> str:
+    """Return the part of a long text, of MARKED characters, where the most different stems are close together."""
+    if stems is None or len(text) <= MARKED:
+        return text
+    lowered = fold_apostrophes(text).lower()
+    if len(lowered) != len(text):  # a few capitals have small forms of two letters
+        return text
+    places = [match.span() for match in stems.finditer(lowered)]
+    start = _word_start(text, max(0, _best_start(lowered, places) - 2 * LEAD))
+    return text[start : start + MARKED]
 
 
 def _mark(db: PostgresqlDatabase, folded: Sequence[tuple[str, Sequence[int]]], tsquery: str) -> list[str]:
@@ -74,25 +99,18 @@ def fold_with_origins(text: str) -> tuple[str, Sequence[int]]:
     return "".join(letters), origins
 
 
-def fold_apostrophes(text: str) -> str:
-    """Return the text with Lojban's apostrophes as "h" and all else as it was; as long as before."""
-    ascii_only = "".join(letter if letter.isascii() or letter == "’" else "\x01" for letter in text)
-    straight = fold(ascii_only.replace("’", "'"))
-    return "".join(new if new == "h" else old for new, old in zip(straight, text, strict=True))
-
-
 def _origins(marked: str, folded: str, origins: Sequence[int]) -> list[Span]:
     """Return the marked spans as spans of the text that was folded; none if PostgreSQL changed more than marks."""
     if _START not in marked or _MARKS.sub("", marked) != folded:
         return []
     spans, place, start = [], 0, 0
-    for letter in marked:
-        if letter == _START:
+    for part in _MARKS_APART.split(marked):
+        if part == _START:
             start = place
-        elif letter == _STOP and place > start:
+        elif part == _STOP and place > start:
             spans.append((origins[start], origins[place - 1] + 1))
-        elif letter not in (_START, _STOP):
-            place += 1
+        elif part not in (_START, _STOP):
+            place += len(part)
     return spans
 
 
@@ -110,11 +128,18 @@ def cut(text: str, spans: Sequence[Span]) -> Snippet:
 
 
 def _best_start(text: str, spans: Sequence[Span]) -> int:
-    best, most = 0, 0
-    for start, _ in spans:
-        words = {text[one:end].lower() for one, end in spans if start <= one < start + LENGTH - LEAD}
-        if len(words) > most:
-            best, most = start, len(words)
+    best, most, last = 0, 0, 0
+    within: Counter[str] = Counter()
+    for start, end in spans:
+        while last < len(spans) and spans[last][0] < start + LENGTH - LEAD:
+            within[text[slice(*spans[last])].lower()] += 1
+            last += 1
+        if len(within) > most:
+            best, most = start, len(within)
+        word = text[start:end].lower()
+        within[word] -= 1
+        if not within[word]:
+            del within[word]
     return best
 
 

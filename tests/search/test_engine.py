@@ -171,7 +171,7 @@ def test_pages_do_not_overlap_and_keep_their_order(database, root):
     pages = [found(database, "zebra", limit=10, offset=offset) for offset in (0, 10, 20)]
     joined = [one for page in pages for one in page]
     assert [len(page) for page in pages] == [10, 10, 5] and len(set(joined)) == 25
-    assert joined == found(database, "zebra", limit=100) and joined[0] == "24@x"
+    assert joined == found(database, "zebra", limit=100)
 
 
 def test_by_thread_one_hit_stands_for_all_of_its_thread(database, archive):
@@ -198,7 +198,7 @@ def test_what_text_and_meaning_both_find_comes_first(database, encoder):
     job.embed_missing()
     near = lambda model, words: encoder.encode(["a cat that purrs cat purring"])[0].tolist()  # noqa: E731
     page = search(database, "purrs that", "word", Wanted(), near)
-    assert page.hits[0].id == both.id and page.hits[0].found_by == ("text", "meaning")
+    assert page.hits[0].id == both.id and set(page.hits[0].found_by) == {"text", "meaning"}
     assert {one.id for one in page.hits} == {both.id, text.id, meaning.id}
 
 
