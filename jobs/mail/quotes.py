@@ -2,27 +2,33 @@
 
 import re
 
+from jobs.mail.digests import DIGEST_RULE, split_digest
+from jobs.mail.sessions import holds_prose_quote, is_code, is_output
+
 Span = tuple[int, int]
 
 _ORIGINAL = (
-    r"[ \t]{0,3}[-_=*]{2,}[ \t]{0,3}(?:original (?:message|e-?mail|appointment)|urspr(?:ü|ue)ngliche (?:nachricht|mail)"
-    r"|original-nachricht|weitergeleitete nachricht|forwarded message|forwarded by|begin forwarded|reply message"
+    r"[ \t]{0,3}[-_=*]{2,}[ \t]{0,3}(?:original (?:message|e-?mail|appointment)"
+    r"|urspr(?:ü|ue|\?)ngliche (?:nachricht|mail)"
+    r"|original-nachricht|weitergeleitete nachricht|forwarded message|forwarded by|reply message"
+    r"|(?:start of|begin) (?:forwarded|included)"
     r"|message d'origine|message original|message transf[ée]r[ée]|mensaje original|mensaje reenviado|mensagem original"
     r"|mensagem encaminhada|messaggio originale|messaggio inoltrato|oorspronkelijk bericht|doorgestuurd bericht"
     r"|originalmeddelande|oprindelig meddelelse|opprinnelig melding|alkuperäinen viesti|oryginalna wiadomo[śs][ćc]"
     r"|wiadomo[śs][ćc] oryginalna|исходное сообщение|пересылаемое сообщение|original message follows|původní zpráva"
     r"|eredeti üzenet|orijinal mesaj|原始邮件|原始郵件|元のメッセージ|original[ \t]*[-_=])")
-_BEGIN_FORWARD = (r"(?:begin forwarded message|anfang der weitergeleiteten nachricht|début du message réexpédié"
-                  r"|inicio del mensaje reenviado|inizio messaggio inoltrato)[ \t]?:")
-_OUTLOOK_FROM = (r"(?=[^\n:：]{2,14}[:：])[ \t]?\*?(?:from|von|de|da|van|från|fra|lähettäjä|od|от|kimden|发件人"
+_BEGIN_FORWARD = (r"(?=[abdi])(?:begin forwarded message|anfang der weitergeleiteten nachricht"
+                  r"|début du message réexpédié|inicio del mensaje reenviado|inizio messaggio inoltrato)[ \t]?:")
+_OUTLOOK_FROM = (r"(?=[ \t]?\*?[fvdlokо发寄差보])(?=[^\n:：]{2,14}[:：])[ \t]?\*?"
+                 r"(?:from|von|de|da|van|från|fra|lähettäjä|od|от|kimden|发件人"
                  r"|寄件者|差出人|보낸 사람)[ \t]?\*?[ \t]?[:：]")
 _OUTLOOK_SENT = re.compile(r"[ \t]*\*?(?:sent|date|gesendet|datum|envoyé|fecha|enviado(?: el)?|inviato|data|verzonden"
                            r"|skickat|sendt|lähetetty|wysłano|отправлено|дата|gönderme tarihi|发送时间|寄件日期"
                            r"|送信日時|보낸 날짜|enviada em|to|an|à|para|subject|betreff|objet|asunto)\s?\*?\s?[:：]",
                            re.IGNORECASE)
 _ATTRIBUTION_END = re.compile(
-    r"(?:\bwrot?es?|\bwrites|\bsaid|\bsays|\basks|\basked|\brepl(?:ies|ied)|\bresponded"
-    r"|\bschrieb(?:en)?|\bschreibt|\ba .crit|\bécrit|\bescribi[óo]|\bescribe"
+    r"(?:\bwrot?es?|\bwrites|\bsaid|\bsays|\basks|\basked|\brepl(?:ies|ied)|\bresponded|\bnoted"
+    r"|\bschrieb(?:en)?|\bschreibt|\ba .crit|\bécrit|\bescribi.|\bescribe"
     r"|\bha scritto|\bscrive|\bscrisse|\bescreveu|\bschreef|\bskrev|\bnapisał(?:\(a\)|a)?|\bpisze|\bпишет"
     r"|\bписал(?:\(а\)|а)?|\bнаписал(?:\(а\)|а)?|\bkirjoitti|\bnapsal(?:\(a\)|a)?|\bírta|\bzde|\byazdı|\bέγραψε"
     r"|\ba scris|כתב(?:/ה)?|写道|寫道|書きました|書いた|さんは|のメール|작성"
@@ -37,17 +43,28 @@ _DATED_ADDRESS = re.compile(r"(?:\d{1,2}:\d\d|\d{4}|[\w.+-]@[\w-]|<[\w.+-]+ at [
 _DEVICE = (r"(?:Sent from (?:my|Mail for) [^\n]{2,40}|Sent from Yahoo[^\n]{2,30}|Get Outlook for [^\n]{2,30}"
            r"|Von meinem [^\n]{2,30} gesendet|Envoyé de mon [^\n]{2,30}|Enviado desde mi [^\n]{2,30}"
            r"|Inviato da [^\n]{2,30}|Verstuurd vanaf mijn [^\n]{2,30})")
-_QUOTED_LINE = r"[ \t]{0,3}(?:[A-Za-z]{0,4}>[^\n]*|\|[ \t][^\n|]*(?=\n|\Z))"
+# "> text", "AE> text"; Supercite's "    Friedrich> text"; "| text", but not the row of a table.
+_QUOTED_LINE = (r"(?:[ \t]{0,3}+(?:[A-Za-z]{0,4}+>[^\n]*|[A-Z][A-Za-z]{4,11}+>(?=[ \t>\n])[^\n]*"
+                r"|\|(?:[ \t][^\n]*[^\n|\s])?[ \t]*(?=\n|\Z))"
+                r"|[ \t]{4,8}+(?:[A-Za-z]{0,4}+|[A-Z][A-Za-z]{4,11}+)>+(?:[ \t][^\n]*)?(?=\n|\Z))")
+# "On Tue, 9 Nov 1999, Ann wrote:" over a text that is not marked as quoted, as web mail and telephones leave it.
+_ATTRIBUTED = re.compile(
+    r"\n[ \t]{0,8}(?:On|Am|Le|El|Il|Em|Op|Den)[ \t](?=[^\n]{0,120}\d)[^\n]{8,250}(?:\n[^\n]{1,120}){0,2}?"
+    r"(?:\bwrote|\bschrieb[^\n]{0,100}|écrit|escribió|ha scritto|escreveu|\bschreef[^\n]{0,100}"
+    r"|\bskrev[^\n]{0,100})[ \t\xa0]?:[ \t]*(?=\n)")
+_ATTRIBUTED_WORDS = ("wrote", "schr", "écrit", "escr", "scritto", "skrev")
 # Every alternative follows a line end, which the engine finds fastest; a run of quoted lines is one match.
 _FOREIGN = re.compile(
-    rf"\n(?:(?P<quote>{_QUOTED_LINE}(?:\n{_QUOTED_LINE})*+)|(?P<signature>--[ ]?)(?=\n|\Z)"
+    rf"\n(?!\n)(?:(?P<quote>{_QUOTED_LINE}(?:\n{_QUOTED_LINE})*+)|(?P<signature>(?:- )?--[ ]?)(?=\n|\Z)"
     rf"|(?P<armour>-----BEGIN PGP [A-Z ]{{7,20}}-----)|(?P<original>(?i:{_ORIGINAL}|{_BEGIN_FORWARD}))"
     rf"|(?P<device>{_DEVICE})(?=\n|\Z)|(?P<outlook>(?i:{_OUTLOOK_FROM})))")
 _FORWARD_END = re.compile(r"\n[-_=]{2,}[ \t]{0,3}end (?:of )?(?:forward|original|includ)[^\n]{0,60}(?=\n|\Z)",
                           re.IGNORECASE)
-_FOOTER_RULE = re.compile(r"\n(?:_{20,}|-{20,}|={20,}|--~--~-{5,}|-{5,}-~-+>|-~-{5,})[^\n]{0,20}(?=\n)")
-_FOOTER_TEXT = re.compile(r"mailing list|mailman|unsubscribe|listinfo|googlegroups|yahoo|sourceforge|\blist\b|https?://"
-                          r"|to post|abmelden|désabonn|darse de baja|subscri|digest", re.IGNORECASE)
+# A rule of "____", or of two signs that take turns; "****" and "####" are of the author's making.
+_FOOTER_RULE = re.compile(r"\n((?![.~*])[-_=.~*]{20,})[^\n]{0,20}(?=\n)")
+_FOOTER_WORDS = ("mailing list", "mailman", "subscri", "listinfo", "googlegroups", "yahoo", "sourceforge", "http://",
+                 "https://", "to post", "abmelden", "désabonn", "darse de baja", "digest")
+_LIST_WORD = re.compile(r"\blist\b")
 _USUAL_ENDS = ("wrote:", "writes:", "schrieb:", "écrit :", "écrit:", "escribió:", "ha scritto:", "skrev:", "escreveu:")
 _MAX_FOOTER_CHARS = 1500
 _MAX_BARE_SIGNATURE_LINES = 12
@@ -56,6 +73,7 @@ _MAX_ATTRIBUTION_LINE = 250
 _MAX_BLANK_LINES = 2
 _MAX_FALSE_ALARMS = 100
 _NEEDS_A_LOOK = frozenset({"signature", "outlook"})
+_TIME_OR_YEAR = re.compile(r"\d:\d\d|\b(?:19|20)\d\d\b")
 # Some mailers quote the fields themselves above the quotation.
 _FIELDS_ABOVE = re.compile(r"\nFrom: [^\n]{1,200}"
                            r"(?:\n(?:Date|Subject|To|Cc|Sent|Message-ID): [^\n]{1,200}){1,5}\s{0,3}\Z")
@@ -66,18 +84,24 @@ def own_spans(text: str, offset: int = 0) -> list[Span]:
     # One line end in front, so that each line has one; offsets in `padded` are one more than in `text`.
     padded = "\n" + text
     end = _footer_start(padded)
+    if DIGEST_RULE in padded and (mails := split_digest(padded, end)):
+        return [span for start, stop in mails for span in _own_between(padded, start, stop, offset - 1)]
+    return _own_between(padded, 0, end, offset - 1)
+
+
+def _own_between(padded: str, start: int, end: int, offset: int) -> list[Span]:
     spans: list[Span] = []
-    start = position = alarms = 0
+    position, alarms = start, 0
     while match := _FOREIGN.search(padded, position, end):
         position = match.end()
         if alarms > _MAX_FALSE_ALARMS and match.lastgroup in _NEEDS_A_LOOK:
             continue
         if resume := _foreign_end(padded, match, end):
-            _add_span(spans, padded, start, _with_attribution(padded, match, start), offset - 1)
+            _add_span(spans, padded, start, _with_attribution(padded, match, start), offset)
             start = position = resume
         else:
             alarms += 1
-    _add_span(spans, padded, start, end, offset - 1)
+    _add_span(spans, padded, start, _attributed_start(padded, start, end), offset)
     return spans
 
 
@@ -95,7 +119,7 @@ def _foreign_end(text: str, match: re.Match[str], end: int) -> int:
     if kind == "quote":
         # A lone ">From " is a line of the author's that an mbox escaped (RFC 4155).
         escaped = match["quote"].startswith(">From ") and "\n" not in match["quote"]
-        return 0 if escaped else match.end()
+        return 0 if escaped or _is_session(text, match) else match.end()
     if kind == "device":
         return match.end()
     if kind == "original":
@@ -103,7 +127,7 @@ def _foreign_end(text: str, match: re.Match[str], end: int) -> int:
     if kind == "armour":
         return _armour_end(text, match, end)
     if kind == "signature":
-        return end if match["signature"] == "-- " or _short_tail(text, match.end(), end) else 0
+        return end if match["signature"].endswith(" ") or _short_tail(text, match.end(), end) else 0
     return end if _is_outlook(text[match.start() + 1:match.start() + 1500]) else 0
 
 
@@ -123,6 +147,24 @@ def _short_tail(text: str, start: int, end: int) -> bool:
     tail = text[start:min(end, start + _MAX_SIGNATURE_WINDOW)]
     own = [line for line in tail.split("\n") if line and line[0] != ">"]
     return len(own) <= _MAX_BARE_SIGNATURE_LINES
+
+
+def _is_session(text: str, match: re.Match[str]) -> bool:
+    """Whether a "quotation" is what somebody typed at R's prompt: code by its look, with no attribution above."""
+    quote = match["quote"]
+    return (is_code(quote) and _attribution_start(text, match.start(), 0) == match.start()
+            and (is_output(text, match.end()) or not holds_prose_quote(text)))
+
+
+def _attributed_start(text: str, start: int, end: int) -> int:
+    """Where an attribution over unmarked foreign text begins, with somebody's own words above it; else `end`."""
+    for word in _ATTRIBUTED_WORDS:
+        if text.find(word, start, end) >= 0:
+            for match in _ATTRIBUTED.finditer(text, start, end):
+                if _TIME_OR_YEAR.search(match[0]) and text[:match.start()].strip():
+                    return match.start()
+            return end
+    return end
 
 
 def _armour_end(text: str, match: re.Match[str], end: int) -> int:
@@ -188,6 +230,10 @@ def _footer_start(text: str) -> int:
     """Where the list's footer begins (a rule, then a few lines about the list); len(text) where there is none."""
     low = max(0, len(text) - _MAX_FOOTER_CHARS)
     for match in _FOOTER_RULE.finditer(text, low):
-        if text.count("\n", match.end()) <= 14 and _FOOTER_TEXT.search(text, match.end()):
+        if text.count("\n", match.end()) <= 14 and _is_footer(text[match.end():].lower()):
             return match.start()
     return len(text)
+
+
+def _is_footer(tail: str) -> bool:
+    return any(word in tail for word in _FOOTER_WORDS) or _LIST_WORD.search(tail) is not None

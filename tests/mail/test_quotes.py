@@ -95,6 +95,39 @@ def test_a_bar_quotes_but_a_table_does_not() -> None:
     assert own("| a | b |\nmine") == "| a | b |\nmine"
 
 
+@pytest.mark.parametrize("quoted", [
+    "    Friedrich> tea?\n    >> deeper\n    >\n    MM> milk?", "| > | tea?\n| | milk?", "Ann> tea?", "|\n| tea?",
+    "\t>> tea?", ">>>>> \"A\" == Ann Example <a@x.org> writes:\n  A> tea?",
+])
+def test_every_way_of_marking_a_quotation_is_known(quoted: str) -> None:
+    assert own(f"before\n{quoted}\nafter") == "before\nafter"
+
+
+@pytest.mark.parametrize("text", ["    x>5 & y<3", "    if (a->b> c)", "  | a | b |\n  |---|---|", "mysql> select 1"])
+def test_code_that_holds_the_mark_is_own(text: str) -> None:
+    assert own(f"before\n{text}\nafter") == f"before\n{text}\nafter"
+
+
+def test_an_unmarked_original_below_an_attribution_is_not_own() -> None:
+    text = "Thanks, it works.\n\nOn Wed, Jul 15, 2020 at 11:52 AM Bob\n<bob@x.org> wrote:\n\nHello,\nplease try this.\n"
+    assert own(text) == "Thanks, it works."
+
+
+def test_an_answer_below_an_unmarked_original_is_kept() -> None:
+    text = "On Wed, Jul 15, 2020 Bob wrote:\n\nplease try this.\n\nIt works."
+    assert own(text) == text
+
+
+@pytest.mark.parametrize("rule", ["-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-", "=-=-=-=-=-=-=-=-=-=-=-=-=-=-=-=",
+                                  "_._._._._._._._._._._._._._._._"])
+def test_a_footer_below_a_rule_of_two_signs_is_not_own(rule: str) -> None:
+    assert own(f"Hello\n{rule}\ntea mailing list -- Read http://x.org/\n{rule}\n") == "Hello"
+
+
+def test_a_dash_escaped_signature_of_a_signed_text_is_not_own() -> None:
+    assert own("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA1\n\nHello\n- -- \nAnn\n") == "Hello"
+
+
 def test_an_escaped_from_is_own() -> None:
     assert own(">From 1974 on we met.\nGood times.") == ">From 1974 on we met.\nGood times."
 
