@@ -9,14 +9,16 @@ import codecs
 import re
 from functools import lru_cache
 
+from jobs.mail.alphabets import guess_latin
 from jobs.mail.guess import guess_charset
 from jobs.mail.iso2022 import decode_iso_2022_jp
 
 _PRINTABLE_ASCII = bytes(range(0x20, 0x7F)) + b"\t\n\r"
 _HOLES = b"\x81\x8d\x8f\x90\x9d"
 _CHARSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]*")
-_NUMBERED_PAGE = re.compile(r"(?:x-)?(?:cp|windows|win|ibm|ms|dos)-?(\d{3,5})")
+_NUMBERED_PAGE = re.compile(r"(?:x-)?(?:cp|windows|win|ibm|ms|dos|ansi)-?(\d{3,5})(?:[^0-9].*)?")
 _ISO_8859 = re.compile(r"(?:x-)?(?:iso-?)?8859-?(\d{1,2})(?:-[ie])?(?:[^0-9].*)?")
+_UTF_8 = re.compile(r"utf-?8(?![0-9]).*")
 _WESTERN = frozenset({"cp1252", "ascii", "latin-1", ""})
 _STATEFUL = frozenset({"utf-7", "hz", "iso2022_kr", "iso-2022-jp"})
 _WIDE = frozenset({"utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"})
@@ -53,6 +55,10 @@ _ALIASES = {
     **dict.fromkeys(("macintosh", "x-mac-roman", "x-macroman", "mac", "x-mac"), "mac_roman"),
     **dict.fromkeys(("koi8-r", "koi8r", "koi8", "x-koi8-r", "cskoi8r", "koi-8-r", "koi"), "koi8-r"),
     **dict.fromkeys(("koi8-u", "koi8u", "koi8-ru", "x-koi8-u"), "koi8-u"),
+    **dict.fromkeys(("iso8859-1", "iso-8859-l", "iso-8859-i"), "cp1252"), "iso8859-9": "cp1254", "iso8859-11": "cp874",
+    **dict.fromkeys(("gb", "x-gb18030"), "gb18030"), "euc-kr": "cp949", "shift_jis": "cp932", "euc_kr": "cp949",
+    **dict.fromkeys(("sjis-win", "x-sjis-jp"), "cp932"), "latin-9": "iso8859-15", "latin-5": "cp1254",
+    **dict.fromkeys(("logical", "visual"), "iso8859-8"), "x-johab": "johab", "x-mac-centraleurope": "mac_latin2",
     "x-mac-cyrillic": "mac_cyrillic", "x-mac-greek": "mac_greek", "x-mac-ce": "mac_latin2",
     "x-mac-turkish": "mac_turkish", "x-mac-icelandic": "mac_iceland", "latin2": "iso8859-2", "latin-2": "iso8859-2",
 }
@@ -63,7 +69,8 @@ _NEXT_OF_KIN = {"iso8859-8": "cp1255", "iso8859-6": "cp1256", "iso8859-7": "cp12
                 "euc_jp": "euc_jis_2004", "cp932": "shift_jis_2004", "cp950": "big5hkscs", "big5hkscs": "cp950",
                 "gb18030": "cp950"}
 _MULTI_BYTE = frozenset({"gb18030", "cp950", "big5hkscs", "cp949", "cp932", "euc_jp", "johab", "euc_kr"})
-_THREE_BYTE_RUN = re.compile(rb"(?:[\xe0-\xef][\x80-\xbf]{2}[\x00-\x7f]*){2}")
+# Two characters of three bytes, or one dash or quotation mark, which are the ones that mailers put into plain English.
+_THREE_BYTE_RUN = re.compile(rb"(?:[\xe0-\xef][\x80-\xbf]{2}[\x00-\x7f]*){2}|\xe2\x80[\x90-\xa6]")
 
 
 def _as_windows_1252(error: UnicodeError) -> tuple[str, int]:
@@ -86,6 +93,8 @@ def codec_name(label: str) -> str:
     name = found[0].lower().replace("_", "-").rstrip(".:-")
     if name in _ALIASES:
         return _ALIASES[name]
+    if _UTF_8.fullmatch(name):
+        return "utf-8"
     if page := _NUMBERED_PAGE.fullmatch(name):
         name = "cp" + page[1]
     elif part := _ISO_8859.fullmatch(name):
@@ -100,7 +109,7 @@ def _known_to_python(name: str) -> str:
         return ""
     if not getattr(info, "_is_text_encoding", True) or info.name in _NOT_CHARSETS:
         return ""
-    return info.name
+    return _ALIASES.get(info.name, info.name)
 
 
 def decode_text(data: bytes, label: str = "", hint: str = "") -> tuple[str, bool]:
@@ -113,6 +122,8 @@ def decode_text(data: bytes, label: str = "", hint: str = "") -> tuple[str, bool
         return _decode_ascii(data, codec)
     if codec in _WIDE:
         return _decode_wide(data, codec)
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") and b"\0" in data:
+        return _decode_wide(data, "utf-16")[0], False
     if codec in _MULTI_BYTE:
         return _decode_multi_byte(data, codec)
     if codec in _STATEFUL:
@@ -154,13 +165,14 @@ def _decode_single_byte(data: bytes, codec: str, hint: str) -> tuple[str, bool]:
 
 
 def _decode_western(data: bytes) -> str:
-    """UTF-8 where the bytes form it (a truncated or mixed text), else another script's, else Windows-1252."""
+    """Another script's charset, UTF-8 where some bytes form it (a truncated or mixed text), else a Latin page."""
     if guessed := guess_charset(data):
         return data.decode(guessed, "mail-windows-1252")
     high = len(data) - len(data.decode("ascii", "ignore"))
     valid = data.decode("utf-8", "ignore")
     sequences = len(valid) - len(valid.encode("ascii", "ignore"))
-    return data.decode("utf-8" if sequences * 4 > high else "cp1252", "mail-windows-1252")
+    codec = "utf-8" if sequences * 4 > high else guess_latin(data[:20_000]) or "cp1252"
+    return data.decode(codec, "mail-windows-1252")
 
 
 def _decode_multi_byte(data: bytes, codec: str) -> tuple[str, bool]:

@@ -2,8 +2,10 @@
 
 import re
 
+from jobs.mail.alphabets import guess_alphabet, guess_thai
+
 _SAMPLE = 20_000
-_WESTERN_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_HIGH = bytes(range(0x80, 0x100))
 _KANA = re.compile("[\u3041-\u30fc]")
 _HANGUL = re.compile("[\uac00-\ud7a3]")
 _WIDE = re.compile("[^\x00-\x7f]")
@@ -12,25 +14,11 @@ _MIN_BIG5_CHARACTERS = 8
 
 
 def guess_charset(data: bytes) -> str:
-    """Python codec of non-UTF-8 text in Cyrillic or an East Asian script; "" where it rather is Western."""
+    """Python codec of non-UTF-8 text in another than the Latin alphabet; "" where it rather is Latin."""
     sample = data[:_SAMPLE]
-    if len(sample) - len(sample.translate(None, bytes(range(0x80, 0x100)))) < 2 * _MIN_CHARACTERS:
+    if len(sample) - len(sample.translate(None, _HIGH)) < 2 * _MIN_CHARACTERS:
         return ""
-    return guess_cyrillic(sample) or _guess_euc(sample) or _guess_shifted(sample)
-
-
-def guess_cyrillic(sample: bytes) -> str:
-    """Codec of text that is mostly letters above 0xC0, as Russian is and no Western text; else ""."""
-    high = _count(sample, range(0xC0, 0x100))
-    western = len(sample) - len(sample.translate(None, _WESTERN_LETTERS))
-    if high < 8 or high < 2 * western or _count(sample, range(0x80, 0xC0)) * 8 > high:
-        return ""
-    # Lower-case letters fill E0-FF in Windows-1251 and C0-DF in KOI8-R.
-    return "cp1251" if _count(sample, range(0xE0, 0x100)) * 2 > high else "koi8-r"
-
-
-def _count(sample: bytes, values: range) -> int:
-    return len(sample) - len(sample.translate(None, bytes(values)))
+    return guess_alphabet(sample) or _guess_euc(sample) or guess_thai(sample) or _guess_shifted(sample)
 
 
 def _guess_euc(sample: bytes) -> str:

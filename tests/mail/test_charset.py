@@ -53,6 +53,10 @@ RUSSIAN = "Привет, это обычное письмо на русском 
     ("汉字", "hz", "hz-gb-2312"),
     ("ğüş", "cp1254", "iso-8859-9"),
     ("déjà", "mac_roman", "macintosh"),
+    ("don’t", "utf-8", "gb2312"), ("don’t", "utf-8", "shift_jis"), ("“quoted”", "cp1252", "csISOLatin1"),
+    ("naïve café", "utf-8", "utf-8n"), ("naïve", "utf-16", ""), ("日本語", "cp932", "x-sjis-jp"),
+    (RUSSIAN, "cp1251", "ansi-1251"),
+    ("ｶﾀｶﾅ", "cp932", "shift_jis"),
 ])
 def test_text_is_what_its_bytes_say(text: str, encoding: str, label: str) -> None:
     assert decode_text(text.encode(encoding), label)[0] == text
