@@ -4,13 +4,22 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
+from jobs.mail.words import decode_header
+
 _MONTHS = {name: number for number, names in enumerate((
-    "jan january ene gen januar janvier enero gennaio", "feb february fev fév februar février febrero",
-    "mar march mär mrz märz mars marzo mrt maart", "apr april avr avril abr abril",
-    "may mai mayo mag mei maj maggio", "jun june juin junio giu juni giugno", "jul july juil juillet julio lug juli",
-    "aug august août aout ago agosto", "sep sept september septembre septiembre set",
-    "oct october okt octobre octubre ott oktober", "nov november novembre noviembre",
-    "dec december dez déc dic dezember décembre diciembre"), 1) for name in names.split()}
+    "jan january ene gen januar janvier enero gennaio janeiro sty tammi янв ιαν",
+    "feb february fev fév februar février febrero febbraio fevereiro lut helmi фев φεβ",
+    "mar march mär mrz märz mars marzo março mrt maart maalis мар μαρ",
+    "apr april avr avril abr abril aprile kwi huhti апр апр απρ", 
+    "may mai mayo mag mei maj maggio maio touko май мая μαι",
+    "jun june juin junio giu juni giugno junho cze kesä июн ιουν",
+    "jul july juil juillet julio lug juli luglio julho lip heinä июл ιουλ",
+    "aug august août aout ago agosto augustus sie elo авг αυγ",
+    "sep sept september septembre septiembre set settembre setembro wrz syys сен σεπ",
+    "oct october okt octobre octubre ott oktober ottobre out outubro paź loka окт οκτ",
+    "nov november novembre noviembre novembro lis marras ноя νοε",
+    "dec december dez déc dic dezember décembre diciembre dicembre dezembro des gru joulu дек δεκ"), 1)
+    for name in names.split()}
 # RFC 5322, 4.3, and the zones that list mail is full of (hours east of Greenwich).
 _ZONES = {"ut": 0, "utc": 0, "gmt": 0, "z": 0, "wet": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7,
           "mdt": -6, "pst": -8, "pdt": -7, "akst": -9, "akdt": -8, "hst": -10, "ast": -4, "adt": -3, "nst": -3.5,
@@ -21,9 +30,15 @@ _ZONES = {"ut": 0, "utc": 0, "gmt": 0, "z": 0, "wet": 0, "est": -5, "edt": -4, "
 _USUAL = re.compile(r"(?:[A-Za-z]{3}, )? ?(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))?"
                     r" ([+-])(\d\d)(\d\d)(?: \([^()]{1,40}\))?\Z")
 _ISO = re.compile(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?)?\s*")
-_CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,]\d{1,9})?)?(?!\.?\d)"
+_CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})\s?:\s?(\d{1,2})(?:\s?:\s?(\d{1,2})(?:[.,]\d{1,9})?)?(?![\d:])"
                     r"\s*(?:([AaPp])\.?[Mm]\b\.?)?")
+_DOTTED_CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})\.(\d{2})(?:\.(\d{2}))?(?!\.?\d)\s*(?:([AaPp])\.?[Mm]\b\.?)?")
+_COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)T?(\d\d)(\d\d)(\d\d)(?!\d)")
 _OFFSET = re.compile(r"(?:(?<=GMT)|(?<=UTC)|(?<=UT)|(?<=[\s\d)\"])|^)\s*([+-])\s?(\d{1,2}):?(\d{2})?(?![\d])")
+# "Pacific Daylight Time", as Windows names its zones.
+_NAMED_ZONE = re.compile(r"\b(atlantic|eastern|central|mountain|pacific) (standard|daylight)", re.IGNORECASE)
+_NAMED_HOURS = {"atlantic": -4, "eastern": -5, "central": -6, "mountain": -7, "pacific": -8}
+_SUMMER = re.compile(r"\s*DST\b", re.IGNORECASE)
 _DOTTED = re.compile(r"\d\.\d")
 _WORD = re.compile(r"[^\W\d_]{1,12}\.?")
 _NUMBER = re.compile(r"\d{1,6}")
@@ -43,21 +58,24 @@ def _zone(sign: str, hours: str, minutes: str) -> timezone:
 def parse_date(value: str) -> datetime | None:
     """The instant in UTC that a date text means, or None; without a zone it is taken as UTC. Never raises."""
     try:
-        if match := _USUAL.match(value):
+        if (match := _USUAL.match(value)) and match[4] != "24" and match[3] > "0999":
             day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
             return datetime(int(year), _MONTHS[month.lower()], int(day), int(hour), int(minute),
                             min(int(second or 0), 59), tzinfo=_zone(sign, hours, minutes)).astimezone(UTC)
-        return _parse_loosely(" ".join(value[:_MAX_CHARS].split()))
+        text = value[:_MAX_CHARS]
+        if not text.isascii() or "=?" in text:
+            text = decode_header(text).replace("\u2013", "-").replace("\u2212", "-")
+        return _parse_loosely(" ".join(text.split()))
     except (ValueError, KeyError, OverflowError):
         return None
 
 
 def _parse_loosely(text: str) -> datetime | None:
-    if match := _ISO.match(text):
+    if match := _ISO.match(text) or _COMPACT.match(text):
         year, month, day, hour, minute, second = (int(found or 0) for found in match.groups())
         return _at(year, month, day, hour, minute, second, text[match.end():])
-    bare = _COMMENT.sub(" ", text)
-    clock = _CLOCK.search(bare)
+    bare = " ".join(_COMMENT.sub(" ", text).split())
+    clock = _CLOCK.search(bare) or _DOTTED_CLOCK.search(bare)
     hour, minute, second = _clock_time(clock) if clock else (0, 0, 0)
     before = bare[:clock.start()] if clock else bare
     after = bare[clock.end():] if clock else ""
@@ -93,7 +111,12 @@ def _calendar_day(before: str, after: str) -> tuple[int, int, int] | None:
 def _month_in(text: str) -> int:
     """The last month named, as "mar." may be a weekday before it; 0 for none."""
     return next((number for word in reversed(_WORD.findall(text))
-                 if (number := _MONTHS.get(word.rstrip(".").lower()))), 0)
+                 if (number := _month_of(word.rstrip(".").lower()))), 0)
+
+
+def _month_of(word: str) -> int:
+    """Cyrillic and Greek months are known by their first letters, as their endings are inflected."""
+    return _MONTHS.get(word, 0) or (0 if word.isascii() else _MONTHS.get(word[:3], 0) or _MONTHS.get(word[:4], 0))
 
 
 def _numeric_day(numbers: list[str], day_first: bool) -> tuple[int, int, int] | None:
@@ -108,9 +131,14 @@ def _numeric_day(numbers: list[str], day_first: bool) -> tuple[int, int, int] | 
 
 
 def full_year(digits: str) -> int:
-    """A year of two or three digits means 1950-2049 and 1900 + n (RFC 5322, 4.3: "102" is 2002)."""
+    """A year of two or three digits means 1950-2049 and 1900 + n (RFC 5322, 4.3: "102" is 2002).
+
+    Programs that were not ready for 2000 wrote "19100", and "0003" for 2003.
+    """
     year = int(digits)
-    if len(digits) == 2:
+    if len(digits) == 5 and 19100 <= year <= 19199:
+        return year - 17100
+    if len(digits) == 2 or len(digits) == 4 and year < 100:
         return year + (2000 if year < 50 else 1900)
     return year + 1900 if len(digits) == 3 else year
 
@@ -125,9 +153,11 @@ def _at(year: int, month: int, day: int, hour: int, minute: int, second: int, re
 def _zone_in(text: str) -> timezone:
     if match := _OFFSET.search(text):
         return _zone(match[1], match[2], match[3] or "0")
-    for word in _WORD.findall(text):
-        if (hours := _ZONES.get(word.rstrip(".").lower())) is not None:
-            return timezone(timedelta(hours=hours))
+    if named := _NAMED_ZONE.search(text):
+        return timezone(timedelta(hours=_NAMED_HOURS[named[1].lower()] + (named[2].lower() == "daylight")))
+    for word in _WORD.finditer(text):
+        if (hours := _ZONES.get(word[0].rstrip(".").lower())) is not None:
+            return timezone(timedelta(hours=hours + bool(_SUMMER.match(text, word.end()))))
     return UTC
 
 
@@ -144,9 +174,15 @@ def is_plausible(moment: datetime | None) -> bool:
 
 
 def newest_received(values: list[str]) -> datetime | None:
-    """The latest plausible date among Received fields, which end in "; date" (RFC 5321, 4.4)."""
-    found = [parse_date(value.rpartition(";")[2].strip()) for value in values[:100]]
-    return max((moment for moment in found if moment and is_plausible(moment)), default=None)
+    """The plausible date of the topmost Received field that has one: they end in "; date" (RFC 5321, 4.4).
+
+    Each server puts its field on top, so this is the newest whatever the clocks of the others say.
+    """
+    for value in values[:100]:
+        moment = parse_date(_COMMENT.sub(" ", value[-2000:]).rpartition(";")[2].strip())
+        if moment and is_plausible(moment):
+            return moment
+    return None
 
 
 def from_seconds(seconds: float | None) -> datetime | None:

@@ -45,8 +45,8 @@ def test_a_mail_without_an_id_gets_one_from_its_content() -> None:
 
 
 def test_the_newest_received_field_stands_in_for_the_date() -> None:
-    lines = (b"Received: from a by b; Tue, 9 Nov 1999 10:00:00 +0000",
-             b"Received: from c by a; Tue, 9 Nov 1999 17:50:39 +0000 (GMT)")
+    lines = (b"Received: from a by b; Tue, 9 Nov 1999 17:50:39 +0000 (GMT)",
+             b"Received: from c by a; Tue, 9 Nov 1999 10:00:00 +0000")
     found = read(*lines, header=HEADER.replace(b"Date: Tue, 9 Nov 1999 18:50:39 +0100\n", b""))
     assert (found.sent_at, found.date_source) == (MOMENT, "received")
 
