@@ -1,9 +1,9 @@
 """Address lists (RFC 5322, 3.4) as found in mail: groups, comments, quoted strings, and much that is none of these."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from jobs.mail.cleaning import clean_line
 from jobs.mail.message import Address
 from jobs.mail.words import decode_header
 
@@ -12,10 +12,13 @@ _PLAIN_ADDRESS = r'([^\s"\\(),:;<>@\[\]]+@[^\s"\\(),:;<>@\[\]]+)'
 _USUAL = re.compile(rf'\s*(?:"([^"\\@=]*)"|([^"\\(),:;<>@=\[\]]*))\s*<\s*{_PLAIN_ADDRESS}\s*>\s*')
 _BARE = re.compile(rf"\s*{_PLAIN_ADDRESS}\s*")
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"?|(=\?[^?\s]{1,60}\?[bBqQ]\?[^?]{0,4000}\?=)|([(),:;<>])|(\s+)'
-                    r'|((?:[^\s"\\(),:;<>=]|\\.|=(?!\?))+|[\\=])', re.DOTALL)
+                    r'|(@\[[^\]\s()<>]{1,100}\]|(?:[^\s"\\(),:;<>=@]|@(?!\[)|\\.|=(?!\?))+|[\\=@])', re.DOTALL)
+# A quotation mark that is never closed, in front of an address in angle brackets, is a stray one.
+_STRAY_QUOTE = re.compile(r'[^<>]*<[^\s<>]+@[^\s<>]+>')
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _LOOKS_LIKE_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
-_DISGUISED = re.compile(r"(\S+) (?:at|\(at\)|\[at\]) ([\w-]+(?:(?:\.| dot )[\w-]+)+)", re.ASCII)
+_DISGUISED = re.compile(r"(\S+) ?(?: at |\(at\)|\[at\]) ?([\w-]+(?:(?:\.| dot )[\w-]+)+)", re.ASCII)
+_SPACED_DOT = re.compile(r"(?<=[\w-])\s{1,9}\.\s{0,9}(?=[\w-])")
 _MAX_CHARS = 200_000
 # RFC 5321, 4.5.3.1 allows 64 + 255 bytes.
 _MAX_ADDRESS_CHARS = 500
@@ -27,24 +30,45 @@ def parse_addresses(value: str, hint: str = "", limit: int = 2000) -> list[Addre
     Entries without an address (an empty group, "undisclosed recipients") are left out.
     """
     if match := _BARE.fullmatch(value[:1000]):
-        return [Address("", lower_domain(decode_header(match[1], hint)))]
+        return [Address("", _plain_address(match[1], hint))]
     if match := _USUAL.fullmatch(value[:1000]):
-        return [Address(clean_line(decode_header(match[1] or match[2] or "", hint)),
-                        lower_domain(decode_header(match[3], hint)))]
-    return _scan(value[:_MAX_CHARS], hint, limit)
+        return [Address(decode_header(match[1] or match[2] or "", hint),
+                        _plain_address(match[3], hint))]
+    found = _scan(value[:_MAX_CHARS], hint, limit)
+    if not found and "=?" in value and "@" in (text := decode_header(value, hint)):
+        # The whole list was encoded as one word.
+        return _scan(text, hint, limit)
+    return found
 
 
 def parse_author(value: str, hint: str = "") -> Address:
     """The first mailbox of From; where there is no address, the whole text is the name."""
     found = parse_addresses(value, hint, limit=1)
     if found:
-        return found[0]
+        return _with_surname(value, found[0], hint)
     text = decode_header(value, hint)
     if match := _DISGUISED.match(text[:1000]):
         # Pipermail archives: "user at example.org (Full Name)".
         name = text[match.end():].strip().strip("()")
         return Address(name, lower_domain(f"{match[1]}@{match[2].replace(' dot ', '.')}"))
     return Address(text.strip("<>\" ,;:"), "")
+
+
+def _with_surname(value: str, author: Address, hint: str) -> Address:
+    """The author of 'Doe, John <jd@x.org>', whose name should have been quoted: a mail has one author as a rule."""
+    before, comma, _ = value.partition(",")
+    if not comma or not author.name or any(special in before for special in '@<>"(:;'):
+        return author
+    surname = decode_header(before, hint)
+    return author if not surname or "=?" in surname else Address(f"{surname}, {author.name}", author.address)
+
+
+def _plain_address(text: str, hint: str) -> str:
+    """What one of the common forms holds; nearly always there is nothing to decode or to clean."""
+    if text.isascii() and text.isprintable() and "=?" not in text:
+        local, at, domain = text.rpartition("@")
+        return (local + at + domain.lower().rstrip("."))[:_MAX_ADDRESS_CHARS]
+    return lower_domain(decode_header(text, hint))
 
 
 def lower_domain(address: str) -> str:
@@ -62,6 +86,7 @@ class _Entry:
     angle: list[str] = field(default_factory=list)
     comment: list[str] = field(default_factory=list)
     has_angle: bool = False
+    named: int = 0
     quoted: tuple[str, str] | None = None
     quoted_address: str = ""
 
@@ -76,6 +101,8 @@ class _Entry:
         comment = decode_header("".join(self.comment), hint)
         if self.has_angle:
             address = _route_free("".join(self.angle))
+            if match := _DISGUISED.fullmatch(address):
+                address = f"{match[1]}@{match[2].replace(' dot ', '.')}"
             name = decode_header("".join(self.phrase), hint).strip()
             if not address and _LOOKS_LIKE_ADDRESS.fullmatch(name):
                 address = name
@@ -88,7 +115,7 @@ class _Entry:
 
 def _route_free(angle: str) -> str:
     """Drop an obsolete source route "@one,@two:" (RFC 5322, 4.4) and a "mailto:"."""
-    angle = angle.strip()
+    angle = angle.strip(" \t\r\n,;<")
     if angle.startswith("@") and ":" in angle:
         angle = angle.rpartition(":")[2]
     return angle[7:] if angle[:7].lower() == "mailto:" else angle
@@ -96,7 +123,7 @@ def _route_free(angle: str) -> str:
 
 def _split_bare(text: str) -> tuple[str, str]:
     """Address and left-over words of an element without angle brackets; ("", "") where nothing has an "@"."""
-    words = text.split()
+    words = _SPACED_DOT.sub(".", text).split()
     at = [number for number, word in enumerate(words) if "@" in word]
     if not at:
         return "", ""
@@ -104,7 +131,8 @@ def _split_bare(text: str) -> tuple[str, str]:
         return "".join(words), ""
     if words[at[0]].startswith("@") or words[at[0]].endswith("@") or words[-1].startswith("."):
         return "".join(words), ""
-    return words[at[-1]], " ".join(words[:at[-1]] + words[at[-1] + 1:])
+    address = words[at[-1]]
+    return address if "@[" in address else address.strip("[]"), " ".join(words[:at[-1]] + words[at[-1] + 1:])
 
 
 @dataclass(slots=True)
@@ -142,9 +170,20 @@ class _ListReader:
             # What stood before was a group's name (RFC 5322, 3.4), or "mailto"; the members follow.
             self.entry.phrase.clear()
             self.entry.comment.clear()
-        elif special in "<>":
-            self.in_angle = special == "<"
-            self.entry.has_angle = True
+        elif special == "<":
+            self._open_angle()
+        else:
+            self.in_angle = False
+            self.entry.named = len(self.entry.phrase)
+
+    def _open_angle(self) -> None:
+        if self.entry.angle:
+            # "Ann <ann@x.org> Bob <bob@y.org>": the comma is missing.
+            left_over = self.entry.phrase[self.entry.named:]
+            del self.entry.phrase[self.entry.named:]
+            self.end_entry()
+            self.entry.phrase = left_over
+        self.in_angle = self.entry.has_angle = True
 
     def end_entry(self) -> None:
         """The element is complete; those without an address are dropped."""
@@ -156,7 +195,7 @@ class _ListReader:
 
 def _scan(value: str, hint: str, limit: int) -> list[Address]:
     reader = _ListReader(hint)
-    for match in _TOKEN.finditer(value):
+    for match in _tokens(value):
         reader.take(match)
         if len(reader.found) >= limit:
             return reader.found
@@ -164,7 +203,15 @@ def _scan(value: str, hint: str, limit: int) -> list[Address]:
     return reader.found
 
 
+def _tokens(value: str) -> Iterator[re.Match[str]]:
+    for match in _TOKEN.finditer(value):
+        if match[1] is not None and len(match[0]) < len(match[1]) + 2 and _STRAY_QUOTE.search(match[1]):
+            yield from _TOKEN.finditer(value, match.start() + 1)
+            return
+        yield match
+
+
 def _text_of(match: re.Match[str]) -> str:
     if match[1] is not None:
         return _ESCAPED.sub(r"\1", match[1])
-    return match[0]
+    return _ESCAPED.sub(r"\1", match[0]) if "\\" in match[0] else match[0]

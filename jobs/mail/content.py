@@ -24,6 +24,8 @@ _NO_ATTACHMENTS = _SIGNATURES | _PKCS7 | {"application/pgp-encrypted", "message/
                                           "text/rfc822-headers", "message/partial"}
 _STUB = re.compile(r"(?:html|rich.?text|browser|mail (?:client|reader|program)|this (?:e-?mail|message) (?:is|was))",
                    re.IGNORECASE)
+_NOT_PROSE = frozenset({"text/calendar", "text/x-vcard", "text/vcard", "text/directory", "text/css",
+                        "text/rfc822-headers", "text/x-amp-html", "text/watch-html", "text/rtf", "text/javascript"})
 _HTML = ("text/html", "application/xhtml+xml")
 _TOKEN = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 _MAX_STUB_CHARS = 250
@@ -169,12 +171,13 @@ def _read_leaf(part: Part, content: Content, own: bool, container: str) -> tuple
 def _is_readable(part: Part, node: Inventory, container: str) -> bool:
     """Text that a mail reader shows in place: not an attachment, nor a named part unless inline or all there is."""
     kind = part.content_type
-    if kind[:5] != "text/" and (kind[:10] != "multipart/" or part.children):
+    if kind[:5] != "text/" and kind != "application/pgp" and (kind[:10] != "multipart/" or part.children):
         return False
-    if kind in ("text/calendar", "text/x-vcard", "text/vcard", "text/directory", "text/css", "text/rfc822-headers"):
+    if kind in _NOT_PROSE:
         return False
     disposition = node.get("disposition", "")
-    return disposition == "inline" or not disposition and ("filename" not in node or not container)
+    # A mail reader takes an unknown word for "attachment" (RFC 2183, 2.8); a text without a name is no file, though.
+    return disposition == "inline" or disposition != "attachment" and ("filename" not in node or not container)
 
 
 def _mark_leaf(part: Part, node: Inventory, content: Content, container: str) -> None:
@@ -229,7 +232,7 @@ def _read_text(part: Part, data: bytes, node: Inventory, content: Content, own: 
     if kind == "text/html":
         return [Segment(clean_text(html_to_text(text)).strip(), own, "html")]
     if kind in ("text/enriched", "text/richtext"):
-        return [Segment(enriched_to_text(text).strip("\n"), own, "html")]
+        return [Segment(enriched_to_text(text, kind == "text/richtext").strip("\n"), own, "html")]
     return [_plain_segment(part, text, node, content, own)]
 
 
@@ -245,7 +248,7 @@ def _decode_body(data: bytes, label: str, content: Content) -> str:
 
 
 def _plain_segment(part: Part, text: str, node: Inventory, content: Content, own: bool) -> Segment:
-    if part.parameters and part.parameters.get("format", "").lower() == "flowed":
+    if part.parameters and part.parameters.get("format", "").lower().startswith("flowed"):
         text = unflow(text, part.parameters.get("delsp", "").lower() == "yes")
     text, files = split_uuencoded(text)
     if files:

@@ -13,8 +13,5 @@ def split_fields(header: bytes) -> Fields | None:
         return None
     text = header.decode("ascii", "surrogateescape")
     fields = _FIELD.findall(text)
-    lines = len(fields)
-    for _, value in fields:
-        if "\n" in value:
-            lines += value.count("\n")
+    lines = len(fields) + "".join([value for _, value in fields]).count("\n")
     return fields if lines == text.count("\n") and text[-1:] == "\n" else None

@@ -10,6 +10,8 @@ _OPEN, _CLOSE = "\ue0f0", "\ue0f1"
 _BLANK_RUN = re.compile(r"\n{3,}")
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 _PARAM = re.compile(r"<param>[^<]{0,2000}</param>", re.IGNORECASE)
+_RICH_BREAK = re.compile(r"\s?<(?:nl|np|/?paragraph)>\s?", re.IGNORECASE)
+_LINE_ENDS = re.compile(r"\n+")
 _SURROGATE = re.compile("[\ud800-\udfff\0]")
 _MAX_OPEN_TAGS = 20_000
 
@@ -31,7 +33,7 @@ def html_to_text(html: str) -> str:
     text = _extract(html)
     if quoted:
         text = _mark_quotes(text)
-    return _BLANK_RUN.sub("\n\n", text).strip("\n")
+    return _BLANK_RUN.sub("\n\n", text.replace("\xa0", " ")).strip("\n")
 
 
 def _extract(html: str) -> str:
@@ -66,6 +68,13 @@ def _mark_quotes(text: str) -> str:
     return "\n".join(lines)
 
 
-def enriched_to_text(text: str) -> str:
-    """text/enriched and text/richtext (RFC 1896) without their commands."""
+def enriched_to_text(text: str, rich: bool = False) -> str:
+    """text/enriched (RFC 1896), or its elder text/richtext (RFC 1341, 7.1.3), without commands.
+
+    A line end alone is a blank, of several one less counts; in richtext only <nl> ends a line.
+    """
+    if rich:
+        text = _RICH_BREAK.sub("\n\n", text.replace("\n", " ")).replace("<lt>", "<<")
+    if "<nofill>" not in text.lower():
+        text = _LINE_ENDS.sub(lambda ends: "\n" * (len(ends[0]) - 1) or " ", text)
     return _TAG.sub("", _PARAM.sub("", text).replace("<<", "\ue0f2")).replace("\ue0f2", "<")

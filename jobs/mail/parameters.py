@@ -10,9 +10,13 @@ from jobs.mail.words import decode_words
 
 _FOLD = re.compile(r"\r?\n|\r")
 _PARAMETER = re.compile(r';\s{0,80}+([^\s=;"]{1,80})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*+)"?|([^;]*))', re.DOTALL)
+# What is left of a parameter whose separators are missing or wrong: "text/plain charset=x", "charset:x".
+_LOOSE = re.compile(r'(?:^|[\s;,)])(charset|boundary)\s{0,9}[=:]\s{0,9}(?:\([^()]{0,100}\)\s{0,9})?'
+                    r'(?:"([^"]{1,200})"?|([^\s;",()]{1,200}))', re.IGNORECASE)
 _ESCAPED = re.compile(r'\\(["\\])')
 _SECTION = re.compile(r"([^*]+)(?:\*(\d{1,4}))?(\*)?")
 _TYPE = re.compile(r"[\w.+-]{1,127}/[\w.+-]{1,127}", re.ASCII)
+_HALF_TYPES = {"text": "text/plain", "html": "text/html", "multipart": "multipart/mixed"}
 _MAX_VALUE = 20_000
 _MAX_PARAMETERS = 200
 
@@ -36,14 +40,26 @@ def _parse_value(value: str) -> tuple[str, Parameters]:
         if count >= _MAX_PARAMETERS:
             break
         _add_section(sections, match)
-    return main, {name: _join_sections(found) for name, found in sections.items()}
+    parameters = {name: _join_sections(found) for name, found in sections.items()}
+    _add_loose(parameters, value)
+    return main, parameters
+
+
+def _add_loose(parameters: Parameters, value: str) -> None:
+    """Find a charset or boundary that the grammar hides behind a comment or a missing semicolon."""
+    for name in ("charset", "boundary"):
+        given = parameters.get(name)
+        if given is None and name not in value.lower() or given and given[:1] != "(" and " (" not in given:
+            continue
+        if match := next((found for found in _LOOSE.finditer(value) if found[1].lower() == name), None):
+            parameters[name] = match[2] or match[3]
 
 
 def _add_section(sections: dict[str, dict[int, tuple[str, bool]]], match: re.Match[str]) -> None:
     name = _SECTION.match(match[1].lower())
     if not name:
         return
-    text = _ESCAPED.sub(r"\1", match[2]) if match[2] is not None else match[3].strip()
+    text = _ESCAPED.sub(r"\1", match[2]) if match[2] is not None else match[3].strip().rstrip('"')
     found = sections.setdefault(name[1], {})
     number = int(name[2]) if name[2] else (-1 if name[3] else -2)
     found.setdefault(number, (text, bool(name[3])))
@@ -76,7 +92,7 @@ def content_type_of(value: str, default: str = "text/plain") -> tuple[str, Param
     if not _TYPE.fullmatch(main):
         found = _TYPE.match(main)
         # RFC 2045, 5.2: what cannot be parsed is text/plain; "text" or "html" alone are seen in the wild.
-        main = found[0] if found else {"text": "text/plain", "html": "text/html"}.get(main, default)
+        main = found[0] if found else _HALF_TYPES.get(main, default)
     return main, parameters
 
 

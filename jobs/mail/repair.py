@@ -54,8 +54,14 @@ def open_mail(raw: bytes, budget: Budget) -> OpenedMail:
 def _with_plain_line_ends(raw: bytes) -> bytes:
     if b"\r" not in raw:
         return raw
-    if b"\n" not in raw:
+    first = raw.find(b"\n")
+    if first < 0:
         return raw.replace(b"\r", b"\n")
+    if raw.find(b"\r", 0, first - 1) >= 0 and _FIELD_NAME.match(raw, raw.find(b"\r") + 1):
+        # The lines of the header alone end as on old Macintoshes.
+        return raw[:first].replace(b"\r", b"\n") + raw[first:].replace(b"\r\n", b"\n")
+    if raw[first + 1:first + 2] == b"\r" and raw[first - 1:first] != b"\r" and raw[first + 2:first + 3] not in b"\r\n":
+        return raw.replace(b"\n\r", b"\n")
     if _BINARY.search(raw):
         # A binary part must keep its bytes: only the outer header is normalised.
         end = raw.find(b"\r\n\r\n")

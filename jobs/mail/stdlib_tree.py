@@ -17,6 +17,7 @@ _DELIMITER = re.compile(rb"^--(\S[^\r\n]{0,80}?)[ \t]*\r?\n(?=content-[a-z-]{1,4
 
 
 # A multipart must not be encoded as a whole (RFC 2045, 6.4): some are.
+_CLOSING = re.compile(rb"^--(\S[^\r\n]{0,80}?)--[ \t]*\r?$", re.MULTILINE)
 _DECODED_DELIMITER = re.compile(rb"\s{0,9}--(\S[^\r\n]{0,80}?)[ \t]*\r?\n")
 
 
@@ -103,7 +104,8 @@ def _repair_message(part: Part, budget: Budget, depth: int) -> None:
 def _split_at_guess(part: Part, budget: Budget, depth: int) -> list[Part]:
     """Parts of a multipart whose boundary is missing or wrong: a line "--x" right before Content-... names it."""
     payload = decode_transfer(part.payload, part.encoding)[0]
-    guess = _DELIMITER.search(payload) or _DECODED_DELIMITER.match(payload if part.encoding else b"")
+    guess = (_DELIMITER.search(payload) or _DECODED_DELIMITER.match(payload if part.encoding else b"")
+             or _closed_delimiter(payload))
     if not guess:
         budget.note("no-boundary")
         return []
@@ -111,6 +113,13 @@ def _split_at_guess(part: Part, budget: Budget, depth: int) -> list[Part]:
     boundary = guess[1].replace(b"\\", b"\\\\").replace(b'"', b'\\"')
     header = b"Content-Type: " + part.content_type.encode() + b'; boundary="' + boundary + b'"\n\n'
     return build_tree(header + payload, budget, depth + 1).children
+
+
+def _closed_delimiter(payload: bytes) -> re.Match[bytes] | None:
+    """A line "--x--" with a line "--x" above it."""
+    closing = _CLOSING.search(payload)
+    opening = b"--" + closing[1] if closing else b""
+    return closing if closing and re.search(rb"^%b[ \t]*\r?$" % re.escape(opening), payload, re.MULTILINE) else None
 
 
 def open_encoded_message(part: Part, budget: Budget, depth: int) -> None:

@@ -9,10 +9,11 @@ _FORWARD = ("fwd|fw|wg|vb|rv|tr|fs|enc|i|doorst|videresendt|weitergeleitet|пе�
             "|ΠΡΘ|πρθ")
 # Alone these are words of a subject ("FYI: ..."), so they only count behind another prefix.
 _WEAK = frozenset({"на", "ad", "hl", "fs", "vl", "ref", "fyi", "回"})
-_PREFIX = re.compile(rf"\s*(?:({_REPLY})|({_FORWARD}))\s?(?:[\[(^*]\s?\d{{1,3}}\s?[\])]?)?\s?[:：]\s*", re.IGNORECASE)
+_PREFIX = re.compile(rf"\s*(?:({_REPLY})|({_FORWARD}))\s?(?:[\[(^*]\s?\d{{1,3}}\s?[\])]?)?\s?[:：][:：\s]*",
+                     re.IGNORECASE)
 _TAG = re.compile(r"\s*\[([^\[\]]{1,60})\]\s*")
 _SUFFIX = re.compile(r"\s*\(fwd?\)\s*\Z", re.IGNORECASE)
-_WAS = re.compile(r"\s*\[?fwd?:\s*(.*?)\]\s*\Z", re.IGNORECASE)
+_WAS = re.compile(r"\s*\[?fwd?:\s*(?:(?:re|aw|fwd?):\s*){0,10}(.*?)\]\s*\Z", re.IGNORECASE)
 _PATCH_TAG = re.compile(r"(?:rfc|patch|pull|bug|resend|v\d|\d+/\d+|solved|ann)", re.IGNORECASE)
 _MAX_PREFIXES = 50
 # Threads are found by the cleaned subject: it has to fit into a database's index row (2,700 bytes).
@@ -27,7 +28,7 @@ def clean_subject(subject: str) -> tuple[str, bool]:
     """
     text, is_reply, start = subject.strip(), False, 0
     for _ in range(_MAX_PREFIXES):
-        if prefix := _PREFIX.match(text, start):
+        if (":" in text or "：" in text) and (prefix := _PREFIX.match(text, start)):
             if not _counts(prefix, start):
                 break
             is_reply = is_reply or bool(prefix[1])

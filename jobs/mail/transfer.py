@@ -8,9 +8,17 @@ _BASE64_AND_SPACE = bytes(set(range(256)) - set(_NOT_BASE64)) + b" \t\r\n"
 _ENCODING_WORD = re.compile(r"[a-z0-9-]+")
 _NAMES = {"base64": "base64", "b64": "base64", "base-64": "base64", "quoted-printable": "quoted-printable",
           "quotedprintable": "quoted-printable", "quoted": "quoted-printable", "x-uuencode": "uuencode",
-          "uuencode": "uuencode", "x-uue": "uuencode", "uue": "uuencode"}
-# A line of prose or a rule: a padded line before it, or a rule of underscores, shows that the encoding is over.
-_TEXT_AFTER = re.compile(rb"(?:(?<==)|(?<==\r))\n\s{0,9}[^\n]{0,200}?[^A-Za-z0-9+/=\s]|\n\s{0,9}[_-]{10,}[^\n]{0,9}\n")
+          "uuencode": "uuencode", "x-uue": "uuencode", "uue": "uuencode", "x-uu": "uuencode",
+          "x-uuencoded": "uuencode"}
+# A line of prose or a rule: a padded or an empty line before it, or a rule of underscores, shows that the encoding
+# is over.
+_TEXT_AFTER = re.compile(rb"(?:(?<==)|(?<==\r)|\n[ \t\r]{0,9})\n\s{0,9}[^\n]{0,200}?"
+                         rb"(?:[^A-Za-z0-9+/=\s]|[A-Za-z0-9+/=][ \t]+[A-Za-z0-9+/=])|\n\s{0,9}[_-]{10,}[^\n]{0,9}\n")
+_COMMENT = re.compile(r"\([^()]{0,200}\)")
+_SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n|\Z)")
+# Base64 comes in long lines; prose is words. The longest English words have fewer letters than this.
+_PROSE = re.compile(rb"\s{0,100}\S{1,25}(?:[ \t]+\S{1,25}){2}")
+_BASE64_LINE = re.compile(rb"^[A-Za-z0-9+/]{40,}={0,2}[ \t\r]*$", re.MULTILINE)
 _BAD_ESCAPE = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r?\n|[ \t]*\Z)")
 
 
@@ -19,7 +27,7 @@ def encoding_name(value: str) -> str:
     lowered = value.strip().lower()
     if lowered in _NAMES:
         return _NAMES[lowered]
-    word = _ENCODING_WORD.search(lowered.replace("quoted printable", "quoted-printable"))
+    word = _ENCODING_WORD.search(_COMMENT.sub(" ", lowered[:500]).replace("quoted printable", "quoted-printable"))
     return _NAMES.get(word[0], "") if word else ""
 
 
@@ -36,6 +44,9 @@ def _decode_quoted_printable(payload: bytes) -> tuple[bytes, str]:
     if b"=" not in payload:
         return payload, ""
     defect = "bad-quoted-printable" if _BAD_ESCAPE.search(payload) else ""
+    if b"= " in payload or b"=\t" in payload:
+        # Blanks at a line's end were added on the way (RFC 2045, 6.7, rule 3), also behind a soft line break.
+        payload = _SOFT_BREAK.sub(b"=", payload)
     return binascii.a2b_qp(payload), defect
 
 
@@ -50,6 +61,21 @@ def decode_base64(payload: bytes) -> tuple[bytes, str]:
 
 
 def _decode_broken_base64(payload: bytes) -> tuple[bytes, str]:
+    decoded = _decode_runs(payload)
+    if _PROSE.match(payload) and not _BASE64_LINE.search(payload) and not _is_utf_8(decoded):
+        return payload, "bad-base64"
+    return decoded, "bad-base64"
+
+
+def _is_utf_8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _decode_runs(payload: bytes) -> bytes:
     pieces = []
     if tail := _TEXT_AFTER.search(payload):
         # A list put its footer below an encoded body.
@@ -58,4 +84,4 @@ def _decode_broken_base64(payload: bytes) -> tuple[bytes, str]:
     for run in re.split(rb"=+", payload.translate(None, _NOT_BASE64)):
         whole = run[:-1] if len(run) % 4 == 1 else run
         pieces.append(binascii.a2b_base64(whole + b"=" * (-len(whole) % 4)))
-    return b"".join(pieces), "bad-base64"
+    return b"".join(pieces)

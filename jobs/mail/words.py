@@ -9,7 +9,7 @@ from jobs.mail.transfer import decode_base64
 
 # Bounded, so that a megabyte of "=?" costs a megabyte and not its square. Blanks and a few "?" inside are illegal
 # but seen.
-_WORD = re.compile(r"=\?([^?\s=]{1,60})\?([bBqQ])\?([^?]*+(?:\?(?!=)[^?]{0,300}+){0,10})\?=")
+_WORD = re.compile(r"=\?([^?\s=]{0,60})\?([bBqQ])\?([^?]*+(?:\?(?!=)[^?]{0,300}+){0,10})\?=")
 _MAX_HEADER_CHARS = 64_000
 
 
@@ -76,6 +76,9 @@ def _joined_base64(run: list[tuple[str, str, str]], index: int) -> tuple[str, in
         pieces.append(run[index + step][2])
         length += len(pieces[-1])
         step += 1
+    if length % 4 == 1:
+        # No base64 has that length: each word is whole, and lacks its padding.
+        return text, 1
     return "".join(pieces), step
 
 

@@ -34,6 +34,18 @@ from jobs.mail.message import Address
     ('"quoted local"@x.org', [("", '"quoted local"@x.org')]),
     ("'Ann' <a@x.org>", [("'Ann'", "a@x.org")]),
     ("A.B. Cee <a@x.org>", [("A.B. Cee", "a@x.org")]),
+    ("Ann <<ann@x.org>>", [("Ann", "ann@x.org")]),
+    ("Ann <ann@x.org,>", [("Ann", "ann@x.org")]),
+    ("Ann <ann@x.org> Bob <bob@y.org>", [("Ann", "ann@x.org"), ("Bob", "bob@y.org")]),
+    ("<a@x.org> <b@y.org>", [("", "a@x.org"), ("", "b@y.org")]),
+    ("ann@x  . org, b@y.org", [("", "ann@x.org"), ("", "b@y.org")]),
+    ("Ann <ann@[127.0.0.1]>, b@[IPv6:2001:db8::1]", [("Ann", "ann@[127.0.0.1]"), ("", "b@[ipv6:2001:db8::1]")]),
+    ("Example\\, Ann <ann@x.org>", [("Example, Ann", "ann@x.org")]),
+    ('"Ann <ann@x.org>', [("Ann", "ann@x.org")]),
+    ('b@y.org, "Ann <ann@x.org>', [("", "b@y.org"), ("Ann", "ann@x.org")]),
+    ("=?utf-8?Q?J=C3=B6rg_<a=40x.org>?=", [("Jörg", "a@x.org")]),
+    ("Ann Example [ann@x.org]", [("Ann Example", "ann@x.org")]),
+    ('"Ann" <ann at x.org>', [("Ann", "ann@x.org")]),
 ])
 def test_mailboxes_are_found(value: str, expected: list[tuple[str, str]]) -> None:
     assert [(found.name, found.address) for found in parse_addresses(value)] == expected
@@ -63,3 +75,15 @@ def test_the_first_of_several_authors_counts() -> None:
 
 def test_the_number_of_addresses_is_bounded() -> None:
     assert len(parse_addresses("a@x.org, " * 5000, limit=2000)) == 2000
+
+
+@pytest.mark.parametrize("value", ["Müller, Hans <h@x.org>", "=?utf-8?Q?M=C3=BCller?=, Hans <h@x.org>",
+                                   '"Müller, Hans" <h@x.org>'])
+def test_an_unquoted_comma_does_not_cut_the_author_s_name(value: str) -> None:
+    assert parse_author(value) == Address("Müller, Hans", "h@x.org")
+
+
+@pytest.mark.parametrize("value", ["ann@x.org, Hans <h@x.org>", "Ann <ann@x.org>, Hans <h@x.org>"])
+def test_the_first_of_two_authors_keeps_a_name_of_its_own(value: str) -> None:
+    assert parse_author(value).address == "ann@x.org"
+    assert "," not in parse_author(value).name

@@ -167,6 +167,12 @@ def test_flowed_text_is_joined() -> None:
     (b"8bits", b"Hello world", "Hello world"),
     (b"plain", b"Hello =20 world", "Hello =20 world"),
     (b"", b"Hello", "Hello"),
+    (b"(how) base64", b"SGVsbG8=", "Hello"),
+    (b"base64", b"SGVsbG8=\n\nfooter of the list\n", "Hello"),
+    (b"base64", b"SGVs\nbG8h\n\n-- \nfooter of the list\n", "Hello!"),
+    (b"base64", b"This is not in base64, but plain text.\n", "This is not in base64, but plain text."),
+    (b"quoted-printable", b"Hel=  \nlo=20wor=\t\nld", "Hello world"),
+    (b"x-uuencoded", b"begin 644 a.txt\n%2&5L;&\\\n`\nend\n", "Hello"),
 ])
 def test_transfer_encodings_are_tolerated(encoding: bytes, body: bytes, text: str) -> None:
     assert read(b"Content-Transfer-Encoding: " + encoding, body=body).body == text
@@ -257,3 +263,57 @@ def test_long_text_is_cut_and_recorded() -> None:
 
     found = parse_message(letter(body=b"x" * 500), limits=Limits(max_body_chars=100))
     assert (len(found.body), found.defects) == (100, ("text-cut",))
+
+
+@pytest.mark.parametrize("value", [
+    b"text/plain charset=koi8-r", b"text/plain, charset=koi8-r", b"text/plain; charset:koi8-r",
+    b"text/plain; (a;b) charset=koi8-r", b"text/plain; charset=(c) koi8-r", b"text/plain; format=fixed charset=koi8-r",
+    b"text/plain; charset=koi8-r (Russian)", b'text/plain; charset="koi8-r', b"TEXT/PLAIN; CHARSET=KOI8-R",
+])
+def test_a_charset_behind_a_wrong_separator_is_found(value: bytes) -> None:
+    assert read(b"Content-Type: " + value, body="Чай".encode("koi8-r")).body == "Чай"
+
+
+@pytest.mark.parametrize("value", [
+    b"multipart/mixed boundary=b", b"multipart/mixed; charset=utf-8 boundary=\"b\"", b"multipart/mixed; boundary=b (c)",
+    b'multipart/mixed; boundary=b"', b"multipart; boundary=b", b"multipart/mixed; boundary*0=b",
+])
+def test_a_boundary_behind_a_wrong_separator_is_found(value: bytes) -> None:
+    found = read(b"Content-Type: " + value, body=b"--b\n\nfirst\n--b\n\nsecond\n--b--\n")
+    assert (found.body, found.defects) == ("first\n\nsecond", ())
+
+
+def test_a_wrong_boundary_of_parts_without_fields_is_found() -> None:
+    found = read(b"Content-Type: multipart/mixed; boundary=wrong", body=b"--b\n\nfirst\n--b\n\nsecond\n--b--\n")
+    assert found.body == "first\n\nsecond"
+
+
+@pytest.mark.parametrize("kind", [b"text/x-amp-html", b"text/watch-html"])
+def test_markup_for_small_screens_does_not_replace_the_letter(kind: bytes) -> None:
+    assert multipart(b"alternative", b"Content-Type: " + kind + b"\n\n<html>\n", HTML).body == "html words"
+
+
+def test_an_unknown_disposition_does_not_hide_a_text() -> None:
+    assert multipart(b"mixed", b"Content-Type: text/plain\nContent-Disposition: none\n\nwords\n").body == "words"
+
+
+def test_the_elder_openpgp_type_is_read() -> None:
+    body = (b"-----BEGIN PGP SIGNED MESSAGE-----\n\nHello\n-----BEGIN PGP SIGNATURE-----\nx\n"
+            b"-----END PGP SIGNATURE-----\n")
+    found = read(b"Content-Type: application/pgp; format=text; x-action=sign", body=body)
+    assert (found.own_text, found.signed) == ("Hello", True)
+
+
+def test_richtext_breaks_its_lines_itself() -> None:
+    found = read(b"Content-Type: text/richtext", body=b"<bold>one</bold>\nline<nl>\ntwo <lt>x\n")
+    assert found.body.strip() == "one line\ntwo <x"
+
+
+def test_enriched_text_has_a_line_end_less() -> None:
+    found = read(b"Content-Type: text/enriched", body=b"<bold>one</bold>\nline\n\ntwo <<x\n")
+    assert found.body.strip() == "one line\ntwo <x"
+
+
+def test_utf_16_without_a_label_is_known_by_its_mark() -> None:
+    body = base64.encodebytes("<p>Grüße</p>".encode("utf-16"))
+    assert read(b"Content-Type: text/html", b"Content-Transfer-Encoding: base64", body=body).body == "Grüße"

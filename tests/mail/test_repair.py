@@ -81,3 +81,19 @@ def test_what_is_no_mail_is_rejected(raw: bytes, reason: str) -> None:
         parse_message(raw)
     assert caught.value.reason == reason
     assert caught.value.detail
+
+
+def test_line_ends_the_wrong_way_round_are_read() -> None:
+    found = parse_message(letter(body=b"one\ntwo\n").replace(b"\n", b"\n\r"))
+    assert (found.subject, found.body) == ("Tea", "one\ntwo")
+
+
+@pytest.mark.parametrize("between", [b"\r", b"\n"])
+def test_a_header_with_other_line_ends_than_the_body_is_read(between: bytes) -> None:
+    found = parse_message(HEADER.replace(b"\n", b"\r") + between + b"one\ntwo\n")
+    assert (found.subject, found.body, found.message_id) == ("Tea", "one\ntwo", "one@example.org")
+
+
+def test_doubled_carriage_returns_are_read() -> None:
+    found = parse_message(letter(body=b"one\ntwo\n").replace(b"\n", b"\r\r\n"))
+    assert (found.subject, found.body) == ("Tea", "one\ntwo")

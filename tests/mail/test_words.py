@@ -32,6 +32,9 @@ def raw(data: bytes) -> str:
     ("=?utf-8?Q?=ZZ=C3=A9?=", "=ZZé"),
     ("plain\n folded", "plain folded"),
     ("=?utf-8?Q?nul=00_here?=", "nul here"),
+    ("(=?ISO-8859-1?Q?a?= =?ISO-8859-2?Q?_b?=)", "(a b)"), ("=?UTF-8?B?4oI?= =?UTF-8?B?rA?=", "€"),
+    ("=??Q?caf=C3=A9?=", "café"), ("=?csISOLatin1?Q?=93hi=94?=", "“hi”"),
+    ("=?gb2312?B?1tA=?= =?utf-8?B?5paH?=", "中文"), ("=?ISO-2022-JP?B?GyRCRnw=?= =?ISO-2022-JP?B?S1wbKEI=?=", "日本"),
 ])
 def test_encoded_words_become_text(value: str, text: str) -> None:
     assert decode_header(value) == text
