@@ -48,7 +48,7 @@ class Delivery:
     monotonic: Callable[[], float] = time.monotonic
     rng: random.Random = field(default_factory=random.Random)  # spreads load, guards nothing
     counts: Counter[str] = field(default_factory=Counter)
-    ahead: dict[int, bytes] = field(default_factory=dict)  # the next mail, made while the server takes one in
+    ahead: dict[int, bytes] = field(default_factory=dict)  # the next mail, made while the server looks at an envelope
     session: Session | None = None
     refusals: int = 0
     flushed: float = 0.0

@@ -92,16 +92,16 @@ class Session:
         self.pipelining = self.smtp.has_extn("pipelining")
 
     def deliver(self, sender: str, recipient: str, raw: bytes, meanwhile: Callable[[], object] = bool) -> Reply:
-        """Hand one mail over and return the server's yes; `meanwhile` is called while the server takes it in.
+        """Hand one mail over and return the server's yes; `meanwhile` is called while the server looks at its envelope.
 
+        Not while it takes the mail in: the shorter the time from its yes to our mark, the better.
         Raises NotAccepted or SessionBroken.
         """
         stage = "mail"
         try:
-            for stage, code, text in self._envelope(sender, recipient):
+            for stage, code, text in self._envelope(sender, recipient, meanwhile):
                 _check(stage, code, text, _YES[stage])
             self.smtp.send(_dotted(raw))
-            meanwhile()
             code, text = self.smtp.getreply()
             _check(stage, code, text, (250,))
         except NotAccepted:
@@ -112,7 +112,9 @@ class Session:
         self.sent += 1
         return Reply("data", code, readable(text))
 
-    def _envelope(self, sender: str, recipient: str) -> Sequence[tuple[str, int, bytes]]:
+    def _envelope(
+        self, sender: str, recipient: str, meanwhile: Callable[[], object]
+    ) -> Sequence[tuple[str, int, bytes]]:
         """Send MAIL, RCPT and DATA; return the replies up to the first that is no yes.
 
         At once if the server can (RFC 2920), each after the reply to the one before if it cannot.
@@ -122,18 +124,23 @@ class Session:
             raise NotAccepted(Reply("rcpt", 550, "5.6.7 the mail server takes no addresses beyond ASCII"))
         commands = [("mail", f"MAIL FROM:<{sender}>{options}"), ("rcpt", f"RCPT TO:<{recipient}>"), ("data", "DATA")]
         if self.pipelining:
-            return self._pipelined(commands)
+            return self._pipelined(commands, meanwhile)
         replies = []
         for stage, command in commands:
             self.smtp.send(f"{command}\r\n".encode())
+            if stage == "data":
+                meanwhile()
             replies.append((stage, *self.smtp.getreply()))
             if replies[-1][1] not in _YES[stage]:
                 self._reset(replies[-1][1])
                 break
         return replies
 
-    def _pipelined(self, commands: list[tuple[str, str]]) -> list[tuple[str, int, bytes]]:
+    def _pipelined(
+        self, commands: list[tuple[str, str]], meanwhile: Callable[[], object]
+    ) -> list[tuple[str, int, bytes]]:
         self.smtp.send("".join(f"{command}\r\n" for _, command in commands).encode())
+        meanwhile()
         replies = [(stage, *self.smtp.getreply()) for stage, _ in commands]
         good = [code in _YES[stage] for stage, code, _ in replies]
         if all(good):
