@@ -13,7 +13,7 @@ from local.account import Account, ServerError, bare_environment
 APP = "app"  # the group that starts when the servers are ready, and stops before them
 WARM_SECONDS = 5  # a worker's time to finish its job at a stop; the ledger heals what it could not finish
 
-_MAIL = "-w jobs.mail_worker.MailWorker"
+_MAIL = "-w jobs.workers.MailWorker"
 _RQ, _SIMPLE, _QUIET = "-m rq.cli", "-w rq.worker.SimpleWorker", "--logging_level WARNING"
 
 

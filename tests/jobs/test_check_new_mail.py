@@ -65,7 +65,7 @@ def test_a_file_that_is_gone_is_marked(
 
 
 def test_a_flood_goes_out_in_batches(maildir: Maildir, redis_client: Redis) -> None:
-    for _ in range(260):
+    for _ in range(510):
         deliver(Path(maildir.root), mail())
     check_new_mail()
     assert len(queue(MAIL)) == 2

@@ -26,6 +26,7 @@ from rq.serializers import JSONSerializer
 from jobs.heartbeat import last_beat
 from jobs.queues import queue
 from jobs.scheduling import scheduler as module
+from jobs.schedule import SCHEDULE
 from jobs.scheduling.scheduler import PREFIX, TableScheduler
 from jobs.scheduling.table import Periodic
 from models import JobRun
@@ -347,7 +348,7 @@ def test_the_second_scheduler_takes_over_within_30_s_of_a_kill_9(
     wait_for(lambda: beating("scheduler", second.pid, redis_client))
     assert time.monotonic() - killed < 30
     redis_client.flushall()
-    wait_for(lambda: redis_client.zcard(KEY) == 4)
+    wait_for(lambda: redis_client.zcard(KEY) == len(SCHEDULE))
     second.terminate()
     assert second.wait(10) == 0
     assert not redis_client.exists(TableScheduler.scheduler_lock_key)

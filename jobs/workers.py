@@ -1,6 +1,6 @@
 """The class of the mail workers: rq's SimpleWorker, with what an import needs loaded before the first mail comes.
 
-`rq worker-pool mail -w jobs.mail_worker.MailWorker` imports this module once and forks its workers from there, so
+`rq worker-pool mail -w jobs.workers.MailWorker` imports this module once and forks its workers from there, so
 neither the first mail nor a worker that takes a dead one's place waits for imports (0.4 s). No connection is opened.
 """
 
