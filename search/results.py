@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from peewee import PostgresqlDatabase
 
-from models import Message
 from search.fusion import Fused
 from search.snippet import Snippet, make_snippets
 
@@ -62,10 +60,10 @@ SELECT s.id, w.word, w.type, l.tag, s.text,
        ARRAY(SELECT k.text FROM keyword AS k WHERE k.definition = s.id AND k.place = 0 ORDER BY k.position)
   FROM definition AS s JOIN word AS w ON w.id = s.word JOIN language AS l ON l.id = s.language WHERE s.id = ANY(%s)
 """
-_SHOWN_OF_MAIL = (
-    Message.id, Message.message_id, Message.subject, Message.from_name, Message.from_address, Message.sent_at,
-    Message.list_ids, Message.body, Message.own_spans,
-)  # fmt: skip
+_MESSAGES = """
+SELECT m.id, m.message_id, m.subject, m.from_name, m.from_address, m.sent_at, m.list_ids, t.thread, m.body, m.own_spans
+  FROM message AS m JOIN thread_link AS t USING (node) WHERE m.id = ANY(%s)
+"""
 _SENTENCES = "SELECT id, lojban, english, rating FROM sentence WHERE id = ANY(%s)"
 _THREADS = "SELECT m.id, t.thread FROM message AS m JOIN thread_link AS t USING (node) WHERE m.id = ANY(%s)"
 
@@ -83,23 +81,21 @@ def show_messages(
     in_thread: dict[int, int],
 ) -> list[MessageHit]:
     """Return the messages of one page, with snippets of own text; `starts` is where the nearest chunk begins."""
-    ids = [hit.id for hit in hits]
-    rows = {row.id: row for row in Message.select(*_SHOWN_OF_MAIL).where(Message.id.in_(ids))}
-    threads = threads_of(db, ids)
+    rows = {row[0]: row for row in db.connection().execute(_MESSAGES, ([hit.id for hit in hits],))}
     shown = [hit for hit in hits if hit.id in rows]
-    own = [rows[hit.id].own_text() for hit in shown]
+    own = [_own_text(*rows[hit.id][-2:]) for hit in shown]
     snippets = make_snippets(db, own, tsquery, [starts.get(hit.id, 0) for hit in shown])
-    return [
-        _message_hit(rows[hit.id], hit, threads[hit.id], in_thread.get(hit.id, 1), snippet)
-        for hit, snippet in zip(shown, snippets, strict=True)
-    ]
+    made = []
+    for hit, snippet in zip(shown, snippets, strict=True):
+        one, message_id, subject, name, address, sent_at, lists, thread, _, _ = rows[hit.id]
+        facts = (one, message_id, subject, name, address, sent_at, tuple(lists), thread)
+        made.append(MessageHit(*facts, in_thread.get(one, 1), hit.found_by, snippet))
+    return made
 
 
-def _message_hit(row: Any, hit: Fused, thread: int, in_thread: int, snippet: Snippet) -> MessageHit:
-    return MessageHit(
-        row.id, row.message_id, row.subject, row.from_name, row.from_address, row.sent_at,
-        tuple(row.list_ids), thread, in_thread, hit.found_by, snippet,
-    )  # fmt: skip
+def _own_text(body: str, own_spans: Sequence[int]) -> str:
+    """Return what Message.own_text does, without making a Message."""
+    return "".join(body[start:end] for start, end in zip(own_spans[::2], own_spans[1::2], strict=True))
 
 
 def show_words(db: PostgresqlDatabase, hits: Sequence[Fused]) -> list[WordHit]:

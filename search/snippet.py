@@ -15,7 +15,7 @@ READ = 20_000  # characters of a text that are searched for the words
 LENGTH = 240  # characters of a snippet
 LEAD = 60  # of them before the first word that is marked
 # PostgreSQL marks this much around the likeliest place: all of a text takes ten times as long.
-MARKED = 1200
+MARKED = 700
 
 _START, _STOP = "\x02", "\x03"
 _MARKS = re.compile(f"[{_START}{_STOP}]")

@@ -1,0 +1,140 @@
+"""How fast the English definitions are embedded, end to end into the database, beside plain SentenceTransformer.
+
+    python -m bench.embeddings
+
+Both take the same texts in three rounds, in turns; the model is loaded before. The processor's fp32 peak is that of a
+large matrix product by torch, the best of all rounds. Then an hour with nothing new is timed, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from peewee import PostgresqlDatabase
+
+from bench.filled import empty_service, fill_dictionary
+from bench.machine import machine_facts
+from bench.timing import only_benchmark, progress
+from jobs import resources
+from jobs.embed_missing import embed_missing
+from jobs.embedding.encoder import load_encoder
+from jobs.embedding.model import PACKAGED, find_model
+from jobs.embedding.sources import as_sources, rows_waiting
+from models import EmbeddingModel
+from settings import PROJECT
+
+ROUNDS = 3
+TIMES_FASTER, SHARE_OF_PEAK, IDLE_SECONDS = 1.3, 0.65, 1.0  # the bars
+SIDE, REPEATS = 2048, 12  # of the matrices
+LAYERS, WIDTH, INNER = 6, 384, 1536
+
+IDLE = """
+import sys, time
+from dataclasses import replace
+from jobs import resources
+from settings import load
+resources.use(replace(load({}), database_url=sys.argv[1], redis_url=sys.argv[2]))
+from jobs.embed_missing import embed_missing
+began = time.perf_counter()
+counts = embed_missing()
+assert counts == {}, counts
+assert not {"torch", "openvino", "sentence_transformers"} & set(sys.modules)
+print(time.perf_counter() - began)
+"""
+
+
+def peak(torch: Any) -> float:
+    """Return this processor's fp32 operations a second in a large matrix product."""
+    first, second = torch.rand(SIDE, SIDE), torch.rand(SIDE, SIDE)
+    first @ second
+    best = float("inf")
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        first @ second
+        best = min(best, time.perf_counter() - began)
+    return 2 * SIDE**3 / best
+
+
+def operations(lengths: Sequence[int]) -> float:
+    """Return the model's operations for texts of these token counts, padding left out."""
+    dense = 4 * WIDTH**2 + 2 * WIDTH * INNER
+    return float(sum(LAYERS * (2 * one * dense + 4 * one**2 * WIDTH) for one in lengths))
+
+
+def reveal(db: PostgresqlDatabase, turn: int) -> None:
+    """Make every third definition, another third each turn, one that waits; the others seem gone."""
+    db.execute_sql("UPDATE definition SET gone_at = CASE WHEN id %% %s <= %s THEN NULL ELSE now() END", (ROUNDS, turn))
+    db.execute_sql("VACUUM ANALYZE definition")
+
+
+def measure(db: PostgresqlDatabase) -> dict[str, Any]:
+    """Run the rounds; return seconds, definitions and tokens of each contender, and the peak."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    model = find_model(PACKAGED)
+    row = EmbeddingModel.register(model.name, model.source, model.dimensions)
+    plain = SentenceTransformer(str(model.folder), device="cpu", local_files_only=True)
+    ours = load_encoder(model, "auto")
+    plain.encode(["warm"] * 64, batch_size=32)
+    ours.encode(["warm"] * 64)
+    seconds: dict[str, list[float]] = {"ours": [], "plain": []}
+    peaks, lengths = [], []
+    for turn in range(ROUNDS):
+        reveal(db, turn)
+        sources = as_sources("definition", rows_waiting(db, row.id, "definition", 100_000), ours)
+        texts = [piece.text for source in sources for piece in source.pieces]
+        lengths += [len(one) + 2 for one in ours.tokens(texts)]
+        peaks.append(peak(torch))
+        began = time.perf_counter()
+        plain.encode(texts, batch_size=32)
+        seconds["plain"].append(time.perf_counter() - began)
+        began = time.perf_counter()
+        counts = embed_missing()
+        seconds["ours"].append(time.perf_counter() - began)
+        assert counts["definitions"] == len(sources) and "left" not in counts, counts
+        progress(f"round {turn + 1}: {counts} { ({name: round(all_[-1], 1) for name, all_ in seconds.items()}) }")
+    return {"seconds": seconds, "peak": max([*peaks, peak(torch)]), "lengths": lengths}
+
+
+def idle_seconds() -> float:
+    """Return how long an hour's run with nothing new takes in a fresh process, imports left out."""
+    now = resources.settings()
+    command = [sys.executable, "-c", IDLE, str(now.database_url), str(now.redis_url)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def main() -> int:
+    """Measure, print JSON; exit code 1 if a bar is missed."""
+    with empty_service() as db, only_benchmark():
+        fill_dictionary(db)
+        facts = measure(db)
+        idle = idle_seconds()
+    seconds, done = {name: sum(times) for name, times in facts["seconds"].items()}, len(facts["lengths"])
+    times, share = seconds["plain"] / seconds["ours"], operations(facts["lengths"]) / seconds["ours"] / facts["peak"]
+    shown = {
+        "machine": machine_facts(),
+        "definitions": done,
+        "tokens": sum(facts["lengths"]),
+        "definitions/s": {name: round(done / one, 1) for name, one in seconds.items()},
+        "times faster": round(times, 2),
+        "by round": [
+            round(a / b, 2) for a, b in zip(*(facts["seconds"][name] for name in ("plain", "ours")), strict=True)
+        ],
+        "fp32 peak (GFLOP/s)": round(facts["peak"] / 1e9, 1),
+        "share of peak": round(share, 3),
+        "share of peak, plain": round(share / times, 3),
+        "idle hour (s)": round(idle, 3),
+    }
+    print(json.dumps(shown, indent=1))
+    return 0 if times >= TIMES_FASTER and share >= SHARE_OF_PEAK and idle < IDLE_SECONDS else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
