@@ -11,10 +11,12 @@ from rq import Queue
 from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
 from rq.worker import BaseWorker, Worker
 
+from jobs.embedding.progress import progress
 from jobs.heartbeat import last_beat
 from jobs.ledger import Balance, balance
+from jobs.notification.status import outbox_status
 from jobs.queues import NAMES, queue, queued_paths
-from jobs.resources import redis_connection
+from jobs.resources import database, redis_connection, settings
 from local import service
 from models import JobRun, Maildir, Message, Rejected
 from watcher.maildir import MaildirError
@@ -38,6 +40,8 @@ def gather() -> dict[str, Any]:
         "scheduler": last_beat("scheduler"),
         "programs": service.states(),
         "runs": [_run(run) for run in JobRun.latest()],
+        "notifications": outbox_status(database(), settings()),
+        "embeddings": progress(),
         "installation": service.install_progress(),
     }
 
@@ -95,6 +99,8 @@ def show(facts: dict[str, Any], console: Console) -> None:
     console.print(f"watcher    {_life(facts['watcher'])}")
     if facts["scheduler"] or "scheduler" in facts["programs"]:
         console.print(f"scheduler  {_life(facts['scheduler'])}")
+    console.print(f"outbox     {outbox_line(facts['notifications'])}", markup=False)
+    console.print(f"embeddings {embeddings_line(facts['embeddings'])}", markup=False)
     _show_queues(facts, console)
     _show_runs(facts["runs"], console)
     _show_installation(facts["installation"], console)
@@ -161,6 +167,21 @@ def flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def outbox_line(facts: dict[str, Any]) -> str:
+    """Return the notifications by state, and why none goes out."""
+    states = ", ".join(f"{value} {key}" for key, value in facts.items() if value and isinstance(value, int))
+    return "; ".join(filter(None, (states or "empty", facts["held_up"])))
+
+
+def embeddings_line(facts: dict[str, Any]) -> str:
+    """Return how far the embeddings are, with the time left while they are made."""
+    if "waiting" not in facts:
+        return " ".join(str(facts[key]) for key in ("state", "why") if key in facts)
+    waiting, done = sum(facts["waiting"].values()), sum(facts["done"].values())
+    speed = f", {facts['rate']:,.0f}/s, {facts['eta']} s left" if facts["rate"] else ""
+    return f"{facts['state']}: {done:,} done, {waiting:,} waiting{speed} ({facts['model']})"
 
 
 def _show_queues(facts: dict[str, Any], console: Console) -> None:

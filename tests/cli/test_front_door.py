@@ -11,6 +11,7 @@ from rq import SimpleWorker
 from cli.__main__ import main
 from cli.first_look import check, level_line, make_sample
 from cli.sources import NotMail, free_name, mails_in, register
+from cli.status import embeddings_line
 from jobs.heartbeat import beat
 from jobs.import_messages import import_messages
 from jobs.queues import queue, queued_paths, submit_import
@@ -253,3 +254,15 @@ def test_a_maildir_that_is_watched_no_more_does_not_count_against_the_service(ru
     assert result.exit_code == 0 and facts["level"]
     assert {one["maildir"]: one["watched"] for one in facts["maildirs"]} == {"other": True, "test": False}
     assert "differs (not watched)" in run("status").output and Path(other.root).is_dir()
+
+
+def test_status_says_why_no_notification_goes_out_and_how_far_the_embeddings_are(run, root):
+    output = run("status").output
+    assert "SMTP_URL is not set: notifications wait until it is" in output
+    assert re.search(r"^embeddings (level|behind|missing)", output, re.MULTILINE)
+
+
+def test_status_tells_the_time_left_while_embeddings_are_made():
+    facts = {"state": "behind", "model": "m", "done": {"message": 10}, "waiting": {"message": 500, "word": 500}}
+    assert embeddings_line(facts | {"rate": 50.0, "eta": 20}) == "behind: 10 done, 1,000 waiting, 50/s, 20 s left (m)"
+    assert embeddings_line({"state": "off"}) == "off"
