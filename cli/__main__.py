@@ -15,6 +15,8 @@ from settings import SettingError
 
 # Commands that live in modules of their own, which are imported only when one of them is named.
 ELSEWHERE = {
+    "backup": "cli.backups",
+    "restore": "cli.backups",
     "schedule": "cli.scheduling",
     "run": "cli.scheduling",
     "search": "cli.searching",

@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Error as XmlRpcError
@@ -61,6 +62,29 @@ def program_states(control: Path) -> dict[str, str]:
         return {entry["name"]: entry["statename"] for entry in _proxy(control).supervisor.getAllProcessInfo()}
     except (OSError, XmlRpcError):
         return {}
+
+
+def rest(control: Path, group: str) -> None:
+    """Stop a group's programs and wait for their end; raises ServerError."""
+    _tell(control, lambda proxy: proxy.supervisor.stopProcessGroup(group, True))
+
+
+def wake(control: Path, group: str) -> None:
+    """Start a group's programs, but the installer, which starts with the service only; raises ServerError."""
+    for entry in _tell(control, lambda proxy: proxy.supervisor.getAllProcessInfo()):
+        if entry["group"] == group and entry["name"] != "install":
+            _tell(control, partial(_start, f"{group}:{entry['name']}"))
+
+
+def _start(name: str, proxy: Any) -> Any:
+    return proxy.supervisor.startProcess(name, False)
+
+
+def _tell(control: Path, order: Callable[[Any], Any]) -> Any:
+    try:
+        return order(_proxy(control))
+    except (OSError, XmlRpcError) as error:
+        raise ServerError(f"the supervisor does not do as it is told: {error}") from error
 
 
 def _proxy(control: Path) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from redis import Redis
 from rq.serializers import JSONSerializer, resolve_serializer
 
@@ -34,6 +34,7 @@ def guard() -> Response | None:
         return Response("POST it: it changes something\n", 405, {"Allow": "POST"})
     if resolve_serializer(None) is not JSONSerializer:
         return Response("rq would run what lies in Redis as code here: start the service with ./run.sh\n", 503)
+    current_app.redis_conn = redis_connection()  # type: ignore[attr-defined]
     return refuse_strangers(local_may=False) or refuse_other_sites()
 
 

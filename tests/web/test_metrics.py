@@ -154,8 +154,8 @@ def test_notifications(scrape: Scrape, database: PostgresqlDatabase) -> None:
     rows = [("waiting", "NULL", 300), ("waiting", "gen_random_uuid()", 30), ("sent", "NULL", 900)]
     for number, (state, lease, age) in enumerate(rows):
         database.execute_sql(
-            "INSERT INTO notification (subscriber, subscription, kind, event, subject, state, lease, created_at, "
-            f"next_attempt_at) VALUES (1, 1, 'word', 'e{number}', 1, '{state}', {lease}, "
+            "INSERT INTO notification (subscriber, subscription, kind, subject, state, lease, created_at, "
+            f"next_attempt_at) VALUES (1, 1, 'word', {number}, '{state}', {lease}, "
             f"now() - interval '{age} seconds', now() - interval '20 seconds')"
         )
     database.execute_sql("INSERT INTO notification_pause VALUES (1, '', now(), now() + interval '1 hour', 1, '')")
@@ -178,7 +178,7 @@ def test_exports(scrape: Scrape, database: PostgresqlDatabase) -> None:
     assert found["mrilu_exports_failed"] == 1
 
 
-def test_what_waits_to_be_embedded(scrape: Scrape, database: PostgresqlDatabase, redis_client: Redis, root: Path) -> None:
+def test_what_waits_to_be_embedded(scrape: Scrape, database: PostgresqlDatabase, redis_client, root: Path) -> None:
     put_import(queue(MAIL), "test", [deliver(root, mail())], at_front=False)
     in_a_horse(redis_client, MAIL)
     database.execute_sql("INSERT INTO embedding_model (name, source, dimensions, current) VALUES ('m', 's', 3, true)")
@@ -190,7 +190,7 @@ def test_the_build_is_told(scrape: Scrape) -> None:
     assert 'version="0.' in name and 'schema="0' in name
 
 
-def test_a_service_that_is_away_is_told_and_the_rest_is_there(pages: FlaskClient, redis_client: Redis, monkeypatch) -> None:
+def test_a_service_that_is_away_is_told_and_the_rest_is_there(pages: FlaskClient, monkeypatch) -> None:
     def away(connection: object) -> None:
         raise ConnectionError
 

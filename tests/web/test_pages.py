@@ -160,7 +160,8 @@ def test_an_error_is_a_page_without_a_trace_and_one_line_in_the_log(pages, monke
 
 def test_every_page_says_what_browsers_may_do_with_it(pages: FlaskClient) -> None:
     for path in ("/", "/livez", "/rq/", "/nothing", "/static/frame.css"):
-        headers = pages.get(path).headers
+        with pages.get(path) as answer:
+            headers = answer.headers
         assert "default-src 'self'" in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
     assert "unsafe" not in pages.get("/").headers["Content-Security-Policy"]
