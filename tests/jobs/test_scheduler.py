@@ -25,8 +25,8 @@ from rq.serializers import JSONSerializer
 
 from jobs.heartbeat import last_beat
 from jobs.queues import queue
-from jobs.scheduling import scheduler as module
 from jobs.schedule import SCHEDULE
+from jobs.scheduling import scheduler as module
 from jobs.scheduling.scheduler import PREFIX, TableScheduler
 from jobs.scheduling.table import Periodic
 from models import JobRun
