@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from jobs.embedding.quiet_openvino import import_openvino
+
 KNOWN = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
 MODULES = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
 FAR_BELOW = np.float32(1e9)  # what is taken from the attention to padding
@@ -41,8 +43,9 @@ def build(folder: Path) -> Any:
 
     Raises UnknownArchitecture; KeyError or ValueError for weights that are missing or of another shape.
     """
-    from openvino import Model
     from safetensors.numpy import load_file
+
+    openvino = import_openvino()
 
     pooling = pooling_of(folder)
     graph = _Graph(json.loads((folder / "config.json").read_text()), load_file(folder / "model.safetensors"))
@@ -54,13 +57,14 @@ def build(folder: Path) -> Any:
     for layer in range(graph.layers):
         states = graph.layer(states, hidden, f"encoder.layer.{layer}.")
     pooled = graph.mean(states, kept) if pooling == "mean" else graph.op.gather(states, graph.at(0), graph.at(1))
-    return Model([graph.op.normalize_l2(pooled, graph.axis_list(1), 1e-12, "max")], [ids, mask], folder.name)
+    return openvino.Model([graph.op.normalize_l2(pooled, graph.axis_list(1), 1e-12, "max")], [ids, mask], folder.name)
 
 
 class _Graph:
     """Makes the nodes of one model; `op` are OpenVINO's operations."""
 
     def __init__(self, config: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
+        import_openvino()
         from openvino import opset13
 
         self.op = opset13

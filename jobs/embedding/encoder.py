@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from jobs.embedding.chunks import Spans, batches
 from jobs.embedding.model import Model, NotInstalled, verify
+from jobs.embedding.quiet_openvino import import_openvino
 
 logger = logging.getLogger(__name__)
 
@@ -74,13 +75,13 @@ class OpenVinoEncoder:
 
     def __init__(self, model: Model) -> None:
         import numpy
-        import openvino
         from tokenizers import Tokenizer
 
         from jobs.embedding.bert import build
 
+        openvino = import_openvino()
         self.model = model
-        self._numpy, self._openvino = numpy, openvino
+        self._numpy = numpy
         self._tokenizer = Tokenizer.from_file(str(model.folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
