@@ -1,0 +1,52 @@
+"""Alert rules and the dashboard speak of metrics that there are."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from settings import PROJECT
+from web.metrics_table import METRICS
+
+ALERTS = PROJECT / "docs" / "alerts.yml"
+KNOWN = {row.full_name + suffix for row in METRICS for suffix in (
+    ("_bucket", "_sum", "_count") if row.kind == "histogram" else ("",))}  # fmt: skip
+LABELS = {label for row in METRICS for label in row.labels} | {"le", "value"}
+
+
+def expressions() -> list[str]:
+    dashboard = json.loads((PROJECT / "docs" / "grafana.json").read_text())
+    shown = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    alerts = re.findall(r"^ +expr: (.+)$", ALERTS.read_text(), re.MULTILINE)
+    assert len(alerts) >= 10 and len(shown) >= 15
+    return alerts + shown
+
+
+def test_every_expression_names_metrics_and_labels_of_the_table():
+    for one in expressions():
+        assert set(re.findall(r"mrilu_\w+", one)) <= KNOWN, one
+        inside = re.findall(r"\{([^}]*)\}", one) + re.findall(r"by \(([^)]*)\)", one)
+        assert set(re.findall(r"(\w+)(?=\s*(?:[=!~]|,|$))", ",".join(inside).replace('"', " "))) <= LABELS | {"failed", "mail",
+            "rejected", "waiting", "check_new_mail"}, one  # fmt: skip
+        assert one.count("(") == one.count(")") and one.count("{") == one.count("}")
+
+
+def test_every_alert_says_what_to_do():
+    text = ALERTS.read_text()
+    rules = text.split("- alert: ")[1:]
+    for rule in rules:
+        assert re.match(r"Mrilu\w+\n", rule)
+        for part in ("expr:", "severity:", "summary:", "action:"):
+            assert part in rule, rule
+
+
+def test_promtool_takes_the_rules():
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed (Debian: prometheus)")
+    done = subprocess.run([promtool, "check", "rules", str(ALERTS)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
