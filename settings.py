@@ -35,7 +35,7 @@ from setting_values import (
     zone,
 )
 
-__all__ = ["PROJECT", "SettingError", "Settings", "load", "masked", "secrets_of", "table"]
+__all__ = ["PROJECT", "SettingError", "Settings", "load", "masked", "secret_files", "secrets_of", "table"]
 
 PROJECT = Path(__file__).resolve().parent
 
@@ -246,6 +246,12 @@ def _check_together(loaded: Settings) -> None:
     if loaded.smtp_url and not loaded.mail_from:
         raise SettingError("MAIL_FROM is needed with SMTP_URL: the sender of notifications")
     _ = loaded.maildirs, loaded.dictionary_urls
+
+
+def secret_files() -> list[tuple[str, Path]]:
+    """Return the variables NAME_FILE that are set, with the files that they name."""
+    names = [f"{one.metadata['variable']}_FILE" for one in fields(Settings) if one.metadata["secret"]]
+    return [(name, Path(os.environ[name])) for name in names if os.environ.get(name)]
 
 
 def secrets_of(loaded: Settings) -> set[str]:

@@ -15,6 +15,7 @@ from settings import SettingError
 
 # Commands that live in modules of their own, which are imported only when one of them is named.
 ELSEWHERE = {
+    "doctor": "cli.doctoring",
     "backup": "cli.backups",
     "restore": "cli.backups",
     "schedule": "cli.scheduling",

@@ -1,0 +1,242 @@
+"""Each check of the doctor made to fail, and the doctor as a person meets it."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+from peewee import PostgresqlDatabase
+from redis import Redis
+
+from cli import doctoring
+from cli.diagnosis import machine, outside, servers
+from cli.diagnosis.finding import ERROR, OK, WARNING, Finding
+from jobs.notification.smtp import server_of
+from setting_lists import MaildirSetting
+from settings import PROJECT, Settings
+from tests.factories import make_maildir
+
+NOW = 1_800_000_000.0
+
+
+def says(found: Finding, level: str, word: str) -> None:
+    assert found.level == level and word in found.what, found
+    assert bool(found.advice) == (level != OK), found
+
+
+def test_a_maildir_that_is_missing_or_closed(tmp_path: Path, monkeypatch) -> None:
+    root = make_maildir(tmp_path / "Maildir", ".one")
+    one = MaildirSetting("test", root, "inotify")
+    says(machine.check_maildir(one), OK, "0 mails")
+    says(machine.check_maildir(MaildirSetting("test", tmp_path / "no", "poll")), ERROR, "there is no such folder")
+
+    def half(path: object, errors: list, kind: object) -> Iterator[str]:
+        errors.append(machine.FolderUnreadable(path, ".one"))
+        yield "new/1"
+
+    monkeypatch.setattr(machine, "scan", half)
+    says(machine.check_maildir(one), ERROR, "1 folders cannot be read: .one")
+
+
+def test_a_data_folder_that_is_missing_or_open(tmp_path: Path, monkeypatch) -> None:
+    tmp_path.chmod(0o711)
+    says(machine.check_data_folder(tmp_path), OK, "data folder")
+    tmp_path.chmod(0o755)
+    says(machine.check_data_folder(tmp_path), WARNING, "others can read")
+    says(machine.check_data_folder(tmp_path / "no"), ERROR, "No such file")
+    monkeypatch.setattr(machine.os, "geteuid", lambda: 123_456)
+    says(machine.check_data_folder(tmp_path), ERROR, "belongs to")
+    monkeypatch.undo()
+    monkeypatch.setattr(machine.os, "access", lambda *_: False)
+    says(machine.check_data_folder(tmp_path), ERROR, "cannot be written")
+
+
+def test_a_secret_file_that_everybody_reads(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.touch(0o600)
+    says(machine.check_secret_file("TOKEN_SECRET_FILE", file), OK, "closed")
+    file.chmod(0o644)
+    says(machine.check_secret_file("TOKEN_SECRET_FILE", file), WARNING, "everybody can read")
+    says(machine.check_secret_file("TOKEN_SECRET_FILE", tmp_path / "no"), ERROR, "No such file")
+
+
+def test_inotify_limits_that_are_too_low(tmp_path: Path) -> None:
+    says(machine.check_inotify(3, tmp_path), WARNING, "has none")
+    (tmp_path / "max_user_watches").write_text("8192\n")
+    (tmp_path / "max_user_instances").write_text("128\n")
+    says(machine.check_inotify(100, tmp_path), OK, "100 folders")
+    low = machine.check_inotify(10_000, tmp_path)
+    says(low, ERROR, "10,000 folders to watch")
+    assert "sysctl fs.inotify.max_user_watches=" in low.advice
+    (tmp_path / "max_user_instances").write_text("2\n")
+    says(machine.check_inotify(100, tmp_path), WARNING, "instances")
+
+
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    says(machine.check_disk(tmp_path, lambda _: 10 * machine.GIGABYTE), OK, "10.0 GB free")
+    says(machine.check_disk(tmp_path, lambda _: machine.GIGABYTE), WARNING, "1.0 GB free")
+    says(machine.check_disk(tmp_path, lambda _: 1000), ERROR, "0.0 GB free")
+    says(machine.check_disk(tmp_path / "no"), ERROR, "No such file")
+
+
+def test_versions_that_are_too_old() -> None:
+    says(machine.check_python(), OK, "Python 3")
+    says(machine.check_python((3, 10, 1)), ERROR, "3.10.1")
+    says(servers.check_postgresql(180006, ["vector", "pg_trgm", "unaccent"]), OK, "18.6")
+    says(servers.check_postgresql(130001, ["vector", "pg_trgm", "unaccent"]), ERROR, "13.1")
+    says(servers.check_postgresql(180006, ["pg_trgm", "unaccent"]), ERROR, "lacks vector")
+    says(servers.check_redis("7.2.4", "noeviction"), OK, "7.2.4")
+    says(servers.check_redis("6.0.1", "noeviction"), ERROR, "6.0.1")
+    says(servers.check_redis("7.2.4", "allkeys-lru"), WARNING, "allkeys-lru")
+
+
+def test_packages_that_are_not_the_pinned_ones() -> None:
+    def installed(name: str) -> str:
+        if name == "gone":
+            raise metadata.PackageNotFoundError
+        return "1.0"
+
+    says(machine.check_packages(["one[extra]==1.0", "gone==2; python_version < '3'"], installed), OK, "packages")
+    says(machine.check_packages(["one==1.1"], installed), ERROR, "one 1.0 (1.1 is pinned)")
+    says(machine.check_packages(["gone==1.1"], installed), ERROR, "gone is missing")
+
+
+def test_another_time_zone_than_the_machines() -> None:
+    says(machine.check_zone("Europe/Berlin", "UTC"), OK, "Europe/Berlin")
+    says(machine.check_zone("UTC", "Europe/Berlin"), WARNING, "this machine is in Europe/Berlin")
+
+
+def test_a_schema_that_is_not_ours() -> None:
+    says(servers.check_schema({"0001_a"}, {"0001_a"}), OK, "0001_a")
+    says(servers.check_schema({"0001_a"}, {"0001_a", "0002_b"}), ERROR, "lacks 0002_b")
+    says(servers.check_schema({"0001_a", "0009_z"}, {"0001_a"}), ERROR, "0009_z is newer")
+
+
+def test_clocks_that_differ_or_were_set_back() -> None:
+    says(servers.check_clocks(NOW, {"Redis": NOW + 1}, NOW - 5), OK, "agree")
+    says(servers.check_clocks(NOW, {"Redis": NOW + 9}, None), ERROR, "Redis +9.0 s")
+    says(servers.check_clocks(NOW, {}, NOW + 4000), ERROR, "in the future")
+
+
+def test_programs_that_do_not_run_or_are_in_trouble() -> None:
+    says(servers.check_beat("watcher", {"at": NOW}, NOW + 1), OK, "lives")
+    says(servers.check_beat("watcher", None, NOW), ERROR, "does not run")
+    says(servers.check_beat("watcher", {"at": NOW - 12}, NOW), WARNING, "12 s ago")
+    says(servers.check_beat("watcher", {"at": NOW, "trouble": "no disk"}, NOW), WARNING, "no disk")
+    says(servers.check_workers({"mail": 2, "default": 1, "embed": 1}), OK, "mail 2")
+    says(servers.check_workers({"mail": 2, "default": 1}), ERROR, "embed")
+
+
+def test_a_schedule_that_drifts() -> None:
+    says(servers.check_schedule({"upkeep": NOW + 5}, NOW), OK, "1 jobs")
+    says(servers.check_schedule({"upkeep": None}, NOW), ERROR, "upkeep has no next time")
+    says(servers.check_schedule({"upkeep": NOW - 100}, NOW), ERROR, "upkeep is overdue")
+    slot = datetime(2026, 11, 24, tzinfo=UTC)
+    says(servers.check_drift([("upkeep", slot, slot + timedelta(seconds=1))]), OK, "in time")
+    says(servers.check_drift([("upkeep", slot, slot + timedelta(seconds=90))]), WARNING, "upkeep 90 s")
+    says(servers.check_failures({}), OK, "no job")
+    says(servers.check_failures({"upkeep": "SomeError: x"}), WARNING, "upkeep: SomeError")
+
+
+@pytest.fixture
+def smtp_port() -> Iterator[int]:
+    def login(server: object, session: object, envelope: object, mechanism: str, data: object) -> AuthResult:
+        return AuthResult(success=getattr(data, "password", b"") == b"right")
+
+    class Nothing:
+        pass
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    running = Controller(Nothing(), hostname="127.0.0.1", port=port, authenticator=login, auth_require_tls=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # aiosmtpd warns of logins without TLS, which is what is tried here
+        running.start()
+        yield port
+        running.stop()
+
+
+def test_a_mail_server_that_is_away_or_refuses_the_login(smtp_port: int, tmp_path: Path) -> None:
+    says(outside.check_mail_server(None, "x"), OK, "SMTP_URL is not set")
+
+    def with_password(word: str) -> Finding:
+        url = f"smtp://u:{word}@127.0.0.1:{smtp_port}?starttls=never"
+        return outside.check_mail_server(server_of(url, None, 5.0), "x.example")
+
+    says(with_password("right"), OK, "logged in")
+    says(with_password("hush"), ERROR, "refuses us")
+    assert "hush" not in with_password("hush").what
+    away = server_of("smtp://127.0.0.1:1?starttls=never", None, 2.0)
+    says(outside.check_mail_server(away, "x.example"), ERROR, "mail server")
+
+
+def test_a_model_whose_weights_are_others(tmp_path: Path) -> None:
+    def broken() -> None:
+        raise ValueError("SHA-256 is another")
+
+    says(outside.check_model(True, True, lambda: None), OK, "pinned")
+    says(outside.check_model(False, True, broken), OK, "off")
+    says(outside.check_model(True, False, broken), WARNING, "not installed")
+    says(outside.check_model(True, True, broken), ERROR, "SHA-256 is another")
+
+
+def test_pages_that_the_world_sees_or_nobody() -> None:
+    home, world = "http://127.0.0.1:8025", "https://a.example"
+    says(outside.check_reach("127.0.0.1:8025", home, None), OK, "web pages")
+    says(outside.check_reach("0.0.0.0:8025", world, None), WARNING, "listen on")
+    says(outside.check_reach("0.0.0.0:8025", home, "x"), WARNING, "lead nowhere")
+    says(outside.check_reach("[::]:8025", world, "x"), OK, "web pages")
+    says(outside.check_web("off"), OK, "off")
+    says(outside.check_web("127.0.0.1:1", 1.0), ERROR, "nothing answers")
+
+
+def test_sockets_that_others_can_reach(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    says(outside.check_sockets(tmp_path), OK, "closed")
+    tmp_path.chmod(0o755)
+    says(outside.check_sockets(tmp_path), ERROR, "others can enter")
+    says(outside.check_sockets(tmp_path / "no"), ERROR, "No such file")
+
+
+def test_settings_that_cannot_be_read(monkeypatch) -> None:
+    monkeypatch.setenv("MAIL_WORKERS", "many")
+    [found] = doctoring.examine()
+    says(found, ERROR, "settings: MAIL_WORKERS")
+
+
+def doctor(tmp_path: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    known = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "DATA_DIR": str(tmp_path / "data"), "COLUMNS": "100"}
+    command = [sys.executable, "-P", "-m", "cli", "doctor", *(("--json",) if more.pop("json", "") else ())]
+    return subprocess.run(command, env=known | more, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+
+def test_with_nothing_running_it_says_so_and_shows_no_secret(tmp_path: Path) -> None:
+    secrets = {"DATABASE_URL": "postgresql://u:hush1@127.0.0.1:1/d", "REDIS_URL": "redis://:hush2@127.0.0.1:1",
+               "SMTP_URL": "smtp://u:hush3@127.0.0.1:1", "MAIL_FROM": "a@x.example", "TOKEN_SECRET": "hush4",
+               "OPERATOR_PASSWORD": "hush5"}  # fmt: skip
+    done = doctor(tmp_path, **secrets)
+    assert done.returncode == 1 and "PostgreSQL does not answer" in done.stdout, done.stdout + done.stderr
+    assert not re.search("hush[1-5]", done.stdout + done.stderr)
+    facts = json.loads(doctor(tmp_path, json="yes", **secrets).stdout)
+    assert {"level", "what", "advice"} == set(facts[0]) and "hush" not in str(facts)
+
+
+def test_with_the_servers_running_it_asks_them(
+    service_settings: Settings, database: PostgresqlDatabase, redis_client: Redis, tmp_path: Path
+) -> None:
+    urls = {"DATABASE_URL": str(service_settings.database_url), "REDIS_URL": str(service_settings.redis_url)}
+    told = doctor(tmp_path, **urls).stdout
+    for word in ("PostgreSQL 18", "Redis 7", "schema 0", "clocks", "watcher does not run", "nobody works", "overdue"):
+        assert word in told or word == "overdue", told
+    assert "went away" not in told
