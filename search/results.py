@@ -112,4 +112,5 @@ def show_words(db: PostgresqlDatabase, hits: Sequence[Fused]) -> list[WordHit]:
 def show_sentences(db: PostgresqlDatabase, hits: Sequence[Fused]) -> list[SentenceHit]:
     """Return the sentence pairs of one page."""
     rows = {row[0]: row for row in db.connection().execute(_SENTENCES, ([hit.id for hit in hits],))}
-    return [SentenceHit(*rows[hit.id], found_by=hit.found_by) for hit in hits if hit.id in rows]
+    found = [(rows[hit.id], hit.found_by) for hit in hits if hit.id in rows]
+    return [SentenceHit(one, lojban, english, rating, by) for (one, lojban, english, rating), by in found]

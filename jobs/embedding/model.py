@@ -72,7 +72,7 @@ def _folder(source: str) -> Path:
 def _dimensions(folder: Path) -> int:
     """Return the length of the model's vectors: what its last dense layer gives, else its hidden size."""
     dense = [_json(path).get("out_features") for path in sorted(folder.glob("*_Dense/config.json"))]
-    return int(dense[-1] if dense else _json(folder / "config.json").get("hidden_size", 0))
+    return int((dense[-1] if dense else _json(folder / "config.json").get("hidden_size")) or 0)
 
 
 def _json(path: Path) -> dict[str, Any]:
