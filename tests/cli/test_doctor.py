@@ -152,7 +152,7 @@ def test_a_schedule_that_drifts() -> None:
 @pytest.fixture
 def smtp_port() -> Iterator[int]:
     def login(server: object, session: object, envelope: object, mechanism: str, data: object) -> AuthResult:
-        return AuthResult(success=getattr(data, "password", b"") == b"right")
+        return AuthResult(success=getattr(data, "password", b"") == b"right", handled=False)
 
     class Nothing:
         pass
