@@ -21,7 +21,7 @@ SYMBOLS = {
 _PIECE = re.compile(
     r"\$(?P<math>[^$\n]{1,300})\$"
     r"|\{(?P<word>[^{}$\n]{0,80}[A-Za-z][^{}$\n]{0,80})\}"
-    r"|(?<![A-Za-z0-9_'\\])x_?(?:\{(?P<braced>\d{1,2})\}|(?P<place>\d{1,2}))(?![A-Za-z0-9_'])"
+    r"|(?<![A-Za-z0-9_'\\])(?:(?P<letter>[A-Za-z]{1,6})_|x)(?:\{(?P<braced>\d{1,2})\}|(?P<place>\d{1,2}))(?![A-Za-z0-9_'])"
 )
 _MATH = re.compile(
     r"(?P<mark>[_^])(?:\{(?P<group>[^{}]*)\}|(?P<digits>-?\d+|[^\s{}\\]))"
@@ -70,7 +70,7 @@ def _pieces(text: str) -> Iterator[Span]:
         elif match["word"]:
             yield Span("word", match["word"].strip())
         else:
-            yield from (Span("letter", "x"), Span("low", match["braced"] or match["place"]))
+            yield from (Span("letter", match["letter"] or "x"), Span("low", match["braced"] or match["place"]))
     yield Span("text", text[end:])
 
 

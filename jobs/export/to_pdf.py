@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from itertools import groupby
@@ -20,6 +22,7 @@ from jobs.export.entry_lines import facts, gloss_text, letter_of_word, sections,
 from jobs.export.markup import Span, one_line, spans
 
 TEMPLATE = Path(__file__).with_name("book.typ")
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 LARGE = 3000  # entries from which each letter starts on a page of its own
 LONG = 16  # letters from which a Lojban word may be broken at the end of a line
 # Typst has no hyphenation patterns for Lojban. Its words may be broken before a consonant that starts a syllable.
@@ -42,7 +45,8 @@ def write(book: Book, path: Path) -> Report:
         (Path(folder) / "book.json").write_text(text, encoding="utf-8")
         shutil.copy(TEMPLATE, folder)
         edition = date.fromisoformat(book.edition)
-        del book, text  # typst needs the memory
+        del book, text
+        _give_memory_back()
         warnings = _compile(Path(folder), path, edition)
     return Report(missing, warnings)
 
@@ -64,6 +68,14 @@ def _compile(folder: Path, path: Path, edition: date) -> tuple[str, ...]:
     except typst.TypstError as error:
         raise NotTypeset(f"{error.message} {error.diagnostic}"[:1000]) from error
     return tuple(warning.message for warning in warnings)
+
+
+def _give_memory_back() -> None:
+    """Have the C library return to the system what Python has freed (glibc): typst will need as much and more."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim:
+        trim(0)
 
 
 def typeset_data(book: Book) -> dict[str, Any]:
@@ -117,7 +129,23 @@ def _reverse(group: list[Reverse]) -> dict[str, Any]:
 
 def _shown(text: str) -> list[str | list[str]]:
     """Return the spans of a text: a plain one is a string, another [kind, text]."""
-    return [_span(span) for span in spans(text)]
+    return [_span(span) for span in _with_digits(spans(text))]
+
+
+def _with_digits(pieces: list[Span]) -> Iterator[Span]:
+    """Join a variable and its number to one span with the font's own subscript digits; there are 200,000 of them."""
+    letter: Span | None = None
+    for piece in pieces:
+        if letter and piece.kind == "low" and piece.text.isascii() and piece.text.isdecimal():
+            letter = Span("letter", letter.text + piece.text.translate(SUBSCRIPTS))
+            continue
+        if letter:
+            yield letter
+        letter = piece if piece.kind == "letter" else None
+        if not letter:
+            yield piece
+    if letter:
+        yield letter
 
 
 def _span(span: Span) -> str | list[str]:

@@ -26,6 +26,7 @@ def shown(text: str) -> str:
         ("x1 and x2's", "/x/_1 and x2's"),
         ("x_3 of x_{4}", "/x/_3 of /x/_4"),
         ("max1 x1000", "max1 x1000"),
+        ("xu_1=vi_{2}, l33t_x", "/xu/_1=/vi/_2, l33t_x"),
         (r"$\pi r^2$", "π /r/^2"),
         (r"$\nosuch{a}$", r"\nosuch/a/"),
         ("costs $5", "costs $5"),

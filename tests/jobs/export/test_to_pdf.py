@@ -89,7 +89,12 @@ def test_the_title_page_tells_the_language_and_the_edition(tmp_path):
 
 def test_places_are_set_as_subscripts():
     shown = to_pdf.typeset_data(book(entry(definition="$x_1$ loves x2")))["words"][0]["entries"][0]["definition"]
-    assert shown == [["letter", "x"], ["low", "1"], " loves ", ["letter", "x"], ["low", "2"]]
+    assert shown == [["letter", "x₁"], " loves ", ["letter", "x₂"]]
+
+
+def test_what_is_no_digit_is_lowered():
+    shown = to_pdf.typeset_data(book(entry(definition="$x_n=y$ $10^3$")))["words"][0]["entries"][0]["definition"]
+    assert shown == [["letter", "x"], ["low", "n"], "=", ["letter", "y"], " 10", ["high", "3"]]
 
 
 def test_long_lojban_words_may_be_broken_where_syllables_start():

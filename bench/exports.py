@@ -1,0 +1,124 @@
+"""Dictionary exports against their bars, with other typesetters beside: `.venv/bin/python -m bench.exports`.
+
+`--peers` also typesets the English dictionary with xelatex (our LaTeX source, one pass), reportlab and weasyprint (both
+plainer than ours: two columns, no guide words); one that is not installed is left out. weasyprint takes minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import migrations
+import models
+from bench.bars import report_bars
+from bench.corpus import CorpusMissing, unpacked
+from bench.export_peers import PEERS, run_peer
+from bench.machine import machine_facts
+from bench.timing import only_benchmark, progress
+from jobs import resources
+from jobs.export import build
+from jobs.export.rows import read_book
+from jobs.export_dictionaries import export_dictionaries
+from jobs.sync_dictionary import sync_dictionary
+from local.postgres import Cluster
+from local.valkey import Server
+from models import CachedExport, Language
+from settings import Settings, load
+
+ROUNDS = 3
+LANGUAGES, FORMATS = 5, 5
+ALL, ENGLISH, UNCHANGED = "5 languages in 5 formats, from scratch", "English PDF, 20,724 words", "an unchanged night"
+BARS = {ALL: 90.0, ENGLISH: 15.0, UNCHANGED: 2.0}
+MEMORY = 2 * 1024  # MiB, job and its largest build together
+PER_MIB = 1024  # ru_maxrss is in KiB (Linux)
+
+
+@contextmanager
+def dictionaries(folder: Path) -> Iterator[Settings]:
+    """Throw-away servers that hold the five dictionaries; this process is bound to them."""
+    with Cluster(folder / "pg") as cluster, Server(folder / "vk") as valkey, unpacked("dictionary") as corpus:
+        migrations.apply(models.bind(cluster.url))
+        chosen = replace(
+            load({}), database_url=cluster.url, redis_url=valkey.url, dictionary_source=str(corpus), log_level="warning"
+        )
+        resources.use(chosen)
+        sync_dictionary()
+        yield chosen
+        resources.forget()
+
+
+def timed_export(built: int) -> float:
+    """Seconds of one run of the job, which must build so many."""
+    began = time.perf_counter()
+    counts = export_dictionaries()
+    if counts["built"] != built:
+        raise SystemExit(f"{built} were to be built, but: {counts}")
+    return time.perf_counter() - began
+
+
+def time_round() -> Iterator[tuple[str, float]]:
+    """Time one night from scratch, and the next, in which nothing has changed."""
+    CachedExport.delete().execute()
+    yield ALL, timed_export(LANGUAGES * FORMATS)
+    [english] = [row for row in CachedExport.listed() if (row["tag"], row["format"]) == ("en", "pdf")]
+    yield ENGLISH, english["seconds"]
+    yield UNCHANGED, timed_export(0)
+
+
+def most_memory() -> int:
+    """Return the most MiB that this process (the job) and the largest of its builds have had in memory."""
+    parts = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(resource.getrusage(part).ru_maxrss for part in parts) // PER_MIB
+
+
+def time_peers(folder: Path) -> None:
+    """Typeset the English dictionary once with each peer and print the seconds."""
+    language = Language.get(Language.tag == "en")
+    book = folder / "book"
+    book.write_text(read_book(models.db.connection(), language.id, "en", language.name).to_json(), encoding="utf-8")
+    for name, peer in PEERS.items():
+        lack = peer.lacks()
+        if lack:
+            print(f"left out: {name}: {lack}")
+            continue
+        seconds, memory = run_peer(name, book, folder)
+        print(f"{name:24} {seconds:9.1f} s {memory:7,} MiB  {peer.note}", flush=True)
+
+
+def main() -> int:
+    """Measure; the exit code is 0 when every bar is kept."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peers", action="store_true", help="time other typesetters, too")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    chosen = parser.parse_args()
+    build.check_installed("pdf")
+    measured: dict[str, list[float]] = defaultdict(list)
+    with only_benchmark(), tempfile.TemporaryDirectory(prefix="mrilu-bench-") as folder, dictionaries(Path(folder)):
+        for turn in range(chosen.rounds):
+            for name, seconds in time_round():
+                measured[name].append(seconds)
+                progress(f"round {turn + 1}: {name} {seconds:.2f} s")
+        memory = most_memory()
+        passed = report_bars({name: (runs, BARS[name]) for name, runs in measured.items()}, machine_facts())
+        passed &= memory < MEMORY
+        verdict = "PASS" if memory < MEMORY else "FAIL"
+        print(f"memory, job and its largest build: {memory:,} MiB, bar {MEMORY:,} MiB {verdict}")
+        if chosen.peers:
+            time_peers(Path(folder))
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except CorpusMissing as error:
+        sys.exit(str(error))
