@@ -1,0 +1,164 @@
+"""What strangers may try: names that lead out of the Maildir, roles that can do too much, secrets that are shown."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from peewee import PostgresqlDatabase
+from redis import Redis
+
+from cli import backups
+from jobs import resources
+from jobs.import_messages import import_messages
+from jobs.notification.links import Stop, sign
+from jobs.notification.tokens import Outcome, token_key, unsubscribe
+from jobs.upkeep import upkeep
+from local.postgres import Cluster
+from models import Location, Message, Rejected
+from settings import PROJECT, Settings
+from tests.factories import deliver, mail, make_maildir, register
+from web import facts_postgresql
+
+
+@pytest.fixture
+def root(database: PostgresqlDatabase, redis_client: Redis, tmp_path: Path) -> Path:
+    made = make_maildir(tmp_path / "Maildir", ".one")
+    register(made)
+    return made
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../outside.eml", "new/../../outside.eml", "/etc/passwd", "new//etc/passwd", ".one/../../outside.eml",
+        "new/\0/etc/passwd", "..", "cur/..", "new/./x", ".one/cur/../../../outside.eml", "\0", "new/\n../x", "",
+    ],
+)  # fmt: skip
+def test_a_path_that_leads_out_of_the_maildir_is_no_mail(root: Path, tmp_path: Path, path: str) -> None:
+    (tmp_path / "outside.eml").write_bytes(mail("<outside@x>"))
+    import_messages("test", [path])
+    assert Message.select().count() == 0 and Rejected.select().count() == 0
+
+
+@pytest.mark.parametrize("make", [os.symlink, os.link])
+def test_a_link_in_the_place_of_a_mail(root: Path, tmp_path: Path, make) -> None:
+    """A symlink is no mail, wherever it leads; a hard link is a file like any other."""
+    (tmp_path / "outside").write_bytes(mail("<outside@x>"))
+    make(tmp_path / "outside", root / "new" / "1.x")
+    import_messages("test", ["new/1.x"])
+    assert Message.select().count() == (1 if make is os.link else 0)
+
+
+def test_a_folder_that_became_a_symlink_is_not_entered(root: Path, tmp_path: Path) -> None:
+    secret = make_maildir(tmp_path / "secret")
+    deliver(secret, mail("<outside@x>"), "new/1.x")
+    (root / ".two").symlink_to(secret)
+    from watcher.maildir import scan
+
+    assert list(scan(root)) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["1.x:2,S", "a b", "-rf", "$(id)", "`id`", "%s%n", "'; DROP TABLE message; --", "é\n\x1b[2J", "🐈"]
+)
+def test_a_strange_name_is_only_a_name(root: Path, name: str) -> None:
+    place = f"cur/{name}"
+    deliver(root, mail("<a@x>"), place)
+    import_messages("test", [place])
+    assert Location.get().path() == place and Message.select().count() == 1
+
+
+@pytest.fixture
+def roles(cluster: Cluster, database: PostgresqlDatabase, service_settings: Settings) -> Iterator[dict[str, Settings]]:
+    """The settings of each role of docs/roles.sql."""
+    psql = backups.program("psql", service_settings)
+    script = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(PROJECT / "docs" / "roles.sql")]
+    for _ in range(2):  # again is no error
+        done = subprocess.run([psql, cluster.url, *script], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    names = ("mrilu_worker", "mrilu_web")
+    with psycopg.connect(cluster.url, autocommit=True) as link:
+        for name in names:
+            link.execute(f"ALTER ROLE {name} LOGIN")
+        urls = {name: cluster.url.replace("mrilu@", f"{name}@") for name in names}
+        yield {name: replace(service_settings, database_url=url) for name, url in urls.items()}
+        resources.forget()
+        for name in names:
+            link.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{name}'")
+            link.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def refused(settings: Settings, *statements: str) -> None:
+    for statement in statements:
+        with psycopg.connect(str(settings.database_url)) as link, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            link.execute(statement)
+
+
+def test_the_workers_role_can_work_and_no_more(roles: dict[str, Settings], root: Path) -> None:
+    resources.use(roles["mrilu_worker"])
+    assert import_messages("test", [deliver(root, mail()), deliver(root, b"x")])["imported"] == 1  # type: ignore[index]
+    upkeep()
+    refused(roles["mrilu_worker"], "DROP TABLE message", "CREATE TABLE x ()", "ALTER TABLE message ADD x int",
+            "DELETE FROM schema_migration", "CREATE ROLE x", "COPY message TO PROGRAM 'id'")  # fmt: skip
+
+
+def test_the_webs_role_reads_and_unsubscribes_and_no_more(roles: dict[str, Settings], database) -> None:
+    database.execute_sql("INSERT INTO subscriber (address) VALUES ('a@x.example')")
+    database.execute_sql("INSERT INTO subscription (subscriber, kind, target, label) VALUES (1, 'word', 'coi', 'coi')")
+    resources.use(roles["mrilu_web"])
+    db = resources.database()
+    assert facts_postgresql.gather(db.connection())
+    key = token_key(db, None)
+    assert unsubscribe(db, sign(Stop(1, 1, 0), key), key) is Outcome.DONE
+    assert unsubscribe(db, sign(Stop(1, None, 0), key), key) is not Outcome.FORGED
+    refused(roles["mrilu_web"], "DELETE FROM message", "UPDATE message SET subject = ''", "DELETE FROM location",
+            "UPDATE subscriber SET address = ''", "INSERT INTO subscription (subscriber) VALUES (1)",
+            "UPDATE total SET value = 0", "TRUNCATE notification", "DROP TABLE message")  # fmt: skip
+
+
+SECRET = "hush-hush-hush"
+FAILING = """
+import sys
+from jobs import logs, resources
+logs.log_as(resources.settings())
+resources.{what}
+"""
+
+
+@pytest.mark.parametrize("what", ["database()", "redis_connection().ping()"])
+def test_a_traceback_shows_no_password(what: str) -> None:
+    known = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "REDIS_URL": f"redis://u:{SECRET}@127.0.0.1:1",
+             "DATABASE_URL": f"postgresql://u:{SECRET}@127.0.0.1:1/d"}  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", FAILING.format(what=what)], env=known, capture_output=True, text=True)
+    assert done.returncode and "level=critical" in done.stderr
+    assert SECRET not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("command", [["status"], ["status", "--json"], ["schedule"], ["why", "x"], ["env"], ["doctor"]])
+def test_a_command_shows_no_secret(service_settings: Settings, database, redis_client, tmp_path, command) -> None:
+    known = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "DATA_DIR": str(tmp_path / "data"),
+             "DATABASE_URL": str(service_settings.database_url) + f"&password={SECRET}",
+             "REDIS_URL": str(service_settings.redis_url), "TOKEN_SECRET": SECRET, "OPERATOR_PASSWORD": SECRET,
+             "SMTP_URL": f"smtp://u:{SECRET}@127.0.0.1:1", "MAIL_FROM": "a@x.example"}  # fmt: skip
+    done = subprocess.run([sys.executable, "-P", "-m", "cli", *command], env=known, cwd=tmp_path, capture_output=True,
+                          text=True, timeout=60)  # fmt: skip
+    told = done.stdout + done.stderr
+    assert told and "Traceback" not in told, told
+    if command != ["env"]:  # what a shell is to use: DATABASE_URL and REDIS_URL, and nothing else
+        assert SECRET not in told, told
+    assert told.count(SECRET) <= 1
+
+
+def test_nothing_of_ours_runs_text_as_code() -> None:
+    runs = re.compile(r"\bpickle\.loads?\b|\beval\(|\bexec\(|shell=True|yaml\.load\(|\bmarshal\b")
+    for path in PROJECT.rglob("*.py"):
+        if not {".venv", "tests", "bench", "data"} & set(path.relative_to(PROJECT).parts):
+            assert not runs.findall(path.read_text()), path
