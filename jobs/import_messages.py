@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from peewee import PostgresqlDatabase
 from rq import Retry, get_current_job
 
-from jobs.archive.plan import Plan, known_files, make_plan
+from jobs.archive.plan import Plan, known_files, make_plan, outdated
 from jobs.archive.read import read_mails
 from jobs.archive.store import store_gone, store_mails, store_moves, store_rejections
 from jobs.embedding.wake import wake_embedding
@@ -31,6 +31,7 @@ from watcher.maildir import parse_path
 logger = logging.getLogger(__name__)
 
 NAME = "import_messages"
+MOST_LOOKS = 5  # at files that change while they are stored
 
 
 class UnknownMaildir(LookupError):
@@ -85,21 +86,45 @@ def import_paths(
     maildir = Maildir.get_or_none(Maildir.name == name)
     if maildir is None:
         raise UnknownMaildir(name)
+    counts: Counter[str] = Counter()
+    arrivals: list[float] = []
+    left: Iterable[str] = paths
+    for _ in range(MOST_LOOKS):
+        left = _import_once(db, maildir, left, limits, counts, arrivals)
+        if not left:
+            break
+    else:
+        logger.warning("maildir=%s keeps changing, left to the next rescan: %d files", name, len(list(left)))
+    if lags is not None:
+        lags.update(lag_buckets(arrivals, maildir.added_at.timestamp(), time.time()))
+    return {key: number for key, number in counts.items() if number}
+
+
+def _import_once(
+    db: PostgresqlDatabase,
+    maildir: Maildir,
+    paths: Iterable[str],
+    limits: Limits,
+    counts: Counter[str],
+    arrivals: list[float],
+) -> set[str]:
+    """Plan, read and store; add to `counts` and `arrivals`, and return the paths to look at again.
+
+    Those are files that moved or left, and rows that another worker wrote, between our look and our commit.
+    """
     root = Path(maildir.root)
     parts = [one for one in map(parse_path, paths) if one is not None]
     plan = make_plan(root, paths, known_files(db.connection(), maildir.id, parts), PARSER_VERSION)
     with collector_paused():
         mails, rejections, vanished = read_mails(root, plan.read, limits)
-    counts = _counts(plan, len(vanished))
     with db.atomic():
-        store_moves(db, plan.moved)
+        again = store_moves(db, plan.moved)
         store_gone(db, plan.gone)
-    counts.update(store_mails(db, maildir.id, mails))
-    if lags is not None:
-        arrivals = (mail.file.arrived for mail in mails)
-        lags.update(lag_buckets(arrivals, maildir.added_at.timestamp(), time.time()))
-    counts.update(store_rejections(db, maildir.id, rejections))
-    return {key: number for key, number in counts.items() if number}
+    stored = store_mails(db, maildir.id, mails)
+    arrivals += (mail.file.arrived for mail in mails)
+    stored += store_rejections(db, maildir.id, rejections)
+    counts.update(_counts(plan, len(vanished)) + stored.counts)
+    return again | stored.again | outdated(root, plan)
 
 
 def _counts(plan: Plan, vanished: int) -> Counter[str]:

@@ -25,6 +25,7 @@ SELECT concat_ws('/', nullif(folder, ''), nullif(subdir, ''), name), parser_vers
 class Difference:
     """How one Maildir's disk and database differ: paths only on disk, paths only in the database.
 
+    A file with two rows, which only workers in each other's way can make, counts as one of the latter.
     `unreadable` are folders that could not be listed; their files are left out of both.
     """
 
@@ -84,10 +85,14 @@ def difference(root: Path | str, name: str) -> Difference:
     hidden = tuple(f"{error.folder}/" if error.folder else "" for error in unreadable)
     settled: set[str] = set()
     retried: set[str] = set()
+    doubled: set[str] = set()
     for path, is_settled in known_paths(maildir) if maildir else ():
+        if path in settled or path in retried:
+            doubled.add(path)
         (settled if is_settled else retried).add(path)
-    vanished = [path for path in (settled | retried) - on_disk if not (hidden and path.startswith(hidden))]
-    return Difference(sorted(on_disk - settled), sorted(vanished), len(on_disk), [e.folder for e in unreadable])
+    vanished = {path for path in (settled | retried) - on_disk if not (hidden and path.startswith(hidden))}
+    unknown, not_read = sorted(on_disk - settled), [error.folder for error in unreadable]
+    return Difference(unknown, sorted(vanished | doubled), len(on_disk), not_read)
 
 
 def known_paths(maildir: Maildir) -> Iterator[tuple[str, bool]]:

@@ -20,7 +20,7 @@ from rq.registry import FailedJobRegistry, StartedJobRegistry
 from rq.utils import as_text
 from rq.worker import Worker
 
-from jobs.archive.plan import make_plan
+from jobs.archive.plan import known_files, look_at, parse_path
 from jobs.archive.read import Rejection
 from jobs.archive.store import store_rejections
 from jobs.queues import MAIL, fetch_imports, put_import, queue, raw_job_ids
@@ -157,8 +157,11 @@ def quarantine(name: str, path: str, reason: str, error: str) -> None:
     if maildir is None:
         logger.error("import job dropped: no Maildir is registered as %r path=%s", name, path)
         return
-    plan = make_plan(Path(maildir.root), [path], [], 0)
-    store_rejections(db, maildir.id, [Rejection(file, reason, error) for file in plan.read])
+    parts = parse_path(path)
+    file = look_at(Path(maildir.root), path, known_files(db.connection(), maildir.id, [parts] if parts else []))
+    if file is None:
+        return
+    store_rejections(db, maildir.id, [Rejection(file, reason, error)])
     logger.error("file quarantined maildir=%s path=%s reason=%s", name, path, reason)
 
 

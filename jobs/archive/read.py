@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from rq.timeouts import JobTimeoutException
 
-from jobs.archive.plan import FoundFile
+from jobs.archive.plan import FoundFile, mail_status
 from jobs.mail.message import Limits, ParsedMessage, RejectedMail
 from jobs.mail.parse import PARSER_VERSION, parse_message
 from watcher.maildir import to_disk
@@ -69,11 +70,15 @@ def read_bytes(root: Path, path: str, max_bytes: int) -> bytes:
     """Return the file's bytes, at most `max_bytes` + 1 of them.
 
     O_NOFOLLOW and O_NONBLOCK: a symlink or FIFO that took the file's place since it was looked at must
-    neither lead out of the Maildir nor block. Raises OSError.
+    neither lead out of the Maildir nor block; if it took a folder's place, another file was opened than
+    lies at the path, which counts as not there. Raises OSError.
     """
     descriptor = os.open(f"{root}/{to_disk(path)}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb", buffering=0) as stream:
-        size = os.fstat(descriptor).st_size
+        opened, there = os.fstat(descriptor), mail_status(root, path)
+        if there is None or not os.path.samestat(opened, there):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        size = opened.st_size
         raw = stream.read(min(size, max_bytes) + 1)
         # One read is all, but for a file that grows meanwhile or a file system that returns short reads.
         while len(raw) != size and len(raw) <= max_bytes and (more := stream.read(max_bytes + 1 - len(raw))):

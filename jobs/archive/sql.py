@@ -32,7 +32,8 @@ RETURNING id, identity::text
 """  # noqa: S608 - the columns are ours, the values are in the staging table
 
 # A file is a copy if its message has another live file, in the database or before it in this batch. Most
-# messages are new and have one file: `single` spares them the look-ups.
+# messages are new and have one file: `single` spares them the look-ups. A row that is there already is the
+# file's own (REREAD follows) or was made meanwhile by another worker: then that file is looked at again.
 _INSERT_LOCATIONS = """
 INSERT INTO location (maildir, folder, unique_name, nth, subdir, name, flags, size, list_id, message, copy)
 SELECT %(maildir)s, i.folder, i.unique_name, i.nth, i.subdir, i.name, i.flags, i.size, i.list_id, m.id,
@@ -40,20 +41,32 @@ SELECT %(maildir)s, i.folder, i.unique_name, i.nth, i.subdir, i.name, i.flags, i
   FROM incoming AS i JOIN message AS m USING (identity)
  WHERE {which} i.identity = ANY(%(copied)s::uuid[])
  ORDER BY i.folder, i.unique_name, i.nth
-ON CONFLICT (maildir, folder, unique_name, nth) DO UPDATE
-   SET subdir = excluded.subdir, name = excluded.name, flags = excluded.flags, size = excluded.size,
-       list_id = excluded.list_id, message = excluded.message, last_seen = now(), gone_at = NULL,
-       copy = CASE WHEN location.message = excluded.message THEN location.copy ELSE excluded.copy END
-RETURNING copy, (xmax = 0)
+ON CONFLICT (maildir, folder, unique_name, nth) DO NOTHING
+RETURNING folder, unique_name, nth, copy
 """
+_HAS_ANOTHER_FILE = """EXISTS (SELECT FROM location AS l WHERE l.message = m.id AND l.gone_at IS NULL
+                     AND (l.maildir, l.folder, l.unique_name, l.nth)
+                         <> (%(maildir)s, i.folder, i.unique_name, i.nth))"""
 INSERT_SINGLE_LOCATIONS = _INSERT_LOCATIONS.format(which="NOT", copy="false")
 INSERT_COPIED_LOCATIONS = _INSERT_LOCATIONS.format(
     which="",
-    copy="""row_number() OVER (PARTITION BY i.identity ORDER BY i.ordinal) > 1
-       OR EXISTS (SELECT FROM location AS l WHERE l.message = m.id AND l.gone_at IS NULL
-                     AND (l.maildir, l.folder, l.unique_name, l.nth)
-                         <> (%(maildir)s, i.folder, i.unique_name, i.nth))""",
+    copy=f"""row_number() OVER (PARTITION BY i.identity ORDER BY i.ordinal) > 1
+       OR {_HAS_ANOTHER_FILE}""",
 )
+
+# Files that have a row and were read again. `was` is where the row was when it was looked at: if it has been
+# moved meanwhile, the other worker knows better.
+REREAD_LOCATIONS = f"""
+UPDATE location AS t
+   SET subdir = i.subdir, name = i.name, flags = i.flags, size = i.size, list_id = i.list_id, message = m.id,
+       last_seen = now(), gone_at = NULL,
+       copy = CASE WHEN t.message = m.id THEN t.copy ELSE {_HAS_ANOTHER_FILE} END
+  FROM incoming AS i JOIN message AS m USING (identity),
+       unnest(%(ids)s::bigint[], %(subdirs)s::text[], %(names)s::text[]) AS was (id, subdir, name)
+ WHERE t.id = was.id AND (t.subdir, t.name) = (was.subdir, was.name) AND t.maildir = %(maildir)s
+   AND (t.folder, t.unique_name, t.nth) = (i.folder, i.unique_name, i.nth)
+RETURNING t.folder, t.unique_name, t.nth
+"""  # noqa: S608 - no value is in the text
 
 # Lists and threads must not tell which copy came first: a message is on the lists of all its copies and
 # refers to what any of them names, its subject counts as the least of theirs, and it is an orphan only if
@@ -79,12 +92,9 @@ UPDATE message AS m
 RETURNING m.id, m.node, i.former_key
 """
 
-FORGET_REJECTIONS = """
-DELETE FROM rejected AS r USING incoming AS i
- WHERE r.maildir = %(maildir)s
-   AND (r.folder, r.unique_name, r.nth) = (i.folder, i.unique_name, i.nth)
-"""
+FORGET_REJECTIONS = "DELETE FROM rejected WHERE id = ANY(%s)"
 
+# A new file's rejection gives way to one that another worker wrote meanwhile.
 INSERT_REJECTION = """
 INSERT INTO rejected (maildir, folder, unique_name, nth, subdir, name, size, reason, error, parser_version)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
@@ -92,16 +102,20 @@ ON CONFLICT (maildir, folder, unique_name, nth) DO UPDATE
    SET subdir = excluded.subdir, name = excluded.name, size = excluded.size, reason = excluded.reason,
        error = excluded.error, parser_version = excluded.parser_version,
        attempts = rejected.attempts + 1, last_seen = now(), gone_at = NULL
+ WHERE rejected.id = %s
 """
 
 # A file that was a mail and is none any more (it was overwritten) is on one side of the ledger only.
-FORGET_LOCATION = "DELETE FROM location WHERE (maildir, folder, unique_name, nth) = (%s, %s, %s, %s)"
+FORGET_LOCATION = "DELETE FROM location WHERE (id, subdir, name) = (%s, %s, %s)"
 
+# The old place is compared: another worker may have seen the file further on meanwhile.
 MOVE = """
 UPDATE {table} AS t
    SET subdir = new.subdir, name = new.name, {flags} last_seen = now(), gone_at = NULL
-  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) AS new (id, subdir, name, flags)
- WHERE t.id = new.id
+  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+       AS new (id, old_subdir, old_name, subdir, name, flags)
+ WHERE t.id = new.id AND (t.subdir, t.name) = (new.old_subdir, new.old_name)
+RETURNING t.id
 """
 MOVE_LOCATIONS = MOVE.format(table="location", flags="flags = new.flags,")
 MOVE_REJECTED = MOVE.format(table="rejected", flags="")

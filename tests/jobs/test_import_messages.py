@@ -146,7 +146,7 @@ def test_a_deleted_file_is_gone_and_its_message_stays(root):
     assert only(Location).gone_at is not None and only(Message).message_id == "a@x"
     assert_level(root)
     deliver(root, mail("<a@x>"), path)
-    assert import_messages("test", [path]) == {"moved": 1}
+    assert import_messages("test", [path]) == {"known": 1}
     assert only(Location).gone_at is None
 
 
