@@ -37,7 +37,7 @@ def embed_missing(recent: bool = False) -> dict[str, int]:
         return {"off": 1}
     if recent:
         time.sleep(SETTLE_SECONDS)
-        heard_wake()
+    heard_wake(recent=recent)
     try:
         return embed(db, find_model(now.embedding_model), now.embedding_device, recent=recent)
     except NotInstalled as error:

@@ -16,6 +16,7 @@ from jobs.corpus.download import Fetched, Limits, fetch
 from jobs.corpus.refusal import SourceError, SourceRefused, SourceUnreachable
 from jobs.corpus.sources import note_source, validators_of
 from jobs.dictionary.read import READER_VERSION, Export, ExportUnreadable, read_export
+from jobs.embedding.wake import wake_embedding
 from jobs.resources import database, settings
 from jobs.runs import recorded
 from models import Definition, Language
@@ -51,6 +52,8 @@ def sync_dictionary(force: bool = False) -> dict[str, int]:
             logger.exception("language=%s cannot be synced source=%s", tag, source)
             errors[tag] = error
     errors |= _miss_languages(db, now, set(exports), counts, force=force)
+    if any(counts[change] for change in ("added", "edited", "returned")):
+        wake_embedding(recent=False)
     if errors:
         _raise(errors)
     return dict(counts)

@@ -13,6 +13,7 @@ from jobs.corpus.download import Fetched, Limits, fetch
 from jobs.corpus.refusal import SourceRefused
 from jobs.corpus.sentence_store import Difference, store_pairs
 from jobs.corpus.sources import note_source, validators_of
+from jobs.embedding.wake import wake_embedding
 from jobs.muplis.read import READER_VERSION, MuplisUnreadable, Pairs, read_pairs
 from jobs.resources import database, settings
 from jobs.runs import recorded
@@ -49,6 +50,8 @@ def update_muplis(force: bool = False) -> dict[str, int]:
         found, removed = store_pairs(db, pairs.pairs, moment, ALL_MAY_GO if force else now.max_shrink)
         note_source(source, fetched, READER_VERSION, len(pairs.pairs), moment)
     _log_changes(found, removed, pairs)
+    if found.added:
+        wake_embedding(recent=False)
     return {
         "pairs": len(pairs.pairs),
         "added": len(found.added),

@@ -12,27 +12,34 @@ from jobs.resources import redis_connection, settings
 logger = logging.getLogger(__name__)
 
 FUNCTION = "jobs.embed_missing.embed_missing"
-# Set while a run for new mail waits in the queue; it expires in case that run was lost.
+# Set while such a run waits in the queue; it expires in case that run was lost.
 WAKE_KEY = "mrilu:embed:wake"
+WAKE_ALL_KEY = "mrilu:embed:wake-all"
 WAKE_TTL = 300
 TIMEOUT = 3600  # seconds; a run stops by itself long before
 
 
-def wake_embedding() -> None:
-    """Ask for new mail to be embedded soon; one round trip when that has been asked for already.
+def wake_embedding(*, recent: bool = True) -> None:
+    """Ask for new mail (`recent`), or for all that waits, to be embedded soon.
+
+    It is one round trip when that has been asked for already.
 
     Never raises: the hourly run makes up for what is missed.
     """
     try:
-        if settings().embeddings and redis_connection().set(WAKE_KEY, 1, nx=True, ex=WAKE_TTL):
-            ask_for_run(recent=True)
+        if settings().embeddings and redis_connection().set(_key(recent), 1, nx=True, ex=WAKE_TTL):
+            ask_for_run(recent=recent)
     except (RedisError, OSError) as error:
         logger.warning("embeddings wait for the hourly run: %s", type(error).__name__)
 
 
-def heard_wake() -> None:
-    """Say that a run for new mail has begun: mail that comes from now on asks for another."""
-    redis_connection().delete(WAKE_KEY)
+def heard_wake(*, recent: bool) -> None:
+    """Say that such a run has begun: what comes from now on asks for another."""
+    redis_connection().delete(_key(recent))
+
+
+def _key(recent: bool) -> str:
+    return WAKE_KEY if recent else WAKE_ALL_KEY
 
 
 def ask_for_run(*, recent: bool) -> None:

@@ -23,7 +23,7 @@ def test_any_number_of_mails_ask_for_one_run(redis_client):
 
 def test_mail_that_comes_after_a_run_began_asks_for_another(redis_client):
     wake.wake_embedding()
-    wake.heard_wake()
+    wake.heard_wake(recent=True)
     wake.wake_embedding()
     assert len(waiting()) == 2
 
@@ -55,6 +55,21 @@ def test_an_import_wakes_the_embeddings_and_a_copy_does_not(database, redis_clie
     raw = mail()
     import_messages("test", [deliver(root, raw)])
     assert waiting() == [{"recent": True}]
-    wake.heard_wake()
+    wake.heard_wake(recent=True)
     import_messages("test", [deliver(root, raw)])
     assert len(waiting()) == 1
+
+
+def test_new_definitions_ask_for_a_run_over_everything_and_an_unchanged_source_does_not(database, redis_client):
+    from jobs.sync_dictionary import sync_dictionary
+    from jobs.update_muplis import update_muplis
+
+    sync_dictionary()
+    assert waiting() == [{"recent": False}]
+    wake.heard_wake(recent=False)
+    update_muplis()
+    assert len(waiting()) == 2
+    wake.heard_wake(recent=False)
+    sync_dictionary()
+    update_muplis()
+    assert len(waiting()) == 2
