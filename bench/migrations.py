@@ -1,0 +1,149 @@
+"""python -m bench.migrations [--messages N]: do readers notice a migration of a million messages? And scrapes?
+
+The first schema step is applied and filled; then each further step, while readers ask again and again. The bar is
+that no answer takes more than a second. Then /metrics is scraped over HTTP: the bar is 50 ms in the median.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+from playhouse.migrations import Runner
+
+import models
+from bench.bars import report_bars
+from bench.machine import machine_facts
+from bench.million import fill
+from local.postgres import Cluster
+from local.valkey import Server
+from settings import PROJECT
+
+LONGEST = 1.0  # seconds that a reader may wait
+SCRAPE = 0.050
+SCRAPES = 40
+READS = (
+    "SELECT subject FROM message WHERE id = 1 + (random() * 100000)::bigint",
+    "SELECT count(*) FROM (SELECT 1 FROM message WHERE search @@ 'words' LIMIT 20) AS found",
+    "SELECT name FROM location WHERE message = 1 + (random() * 100000)::bigint",
+    "SELECT job FROM job_run ORDER BY id DESC LIMIT 1",
+    "SELECT thread FROM thread_link LIMIT 1",
+)
+WEB = "127.0.0.1:18025"
+
+
+class Readers:
+    """Threads that ask what readers ask, and remember the slowest answer."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.worst, self._ended = url, 0.0, threading.Event()
+        self._threads = [threading.Thread(target=self._read, args=(statement,)) for statement in READS]
+
+    def _read(self, statement: str) -> None:
+        with psycopg.connect(self.url, autocommit=True) as link:
+            while not self._ended.is_set():
+                began = time.perf_counter()
+                link.execute(statement).fetchall()
+                self.worst = max(self.worst, time.perf_counter() - began)
+                self._ended.wait(0.005)
+
+    def __enter__(self) -> Readers:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def measure(messages: int) -> dict[str, tuple[list[float], float]]:
+    """Return the slowest read during each step, and the times of the scrapes."""
+    with tempfile.TemporaryDirectory(prefix="mrilu-bench-") as folder:
+        with Cluster(Path(folder) / "pg") as cluster, Server(Path(folder) / "vk") as valkey:
+            db = models.bind(cluster.url)
+            runner = Runner(db, str(PROJECT / "migrations"))
+            names = sorted(path.stem for path in (PROJECT / "migrations").glob("0*.py"))
+            with db.connection_context():
+                step(runner, names[0])
+                fill(db.connection(), messages, messages // 5)
+                measured = {f"longest read during {name}": ([during(runner, name, cluster.url)], LONGEST)
+                            for name in names[1:]}  # fmt: skip
+                # with a model, what waits to be embedded is counted beside the scrapes
+                db.execute_sql("INSERT INTO embedding_model (name, source, dimensions, current) VALUES ('', '', 3, true)")
+            return measured | {"a scrape of /metrics": (scrapes(cluster.url, valkey.url, folder), SCRAPE)}
+
+
+def step(runner: Runner, name: str) -> None:
+    """Apply the steps up to `name`."""
+    runner.up(target=name)
+
+
+def during(runner: Runner, name: str, url: str) -> float:
+    """Apply one step while readers read; return the longest that one had to wait."""
+    with Readers(url) as readers:
+        until(lambda: readers.worst > 0)
+        readers.worst = 0.0
+        began = time.perf_counter()
+        step(runner, name)
+        print(f"  {name}: {time.perf_counter() - began:.2f} s", flush=True)
+    return readers.worst
+
+
+def until(ready: Callable[[], object], seconds: float = 30.0) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.05)
+
+
+def scrapes(database: str, redis: str, folder: str) -> list[float]:
+    """Serve the pages in a process of their own, and time scrapes."""
+    environ = os.environ | {"DATABASE_URL": database, "REDIS_URL": redis, "DATA_DIR": folder, "WEB_ADDRESS": WEB,
+                            "LOG_LEVEL": "error", "PYTHONPATH": str(PROJECT)}  # fmt: skip
+    web = subprocess.Popen([sys.executable, "-P", "-m", "web"], env=environ)
+    try:
+        until(answers)
+        times = []
+        for _ in range(SCRAPES):
+            began = time.perf_counter()
+            scrape()
+            times.append(time.perf_counter() - began)
+        print(f"  slowest scrape {max(times) * 1000:.1f} ms", flush=True)
+        return times
+    finally:
+        web.terminate()
+        web.wait()
+
+
+def answers() -> bool:
+    """Tell whether a scrape is answered, with PostgreSQL's part in it."""
+    try:
+        return b'mrilu_up{service="postgresql"} 1.0' in scrape()
+    except OSError:
+        return False
+
+
+def scrape() -> bytes:
+    """Return what /metrics says."""
+    with urllib.request.urlopen(f"http://{WEB}/metrics", timeout=30) as answer:
+        return answer.read()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=1_000_000)
+    chosen = parser.parse_args()
+    sys.exit(0 if report_bars(measure(chosen.messages), machine_facts({"messages": f"{chosen.messages:,}"})) else 1)
