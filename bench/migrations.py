@@ -38,6 +38,7 @@ READS = (
     "SELECT job FROM job_run ORDER BY id DESC LIMIT 1",
     "SELECT thread FROM thread_link LIMIT 1",
 )
+MODEL = "INSERT INTO embedding_model (name, source, dimensions, current) VALUES ('bench', 'bench', 3, true)"
 WEB = "127.0.0.1:18025"
 
 
@@ -80,7 +81,7 @@ def measure(messages: int) -> dict[str, tuple[list[float], float]]:
                 measured = {f"longest read during {name}": ([during(runner, name, cluster.url)], LONGEST)
                             for name in names[1:]}  # fmt: skip
                 # with a model, what waits to be embedded is counted beside the scrapes
-                db.execute_sql("INSERT INTO embedding_model (name, source, dimensions, current) VALUES ('', '', 3, true)")
+                db.execute_sql(MODEL)
             return measured | {"a scrape of /metrics": (scrapes(cluster.url, valkey.url, folder), SCRAPE)}
 
 
