@@ -40,6 +40,7 @@ def main() -> int:
 
 def _serve(settings: Settings) -> int:
     signal.signal(signal.SIGTERM, _stop)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns of each page that waits for a thread
     try:
         # Headers of proxies are not trusted, but seen: who comes through one is not of this machine (web/access.py).
         server = waitress.create_server(
