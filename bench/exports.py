@@ -7,6 +7,7 @@ plainer than ours: two columns, no guide words); one that is not installed is le
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import resource
 import sys
 import tempfile
@@ -50,10 +51,22 @@ def dictionaries(folder: Path) -> Iterator[Settings]:
         chosen = replace(
             load({}), database_url=cluster.url, redis_url=valkey.url, dictionary_source=str(corpus), log_level="warning"
         )
+        # In a process of its own, so that its memory is not taken for the job's.
+        syncing = multiprocessing.get_context("spawn").Process(target=fill, args=(chosen,))
+        syncing.start()
+        syncing.join()
+        if syncing.exitcode:
+            raise SystemExit("the dictionaries could not be synced")
         resources.use(chosen)
-        sync_dictionary()
+        resources.database()
         yield chosen
         resources.forget()
+
+
+def fill(chosen: Settings) -> None:
+    """Put the dictionaries into the database."""
+    resources.use(chosen)
+    sync_dictionary()
 
 
 def timed_export(built: int) -> float:
