@@ -99,7 +99,7 @@ def _own_between(padded: str, start: int, end: int, offset: int) -> list[Span]:
         if resume := _foreign_end(padded, match, end):
             _add_span(spans, padded, start, _with_attribution(padded, match, start), offset)
             start = position = resume
-        else:
+        elif match.lastgroup in _NEEDS_A_LOOK:
             alarms += 1
     _add_span(spans, padded, start, _attributed_start(padded, start, end), offset)
     return spans

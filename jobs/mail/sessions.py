@@ -1,6 +1,8 @@
 """Sessions at R's prompt "> ", which look like quotations, told from them."""
 
 import re
+from functools import lru_cache
+from itertools import islice
 
 _CALL = r"[\w.:$@\"]+[ \t]?\(.*[)({,+*/=|&~%-][ \t;]*(?:#.*)?"
 _ASSIGNMENT = r"[\w.$@\[\]\"',()]+[ \t]*(?:<<?-|=(?!=))[ \t]*\S.*"
@@ -34,12 +36,14 @@ def is_output(text: str, position: int) -> bool:
     return _OUTPUT.match(text, position) is not None
 
 
+@lru_cache(maxsize=1)
 def holds_prose_quote(text: str) -> bool:
-    """Whether anything in the text shows that it answers a mail: quoted lines that are no code, an attribution."""
+    """Whether anything in the text shows that it answers a mail: quoted lines that are no code, an attribution.
+
+    The answer is kept for the next run of code in the same text.
+    """
     text = text[:_MAX_CHARS]
     if any(word in text for word in _ATTRIBUTIONS):
         return True
-    for count, match in enumerate(_QUOTED.finditer(text)):
-        if count >= _MAX_QUOTED or not _CODE.fullmatch(match[0][1:]):
-            return True
-    return False
+    quoted = islice(_QUOTED.finditer(text), _MAX_QUOTED)
+    return not all(_CODE.fullmatch(match[0][1:]) for match in quoted)

@@ -172,7 +172,7 @@ def test_a_mail_server_that_is_away_or_refuses_the_login(smtp_port: int, tmp_pat
 
     def with_password(word: str) -> Finding:
         url = f"smtp://u:{word}@127.0.0.1:{smtp_port}?starttls=never"
-        return outside.check_mail_server(server_of(url, None, 5.0), "x.example")
+        return outside.check_mail_server(server_of(url, None, 30.0), "x.example")
 
     says(with_password("right"), OK, "logged in")
     says(with_password("hush"), ERROR, "refuses us")

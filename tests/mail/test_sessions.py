@@ -1,5 +1,7 @@
 """R's prompt is no quotation mark."""
 
+import time
+
 import pytest
 
 from jobs.mail.quotes import own_spans
@@ -31,3 +33,10 @@ def test_quoted_code_is_not_own(text: str, mine: str) -> None:
 def test_a_session_in_an_answer_is_own_where_its_output_follows() -> None:
     text = "Ann wrote:\n> Does it work?\n\nYes:\n\n> f <- sum\n> f(1, 2)\n[1] 3\n"
     assert own(text) == "Yes:\n\n> f <- sum\n> f(1, 2)\n[1] 3"
+
+
+def test_many_sessions_take_linear_time_and_hide_no_signature() -> None:
+    text = "> f(x)\n\n" * 50_000 + "Bye\n-- \nAnn\n"
+    start = time.process_time()
+    assert own(text).endswith("\nBye")
+    assert time.process_time() - start < 3
