@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from importlib import import_module
@@ -47,7 +48,13 @@ class FrontDoor(click.Group):
         from watcher.maildir import MaildirError
 
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:  # `| head` has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
         except (SettingError, ServerError, ServiceDown, MaildirError, OSError) as error:
             print(f"mrilu: {error}", file=sys.stderr)
             ctx.exit(1)

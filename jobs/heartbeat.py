@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import Any
 
@@ -13,6 +14,7 @@ from jobs.resources import redis_connection
 KEY = "mrilu:heartbeat:{}"
 # A process beats each second; after this many seconds without a beat it is dead.
 TTL = 15
+_KEPT, _KEPT_SECONDS = f"mrilu:kept:{os.urandom(8).hex()}", 24 * 3600
 
 
 def beat(name: str, facts: dict[str, Any], connection: Redis | None = None) -> None:
@@ -26,3 +28,9 @@ def last_beat(name: str, connection: Redis | None = None) -> dict[str, Any] | No
     client = connection or redis_connection()
     raw = client.get(KEY.format(name))
     return json.loads(raw) if raw else None
+
+
+def kept_nothing(connection: Redis | None = None) -> bool:
+    """Leave this process's mark in Redis; return whether an earlier one is missing: the data was flushed or lost."""
+    client = connection or redis_connection()
+    return client.set(_KEPT, 1, ex=_KEPT_SECONDS, get=True) is None

@@ -107,7 +107,12 @@ def fetch_imports(mail: Queue, ids: Iterable[str]) -> Iterator[Job]:
 
 def _is_import(job: Job) -> bool:
     try:
-        return job.func_name == IMPORT_FUNCTION and len(job.args) == 2
+        return job.func_name == IMPORT_FUNCTION and _are_arguments(*job.args)
     except Exception:  # noqa: BLE001 - an unreadable payload must not hide the others
         logger.warning("queue holds an unreadable job id=%s", job.id)
         return False
+
+
+def _are_arguments(maildir: object, paths: object) -> bool:
+    """Tell whether a job's arguments are of the right types; whoever reaches Redis can write others."""
+    return isinstance(maildir, str) and isinstance(paths, list) and all(isinstance(path, str) for path in paths)

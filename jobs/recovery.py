@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 # A batch is cut into this many jobs after a death: 250 files need two deaths, not eight as with halves.
 PIECES = 16
 MAX_DEATHS = 2
+# Another watcher or a waiting command may recover, too; after this many seconds a killed one does not count.
+LOCK, LOCK_SECONDS = "mrilu:recovering", 60
 
 
 def recover_imports() -> int:
@@ -41,13 +43,22 @@ def recover_imports() -> int:
     that killed its worker twice when alone is rejected with the reason "killed-worker".
     """
     mail = queue(MAIL)
+    if not _unfinished(mail) or not mail.connection.set(LOCK, socket.gethostname(), nx=True, ex=LOCK_SECONDS):
+        return 0
     recovered = 0
-    for job in [*_abandoned(mail), *_failed(mail)]:
-        # Enqueue first, delete after: a crash between the two makes work twice, never loses it.
-        _put_back(mail, job)
-        _discard(mail, job)
-        recovered += 1
+    try:
+        for job in _unfinished(mail):  # again: whoever had the lock may have put them back
+            # Enqueue first, delete after: a crash between the two makes work twice, never loses it.
+            _put_back(mail, job)
+            _discard(mail, job)
+            recovered += 1
+    finally:
+        mail.connection.delete(LOCK)
     return recovered
+
+
+def _unfinished(mail: Queue) -> list[Job]:
+    return [*_abandoned(mail), *_failed(mail)]
 
 
 def _abandoned(mail: Queue) -> Iterator[Job]:
@@ -121,6 +132,10 @@ def _put_back(mail: Queue, job: Job) -> None:
     if job.number_of_retries:
         put_import(mail, maildir, paths, at_front=False)
         return
+    database()
+    if not Maildir.select().where(Maildir.name == maildir).exists():
+        logger.error("import job dropped: no Maildir is registered as %r files=%d", maildir, len(paths))
+        return
     deaths = int(job.meta.get("deaths", 0)) + 1 if len(paths) == 1 else 0
     reason, error = cause_of(job)
     facts = (maildir, len(paths), deaths, reason, job.id)
@@ -153,10 +168,7 @@ def pieces(paths: list[str]) -> list[list[str]]:
 def quarantine(name: str, path: str, reason: str, error: str) -> None:
     """Reject the file that failed MAX_DEATHS times alone; `./run.sh retry` gives it another chance."""
     db = database()
-    maildir = Maildir.get_or_none(Maildir.name == name)
-    if maildir is None:
-        logger.error("import job dropped: no Maildir is registered as %r path=%s", name, path)
-        return
+    maildir = Maildir.get(Maildir.name == name)
     parts = parse_path(path)
     file = look_at(Path(maildir.root), path, known_files(db.connection(), maildir.id, [parts] if parts else []))
     if file is None:

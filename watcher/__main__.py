@@ -50,6 +50,7 @@ def connect(watched: tuple[str, ...]) -> Archive:
         submit=queues.submit_import,
         recover=recover,
         beat=lambda facts: heartbeat.beat("watcher", facts),
+        emptied=heartbeat.kept_nothing,
     )
 
 

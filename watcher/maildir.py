@@ -106,13 +106,21 @@ def to_disk(text: str) -> str:
 def parse_path(text: str) -> MailPath | None:
     """Split a path into its parts; None if it is not a place where mail lives. Never raises."""
     *parts, name = text.split("/")
-    if not name or name.startswith(".") or "\0" in text:
+    if not name or name.startswith(".") or "\0" in text or not _is_text(text):
         return None
     subdir = parts.pop() if parts and parts[-1] in MAIL_SUBDIRS else ""
     if not (_is_folder(parts) if subdir else _is_flat(parts, name)):
         return None
     unique, flags = split_name(name)
     return MailPath("/".join(parts), subdir, name, unique, flags)
+
+
+def _is_text(text: str) -> bool:
+    """Whether PostgreSQL can hold this; `to_text` leaves no lone surrogate, a forged path may have one."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def split_name(name: str) -> tuple[str, str]:

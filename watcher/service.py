@@ -30,6 +30,7 @@ class Archive:
     submit: Callable[[str, list[str], bool], None]  # maildir, paths, live
     recover: Callable[[], int]  # jobs put back whose worker died
     beat: Callable[[dict[str, Any]], None]
+    emptied: Callable[[], bool] = lambda: False  # whether the queue has lost what it held since the last call
 
 
 class Watcher:
@@ -114,6 +115,9 @@ class Watcher:
         if not self._registered:
             self._register()
         self._archive.beat(self.facts())
+        if self._archive.emptied():
+            for name in self._roots:
+                self._rescans.want(name, "the queue was emptied")
         self._archive.recover()
         self._rescans.run_due()
 

@@ -1,6 +1,9 @@
 import json
 import mailbox
+import os
 import re
+import subprocess
+import sys
 from email import message_from_bytes
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from jobs.heartbeat import beat
 from jobs.import_messages import import_messages
 from jobs.queues import queue, queued_paths, submit_import
 from models import Maildir, Message, Rejected
-from settings import SettingError, load
+from settings import PROJECT, SettingError, load
 from tests.factories import deliver, mail, make_maildir
 from tests.factories import register as register_row
 
@@ -266,3 +269,14 @@ def test_status_tells_the_time_left_while_embeddings_are_made():
     facts = {"state": "behind", "model": "m", "done": {"message": 10}, "waiting": {"message": 500, "word": 500}}
     assert embeddings_line(facts | {"rate": 50.0, "eta": 20}) == "behind: 10 done, 1,000 waiting, 50/s, 20 s left (m)"
     assert embeddings_line({"state": "off"}) == "off"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+    environ = {"DATA_DIR": str(tmp_path), "DATABASE_URL": "postgresql://a/b", "REDIS_URL": "redis://c", "PATH": "/bin"}
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "env"], env=environ, cwd=PROJECT, stdout=writer, stderr=subprocess.PIPE
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -75,3 +75,10 @@ def test_an_unreadable_job_does_not_hide_the_others(client):
     submit_import("lists", ["new/2"], live=False)
     client.hset(f"rq:job:{queue('mail').jobs[0].id}", "data", b"\x80\x05 this is a pickle")
     assert queued_paths() == {"lists": {"new/2"}}
+
+
+@pytest.mark.parametrize("arguments", [("lists",), ("lists", "new/1"), ("lists", 5), ("lists", [5]), ([], ["new/1"])])
+def test_a_job_with_arguments_of_other_types_does_not_hide_the_others(client, arguments):
+    queue("mail").enqueue(queues.IMPORT_FUNCTION, *arguments)
+    submit_import("lists", ["new/2"], live=False)
+    assert queued_paths() == {"lists": {"new/2"}}

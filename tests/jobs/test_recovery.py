@@ -123,9 +123,33 @@ def test_a_job_that_fails_for_another_reason_is_rejected_with_that_reason(root, 
 
 
 def test_a_job_for_a_maildir_that_nobody_registered_ends(database, redis_client, work):
-    submit_import("nowhere", ["new/1"], live=False)
+    submit_import("nowhere", ["new/1", "new/2"], live=False)
+    work()
+    assert recover_imports() == 1
+    assert queued_paths() == {} and Rejected.select().count() == 0
+
+
+def test_paths_that_lead_elsewhere_or_are_no_text_are_passed_over(root, redis_client, work):
+    outside = deliver(make_maildir(root.parent / "other"), mail(), "new/1.a")
+    absolute = str(root.parent / "other" / outside)
+    forged = [absolute, f"../other/{outside}", "new/\0", "new/\ud800", "", "/", "cur/..", "."]
+    submit_import("test", [*forged, deliver(root, mail("<a@x>"))], live=False)
     until_idle(work)
+    assert [row.message_id for row in Message.select()] == ["a@x"]
     assert Rejected.select().count() == 0
+
+
+def test_only_one_of_several_puts_a_job_back(root, redis_client, monkeypatch):
+    submit_import("test", [deliver(root, mail())], live=False)
+    mail_queue = queue("mail")
+    job = mail_queue.jobs[0]
+    redis_client.delete(mail_queue.key)
+    redis_client.zadd(mail_queue.failed_job_registry.key, {job.id: 9e9})
+    others = []
+    real = recovery._put_back
+    monkeypatch.setattr(recovery, "_put_back", lambda *one: (others.append(recover_imports()), real(*one)))
+    assert recover_imports() == 1 and others == [0]
+    assert len(mail_queue) == 1 and not redis_client.exists(recovery.LOCK)
 
 
 def test_a_batch_that_ran_out_of_tries_rests_and_comes_back_whole(root, redis_client, monkeypatch):

@@ -22,6 +22,7 @@ class Services:
 
     def __init__(self) -> None:
         self.away = False
+        self.was_emptied = False
         self.known: set[str] = set()
         self.registered, self.sent, self.beats = Recorder(), Recorder(), Recorder()
         self.on_missing = lambda: None
@@ -53,8 +54,12 @@ class Services:
         self._reach()
         self.beats(facts)
 
+    def emptied(self):
+        was, self.was_emptied = self.was_emptied, False
+        return was
+
     def archive(self) -> Archive:
-        return Archive(self.register, self.missing, self.submit, self.recover, self.beat)
+        return Archive(self.register, self.missing, self.submit, self.recover, self.beat, self.emptied)
 
 
 @pytest.fixture
@@ -71,6 +76,16 @@ def watcher(root, services, monkeypatch):
     one.stop()
     if one._upkeep.ident:
         one._upkeep.join(DEADLINE)
+
+
+def test_what_a_flush_took_from_the_queue_is_offered_again(watcher, root, services):
+    deliver(root, "new/1.a")
+    watcher.start()
+    services.sent.wait_for("new/1.a")
+    services.sent.clear()
+    services.known.clear()
+    services.was_emptied = True
+    services.sent.wait_for("new/1.a")
 
 
 def test_the_backlog_goes_to_the_back_and_live_mail_to_the_front(watcher, root, services):
