@@ -1,0 +1,40 @@
+"""Mails that a work-horse sent, and those that wait, through /metrics."""
+
+from __future__ import annotations
+
+from rq import Worker
+from rq.serializers import JSONSerializer
+
+from jobs.queues import queue
+from tests.jobs.notification.conftest import arrive, configured, office, search_for  # noqa: F401 - fixtures
+from tests.jobs.notification.postoffice import PostOffice
+
+
+def send_in_a_horse(redis_client) -> None:
+    queue("default").enqueue("jobs.send_notifications.send_notifications")
+    Worker([queue("default")], connection=redis_client, serializer=JSONSerializer).work(burst=True)
+
+
+def test_what_was_sent_and_what_waits(scrape, redis_client, office, configured, arrive, search_for):  # noqa: F811
+    search_for("coi", "a@x.org", "b@x.org")
+    arrive(subject="coi do")
+    assert scrape()['mrilu_notifications{state="waiting"}'] == 2
+    configured(office)
+    send_in_a_horse(redis_client)
+    found = scrape()
+    assert len(office.accepted) == 2
+    assert found['mrilu_notifications_total{result="sent"}'] == 2
+    assert found['mrilu_notifications{state="waiting"}'] == found["mrilu_notification_oldest_seconds"] == 0
+    assert found['mrilu_job_runs_total{job="send_notifications",outcome="done"}'] == 1
+    assert not [name for name in found if "x.org" in name]
+
+
+def test_a_mail_that_will_be_tried_again(scrape, redis_client, configured, arrive, search_for):  # noqa: F811
+    search_for("coi", "a@x.org")
+    arrive(subject="coi do")
+    with PostOffice(lambda stage, recipient: "451 4.3.0 later" if stage == "data" else None) as busy:
+        configured(busy)
+        send_in_a_horse(redis_client)
+    found = scrape()
+    assert found['mrilu_notifications_total{result="retried"}'] == 1
+    assert found['mrilu_notifications{state="waiting"}'] == 1 and found["mrilu_notification_overdue_seconds"] == 0
