@@ -70,6 +70,7 @@ _NEXT_OF_KIN = {"iso8859-8": "cp1255", "iso8859-6": "cp1256", "iso8859-7": "cp12
                 "gb18030": "cp950"}
 _MULTI_BYTE = frozenset({"gb18030", "cp950", "big5hkscs", "cp949", "cp932", "euc_jp", "johab", "euc_kr"})
 # Two characters of three bytes, or one dash or quotation mark, which are the ones that mailers put into plain English.
+_SAMPLE = 20_000
 _THREE_BYTE_RUN = re.compile(rb"(?:[\xe0-\xef][\x80-\xbf]{2}[\x00-\x7f]*){2}|\xe2\x80[\x90-\xa6]")
 
 
@@ -171,7 +172,7 @@ def _decode_western(data: bytes) -> str:
     high = len(data) - len(data.decode("ascii", "ignore"))
     valid = data.decode("utf-8", "ignore")
     sequences = len(valid) - len(valid.encode("ascii", "ignore"))
-    codec = "utf-8" if sequences * 4 > high else guess_latin(data[:20_000]) or "cp1252"
+    codec = "utf-8" if sequences * 4 > high else guess_latin(data[:_SAMPLE]) or "cp1252"
     return data.decode(codec, "mail-windows-1252")
 
 
@@ -183,6 +184,9 @@ def _decode_multi_byte(data: bytes, codec: str) -> tuple[str, bool]:
             return text, candidate == codec
     if b"\x1b$" in data:
         return decode_iso_2022_jp(data), False
+    sample = data[:_SAMPLE]
+    if sample.decode(codec, "replace").count("\ufffd") * 10 > len(sample):
+        return _decode_single_byte(data, "", "")[0], False
     return data.decode(codec, "mail-windows-1252"), False
 
 

@@ -28,6 +28,7 @@ _NOT_PROSE = frozenset({"text/calendar", "text/x-vcard", "text/vcard", "text/dir
                         "text/rfc822-headers", "text/x-amp-html", "text/watch-html", "text/rtf", "text/javascript"})
 _HTML = ("text/html", "application/xhtml+xml")
 _TOKEN = re.compile(r"[a-z][a-z0-9_-]{0,40}")
+_MAX_BYTES_A_CHARACTER = 4
 _MAX_STUB_CHARS = 250
 _SIGNED_ARMOUR, _ENCRYPTED_ARMOUR = "-----BEGIN PGP SIGNED MESSAGE-----", "-----BEGIN PGP MESSAGE-----"
 
@@ -228,6 +229,10 @@ def _read_text(part: Part, data: bytes, node: Inventory, content: Content, own: 
     kind = part.content_type
     if kind in _HTML and not label:
         label = charset_in_html(data)
+    longest = _MAX_BYTES_A_CHARACTER * (content.budget.limits.max_body_chars - content.text_chars + 1)
+    if len(data) > longest:
+        content.budget.note("text-cut")
+        data = data[:longest]
     text = _within_limit(_decode_body(data, label, content), content)
     if kind == "text/html":
         return [Segment(clean_text(html_to_text(text)).strip(), own, "html")]

@@ -10,6 +10,7 @@ from jobs.mail.structure import Budget
 _BINARY = re.compile(rb"(?i)content-transfer-encoding:[ \t]*binary")
 _FIELD_NAME = re.compile(rb"([!-9;-~]{1,200})([ \t]*):")
 _FROM_LINE = re.compile(rb">?From (?![ \t]*:)[^\n]*\n?")
+_FROM_LINES = re.compile(rb"(?:>?From (?![ \t]*:)[^\n]*+(?:\n++|\Z))++")
 _KNOWN = re.compile(r"(?i)(?:(?:resent-)?(?:from|sender|to|cc|bcc|reply-to|date|message-id|subject)|received"
                     r"|received-spf|return-path|delivered-to|envelope-to|in-reply-to|references|mime-version"
                     r"|content-[\w-]+|x-[\w-]+|list-[\w-]+|precedence|user-agent|errors-to|organi[sz]ation|status"
@@ -17,6 +18,7 @@ _KNOWN = re.compile(r"(?i)(?:(?:resent-)?(?:from|sender|to|cc|bcc|reply-to|date|
                     r"|authentication-results|importance|priority|autocrypt|thread-topic|thread-index"
                     r"|newsgroups|path|xref|apparently-to|posted-date|original-[\w-]+)\Z")
 _LOOK_AHEAD_LINES = 8
+_LONG_HEADER = 100_000
 _UTF8_MARK = b"\xef\xbb\xbf"
 
 
@@ -40,6 +42,8 @@ def open_mail(raw: bytes, budget: Budget) -> OpenedMail:
     from_line, raw = _split_from_line(raw, budget)
     end = raw.find(b"\n\n")
     header = raw[:end + 1] if end >= 0 else b""
+    if len(header) > _LONG_HEADER:
+        budget.check_fields(header.count(b"\n") - header.count(b"\n ") - header.count(b"\n\t"))
     fields = split_fields(header)
     if fields is not None:
         body = raw[end + 2:]
@@ -77,19 +81,20 @@ def _without_leading_blank(raw: bytes, budget: Budget) -> bytes:
 
 
 def _split_from_line(raw: bytes, budget: Budget) -> tuple[str, bytes]:
-    found = ""
-    while raw[:5] in (b"From ", b">From") and (match := _FROM_LINE.match(raw)):
-        budget.note("mbox-from-line")
-        found = found or match[0].decode("ascii", "replace").rstrip()
-        raw = raw[match.end():].lstrip(b"\n")
-    return found, raw
+    if raw[:5] not in (b"From ", b">From") or not (lines := _FROM_LINES.match(raw)):
+        return "", raw
+    budget.note("mbox-from-line")
+    return raw[:raw.find(b"\n") + 1].decode("ascii", "replace").rstrip(), raw[lines.end():]
 
 
 def _repair(raw: bytes, budget: Budget) -> tuple[bytes, bytes]:
     """Header and body of a mail whose header block has odd lines or no blank line after it."""
     kept: list[bytes] = []
-    position, size = 0, len(raw)
+    position, size, fields = 0, len(raw), 0
     while position < size:
+        if len(kept) % 1000 == 999:
+            budget.check_time()
+            budget.check_fields(fields)
         end = raw.find(b"\n", position)
         end = size if end < 0 else end
         line = raw[position:end].rstrip(b"\r").replace(b"\r", b" ")
@@ -98,6 +103,7 @@ def _repair(raw: bytes, budget: Budget) -> tuple[bytes, bytes]:
         if not _keep_line(kept, line, raw, end + 1, budget):
             return _joined(kept), raw[position:] if line.strip() else raw[end + 1:]
         position = end + 1
+        fields += line[:1] not in (b" ", b"\t")
     return _joined(kept), b""
 
 

@@ -62,7 +62,11 @@ class Budget:
     def count_fields(self, number: int) -> None:
         """Raise RejectedMail when the header fields of all parts together pass the limit."""
         self.header_fields += number
-        if self.header_fields > self.limits.max_header_fields:
+        self.check_fields(self.header_fields)
+
+    def check_fields(self, number: int) -> None:
+        """Raise RejectedMail when as many header fields are too many."""
+        if number > self.limits.max_header_fields:
             raise RejectedMail("too-many-headers",
                                f"the mail has more than {self.limits.max_header_fields} header fields")
 

@@ -141,6 +141,38 @@ def test_what_passes_a_limit_is_rejected(raw: bytes, limits: Limits, reason: str
     assert any(character.isdigit() for character in caught.value.detail)
 
 
+def of_parts(number: int) -> bytes:
+    """A multipart of `number` parts, itself counted."""
+    return letter(b"Content-Type: multipart/mixed; boundary=b", body=b"--b\n\nx\n" * (number - 1) + b"--b--\n")
+
+
+@pytest.mark.parametrize("lean", [True, False])
+@pytest.mark.parametrize(("inside", "outside", "limits", "reason"), [
+    (of_parts(20), of_parts(21), Limits(max_parts=20), "too-many-parts"),
+    (nested(5), nested(6), Limits(max_depth=5), "too-deep"),
+    (letter(*[b"X-A: b"] * 5), letter(*[b"X-A: b"] * 6), Limits(max_header_fields=10), "too-many-headers"),
+    (letter(b"Content-Type: message/rfc822", body=b"X: y\n\nz\n"),
+     letter(b"Content-Type: message/rfc822", body=b"X: y\nX: y\n\nz\n"), Limits(max_header_fields=7),
+     "too-many-headers"),
+    (letter(), letter() + b"x", Limits(max_bytes=len(letter())), "too-large"),
+])
+def test_a_limit_is_exact(inside: bytes, outside: bytes, limits: Limits, reason: str, lean: bool) -> None:
+    assert parse_message(inside, limits=limits, lean=lean).message_id == "one@example.org"
+    with pytest.raises(RejectedMail) as caught:
+        parse_message(outside, limits=limits, lean=lean)
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("raw", [
+    b"From x\n" * (10 * MEGABYTE // 7), b"a:\n" * (10 * MEGABYTE // 3), b"X: y\n" * (2 * MEGABYTE) + b"Hello\n",
+    HEADER + b"Content-Type: text/plain; charset=gb2312\n\n" + b"\xff\xe9a" * (5 * MEGABYTE),
+])
+def test_tens_of_megabytes_end_in_time(raw: bytes) -> None:
+    start = time.process_time()
+    check(raw)
+    assert time.process_time() - start < 8
+
+
 def test_mails_in_base64_inside_each_other_end_at_the_depth_limit() -> None:
     body = b"Subject: in\n\nx\n"
     for _ in range(35):
