@@ -11,6 +11,7 @@ from typing import IO
 from local.account import ServerError
 
 LEAST_FREE = 512 * 1024**2
+FULL = 32 * 1024**2  # less than this is the likely cause of whatever ends
 LEAST_POSTGRESQL = 15  # NULLS NOT DISTINCT
 LEAST_REDIS = (6, 2)
 
@@ -71,7 +72,7 @@ def usable_database(url: str) -> None:
             version = link.info.server_version // 10000
             offered = link.execute("SELECT name FROM pg_available_extensions").fetchall()
     except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[-1]
+        reason = reason_of(error)
         raise ServerError(
             f"DATABASE_URL: cannot connect: {reason}; mend it, or unset it for the embedded one"
         ) from error
@@ -82,6 +83,13 @@ def usable_database(url: str) -> None:
         raise ServerError(f"DATABASE_URL: that server lacks {', '.join(sorted(missing))}: install pgvector and contrib")
 
 
+def reason_of(error: Exception) -> str:
+    """Return the last line of a libpq error that is no hint: of several hosts that one which was tried last."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line[0].isspace()] or lines or [type(error).__name__]
+    return telling[-1].strip()
+
+
 def usable_redis(url: str) -> None:
     """Raise ServerError unless REDIS_URL leads to a Redis or Valkey that is new enough for RQ."""
     import redis
@@ -89,6 +97,8 @@ def usable_redis(url: str) -> None:
     try:
         with redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as link:
             facts = link.info("server")
+    except redis.AuthenticationError as error:
+        raise ServerError("REDIS_URL: that server wants a (another) password: redis://:PASSWORD@HOST/0") from error
     except (redis.RedisError, ValueError, OSError) as error:
         raise ServerError(f"REDIS_URL: cannot connect: {error}; mend it, or unset it for the embedded one") from error
     version = str(facts["redis_version"])  # Valkey tells the Redis version that it speaks here

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -14,6 +15,7 @@ from local.account import Account, ServerError, bare_environment, server_account
 from local.placement import Throwaway, reachable_binaries, throwaway
 
 DATABASE = "mrilu"
+LEAST_VERSION = 17  # the built-in locale provider
 PORT = 5432  # names the socket; nothing listens on the network
 READY_SECONDS = 60.0  # crash recovery of a large archive takes a while
 _INITDB = (
@@ -97,6 +99,9 @@ class Cluster:
 
     def _initialise(self) -> None:
         """initdb into a folder beside, renamed when whole: an interrupted one leaves nothing that looks like data."""
+        version = self._server_version()
+        if int(re.split(r"\D", version)[0]) < LEAST_VERSION:
+            raise ServerError(f"POSTGRES_BIN: {self.binaries} is PostgreSQL {version}, {LEAST_VERSION} or newer needed")
         partial = self.folder / "cluster.partial"
         self.account.run(["/bin/rm", "-rf", str(partial)])
         sync = [] if self.durable else ["--no-sync"]
@@ -110,12 +115,15 @@ class Cluster:
 
     def _check_version(self) -> None:
         of_data = self.account.run(["/bin/cat", str(self.data / "PG_VERSION")]).stdout.strip()
-        of_server = self.account.run([str(self.binaries / "postgres"), "--version"]).stdout.split()[2]
+        of_server = self._server_version()
         if of_server.split(".")[0] != of_data:
             raise ServerError(
                 f"{self.data} was made by PostgreSQL {of_data}, and {self.binaries} (POSTGRES_BIN) is {of_server}: "
                 f"point POSTGRES_BIN at PostgreSQL {of_data}, or move the data with pg_upgrade"
             )
+
+    def _server_version(self) -> str:
+        return self.account.run([str(self.binaries / "postgres"), "--version"]).stdout.split()[2]
 
     def _rules(self) -> str:
         built = self.account.run([str(self.binaries / "pg_config"), "--configure"]).stdout

@@ -61,6 +61,8 @@ def _serve(settings: Settings, signals: Signals, began: float) -> int:
         else:  # such as the fork of a worker that had to be killed
             _tidy(service, "a killed worker", patience=0.5)
     if ended:
+        for folder in service.disks():
+            checks.enough_room(folder, checks.FULL)
         raise ServerError(f"the supervisor ended by itself: see {service.data / 'log' / 'supervisord.log'}")
     return 0
 
@@ -104,7 +106,7 @@ def _start(service: Instance, supervisor: Supervisor, signals: Signals) -> bool:
     for name, server in (("postgresql", service.cluster), ("valkey", service.valkey)):
         if server and not _wait_for_server(service, supervisor, signals, name, server.ready):
             return False
-    _migrate(str(service.reached.database_url))
+    _migrate(str(service.reached.database_url), "POSTGRES_BIN" if service.cluster else "DATABASE_URL")
     if signals.stop or not signals.until(lambda: bool(supervisor.states()) or not supervisor.alive):
         return False
     began = time.time()
@@ -143,11 +145,18 @@ def _last_line(log: Path) -> str:
     return (telling or lines or ["its log is empty"])[-1]
 
 
-def _migrate(url: str) -> None:
+def _migrate(url: str, variable: str) -> None:
+    import peewee
+    import psycopg
+
     import migrations
     import models
 
-    migrations.apply(models.bind(url))
+    try:
+        migrations.apply(models.bind(url))
+    except (peewee.PeeweeException, psycopg.Error) as error:
+        told = str(error).strip().partition("\n")[0]
+        raise ServerError(f"{variable}: cannot bring the schema up to date there: {told}") from error
 
 
 def _wait_for_programs(service: Instance, supervisor: Supervisor, signals: Signals, began: float) -> bool:

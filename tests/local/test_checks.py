@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from redis import Redis
 
 from local import checks
 from local.account import ServerError
@@ -47,6 +48,28 @@ def test_a_database_that_cannot_be_reached_is_told_without_its_password(tmp_path
     with pytest.raises(ServerError, match="DATABASE_URL: cannot connect") as raised:
         checks.usable_database(f"postgresql://me:secret@/x?host={tmp_path}")
     assert "secret" not in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("failed: Connection refused\n\tIs the server running there?\n", "failed: Connection refused"),
+        ("Several attempts failed:\n- host: a, FATAL: no\n- host: b, FATAL: none", "- host: b, FATAL: none"),
+        ("", "OSError"),
+    ],
+)
+def test_the_reason_is_told_and_not_libpqs_hint(said, told):
+    assert checks.reason_of(OSError(said)) == told
+
+
+def test_a_redis_that_wants_a_password_is_told(tmp_path):
+    with Server(tmp_path / "server") as server:
+        with Redis.from_url(server.url) as link:
+            link.config_set("requirepass", "secret")
+        for url in (server.url, f"{server.url}?password=wrong"):
+            with pytest.raises(ServerError, match="REDIS_URL: .*password"):
+                checks.usable_redis(url)
+        checks.usable_redis(f"{server.url}?password=secret")
 
 
 def test_a_redis_that_cannot_be_reached_is_told(tmp_path):

@@ -82,6 +82,16 @@ def test_data_of_another_version_is_refused_with_the_setting_named(cluster):
         cluster.account.write(cluster.data / "PG_VERSION", version)
 
 
+def test_binaries_too_old_for_new_data_are_told_with_the_setting(tmp_path, monkeypatch):
+    unmade = Cluster(tmp_path)
+    monkeypatch.setattr(unmade, "_server_version", lambda: "15.18")
+    try:
+        with pytest.raises(ServerError, match="POSTGRES_BIN: .* is PostgreSQL 15.18, 17 or newer"):
+            unmade.prepare()
+    finally:
+        unmade.place.remove()
+
+
 def test_binaries_that_cannot_be_run_are_told_with_the_setting(tmp_path):
     with pytest.raises(ServerError, match="POSTGRES_BIN"):
         embedded_binaries(server_account("nobody"), tmp_path)

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 import redis
 
+import models
 from local import instance, service
 from local.account import ServerError
 from local.install import installed
@@ -188,6 +189,19 @@ def test_a_setting_that_cannot_be_used_is_one_line_and_an_exit_code(tmp_path, se
     assert done.returncode != 0
     assert told in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
     remove_outside(tmp_path / "data")
+
+
+def test_a_database_that_takes_no_schema_from_us_is_told_in_one_line(cluster):
+    with psycopg.connect(cluster.url, autocommit=True) as link:
+        link.execute("CREATE ROLE weak LOGIN")
+        link.execute("CREATE DATABASE bare")
+    url = cluster.url.replace("mrilu@/mrilu", "weak@/bare")
+    try:
+        with pytest.raises(ServerError, match="DATABASE_URL: cannot bring the schema up to date there: ") as raised:
+            service._migrate(url, "DATABASE_URL")
+        assert "\n" not in str(raised.value)
+    finally:
+        models.bind(cluster.url)
 
 
 class Told:
