@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from hashlib import md5
 from pathlib import Path
 
 import psycopg
@@ -34,12 +36,13 @@ LONGEST = 1.0  # seconds that a reader may wait
 SCRAPE = 0.050
 SCRAPES = 40
 CONTROL = 1.5  # seconds, as long as the longest step
+# Parameters, not random() in SQL: that is volatile, and would make each of these read the whole table.
 READS = (
-    "SELECT subject FROM message WHERE id = 1 + (random() * 100000)::bigint",
-    "SELECT id FROM message WHERE search @@ md5((random() * 4999)::integer::text)::tsquery LIMIT 20",
-    "SELECT name FROM location WHERE message = 1 + (random() * 100000)::bigint",
-    "SELECT job FROM job_run ORDER BY id DESC LIMIT 1",
-    "SELECT thread FROM thread_link LIMIT 1",
+    "SELECT subject FROM message WHERE id = %(id)s",
+    "SELECT id FROM message WHERE search @@ %(word)s::tsquery LIMIT 20",
+    "SELECT name FROM location WHERE message = %(id)s",
+    "SELECT job FROM job_run ORDER BY id DESC LIMIT %(few)s",
+    "SELECT thread FROM thread_link LIMIT %(few)s",
 )
 MODEL = "INSERT INTO embedding_model (name, source, dimensions, current) VALUES ('bench', 'bench', 3, true)"
 WEB = "127.0.0.1:18025"
@@ -55,8 +58,11 @@ class Readers:
     def _read(self, statement: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as link:
             while not self._ended.is_set():
+                number = random.randrange(10_000)
+                word = md5(str(number % 5000).encode(), usedforsecurity=False).hexdigest()
+                facts = {"id": number, "word": word, "few": 1 + number % 20}
                 began = time.perf_counter()
-                link.execute(statement).fetchall()
+                link.execute(statement, facts).fetchall()
                 self.worst = max(self.worst, time.perf_counter() - began)
                 self._ended.wait(0.005)
 
