@@ -17,6 +17,9 @@ def clean_text(text: str) -> str:
 
 def clean_line(text: str) -> str:
     """Header text: as clean_text, with every run of white space collapsed to one blank."""
-    if not text.isprintable() and _UNSAFE.search(text):
+    if text.isprintable():
+        # The only printable white space is the blank, and there is mostly one at a time.
+        return " ".join(text.split()) if "  " in text or text[:1] == " " or text[-1:] == " " else text
+    if _UNSAFE.search(text):
         text = text.replace("\r", " ").translate(_TABLE)
     return " ".join(text.split())

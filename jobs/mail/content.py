@@ -29,6 +29,7 @@ _NOT_PROSE = frozenset({"text/calendar", "text/x-vcard", "text/vcard", "text/dir
 _HTML = ("text/html", "application/xhtml+xml")
 _TOKEN = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 _MAX_BYTES_A_CHARACTER = 4
+_LONG_TEXT = 100_000
 _MAX_STUB_CHARS = 250
 _SIGNED_ARMOUR, _ENCRYPTED_ARMOUR = "-----BEGIN PGP SIGNED MESSAGE-----", "-----BEGIN PGP MESSAGE-----"
 
@@ -229,10 +230,8 @@ def _read_text(part: Part, data: bytes, node: Inventory, content: Content, own: 
     kind = part.content_type
     if kind in _HTML and not label:
         label = charset_in_html(data)
-    longest = _MAX_BYTES_A_CHARACTER * (content.budget.limits.max_body_chars - content.text_chars + 1)
-    if len(data) > longest:
-        content.budget.note("text-cut")
-        data = data[:longest]
+    if len(data) > _LONG_TEXT:
+        data = _within_reach(data, content)
     text = _within_limit(_decode_body(data, label, content), content)
     if kind == "text/html":
         return [Segment(clean_text(html_to_text(text)).strip(), own, "html")]
@@ -269,6 +268,14 @@ def _describe_uuencoded(found: UuencodedFile) -> Inventory:
     return {"type": "application/octet-stream", "encoding": "uuencode", "disposition": "attachment",
             "filename": clean_line(found.name), "size": len(found.data),
             "sha256": hashlib.sha256(found.data).hexdigest()}
+
+
+def _within_reach(data: bytes, content: Content) -> bytes:
+    """Cut bytes that cannot be shown, so that they are not decoded for nothing."""
+    longest = _MAX_BYTES_A_CHARACTER * (content.budget.limits.max_body_chars - content.text_chars + 1)
+    if len(data) > longest:
+        content.budget.note("text-cut")
+    return data[:longest]
 
 
 def _within_limit(text: str, content: Content) -> str:

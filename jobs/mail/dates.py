@@ -27,7 +27,7 @@ _ZONES = {"ut": 0, "utc": 0, "gmt": 0, "z": 0, "wet": 0, "est": -5, "edt": -4, "
           "eest": 3, "msk": 3, "msd": 4, "ist": 5.5, "jst": 9, "kst": 9, "hkt": 8, "sgt": 8, "awst": 8, "aest": 10,
           "aedt": 11, "eadt": 11, "east": 10, "acst": 9.5, "acdt": 10.5, "nzst": 12, "nzdt": 13, "sast": 2, "brt": -3,
           "brst": -2, "art": -3, "clt": -4, "pkt": 5, "wib": 7, "ict": 7}
-_USUAL = re.compile(r"(?:[A-Za-z]{3}, )? ?(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))?"
+_USUAL = re.compile(r"(?:[A-Za-z]{3}, )? ?(\d{1,2}) ([A-Z][a-z]{2}) ([1-9]\d{3}) ([01]\d|2[0-3]):(\d\d)(?::(\d\d))?"
                     r" ([+-])(\d\d)(\d\d)(?: \([^()]{1,40}\))?\Z")
 _ISO = re.compile(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?)?\s*")
 _CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})\s?:\s?(\d{1,2})(?:\s?:\s?(\d{1,2})(?:[.,]\d{1,9})?)?(?![\d:])"
@@ -58,7 +58,7 @@ def _zone(sign: str, hours: str, minutes: str) -> timezone:
 def parse_date(value: str) -> datetime | None:
     """The instant in UTC that a date text means, or None; without a zone it is taken as UTC. Never raises."""
     try:
-        if (match := _USUAL.match(value)) and match[4] != "24" and match[3] > "0999":
+        if match := _USUAL.match(value):
             day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
             return datetime(int(year), _MONTHS[month.lower()], int(day), int(hour), int(minute),
                             min(int(second or 0), 59), tzinfo=_zone(sign, hours, minutes)).astimezone(UTC)

@@ -98,7 +98,12 @@ def content_type_of(value: str, default: str = "text/plain") -> tuple[str, Param
 
 def charset_of(parameters: Parameters) -> str:
     """The charset parameter without comments and quotes, or ""."""
-    value = parameters.get("charset", "")
+    value = parameters.get("charset")
+    return _bare_word(value[:1000]) if value else ""
+
+
+@lru_cache(maxsize=512)
+def _bare_word(value: str) -> str:
     return value.partition("(")[0].strip(" \t'\"")
 
 

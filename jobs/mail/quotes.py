@@ -52,16 +52,16 @@ _ATTRIBUTED = re.compile(
     r"\n[ \t]{0,8}(?:On|Am|Le|El|Il|Em|Op|Den)[ \t](?=[^\n]{0,120}\d)[^\n]{8,250}(?:\n[^\n]{1,120}){0,2}?"
     r"(?:\bwrote|\bschrieb[^\n]{0,100}|écrit|escribió|ha scritto|escreveu|\bschreef[^\n]{0,100}"
     r"|\bskrev[^\n]{0,100})[ \t\xa0]?:[ \t]*(?=\n)")
-_ATTRIBUTED_WORDS = ("wrote", "schr", "écrit", "escr", "scritto", "skrev")
+_ATTRIBUTED_WORDS = ("wrote", "schr", "crit", "escr", "skrev")
 # Every alternative follows a line end, which the engine finds fastest; a run of quoted lines is one match.
 _FOREIGN = re.compile(
-    rf"\n(?!\n)(?:(?P<quote>{_QUOTED_LINE}(?:\n{_QUOTED_LINE})*+)|(?P<signature>(?:- )?--[ ]?)(?=\n|\Z)"
+    rf"\n(?!\n)(?:(?P<quote>{_QUOTED_LINE}(?:\n{_QUOTED_LINE})*+)|(?P<signature>(?:- )?--[ \xa0]?)(?=\n|\Z)"
     rf"|(?P<armour>-----BEGIN PGP [A-Z ]{{7,20}}-----)|(?P<original>(?i:{_ORIGINAL}|{_BEGIN_FORWARD}))"
     rf"|(?P<device>{_DEVICE})(?=\n|\Z)|(?P<outlook>(?i:{_OUTLOOK_FROM})))")
 _FORWARD_END = re.compile(r"\n[-_=]{2,}[ \t]{0,3}end (?:of )?(?:forward|original|includ)[^\n]{0,60}(?=\n|\Z)",
                           re.IGNORECASE)
 # A rule of "____", or of two signs that take turns; "****" and "####" are of the author's making.
-_FOOTER_RULE = re.compile(r"\n((?![.~*])[-_=.~*]{20,})[^\n]{0,20}(?=\n)")
+_FOOTER_RULE = re.compile(r"\n((?![.~*])[-_=.~*]{20,}[^\n]{0,20}|-{10,} Yahoo! Groups[^\n]{0,60})(?=\n)")
 _FOOTER_WORDS = ("mailing list", "mailman", "subscri", "listinfo", "googlegroups", "yahoo", "sourceforge", "http://",
                  "https://", "to post", "abmelden", "désabonn", "darse de baja", "digest")
 _LIST_WORD = re.compile(r"\blist\b")
@@ -74,6 +74,12 @@ _MAX_BLANK_LINES = 2
 _MAX_FALSE_ALARMS = 100
 _NEEDS_A_LOOK = frozenset({"signature", "outlook"})
 _TIME_OR_YEAR = re.compile(r"\d:\d\d|\b(?:19|20)\d\d\b")
+# What may stand between an attribution and the quotation: "[...]", "<snip>", the rule of old Yahoo.
+_GAP = re.compile(r"\s*\n[ \t]{0,9}(?:[\[<(]?\.{3}[\])>]?|[<\[(](?:snip|cut|deleted)[^\n]{0,30}[>\])]|-{10,})\Z",
+                  re.IGNORECASE)
+# Attributions without a colon: "2013/8/28 Ann <ann@x.org>" of Gmail, "la .an. cusku di'e" in Lojban.
+_BARE_ATTRIBUTION = re.compile(r"(?:\d{4}/\d{1,2}/\d{1,2} [^\n]{1,100}<[^<>\n]{3,100}>"
+                               r"|[^\n]{0,150}\b(?:cusku|ciska|skicu)\b[^\n]{0,20}\bdi['h’,]e)", re.IGNORECASE)
 # Some mailers quote the fields themselves above the quotation.
 _FIELDS_ABOVE = re.compile(r"\nFrom: [^\n]{1,200}"
                            r"(?:\n(?:Date|Subject|To|Cc|Sent|Message-ID): [^\n]{1,200}){1,5}\s{0,3}\Z")
@@ -127,7 +133,7 @@ def _foreign_end(text: str, match: re.Match[str], end: int) -> int:
     if kind == "armour":
         return _armour_end(text, match, end)
     if kind == "signature":
-        return end if match["signature"].endswith(" ") or _short_tail(text, match.end(), end) else 0
+        return end if match["signature"][-1] != "-" or _short_tail(text, match.end(), end) else 0
     return end if _is_outlook(text[match.start() + 1:match.start() + 1500]) else 0
 
 
@@ -201,23 +207,28 @@ def _attribution_start(text: str, quote: int, floor: int) -> int:
     stripped = window.rstrip(" \t\n")
     if "\nFrom: " in window and (fields := _FIELDS_ABOVE.search(window)):
         return quote - len(window) + fields.start()
-    if stripped[-1:] not in (":", "："):
+    if stripped[-1:] in ("]", ">", "-") and (gap := _GAP.search(stripped)):
+        stripped = stripped[:gap.start()]
+    elif window.count("\n", len(stripped)) > _MAX_BLANK_LINES:
         return quote
-    if window.count("\n", len(stripped)) > _MAX_BLANK_LINES:
-        return quote
-    lines = stripped.split("\n")[-4:]
+    end = quote - len(window) + len(stripped)
+    if stripped[-1:] in (":", "："):
+        return _attributed_by(stripped, end) or quote
+    last = stripped[stripped.rfind("\n") + 1:]
+    return end - len(last) if last[-1:] in (">", "e") and _BARE_ATTRIBUTION.fullmatch(last) else quote
+
+
+def _attributed_by(above: str, end: int) -> int:
+    """Start of the attribution that `above` ends with, where `end` is the place of its colon; 0 for none."""
+    lines = above.split("\n")[-4:]
     paragraph = ""
     for number in range(len(lines) - 1, -1, -1):
         if not lines[number].strip() or len(lines[number]) > _MAX_ATTRIBUTION_LINE:
             break
         paragraph = f"{lines[number].strip()} {paragraph}".strip()
         if _ATTRIBUTION_START.match(paragraph) and _is_attribution(paragraph):
-            return _back_by(text, quote, window, "\n".join(lines[number:]))
-    return _back_by(text, quote, window, lines[-1]) if lines[-1] and _is_attribution(lines[-1]) else quote
-
-
-def _back_by(text: str, quote: int, window: str, tail: str) -> int:
-    return quote - (len(window) - len(window.rstrip(" \t\n"))) - len(tail)
+            return end - len("\n".join(lines[number:]))
+    return end - len(lines[-1]) if lines[-1] and _is_attribution(lines[-1]) else 0
 
 
 def _is_attribution(text: str) -> bool:

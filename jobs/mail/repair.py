@@ -17,6 +17,8 @@ _KNOWN = re.compile(r"(?i)(?:(?:resent-)?(?:from|sender|to|cc|bcc|reply-to|date|
                     r"|lines|mailing-list|keywords|comments|dkim-signature|domainkey-signature|arc-[\w-]+"
                     r"|authentication-results|importance|priority|autocrypt|thread-topic|thread-index"
                     r"|newsgroups|path|xref|apparently-to|posted-date|original-[\w-]+)\Z")
+# Most mails begin with one of these, and need no search for a field that mail knows.
+_USUAL_FIRST = frozenset({"From", "Return-Path", "Return-path", "Received", "Delivered-To", "Date", "Message-ID"})
 _LOOK_AHEAD_LINES = 8
 _LONG_HEADER = 100_000
 _UTF8_MARK = b"\xef\xbb\xbf"
@@ -50,7 +52,7 @@ def open_mail(raw: bytes, budget: Budget) -> OpenedMail:
     else:
         header, body = _repair(raw, budget)
         fields = split_fields(header) or []
-    if not any(_KNOWN.match(name) for name, _ in fields):
+    if not (fields and fields[0][0] in _USUAL_FIRST) and not any(_KNOWN.match(name) for name, _ in fields):
         raise RejectedMail("no-header", "the file does not begin with a mail header field (From, Date, Subject, ...)")
     return OpenedMail(header, fields, body, from_line)
 

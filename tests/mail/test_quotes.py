@@ -108,6 +108,24 @@ def test_code_that_holds_the_mark_is_own(text: str) -> None:
     assert own(f"before\n{text}\nafter") == f"before\n{text}\nafter"
 
 
+@pytest.mark.parametrize("attribution", [
+    "On Tue, 9 Nov 1999, Ann wrote:\n\n[...]", "On Tue, 9 Nov 1999, Ann wrote:\n<snip>",
+    "--- Ann <ann@x.org> wrote:\n\n---------------------------------", "2013/8/28 Ann Example <ann@x.org>",
+    "la .an. cusku di'e", "Ann noted:",
+])
+def test_an_attribution_may_end_otherwise_than_in_a_colon(attribution: str) -> None:
+    assert own(f"Thanks!\n\n{attribution}\n\n> tea\n\nYes.\n") == "Thanks!\nYes."
+
+
+def test_a_yahoo_advertisement_is_not_own() -> None:
+    assert own("Hello\n\n------------------------ Yahoo! Groups Sponsor --------------------~-->\nBuy!\n"
+               "------------------------------------~->\n\nTo unsubscribe, send mail.\n") == "Hello"
+
+
+def test_a_signature_mark_may_end_in_a_hard_blank() -> None:
+    assert own("Hello\n--\xa0\nAnn\n") == "Hello"
+
+
 def test_an_unmarked_original_below_an_attribution_is_not_own() -> None:
     text = "Thanks, it works.\n\nOn Wed, Jul 15, 2020 at 11:52 AM Bob\n<bob@x.org> wrote:\n\nHello,\nplease try this.\n"
     assert own(text) == "Thanks, it works."
