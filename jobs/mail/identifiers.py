@@ -17,6 +17,8 @@ _MAX_CHARS = 200_000
 
 def _normal(text: str) -> str:
     """An id without white space (a fold broke it) and controls; it is compared case-sensitively."""
+    if text.isascii() and text.isprintable() and " " not in text:
+        return text[:_MAX_ID_CHARS]
     return "".join(clean_line(_storable(text)).split())[:_MAX_ID_CHARS]
 
 

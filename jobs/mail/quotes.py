@@ -66,6 +66,7 @@ _FOOTER_WORDS = ("mailing list", "mailman", "subscri", "listinfo", "googlegroups
                  "https://", "to post", "abmelden", "désabonn", "darse de baja", "digest")
 _LIST_WORD = re.compile(r"\blist\b")
 _USUAL_ENDS = ("wrote:", "writes:", "schrieb:", "écrit :", "écrit:", "escribió:", "ha scritto:", "skrev:", "escreveu:")
+_MIN_ATTRIBUTED = 40
 _MAX_FOOTER_CHARS = 1500
 _MAX_BARE_SIGNATURE_LINES = 12
 _MAX_SIGNATURE_WINDOW = 3000
@@ -112,11 +113,10 @@ def _own_between(padded: str, start: int, end: int, offset: int) -> list[Span]:
 
 
 def _add_span(spans: list[Span], text: str, start: int, end: int, offset: int) -> None:
-    piece = text[start:end]
-    stripped = piece.strip()
+    stripped = text[start:end].strip()
     if stripped:
-        lead = len(piece) - len(piece.lstrip())
-        spans.append((offset + start + lead, offset + start + lead + len(stripped)))
+        first = offset + text.find(stripped[0], start)
+        spans.append((first, first + len(stripped)))
 
 
 def _foreign_end(text: str, match: re.Match[str], end: int) -> int:
@@ -164,6 +164,8 @@ def _is_session(text: str, match: re.Match[str]) -> bool:
 
 def _attributed_start(text: str, start: int, end: int) -> int:
     """Where an attribution over unmarked foreign text begins, with somebody's own words above it; else `end`."""
+    if end - start < _MIN_ATTRIBUTED:
+        return end
     for word in _ATTRIBUTED_WORDS:
         if text.find(word, start, end) >= 0:
             for match in _ATTRIBUTED.finditer(text, start, end):
