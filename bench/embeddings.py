@@ -4,7 +4,8 @@
 
 Both take the same texts in three rounds, in turns; the model is loaded before. The share of the processor's fp32 peak
 is per CPU second, ours (reading, tokenising and PostgreSQL's session included) against torch's large matrix products
-just before and after: on a machine that others use, wall time would measure the neighbours. Then an hour with nothing new is timed, in a process of its own.
+just before and after: on a machine that others use, wall time would measure the neighbours. Then an hour with nothing
+new is timed, in a process of its own.
 """
 
 from __future__ import annotations
