@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -112,3 +113,9 @@ def test_modules_and_functions_stay_short():
             if isinstance(node, ast.FunctionDef):
                 size = (node.end_lineno or 0) - node.lineno + 1
                 assert size <= 40, f"{name}.{node.name} has {size} lines"
+
+
+def test_no_pattern_repeats_a_group_possessively():
+    """Python 3.11.0 to 3.11.4 goes on at a wrong place after it (python/cpython#106052): write (?>(?:...)*)."""
+    for name, path in modules():
+        assert not re.search(r"\)(?:[*+?]|\{[0-9,]+\})\+", path.read_text()), name

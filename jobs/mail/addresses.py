@@ -11,7 +11,7 @@ from jobs.mail.words import decode_header
 _PLAIN_ADDRESS = r'([^\s"\\(),:;<>@\[\]]+@[^\s"\\(),:;<>@\[\]]+)'
 _USUAL = re.compile(rf'\s*(?:"([^"\\@=]*)"|([^"\\(),:;<>@=\[\]]*))\s*<\s*{_PLAIN_ADDRESS}\s*>\s*')
 _BARE = re.compile(rf"\s*{_PLAIN_ADDRESS}\s*")
-_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"?|(=\?[^?\s]{1,60}\?[bBqQ]\?[^?]{0,4000}\?=)|([(),:;<>])|(\s+)'
+_TOKEN = re.compile(r'"((?>(?:[^"\\]|\\.)*))"?|(=\?[^?\s]{1,60}\?[bBqQ]\?[^?]{0,4000}\?=)|([(),:;<>])|(\s+)'
                     r'|(@\[[^\]\s()<>]{1,100}\]|(?:[^\s"\\(),:;<>=@]|@(?!\[)|\\.|=(?!\?))+|[\\=@])', re.DOTALL)
 # A quotation mark that is never closed, in front of an address in angle brackets, is a stray one.
 _STRAY_QUOTE = re.compile(r'[^<>]*<[^\s<>]+@[^\s<>]+>')

@@ -4,7 +4,7 @@ import re
 
 Fields = list[tuple[str, str]]
 # Name without blanks; lines after the first begin with white space and are not blank.
-_FIELD = re.compile(r"^([!-9;-~]+):[ \t]*([^\n]*(?:\n[ \t]+[^\s][^\n]*)*+)\n", re.MULTILINE)
+_FIELD = re.compile(r"^([!-9;-~]+):[ \t]*([^\n]*(?>(?:\n[ \t]+[^\s][^\n]*)*))\n", re.MULTILINE)
 
 
 def split_fields(header: bytes) -> Fields | None:

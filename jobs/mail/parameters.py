@@ -9,7 +9,7 @@ from jobs.mail.cleaning import clean_line
 from jobs.mail.words import decode_words
 
 _FOLD = re.compile(r"\r?\n|\r")
-_PARAMETER = re.compile(r';\s{0,80}+([^\s=;"]{1,80})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*+)"?|([^;]*))', re.DOTALL)
+_PARAMETER = re.compile(r';\s{0,80}+([^\s=;"]{1,80})[ \t]*=[ \t]*(?:"((?>(?:[^"\\]|\\.)*))"?|([^;]*))', re.DOTALL)
 # What is left of a parameter whose separators are missing or wrong: "text/plain charset=x", "charset:x".
 _LOOSE = re.compile(r'(?:^|[\s;,)])(charset|boundary)\s{0,9}[=:]\s{0,9}(?:\([^()]{0,100}\)\s{0,9})?'
                     r'(?:"([^"]{1,200})"?|([^\s;",()]{1,200}))', re.IGNORECASE)

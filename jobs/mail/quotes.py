@@ -55,7 +55,7 @@ _ATTRIBUTED = re.compile(
 _ATTRIBUTED_WORDS = ("wrote", "schr", "crit", "escr", "skrev")
 # Every alternative follows a line end, which the engine finds fastest; a run of quoted lines is one match.
 _FOREIGN = re.compile(
-    rf"\n(?!\n)(?:(?P<quote>{_QUOTED_LINE}(?:\n{_QUOTED_LINE})*+)|(?P<signature>(?:- )?--[ \xa0]?)(?=\n|\Z)"
+    rf"\n(?!\n)(?:(?P<quote>{_QUOTED_LINE}(?>(?:\n{_QUOTED_LINE})*))|(?P<signature>(?:- )?--[ \xa0]?)(?=\n|\Z)"
     rf"|(?P<armour>-----BEGIN PGP [A-Z ]{{7,20}}-----)|(?P<original>(?i:{_ORIGINAL}|{_BEGIN_FORWARD}))"
     rf"|(?P<device>{_DEVICE})(?=\n|\Z)|(?P<outlook>(?i:{_OUTLOOK_FROM})))")
 _FORWARD_END = re.compile(r"\n[-_=]{2,}[ \t]{0,3}end (?:of )?(?:forward|original|includ)[^\n]{0,60}(?=\n|\Z)",

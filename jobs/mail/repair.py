@@ -10,7 +10,7 @@ from jobs.mail.structure import Budget
 _BINARY = re.compile(rb"(?i)content-transfer-encoding:[ \t]*binary")
 _FIELD_NAME = re.compile(rb"([!-9;-~]{1,200})([ \t]*):")
 _FROM_LINE = re.compile(rb">?From (?![ \t]*:)[^\n]*\n?")
-_FROM_LINES = re.compile(rb"(?:>?From (?![ \t]*:)[^\n]*+(?:\n++|\Z))++")
+_FROM_LINES = re.compile(rb"(?>(?:>?From (?![ \t]*:)[^\n]*+(?:\n++|\Z))+)")
 _KNOWN = re.compile(r"(?i)(?:(?:resent-)?(?:from|sender|to|cc|bcc|reply-to|date|message-id|subject)|received"
                     r"|received-spf|return-path|delivered-to|envelope-to|in-reply-to|references|mime-version"
                     r"|content-[\w-]+|x-[\w-]+|list-[\w-]+|precedence|user-agent|errors-to|organi[sz]ation|status"
