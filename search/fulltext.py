@@ -20,7 +20,7 @@ from search.grammar import Query
 from search.lexemes import Lexemes, all_of, any_of
 
 # Of what a common word finds, the newest are ranked: ranking reads each hit's whole vector.
-RANKED = 400
+RANKED = 300
 # With fewer hits than this that hold every word, those that hold some of the words join them.
 FEW = 20
 RELAXED = 200
