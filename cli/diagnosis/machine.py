@@ -107,7 +107,9 @@ def check_packages(pins: Iterable[str], installed: Callable[[str], str] = metada
             found = installed(name.partition("[")[0])
         except metadata.PackageNotFoundError:
             found = "" if ";" not in pin else version
-        if found.replace("-", ".") != version.replace("-", "."):
+        # As pip compares: 2.13.0+cpu is a build of the pinned 2.13.0 (PEP 440, "Version matching").
+        public = found if "+" in version else found.partition("+")[0]
+        if public.replace("-", ".") != version.replace("-", "."):
             wrong.append(f"{name} {found or 'is missing'} ({version} is pinned)")
     if wrong:
         return error(f"packages: {len(wrong)} differ: {', '.join(wrong[:3])}", "./run.sh setup installs those")

@@ -109,6 +109,8 @@ def test_packages_that_are_not_the_pinned_ones() -> None:
 
     says(machine.check_packages(["one[extra]==1.0", "gone==2; python_version < '3'"], installed), OK, "packages")
     says(machine.check_packages(["one==1.1"], installed), ERROR, "one 1.0 (1.1 is pinned)")
+    says(machine.check_packages(["torch==2.13.0"], lambda name: "2.13.0+cpu"), OK, "packages")
+    says(machine.check_packages(["torch==2.13.0"], lambda name: "2.13.1+cpu"), ERROR, "2.13.0 is pinned")
     says(machine.check_packages(["gone==1.1"], installed), ERROR, "gone is missing")
 
 
