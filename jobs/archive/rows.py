@@ -12,6 +12,9 @@ from jobs.mail.parse import PARSER_VERSION
 from jobs.mail.threads import node_of, subject_key_of
 from search.fold import fold
 
+# Made once: json.dumps would make an encoder for each value.
+to_json = json.JSONEncoder(ensure_ascii=False).encode
+
 # A tsvector holds 1 MB at most (PostgreSQL, 12.11 "Limitations"); more text than this is not indexed.
 MAX_INDEXED_BYTES = 300_000
 
@@ -91,7 +94,7 @@ def message_values(message: ParsedMessage, list_id: str) -> tuple[Any, ...]:
         array(message.references),
         message.body,
         "{" + ",".join(f"{start},{end}" for start, end in message.own_spans) + "}",
-        json.dumps(message.parts, ensure_ascii=False),
+        to_json(message.parts),
         message.has_attachment,
         message.signed,
         message.encrypted,
@@ -128,7 +131,7 @@ def file_names(parts: dict[str, Any]) -> Iterator[str]:
 
 
 def _addresses(addresses: list[Address]) -> str:
-    return json.dumps([[one.name, one.address] for one in addresses], ensure_ascii=False) if addresses else "[]"
+    return to_json([[one.name, one.address] for one in addresses]) if addresses else "[]"
 
 
 def array(texts: Iterable[str]) -> str:
