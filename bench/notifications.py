@@ -1,6 +1,6 @@
 """Notifications: how fast they go out, what saved searches cost an import, and what kill -9 of the sender does.
 
-    .venv/bin/python -m bench.notifications            # all; or: send, match, kill
+.venv/bin/python -m bench.notifications            # all; or: send, match, kill
 """
 
 import argparse

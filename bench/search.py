@@ -2,6 +2,7 @@
 
     python -m bench.search speed      # 20 queries on 17,250 messages: text p50, p95; fused p50
     python -m bench.search quality    # nDCG@10 of text, meaning and fused, see bench/quality/README.md
+    python -m bench.search            # both
 
 Both fill a throw-away database first (embedding the mail takes some minutes); --database and --redis name one that
 is filled already, with the English dictionary and the list corpus.
@@ -15,13 +16,14 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from peewee import PostgresqlDatabase
 
 from bench.filled import empty_service, existing, fill_dictionary, fill_mail
+from bench.held_out import held_out
 from bench.machine import machine_facts
 from bench.timing import only_benchmark, percentile, progress
 from jobs.embed_missing import embed_missing
@@ -113,24 +115,24 @@ def threads_of_ids(db: PostgresqlDatabase, ids: Iterable[str]) -> set[object]:
 
 
 def measure_quality(db: PostgresqlDatabase) -> dict[str, object]:
-    """Return the mean nDCG@10 of each mode, by set and over all queries."""
-    scores: dict[str, dict[str, list[float]]] = {
-        "words": _scores(labelled("words"), lambda query, mode: words_found(db, query, mode), set),
-        "lists": _scores(
-            labelled("lists"), lambda query, mode: threads_found(db, query, mode), lambda ids: threads_of_ids(db, ids)
-        ),
+    """Return the mean nDCG@10 of each mode, by set and over all queries, and of fused with held-out constants."""
+    scores = {mode: scored(db, mode) for mode in MODES}
+    means = {
+        name: {mode: round(statistics.mean(by_set[name]), 3) for mode, by_set in scores.items()}
+        for name in ("words", "lists", "all")
     }
-    scores["all"] = {mode: [*scores["words"][mode], *scores["lists"][mode]] for mode in MODES}
-    means = {name: {mode: round(statistics.mean(one), 3) for mode, one in by.items()} for name, by in scores.items()}
-    return {"queries": {name: len(by["text"]) for name, by in scores.items()}, **means}
+    progress("the fusion's constants, chosen on one half of the queries and measured on the other")
+    mean, chosen = held_out(lambda: scored(db, "fused")["all"])
+    queries = {name: len(each) for name, each in scores["text"].items()}
+    cross = {"fused": round(mean, 3), "constants by fold": [one._asdict() for one in chosen]}
+    return {"queries": queries, **means, "held out": cross}
 
 
-def _scores(
-    labels: Sequence[tuple[str, list[str]]],
-    find: Callable[[str, str], list[object]],
-    right: Callable[[list[str]], set[object]],
-) -> dict[str, list[float]]:
-    return {mode: [ndcg(find(query, mode), right(answers)) for query, answers in labels] for mode in MODES}
+def scored(db: PostgresqlDatabase, mode: str) -> dict[str, list[float]]:
+    """Return the nDCG@10 of each query, by set."""
+    words = [ndcg(words_found(db, query, mode), set(right)) for query, right in labelled("words")]
+    lists = [ndcg(threads_found(db, query, mode), threads_of_ids(db, ids)) for query, ids in labelled("lists")]
+    return {"words": words, "lists": lists, "all": words + lists}
 
 
 def passed(facts: dict[str, dict[str, object]]) -> bool:
@@ -141,14 +143,15 @@ def passed(facts: dict[str, dict[str, object]]) -> bool:
         kept += [text["p50"] < TEXT_P50, text["p95"] < TEXT_P95, fused["p50"] < FUSED_P50]
     if "quality" in facts:
         mean = dict(facts["quality"]["all"])  # type: ignore[call-overload]
-        kept += [mean["fused"] > mean["text"], mean["fused"] > mean["meaning"]]
+        cross = dict(facts["quality"]["held out"])  # type: ignore[call-overload]
+        kept += [found > max(mean["text"], mean["meaning"]) for found in (mean["fused"], cross["fused"])]
     return all(kept)
 
 
 def main() -> int:
     """Measure what is asked for and print it as JSON; exit code 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["speed", "quality", "both"])
+    parser.add_argument("what", nargs="?", choices=["speed", "quality", "both"], default="both")
     parser.add_argument("--database", default="", help="URL of a database that is filled already")
     parser.add_argument("--redis", default="", help="its Redis")
     chosen = parser.parse_args()

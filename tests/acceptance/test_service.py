@@ -65,7 +65,7 @@ def test_the_day_of_a_mail(service):
     service.start()
     path = deliver(service.maildir, mail("<day@x>"))
     service.until(lambda: messages(service) == 1, 5)
-    service.until(lambda: "level: test: 1 files on disk = 1 imported" in service.said())
+    assert_all_in_once(service, 1)
     read = path.replace("new/", "cur/") + ":2,S"
     (service.maildir / path).rename(service.maildir / read)
     service.until(
