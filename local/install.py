@@ -208,6 +208,7 @@ def install_in_background(file: Path) -> None:
     os.nice(10)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     progress, delay = Progress(file, len(pins("heavy"))), FIRST_DELAY
+    there = installed("heavy")
     while not installed("heavy"):
         progress.write(state="running", package="", done=0)
         try:
@@ -217,6 +218,8 @@ def install_in_background(file: Path) -> None:
             time.sleep(delay)
             delay = min(delay * 2, LONGEST_DELAY)
     progress.write(state="done", package="", error="", ended=time.time())
+    if not there:  # what waited for the packages is not to wait for the hour, too
+        subprocess.run([str(_python()), "-P", "-m", "jobs.embedding.wake"])
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -26,6 +26,7 @@ class Program:
     needs: str = ""
     restart: str = "true"
     environment: str = ""
+    nice: int = 0
 
 
 PROGRAMS = (
@@ -33,8 +34,8 @@ PROGRAMS = (
     # SimpleWorker: no fork for each job, so 2 ms instead of 8 from the queue to the job's first line
     Program("mail", f"{_RQ} worker-pool mail -P {{project}} -n {{mail_workers}} {_MAIL} -S json -l WARNING"),
     Program("default", f"{_RQ} worker default -P {{project}} -S json --with-scheduler {_QUIET}"),
-    # the model is loaded once and kept; a fork after that can hang
-    Program("embed", f"{_RQ} worker embed -P {{project}} {_SIMPLE} -S json {_QUIET}"),
+    # the model is loaded once and kept; a fork after that can hang. It takes all cores for minutes: mail goes first
+    Program("embed", f"{_RQ} worker embed -P {{project}} {_SIMPLE} -S json {_QUIET}", nice=10),
     # cron times are in the process's zone, and an hourly job can wait two hours when daylight saving ends
     Program("scheduler", "-m jobs.schedule", needs="jobs/schedule.py", environment="TZ=UTC"),
     Program("web", "-m web", needs="web/__main__.py"),
@@ -142,7 +143,8 @@ def _program_section(row: Program, command: Sequence[str], logs: Path) -> str:
 
 def _command(row: Program, project: Path, data: Path, mail_workers: int) -> list[str]:
     values = {"mail_workers": mail_workers, "project": project, "progress": data / "install.json"}
-    return [sys.executable, "-P", *(word.format(**values) for word in row.arguments.split())]
+    nice = ["nice", "-n", str(row.nice)] if row.nice else []
+    return [*nice, sys.executable, "-P", *(word.format(**values) for word in row.arguments.split())]
 
 
 def _line(command: Sequence[str]) -> str:

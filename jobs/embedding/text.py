@@ -12,7 +12,6 @@ from uuid import UUID
 # different are embedded again.
 RECIPE = 1
 
-# A gloss list this short says too little by itself.
 NOTES_MAY_OUTWEIGH = 1.0  # notes longer than the definition times this drown it
 NAME_TYPES = ("cmevla", "cmene")
 SUBJECT_CHARS = 200

@@ -1,4 +1,7 @@
-"""Asking for a run of `embed_missing` between the hours: new mail is embedded within seconds."""
+"""Asking for a run of `embed_missing` between the hours: new mail is embedded within seconds.
+
+`python -m jobs.embedding.wake` asks for all that waits; the installation in the background ends with it.
+"""
 
 from __future__ import annotations
 
@@ -52,3 +55,7 @@ def ask_for_run(*, recent: bool) -> None:
         failure_ttl=FAILURE_TTL,
         description=f"embed_missing({'recent' if recent else ''})",
     )
+
+
+if __name__ == "__main__":
+    wake_embedding(recent=False)

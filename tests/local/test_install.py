@@ -147,8 +147,13 @@ def test_a_failure_in_the_background_is_told_and_tried_again(venv, tmp_path, mon
     monkeypatch.setattr(install.time, "sleep", wait)
     monkeypatch.setattr(install.os, "nice", lambda by: None)
     monkeypatch.setattr(install.signal, "signal", lambda *_: None)
+    called = []
+    monkeypatch.setattr(install.subprocess, "run", lambda command, **how: called.append(command))
     install.install_in_background(tmp_path / "install.json")
     assert waits == [install.FIRST_DELAY]
+    assert [command[-1] for command in called] == ["jobs.embedding.wake"]
+    install.install_in_background(tmp_path / "install.json")
+    assert len(called) == 1, "a later start wakes nobody"
     assert (told[0]["state"], told[0]["error"]) == ("waiting", "pip failed: no network")
     assert json.loads((tmp_path / "install.json").read_text())["state"] == "done"
 

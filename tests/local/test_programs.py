@@ -88,6 +88,11 @@ def test_every_rq_program_speaks_json_and_imports_from_the_project_first():
             assert "-S json" in row.arguments and "-P {project}" in row.arguments
 
 
+def test_the_encoder_gives_way_to_mail(groups):
+    nice = {program.name for program in groups["app"].process_configs if program.command.startswith("nice -n 10 ")}
+    assert nice == {"embed"}
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="supervisor changes user only as root")
 def test_started_by_root_only_the_servers_drop_to_the_account(tmp_path):
     sections = text_for(tmp_path, NOBODY).split("\n[")

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 from redis import ConnectionError as RedisAway
@@ -8,6 +11,7 @@ from jobs import resources
 from jobs.embedding import wake
 from jobs.import_messages import import_messages
 from jobs.queues import EMBED, queue
+from settings import PROJECT
 from tests.factories import deliver, mail, make_maildir, register
 
 
@@ -31,6 +35,12 @@ def test_mail_that_comes_after_a_run_began_asks_for_another(redis_client):
 def test_a_wake_that_was_lost_is_forgotten_in_time(redis_client):
     wake.wake_embedding()
     assert 0 < redis_client.ttl(wake.WAKE_KEY) <= wake.WAKE_TTL
+
+
+def test_it_can_be_called_as_a_program(service_settings, redis_client):
+    environ = {**os.environ, "REDIS_URL": service_settings.redis_url, "PYTHONPATH": str(PROJECT)}
+    subprocess.run([sys.executable, "-P", "-m", "jobs.embedding.wake"], env=environ, check=True)
+    assert waiting() == [{"recent": False}]
 
 
 def test_nothing_is_asked_for_when_embeddings_are_off(redis_client, service_settings):
