@@ -1,4 +1,4 @@
-"""public-inbox: `public-inbox-watch` over the Maildir into one v2 inbox with full Xapian indexing."""
+"""public-inbox: `public-inbox-watch` over the Maildir, with full Xapian indexing, in three set-ups."""
 
 import signal
 import subprocess
@@ -22,7 +22,7 @@ printf "%d %d\\n", $search->xdb->get_doccount, $search->mset($ARGV[1], { limit =
 class PublicInbox:
     """One inbox that watches every folder: with an inbox a list, watch closes one index to open the next."""
 
-    name = "public-inbox"
+    name = "public-inbox v2"
 
     def available(self) -> str | None:
         reason = missing_programs({"public-inbox-watch": "public-inbox libsearch-xapian-perl"})
@@ -65,17 +65,21 @@ class PublicInbox:
 
 
 class PublicInboxEachList(PublicInbox):
-    """One inbox for each list, the way lists are archived with it: each has its own address, epoch and index."""
+    """One inbox for each list, the way lists are archived with it: each has its own address and index."""
 
-    name = "public-inbox/list"
+    name = "public-inbox v2/list"
+    layout: tuple[str, ...] = ("-V2",)
 
     def create(self, maildir: Path, work: Path) -> None:
         for folder in mail_folders(maildir):
             name = folder.name.strip(".") or "inbox"
             watch = ["-c", f"watch=maildir:{folder}"]
-            place = [str(work / "inboxes" / name), f"http://example.org/{name}", f"{name}@example.org"]
-            command = ["public-inbox-init", "-V2", "-L", "full", *watch, name, *place]
+            inbox = str(work / "inboxes" / name)
+            place = [inbox, f"http://example.org/{name}", f"{name}@example.org"]
+            command = ["public-inbox-init", *self.layout, "-L", "full", *watch, name, *place]
             run_command(command, self._environment(work))
+            # empty, but there: watch keeps up an index that it finds and makes none
+            run_command(["public-inbox-index", inbox], self._environment(work))
 
     def find(self, word: str, maildir: Path, work: Path) -> Found:
         found = [
@@ -83,6 +87,13 @@ class PublicInboxEachList(PublicInbox):
             for inbox in sorted((work / "inboxes").iterdir())
         ]
         return Found(sum(int(mails) for mails, _ in found), sum(int(hits) for _, hits in found))
+
+
+class PublicInboxAsMade(PublicInboxEachList):
+    """One inbox for each list, as public-inbox-init makes it when it is told nothing: format 1."""
+
+    name = "public-inbox"
+    layout = ()
 
 
 def last_busy(process: subprocess.Popen[bytes]) -> float:
