@@ -18,8 +18,9 @@ from jobs.embedding.store import as_halves, known_hashes, store_sources
 
 logger = logging.getLogger(__name__)
 
-# Sources that are read, embedded and committed together: enough to sort by length, few enough to lose.
-SLICE = {"definition": 512, "sentence": 512, "message": 128}
+# Sources that are read, embedded and committed together, some seconds of work: enough to sort by length and to keep
+# all cores busy (at a slice's end some wait for the last), few enough to lose.
+SLICE = {"definition": 2048, "sentence": 2048, "message": 256}
 # How far back a run for new mail looks; what is older is for the hourly one.
 RECENT = 5000
 

@@ -18,7 +18,7 @@ from jobs.embedding.quiet_openvino import import_openvino
 logger = logging.getLogger(__name__)
 
 # Measured: smaller batches pay for each call, larger ones leave the processor's caches.
-BATCH_TOKENS = 2048
+BATCH_TOKENS = 1024
 TORCH_BATCH = 32
 
 
