@@ -38,6 +38,8 @@ def search(
     """Search the archive and the dictionary; exit code 1 if nothing is found, 2 if the query is wrong.
 
     from: to: list: subject: before: after: has:attachment is:thread "a phrase" -word OR
+
+    before:2024-03-31 and after:2024-03 mean the start of that day or month in UTC, as the dates that are shown.
     """
     from cli.connect import connect
     from search.engine import Wanted
@@ -97,7 +99,8 @@ def show(pages: Sequence[Page], wanted: Wanted) -> None:
     for page in pages:
         if page.hits:
             last = wanted.offset + len(page.hits)
-            console.print(f"[bold]{page.kind}s[/] {wanted.offset + 1}-{last} of {page.total}")
+            more = " or more" if page.more else ""
+            console.print(f"[bold]{page.kind}s[/] {wanted.offset + 1}-{last} of {page.total}{more}")
         for hit in page.hits:
             _SHOWN[page.kind](console, hit)
     for notice in dict.fromkeys(notice for page in pages for notice in page.notices):

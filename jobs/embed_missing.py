@@ -62,11 +62,14 @@ def embed(db: PostgresqlDatabase, model: Model, device: str, *, recent: bool) ->
 
 
 def complete_model(db: PostgresqlDatabase, row: EmbeddingModel) -> int:
-    """Build indices; once nothing waits, search this model's vectors and no other's. Return what waits still."""
+    """Build indices; once nothing waits, search this model's vectors and no other's. Return what waits still.
+
+    Others may be left of a change of EMBEDDING_MODEL that was taken back before they were complete.
+    """
     ensure_indexes(db, row.id, row.dimensions)
     left = sum(count_waiting(db, row.id).values())
-    if not left and not row.current:
+    if not left and not row.is_alone():
         row.make_current()
         drop_indexes_of_others(db, row.id)
-        logger.info("model=%s is searched from now on", row.name)
+        logger.info("model=%s is searched, and no other is kept", row.name)
     return left

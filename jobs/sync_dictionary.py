@@ -52,7 +52,7 @@ def sync_dictionary(force: bool = False) -> dict[str, int]:
             logger.exception("language=%s cannot be synced source=%s", tag, source)
             errors[tag] = error
     errors |= _miss_languages(db, now, set(exports), counts, force=force)
-    if any(counts[change] for change in ("added", "edited", "returned")):
+    if any(counts[change] for change in ("added", "edited", "returned", "gone")):
         wake_embedding(recent=False)
     if errors:
         _raise(errors)

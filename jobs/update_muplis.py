@@ -50,7 +50,7 @@ def update_muplis(force: bool = False) -> dict[str, int]:
         found, removed = store_pairs(db, pairs.pairs, moment, ALL_MAY_GO if force else now.max_shrink)
         note_source(source, fetched, READER_VERSION, len(pairs.pairs), moment)
     _log_changes(found, removed, pairs)
-    if found.added:
+    if found.added or found.removed:
         wake_embedding(recent=False)
     return {
         "pairs": len(pairs.pairs),

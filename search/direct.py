@@ -14,13 +14,15 @@ from search.grammar import Query
 
 _NAMED = "SELECT s.id FROM definition AS s JOIN word AS w ON w.id = s.word"
 _GLOSSED = "SELECT s.id FROM keyword AS k JOIN definition AS s ON s.id = k.definition"
+# Some mailers leave out the "@"; then the brackets tell that it is one.
+_MESSAGE_ID = re.compile(r"<[^<>]+>|.*@.*", re.DOTALL)
 _H_FOR_APOSTROPHE = re.compile(r"(?<=[aeiouyAEIOUY])[h’](?=[aeiouyAEIOUY])")
 
 
 def named_messages(query: Query) -> list[int]:
     """Return the messages whose Message-ID the query is, with or without its brackets; newest first."""
     terms = query.terms()
-    if len(terms) != 1 or terms[0].operator or "@" not in terms[0].text:
+    if len(terms) != 1 or terms[0].operator or not _MESSAGE_ID.fullmatch(terms[0].text):
         return []
     name = parse_message_id(terms[0].text)
     return [one.id for one in reversed(Message.with_message_id(node_of(name), name))] if name else []

@@ -21,11 +21,11 @@ def fold_apostrophes(text: str) -> str:
 def fold(text: str) -> str:
     """Return `text` with Lojban apostrophes as "h", accents dropped and CJK characters set apart.
 
-    "a'u" -> "ahu", "Café" -> "Cafe", "日本語" -> " 日  本  語 ". Dakuten and other marks that are not
+    "a'u" -> "ahu", "e'ú" -> "ehu", "Café" -> "Cafe", "日本語" -> " 日  本  語 ". Dakuten and other marks that are not
     accents stay, since they make another letter.
     """
-    text = fold_apostrophes(text)
     if text.isascii():
-        return text
+        return fold_apostrophes(text)
     decomposed = unicodedata.normalize("NFKD", text)
-    return _UNSPACED.sub(r" \1 ", unicodedata.normalize("NFC", _COMBINING.sub("", decomposed)))
+    bare = unicodedata.normalize("NFC", _COMBINING.sub("", decomposed))
+    return _UNSPACED.sub(r" \1 ", fold_apostrophes(bare))

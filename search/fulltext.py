@@ -2,7 +2,8 @@
 
 What is put into a statement's text is ours (tables, weights, conditions with %s); what was typed is a parameter.
 Hits that hold every word are ranked by PostgreSQL's ts_rank, where the subject (or a word and its glosses) counts
-most and own text (a definition) next. Where they are few, hits that hold some of the words join them and all are
+most and own text (a definition) next. Of a word that many texts hold, the newest are ranked and the newest with it in
+the subject; the rest follow by their age. Where hits are few, hits that hold some of the words join them and all are
 ranked as BM25 does (Robertson & Zaragoza 2009): a word counts the more the fewer texts hold it, saying it often
 gains little, and long texts count less. For mail, newer counts up to a fifth more.
 """
@@ -10,16 +11,17 @@ gains little, and long texts count less. For mail, newer counts up to a fifth mo
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 from peewee import PostgresqlDatabase
 
 from search.conditions import ALWAYS, Condition, both, condition_of, where
 from search.grammar import Query
-from search.lexemes import Lexemes, all_of, any_of
+from search.lexemes import Lexemes, all_of, any_of, names_something, without_weights
 
-# Of what a common word finds, the newest are ranked: ranking reads each hit's whole vector.
+# Of what a common word finds, this many are ranked, twice (see above): ranking reads each hit's whole vector.
 RANKED = 300
 # With fewer hits than this that hold every word, those that hold some of the words join them.
 FEW = 20
@@ -45,58 +47,98 @@ _RECENCY = {
 }
 NORMALISED = 1  # ts_rank divides by 1 + log(length)
 LIVE_WORDS = Condition("s.gone_at IS NULL")
+# The index of migration 0008 answers this for mail. Without weights, since it has them no more.
+_HEADED = "(SELECT count(*) FROM newest) = {ranked} AND ts_filter(s.search, '{{a}}') @@ %s::tsquery"
 
 
-def find_text(
-    db: PostgresqlDatabase, kind: str, query: Query, lexemes: Lexemes, scope: Condition = ALWAYS
-) -> dict[int, float]:
-    """Return ids of `message`, `definition` (kind "word") or `sentence`, best first, with their share of the query.
+class Found(NamedTuple):
+    """Ids, best first, with their share (0 to 1) of the query: how much of it they say, rare words counting more.
 
-    The share (0 to 1) is how much of what the query says a hit holds, rare words counting more. At most RANKED
-    hits; `scope` narrows all of them. A query without words gives the newest.
+    `rest` returns those that come after these, at most so many; it is None if there are none.
     """
+
+    shares: dict[int, float]
+    rest: Callable[[int], list[int]] | None = None
+
+
+def find_text(db: PostgresqlDatabase, kind: str, query: Query, lexemes: Lexemes, scope: Condition = ALWAYS) -> Found:
+    """Return ids of `message`, `definition` (kind "word") or `sentence`; `scope` narrows all of them.
+
+    A query of operators alone gives the newest; one that names nothing but common words finds nothing.
+    """
+    if not names_something(query, lexemes):
+        return Found({})
     wanted = query.positive_text()
-    tsquery = all_of(wanted, lexemes)
-    if wanted and not tsquery and not query.conditions():
-        return {}
-    strict = _ranked(db, kind, tsquery, both(condition_of(query.groups, lexemes), scope))
+    holds = both(condition_of(query.groups, lexemes), scope)
+    strict = _ranked(db, kind, all_of(wanted, lexemes), holds)
     if len(strict) >= FEW or len(wanted) < 2:
-        return dict.fromkeys(strict, 1.0)
-    return _relaxed(db, kind, query, lexemes, scope) or dict.fromkeys(strict, 1.0)
+        rest = partial(_older, db, kind, holds, strict) if len(strict) >= RANKED else None
+        return Found(dict.fromkeys(strict, 1.0), rest)
+    return _relaxed(db, kind, query, lexemes, scope) or Found(dict.fromkeys(strict, 1.0))
 
 
 def _ranked(db: PostgresqlDatabase, kind: str, tsquery: str, holds: Condition) -> list[int]:
-    clause, newest = where(holds), _NEWEST[kind]
-    found = f"SELECT s.id FROM {TABLES[kind]} AS s {clause.sql} ORDER BY {newest} LIMIT {RANKED}"  # noqa: S608
+    """Return the newest, best first; fewer than RANKED are all there are."""
+    newest = _newest(kind, holds, RANKED)
     if not tsquery:
-        return [row[0] for row in _rows(db, found, clause.parameters)]
+        return [row[0] for row in _rows(db, newest.sql, newest.parameters)]
+    bare = without_weights(tsquery)
+    headed = _newest(kind, both(holds, Condition(_HEADED.format(ranked=RANKED), (bare,))), RANKED)
+    found = f"newest AS MATERIALIZED ({newest.sql}), headed AS MATERIALIZED ({headed.sql})"
+    join = f"(TABLE newest UNION TABLE headed) AS found JOIN {TABLES[kind]} AS s USING (id)"
     rank = f"ts_rank('{_WEIGHTS[kind]}', s.search, %s::tsquery, {NORMALISED}) {_RECENCY[kind]}"
-    join = f"found JOIN {TABLES[kind]} AS s USING (id)"
-    ranked = f"WITH found AS MATERIALIZED ({found}) SELECT s.id FROM {join} ORDER BY {rank} DESC, {newest}"  # noqa: S608
-    return [row[0] for row in _rows(db, ranked, (*clause.parameters, tsquery))]
+    ranked = f"WITH {found} SELECT s.id FROM {join} ORDER BY {rank} DESC, {_NEWEST[kind]}"  # noqa: S608 - names of ours
+    return [row[0] for row in _rows(db, ranked, (*newest.parameters, *headed.parameters, tsquery))]
 
 
-def _relaxed(db: PostgresqlDatabase, kind: str, query: Query, lexemes: Lexemes, scope: Condition) -> dict[int, float]:
-    """Return what holds some of the words, with its share of all of them; empty if no word is known."""
+def _newest(kind: str, holds: Condition, limit: int) -> Condition:
+    """Return the query for the newest ids for which the condition holds."""
+    clause = where(holds)
+    select = f"SELECT s.id FROM {TABLES[kind]} AS s {clause.sql}"  # noqa: S608 - tables and conditions are ours
+    return Condition(f"{select} ORDER BY {_NEWEST[kind]} LIMIT {int(limit)}", clause.parameters)
+
+
+def _older(db: PostgresqlDatabase, kind: str, holds: Condition, known: list[int], limit: int) -> list[int]:
+    others = both(holds, Condition("s.id <> ALL(%s)", (known,)))
+    query = _newest(kind, others, limit)
+    return [row[0] for row in _rows(db, query.sql, query.parameters)]
+
+
+def _relaxed(db: PostgresqlDatabase, kind: str, query: Query, lexemes: Lexemes, scope: Condition) -> Found | None:
+    """Return what holds some of the words; None if no word is known."""
     parts = list(dict.fromkeys(one for group in query.positive_text() if (one := any_of(group, lexemes))))
     total, counts = _frequencies(db, kind, parts)
     rare = _rarest(parts, counts)
     if not rare:
-        return {}
+        return None
     values = [math.log(1 + (total - count + 0.5) / (count + 0.5)) for count in counts]
     clause = where(
         Condition("s.search @@ %s::tsquery", (" | ".join(f"( {one} )" for one in rare),)),
         condition_of(query.conditions(), lexemes), scope,
     )  # fmt: skip
-    share = " + ".join(["%s * (s.search @@ %s::tsquery)::int"] * len(parts))
-    score = " + ".join([_word_score(kind)] * len(parts))
+    scored = partial(_scored, db, kind, dict(zip(parts, values, strict=True)), clause)
+    found = scored(RELAXED + 1)
+
+    def rest(limit: int) -> list[int]:
+        return list(scored(RELAXED + limit))[RELAXED:]
+
+    return Found(dict(list(found.items())[:RELAXED]), rest if len(found) > RELAXED else None)
+
+
+def _scored(
+    db: PostgresqlDatabase, kind: str, values: dict[str, float], clause: Condition, limit: int
+) -> dict[int, float]:
+    """Return what the clause finds, best first, with its share of the tsqueries, of which each has its value."""
+    share = " + ".join(["%s * (s.search @@ %s::tsquery)::int"] * len(values))
+    score = " + ".join([_word_score(kind)] * len(values))
     # joined with nothing, a long vector is read from its place outside the table once, not once a word
-    found = f"SELECT s.id, {_DATE[kind]}s.search || '' AS search FROM {TABLES[kind]} AS s {clause.sql}"  # noqa: S608
+    select = f"SELECT s.id, {_DATE[kind]}s.search || '' AS search"
+    found = f"{select} FROM {TABLES[kind]} AS s {clause.sql}"
     order = f"({score}) {_RECENCY[kind]} DESC, {_NEWEST[kind]}"
-    ranked = f"WITH s AS MATERIALIZED ({found}) SELECT s.id, {share} FROM s ORDER BY {order} LIMIT {RELAXED}"  # noqa: S608
-    by_word = [one for value, part in zip(values, parts, strict=True) for one in (value, part)]
-    rows = _rows(db, ranked, (*clause.parameters, *by_word, *by_word))
-    return {row[0]: row[1] / (sum(values) or 1.0) for row in rows}
+    ranked = f"WITH s AS MATERIALIZED ({found}) SELECT s.id, {share} FROM s ORDER BY {order}"  # noqa: S608 - names of ours
+    by_word = [one for part, value in values.items() for one in (value, part)]
+    rows = _rows(db, f"{ranked} LIMIT {int(limit)}", (*clause.parameters, *by_word, *by_word))
+    return {row[0]: row[1] / (sum(values.values()) or 1.0) for row in rows}
 
 
 def _word_score(kind: str) -> str:

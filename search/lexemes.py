@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from peewee import PostgresqlDatabase
 
 from search.fold import fold
-from search.grammar import Group, Term
+from search.grammar import Group, Query, Term
 
 # A lexeme of a tsquery as PostgreSQL prints it, quotes within it doubled.
 _LEXEME = re.compile(r"'(?:[^']|'')*'")
+_WEIGHED = re.compile(rf"({_LEXEME.pattern}):A")
 
 # Of a term's text, the tsquery that PostgreSQL made of it; "" when it has only common words or signs.
 Lexemes = Mapping[str, str]
@@ -29,9 +30,24 @@ def look_up(db: PostgresqlDatabase, terms: Iterable[Term]) -> dict[str, str]:
     return dict(zip(texts, (row[0] for row in found), strict=True))
 
 
+def is_silent(term: Term, lexemes: Lexemes) -> bool:
+    """Tell whether the term is to be found in a text, and no text can be found by it: common words or signs only."""
+    return term.in_text and not lexemes.get(term.text)
+
+
+def names_something(query: Query, lexemes: Lexemes) -> bool:
+    """Tell whether the query has something to find by, apart from meaning; else it would find whatever is newest."""
+    return any(not term.negated and not is_silent(term, lexemes) for term in query.terms())
+
+
 def in_subject(tsquery: str) -> str:
     """Return a tsquery that holds for the subject alone (weight A)."""
     return _LEXEME.sub(lambda match: f"{match[0]}:A", tsquery)
+
+
+def without_weights(tsquery: str) -> str:
+    """Return a tsquery that holds wherever the words stand."""
+    return _WEIGHED.sub(lambda match: match[1], tsquery)
 
 
 def tsquery_of(term: Term, lexemes: Lexemes) -> str:

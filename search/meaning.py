@@ -28,7 +28,7 @@ class Near(NamedTuple):
 def find_near(
     db: PostgresqlDatabase, model: EmbeddingModel, kind: str, vector: Sequence[float], holds: Condition
 ) -> list[Near]:
-    """Return the nearest sources for which the condition holds, nearest first, each once."""
+    """Return the nearest sources that are there and for which the condition holds, nearest first, each once."""
     sql, parameters = _query(model, kind, holds)
     shown = "[" + ",".join(f"{number:.6g}" for number in vector) + "]"
     with db.atomic():
@@ -47,6 +47,7 @@ def _query(model: EmbeddingModel, kind: str, holds: Condition) -> tuple[str, tup
     """Model and kind are literals, so that the planner sees that the partial index serves."""
     distance = f"e.vector::{vector_type(model.dimensions)} <=> %s::{vector_type(model.dimensions)}"
     narrowed = both(Condition(f"e.model = {int(model.id)} AND e.kind = '{KINDS[kind]}'"), holds)
-    join = f"JOIN {KINDS[kind]} AS s ON s.id = e.owner" if holds.sql else ""
-    select = f"SELECT e.owner, {distance} AS distance, e.start FROM embedding AS e {join}"  # noqa: S608
+    # vectors stay until the next whole run of embed_missing; what they are of may be gone since
+    join = f"JOIN {KINDS[kind]} AS s ON s.id = e.owner"
+    select = f"SELECT e.owner, {distance} AS distance, e.start FROM embedding AS e {join}"  # noqa: S608 - names of ours
     return f"{select} WHERE {narrowed.sql} ORDER BY distance LIMIT %s", narrowed.parameters

@@ -91,12 +91,12 @@ def fold_with_origins(text: str) -> tuple[str, Sequence[int]]:
         return fold(clean), range(len(clean))
     letters: list[str] = []
     origins: list[int] = []
-    # the apostrophes first: they become "h" by the letters beside them
-    for place, letter in enumerate(fold_apostrophes(clean)):
+    for place, letter in enumerate(clean):
         one = letter if letter.isascii() else fold(letter)
         letters.append(one)
         origins.extend([place] * len(one))
-    return "".join(letters), origins
+    # at the end: they become "h" by the letters beside them, without these's accents
+    return fold_apostrophes("".join(letters)), origins
 
 
 def _origins(marked: str, folded: str, origins: Sequence[int]) -> list[Span]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from peewee import PostgresqlDatabase
 
-from search.conditions import Condition, both
+from search.conditions import Condition, both, where
 
 LONGEST = 40  # characters; what is longer is no word
 # Two letters exchanged in a word of five leave a fifth of its trigrams.
@@ -54,6 +52,8 @@ def distance(first: str, second: str) -> int:
     return above[-1]
 
 
-def unknown_words(texts: Sequence[str], counts: Sequence[int]) -> list[str]:
-    """Return the texts that nothing holds: the ones that may have a slip in them."""
-    return [text for text, count in zip(texts, counts, strict=True) if not count]
+def is_spelt_right(db: PostgresqlDatabase, tsquery: str, holds: Condition) -> bool:
+    """Tell whether a definition has the word in its text or gloss words; common words ("") are known to be right."""
+    clause = where(Condition("s.search @@ %s::tsquery", (tsquery,)), holds)
+    found = f"SELECT EXISTS (SELECT FROM definition AS s {clause.sql})"  # noqa: S608 - the conditions are ours
+    return not tsquery or bool(db.execute_sql(found, clause.parameters).fetchone()[0])

@@ -34,6 +34,10 @@ class EmbeddingModel(BaseModel):
         )
         return cls.get(cls.name == name)
 
+    def is_alone(self) -> bool:
+        """Tell whether this model's vectors are searched and there are no others."""
+        return self.current and not EmbeddingModel.select().where(EmbeddingModel.id != self.id).exists()
+
     def make_current(self) -> None:
         """Search this model's vectors from now on, and drop those of all others."""
         with db.atomic():

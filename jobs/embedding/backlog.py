@@ -78,6 +78,12 @@ class Pipeline:
         before, self._flying = self._flying, None
         self._write(before)
 
+    def _embed(self, texts: Sequence[str]) -> Any:
+        """Embed these texts after what is under way: an encoder works for one thread."""
+        self.counts["embedded"] += len(texts)
+        self.counts["copied"] -= len(texts)
+        return self._thread.submit(self.encoder.encode, list(texts)).result()
+
     def _new_texts(self, sources: Sequence[Source]) -> dict[UUID, str]:
         """Return each text that has no vector yet, once, by its hash."""
         texts = {piece.hash: piece.text for source in sources for piece in source.pieces}
@@ -91,7 +97,7 @@ class Pipeline:
             return
         sources, hashes, future = flight
         fresh = dict(zip(hashes, as_halves(future.result()), strict=True)) if hashes else {}
-        written = store_sources(self.db, self.model, sources, fresh)
+        written = store_sources(self.db, self.model, sources, fresh, self._embed)
         self.counts[f"{sources[0].kind}s"] += len(sources)
         self.counts["embedded"] += len(hashes)
         self.counts["copied"] += max(0, written - len(hashes))

@@ -23,6 +23,9 @@ FAR_BELOW = np.float32(1e9)  # what is taken from the attention to padding
 class UnknownArchitecture(ValueError):
     """The model is not a BERT encoder with mean or first-token pooling."""
 
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason or self.__doc__)
+
 
 def pooling_of(folder: Path) -> str:
     """Return "mean" or "cls". Raises UnknownArchitecture for a model that this module does not compute."""
@@ -32,16 +35,16 @@ def pooling_of(folder: Path) -> str:
     modes = {key.removeprefix("pooling_mode_") for key, on in pooling.items() if key.startswith("pooling_mode_") and on}
     known = {"mean_tokens": "mean", "cls_token": "cls"}
     if any(config.get(key, value) != value for key, value in KNOWN.items()) or types not in MODULES:
-        raise UnknownArchitecture(UnknownArchitecture.__doc__)
+        raise UnknownArchitecture()
     if len(modes) != 1 or not modes <= set(known):
-        raise UnknownArchitecture(UnknownArchitecture.__doc__)
+        raise UnknownArchitecture()
     return known[modes.pop()]
 
 
 def build(folder: Path) -> Any:
     """Return the openvino.Model: input_ids and attention_mask, int64 (n, tokens) -> unit vectors, float32 (n, size).
 
-    Raises UnknownArchitecture; KeyError or ValueError for weights that are missing or of another shape.
+    Raises UnknownArchitecture, for weights of another shape, too; KeyError for those that are missing.
     """
     from safetensors.numpy import load_file
 
@@ -93,7 +96,7 @@ class _Graph:
     def weight(self, name: str, *shape: int) -> Any:
         values = self.weights[name]
         if values.shape != shape:
-            raise ValueError(f"{name} has the shape {values.shape}, not {shape}")
+            raise UnknownArchitecture(f"{name} has the shape {values.shape}, not {shape}")
         return np.asarray(values, np.float32)
 
     def embedded(self, ids: Any) -> Any:

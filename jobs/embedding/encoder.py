@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from jobs.embedding.chunks import Spans, batches
-from jobs.embedding.model import Model, NotInstalled, verify
+from jobs.embedding.model import EncoderMissing, Model, NotInstalled, verify
 from jobs.embedding.quiet_openvino import import_openvino
 
 logger = logging.getLogger(__name__)
@@ -54,11 +54,9 @@ def load_encoder(model: Model, device: str = "auto") -> Encoder:
 
 
 def _on_cpu(model: Model) -> Encoder:
-    from jobs.embedding.bert import UnknownArchitecture
-
     try:
         return OpenVinoEncoder(model)
-    except (UnknownArchitecture, KeyError, FileNotFoundError) as error:
+    except (ValueError, KeyError, FileNotFoundError) as error:  # what bert.py raises for what it does not compute
         logger.info("model=%s is computed by torch: %s", model.name, error)
     except ImportError as error:
         logger.warning("model=%s is computed by torch, which is slower: no %s here", model.name, error.name)
@@ -133,7 +131,10 @@ class TorchEncoder:
 
         chosen = None if device == "auto" else device
         self.model = model
-        self._transformer: Any = SentenceTransformer(str(model.folder), device=chosen, local_files_only=True)
+        try:
+            self._transformer: Any = SentenceTransformer(str(model.folder), device=chosen, local_files_only=True)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise EncoderMissing(f"EMBEDDING_MODEL: {model.folder} cannot be loaded: {type(error).__name__}") from error
         self._alone = threading.Lock()  # its tokenizer raises when two threads set its truncation
         logger.info("model=%s loaded with=torch device=%s", model.name, self._transformer.device)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,8 @@ from jobs.embedding.text import RECIPE
 
 # As pgvector sends and receives it: the length, an unused short, then big-endian halves.
 Vector = bytes
+# Gives float32 (texts, dimensions).
+Embed = Callable[[Sequence[str]], Any]
 
 _KNOWN = "SELECT DISTINCT ON (text_hash) text_hash, vector FROM embedding WHERE model = %s AND text_hash = ANY(%s)"
 _HASHES = "SELECT DISTINCT text_hash FROM embedding WHERE model = %s AND text_hash = ANY(%s)"
@@ -44,17 +46,20 @@ def known_hashes(db: PostgresqlDatabase, model: int, hashes: Iterable[UUID]) -> 
     return {row[0] for row in db.execute_sql(_HASHES, (model, list(hashes)))}
 
 
-def store_sources(db: PostgresqlDatabase, model: int, sources: Sequence[Source], fresh: Mapping[UUID, Vector]) -> int:
+def store_sources(
+    db: PostgresqlDatabase, model: int, sources: Sequence[Source], fresh: Mapping[UUID, Vector], embed: Embed
+) -> int:
     """Write the vectors of these sources, of one kind; `fresh` are those just made. Return the rows written.
 
-    Sources whose pieces are what they were keep their rows.
+    Sources whose pieces are what they were keep their rows. `embed` is for texts whose vector was stored when
+    `fresh` was made and is no more: the one row that had it has changed since.
     """
     if not sources:
         return 0
     kind = sources[0].kind
     with db.atomic():
         changed = _changed(db, model, kind, sources)
-        rows = list(_rows(changed, _vectors(db, model, changed, fresh)))
+        rows = list(_rows(changed, _vectors(db, model, changed, fresh, embed)))
         if changed:
             db.execute_sql(_DELETE, (model, kind, [source.owner for source in changed]))
             _copy(db, model, kind, rows)
@@ -72,14 +77,16 @@ def _changed(db: PostgresqlDatabase, model: int, kind: str, sources: Sequence[So
 
 
 def _vectors(
-    db: PostgresqlDatabase, model: int, sources: Sequence[Source], fresh: Mapping[UUID, Vector]
+    db: PostgresqlDatabase, model: int, sources: Sequence[Source], fresh: Mapping[UUID, Vector], embed: Embed
 ) -> dict[UUID, Vector]:
-    """Return the vector of each piece's text: a fresh one, or the one that is stored for the same text."""
-    wanted = {piece.hash for source in sources for piece in source.pieces} - set(fresh)
+    """Return the vector of each piece's text: a fresh one, one that is stored for the same text, or one made now."""
+    texts = {piece.hash: piece.text for source in sources for piece in source.pieces if piece.hash not in fresh}
     found = dict(fresh)
-    if wanted:
+    if texts:
         with db.connection().cursor(binary=True) as cursor:
-            found.update(cursor.execute(_KNOWN, (model, list(wanted))).fetchall())
+            found.update(cursor.execute(_KNOWN, (model, list(texts))).fetchall())
+    if missing := [one for one in texts if one not in found]:
+        found.update(zip(missing, as_halves(embed([texts[one] for one in missing])), strict=True))
     return found
 
 
@@ -106,7 +113,8 @@ def forget_gone(db: PostgresqlDatabase) -> int:
     for kind in KINDS:
         is_gone = _IS_GONE.format(kind=kind, live=_LIVE[kind])
         with db.atomic():
-            rows = db.execute_sql(f"DELETE FROM embedded WHERE {is_gone} RETURNING owner").fetchall()  # noqa: S608
+            query = f"DELETE FROM embedded WHERE {is_gone} RETURNING owner"  # noqa: S608 - the kinds are ours
+            rows = db.execute_sql(query).fetchall()
             if rows:
                 owners = [row[0] for row in rows]
                 db.execute_sql("DELETE FROM embedding WHERE kind = %s AND owner = ANY(%s)", (kind, owners))

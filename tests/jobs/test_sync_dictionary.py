@@ -124,6 +124,17 @@ def test_what_disappears_is_marked_and_may_return(folder: Path) -> None:
     assert back.id == gone.id and back.gone_at is None and versions()[-1] == (gone.id, 3, "returned", False)
 
 
+def test_definitions_that_are_gone_wake_the_embeddings_which_forget_them(folder: Path, monkeypatch) -> None:
+    put(folder, *many(10))
+    sync_dictionary()
+    woken: list[bool] = []
+    monkeypatch.setattr("jobs.sync_dictionary.wake_embedding", lambda *, recent: woken.append(recent))
+    put(folder, *many(9))
+    assert changes(sync_dictionary()) == {"gone": 1} and woken == [False]
+    sync_dictionary(force=True)
+    assert woken == [False]
+
+
 def test_a_new_definition_after_the_first_sync_is_news(folder: Path) -> None:
     put(folder, *many(5))
     sync_dictionary()

@@ -73,6 +73,14 @@ def test_what_was_added_removed_and_skipped_is_logged(
     assert "muplis skipped line=103 reason='1 columns instead of 3'" in said
 
 
+def test_removed_pairs_wake_the_embeddings_which_forget_them(settings, server, monkeypatch) -> None:
+    woken: list[bool] = []
+    monkeypatch.setattr("jobs.update_muplis.wake_embedding", lambda *, recent: woken.append(recent))
+    update(server, answer(pairs(99)))
+    update(server, answer(pairs(1, rating="5") + pairs(98, first=2)))
+    assert woken == [False]
+
+
 def test_a_304_changes_nothing(settings: Settings, server: LyingServer) -> None:
     behaviour = lying_server.with_validators(pairs(100), '"7"', "")
     assert update(server, behaviour)["added"] == 0

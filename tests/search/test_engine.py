@@ -2,97 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from jobs import embed_missing as job
 from jobs.embedding.model import EncoderMissing
-from jobs.import_messages import import_messages
 from models import Message
 from search.engine import KINDS, Wanted, search
 from search.grammar import QueryError
-from tests.factories import deliver, mail, make_maildir, register
-from tests.jobs.embedding.made import FakeEncoder, define, pair
+from tests.factories import mail
+from tests.jobs.embedding.made import define, pair
+from tests.search.made import NEW, OLD, encode, found, receive
 from tests.search.test_grammar import ANYTHING
-
-OLD, NEW = "Mon, 06 Oct 2003 09:12:44 +0000", "Mon, 06 Oct 2025 09:12:44 +0000"
-
-
-@pytest.fixture
-def encoder(database, redis_client, monkeypatch: pytest.MonkeyPatch) -> FakeEncoder:
-    made = FakeEncoder()
-    monkeypatch.setattr(job, "find_model", lambda source: made.model)
-    monkeypatch.setattr(job, "load_encoder", lambda model, device: made)
-    return made
-
-
-@pytest.fixture
-def root(tmp_path: Path, database) -> Path:
-    made = make_maildir(tmp_path / "Maildir")
-    register(made)
-    return made
-
-
-@pytest.fixture
-def archive(root: Path) -> Path:
-    """Four mails of two lists; the last two are a thread."""
-    attachment = (
-        'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="b"\n', "--b\nContent-Type: text/plain\n\n"
-        "The figure is here.\n--b\nContent-Type: image/png; name=cats.png\nContent-Disposition: attachment; "
-        "filename=cats.png\n\nx\n--b--\n",
-    )  # fmt: skip
-    receive(
-        root,
-        mail(
-            "<1@x>",
-            subject="Feeding",
-            body="cats eat fish\n",
-            date=OLD,
-            sender="Ann <ann@cats.example>",
-            list_id="<a.x>",
-        ),
-        mail(
-            "<2@x>",
-            subject="Pictures",
-            body=attachment[1],
-            more=attachment[0],
-            date=NEW,
-            sender="Bob <bob@x>",
-            list_id="<b.x>",
-        ),
-        mail(
-            "<3@x>",
-            subject="Cafés",
-            body="coi .a'u rodo, le café\n",
-            date=NEW,
-            more="To: Eve <eve@y>\n",
-            list_id="<b.x>",
-        ),
-        mail(
-            "<4@x>",
-            subject="Re: Cafés",
-            body="> le café\n日本語でいい\n",
-            date=NEW,
-            references="<3@x>",
-            list_id="<b.x>",
-        ),
-    )
-    return root
-
-
-def receive(root: Path, *mails: bytes) -> None:
-    assert import_messages("test", [deliver(root, one) for one in mails])["imported"] == len(mails)
-
-
-def found(db, text: str, **how) -> list[str]:
-    return [one.message_id for one in search(db, text, "message", Wanted(mode="text", **how)).hits]
-
-
-def encode(made: FakeEncoder):
-    return lambda model, text: made.encode([text])[0].tolist()
 
 
 @pytest.mark.parametrize(
@@ -288,7 +210,21 @@ def test_no_input_reaches_sql_or_raises_anything_but_the_query_error(database, t
 
 
 def test_hostile_lexemes_keep_their_quotes(database, root):
-    receive(root, mail("<1@x>", subject="it's \\ here", body="x\n"))
-    for query in ("it's", "subject:it's", "subject:\\", 'subject:"it\'s \\\\ here"', "it's OR subject:here"):
+    receive(root, mail("<1@x>", subject="it's \\ nearby", body="x\n"))
+    for query in ("it's", "subject:it's", "subject:\\", 'subject:"it\'s \\\\ nearby"', "it's OR subject:nearby"):
         search(database, query, "message", Wanted("text"))
-    assert found(database, "subject:here") == ["1@x"]
+    assert found(database, "subject:nearby") == ["1@x"]
+
+
+def test_a_message_id_without_an_at_sign_is_answered_directly_in_its_brackets(database, root):
+    receive(root, mail("<odd.id.7>", body="x\n"), mail("<1@x>", body="see odd.id.7 x\n"))
+    hits = search(database, "<odd.id.7>", "message", Wanted("text")).hits
+    assert (hits[0].message_id, hits[0].found_by) == ("odd.id.7", ("direct",))
+
+
+def test_an_apostrophe_beside_a_letter_with_an_accent_is_one_too(database, root):
+    receive(root, mail("<1@x>", subject="zo e'ú", body="ni e\u0301'u\n"))
+    wanted = pair("coi .e'ú", "please")
+    for query in ("e'u", "e'ú", "ehu"):
+        assert found(database, query) == ["1@x"]
+        assert [one.id for one in search(database, query, "sentence").hits] == [wanted]

@@ -7,7 +7,25 @@ from search.fold import fold
 
 STORABLE = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
 TRICKY = st.sampled_from(
-    ["a'u", "la’e", "Café", "日本語", "ガ", "ｶﾞ", "e\u0301", "か\u3099", "ﬁ", "𠀀", "İ", "'", "aa''ee"]
+    [
+        "a'u",
+        "la’e",
+        "e'ú",
+        "é’u",
+        "e\u0301'u\u0300",
+        "a＇u",
+        "Café",
+        "日本語",
+        "ガ",
+        "ｶﾞ",
+        "e\u0301",
+        "か\u3099",
+        "ﬁ",
+        "𠀀",
+        "İ",
+        "'",
+        "aa''ee",
+    ]
 )
 
 

@@ -115,6 +115,22 @@ def test_equal_texts_are_embedded_once_in_one_run_and_over_runs(encoder, monkeyp
     assert vectors.fetchone() == (6, 1)
 
 
+def test_a_text_whose_stored_vector_goes_with_the_slice_under_way_is_embedded_anew(encoder, monkeypatch):
+    monkeypatch.setitem(backlog.SLICE, "definition", 1)
+    only = define("mlatu", "a cat")
+    job.embed_missing()
+    define("again", "a cat")
+    last = define("gerku", "a dog")
+    # newest first: the one row with the vector of "a cat" is written after "again" has been told that it is stored
+    Definition.update(id=last.id + 1).where(Definition.id == only.id).execute()
+    Embedding.update(owner=last.id + 1).execute()
+    Embedded.update(owner=last.id + 1).execute()
+    change(Definition.get_by_id(last.id + 1), text="a feline")
+    Definition.delete().where(Definition.id == last.id).execute()
+    assert job.embed_missing() == {"definitions": 2, "embedded": 2}
+    assert encoder.encoded == ["a cat", "a feline", "a cat"] and Embedding.select().count() == 2
+
+
 def test_what_is_gone_is_forgotten(encoder):
     cat, sentence = define("mlatu", "a cat"), pair("coi", "Hello!")
     job.embed_missing()
@@ -188,6 +204,22 @@ def test_another_model_is_made_in_the_shadow_and_searched_when_complete(encoder,
     assert EmbeddingModel.searched().name == "second@2" and len(second.encoded) == 3
     assert {row.model for row in Embedding.select()} == {EmbeddingModel.searched().id}
     assert EmbeddingModel.select().count() == 1
+
+
+def test_a_model_that_was_given_up_before_it_was_complete_leaves_no_vectors(encoder, monkeypatch):
+    monkeypatch.setitem(backlog.SLICE, "definition", 1)
+    for number in range(3):
+        define(f"word{number}", f"text {number}")
+    job.embed_missing()
+    install(monkeypatch, FakeEncoder(fake_model("second@2")))
+    with monkeypatch.context() as short:
+        short.setattr(job, "RUN_SECONDS", -1)
+        job.embed_missing()
+    assert EmbeddingModel.select().count() == 2
+    install(monkeypatch, encoder)
+    job.embed_missing()
+    assert [row.name for row in EmbeddingModel.select()] == ["fake@1"] and EmbeddingModel.get().current
+    assert Embedding.select().count() == Embedded.select().count() == 3
 
 
 class FrozenTime:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,6 +20,9 @@ from settings import PROJECT
 pytest.importorskip("openvino", reason="the packages of requirements.txt's second part are not installed")
 pytestmark = [pytest.mark.real_model, pytest.mark.filterwarnings("ignore")]
 
+# What the graph reads of config.json, other than what a test changes.
+COMMON = {"hidden_size": 384, "num_attention_heads": 12, "num_hidden_layers": 6, "vocab_size": 30522,
+          "max_position_embeddings": 512}  # fmt: skip
 TEXTS = [
     "cat. x1 is a cat of breed x2",
     "a",
@@ -97,6 +101,66 @@ def test_weights_of_another_shape_are_refused(packaged, tmp_path):
     (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 7}))
     with pytest.raises(ValueError, match="has the shape"):
         build(folder)
+
+
+@pytest.mark.parametrize("name", ["modules.json", "config.json"])
+def test_a_folder_that_the_graph_cannot_be_made_of_is_left_to_torch(packaged, tmp_path, monkeypatch, name):
+    folder = copied(packaged, tmp_path / "other")
+    model = find_model(str(folder))
+    broken = "{" if name == "modules.json" else json.dumps({"model_type": "bert", "intermediate_size": 7} | COMMON)
+    (folder / name).write_text(broken)
+    monkeypatch.setattr(module, "TorchEncoder", lambda model, device: (model, device))
+    assert module.load_encoder(model, "cpu") == (model, "cpu")
+
+
+def test_a_folder_that_torch_cannot_load_either_is_named(packaged, tmp_path):
+    folder = copied(packaged, tmp_path / "other")
+    model = find_model(str(folder))
+    (folder / "modules.json").write_text("{")
+    with pytest.raises(EncoderMissing, match="EMBEDDING_MODEL: .* cannot be loaded"):
+        module.TorchEncoder(model, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("device", "gpu", "chosen"),
+    [
+        ("auto", False, "openvino"),
+        ("auto", True, "torch on auto"),
+        ("cpu", True, "openvino"),
+        ("cuda", False, "torch on cuda"),
+    ],
+)
+def test_auto_takes_torch_where_a_gpu_is_likely_and_the_cpu_is_openvino_s(packaged, monkeypatch, device, gpu, chosen):
+    model = replace(packaged, name=f"{device} {gpu}")  # an encoder is kept for its model and device
+    monkeypatch.setattr(module, "gpu_is_likely", lambda: gpu)
+    monkeypatch.setattr(module, "OpenVinoEncoder", lambda model: "openvino")
+    monkeypatch.setattr(module, "TorchEncoder", lambda model, device: f"torch on {device}")
+    assert module.load_encoder(model, device) == chosen
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda", "mps"])
+def test_torch_chooses_the_device_itself_unless_it_is_named(packaged, monkeypatch, device):
+    asked = []
+
+    class Transformer:
+        device = "here"
+
+        def __init__(self, folder, **how):
+            asked.append(how["device"])
+
+    monkeypatch.setattr("sentence_transformers.SentenceTransformer", Transformer)
+    module.TorchEncoder(packaged, device)
+    assert asked == [None if device == "auto" else device]
+
+
+@pytest.mark.parametrize(
+    ("there", "system", "likely"),
+    [("/dev/nvidia0", "Linux", True), ("/dev/kfd", "Linux", True), ("", "Darwin", True), ("", "Linux", False)],
+)
+def test_a_gpu_is_likely_by_its_device_file_or_on_a_mac(monkeypatch, there, system, likely):
+    monkeypatch.setattr(module.Path, "exists", lambda path: str(path) == there)
+    monkeypatch.setattr(module.os, "uname", lambda: SimpleNamespace(sysname=system))
+    assert module.gpu_is_likely() is likely
 
 
 def test_weights_that_are_not_the_pinned_ones_are_refused(packaged, tmp_path):

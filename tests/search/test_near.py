@@ -1,0 +1,50 @@
+"""Hits by meaning: only of what is there, shown from the chunk that is near."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs import embed_missing as job
+from models import Definition, Embedding, Message, Sentence
+from search.engine import Wanted, search
+from tests.factories import mail
+from tests.jobs.embedding.made import NOW, define, pair
+from tests.search.made import encode, receive
+
+
+@pytest.mark.parametrize("by_thread", [False, True])
+def test_a_message_that_was_removed_is_not_found_by_its_vectors(database, root, encoder, by_thread):
+    receive(root, mail("<1@x>", subject="cats", body="purring\n"), mail("<2@x>", subject="cats", body="hissing\n"))
+    job.embed_missing()
+    Message.delete().where(Message.message_id == "1@x").execute()
+    assert Embedding.select().count() == 2
+    for mode in ("meaning", "fused"):
+        page = search(database, "cats purring", "message", Wanted(mode, by_thread=by_thread), encode(encoder))
+        assert [one.message_id for one in page.hits] == ["2@x"] and page.total == 1
+
+
+def test_a_message_that_is_removed_during_a_search_by_thread_is_left_out(database, root, monkeypatch):
+    receive(root, mail("<1@x>", body="cats\n"), mail("<2@x>", body="cats\n"))
+    monkeypatch.setattr("search.engine.threads_of", lambda db, messages: {messages[0]: 1})
+    assert search(database, "cats", "message", Wanted("text", by_thread=True)).total == 1
+
+
+def test_a_definition_or_sentence_that_is_gone_is_not_found_by_its_vectors(database, encoder):
+    gone, kept = define("mlatu", "cat"), define("gerku", "dog cat")
+    sentences = [pair("mlatu", "cat"), pair("gerku", "dog cat")]
+    job.embed_missing()
+    Definition.update(gone_at=NOW).where(Definition.id == gone.id).execute()
+    Sentence.delete().where(Sentence.id == sentences[0]).execute()
+    for kind, ids in {"word": [kept.id], "sentence": [sentences[1]]}.items():
+        page = search(database, "cat", kind, Wanted("meaning"), encode(encoder))
+        assert [one.id for one in page.hits] == ids and page.total == 1
+
+
+def test_a_hit_by_meaning_shows_the_text_of_the_chunk_that_is_near(database, root, encoder):
+    body = " ".join(["filler"] * 28 + ["striped"] * 25) + "\n"
+    receive(root, mail("<1@x>", subject="", body=body))
+    job.embed_missing()
+    near = lambda model, text: encoder.encode(["striped"])[0].tolist()  # noqa: E731
+    (hit,) = search(database, "zebras", "message", Wanted("meaning"), near).hits
+    start = Embedding.get(Embedding.chunk == 1).start
+    assert "".join(one.text for one in hit.snippet) == body[start:].strip() and start > 100
