@@ -100,7 +100,7 @@ def import_paths(
     else:
         logger.warning("maildir=%s keeps changing, left to the next rescan: %d files", name, len(list(left)))
     if lags is not None:
-        lags.update(lag_buckets(arrivals, maildir.added_at.timestamp(), time.time()))
+        lags.update(lag_buckets(arrivals, maildir.awaited_since.timestamp(), time.time()))
     return {key: number for key, number in counts.items() if number}
 
 
