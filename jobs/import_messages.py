@@ -132,9 +132,9 @@ def _import_once(
 
 
 def _counts(plan: Plan, vanished: int) -> Counter[str]:
-    return Counter(
-        moved=len(plan.moved), gone=len(plan.gone), known=plan.unchanged, ignored=plan.ignored, vanished=vanished
-    )
+    moved = {(row.table, row.id) for row, _ in plan.moved}
+    gone = sum((row.table, row.id) not in moved for row in plan.gone)  # the old name of a file that moved is not
+    return Counter(moved=len(plan.moved), gone=gone, known=plan.unchanged, ignored=plan.ignored, vanished=vanished)
 
 
 def record_run(counts: dict[str, int], started: datetime, lags: Mapping[str, float]) -> int:

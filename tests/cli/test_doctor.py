@@ -22,6 +22,7 @@ from redis import Redis
 from cli import doctoring
 from cli.diagnosis import machine, outside, servers
 from cli.diagnosis.finding import ERROR, OK, WARNING, Finding
+from jobs.embedding.model import Model, verify
 from jobs.notification.smtp import server_of
 from setting_lists import MaildirSetting
 from settings import PROJECT, Settings
@@ -189,7 +190,9 @@ def test_a_model_whose_weights_are_others(tmp_path: Path) -> None:
     def broken() -> None:
         raise ValueError("SHA-256 is another")
 
-    says(outside.check_model(True, True, lambda: None), OK, "pinned")
+    says(outside.check_model(True, True, lambda: True), OK, "are the pinned ones")
+    own = Model("own@1", str(tmp_path), tmp_path, 3, 256)
+    says(outside.check_model(True, True, lambda: verify(own)), OK, "no hash of its weights is pinned")
     says(outside.check_model(False, True, broken), OK, "off")
     says(outside.check_model(True, False, broken), WARNING, "not installed")
     says(outside.check_model(True, True, broken), ERROR, "SHA-256 is another")
