@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from setting_values import folder
+from setting_values import folder, masked
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _EXPORT = re.compile(r"(?:(?P<tag>[A-Za-z0-9-]{1,35})=)?(?P<url>https?://\S*?(?:/jbo-(?P<file>[A-Za-z0-9-]{1,35})\.xml)?)")
@@ -54,7 +54,8 @@ def parse_export(entry: str) -> tuple[str, str]:
     """Parse one entry of DICTIONARY_SOURCE into language tag and URL."""
     named = _EXPORT.fullmatch(entry.strip())
     if not named or not (named["tag"] or named["file"]):
-        raise SettingError(f"DICTIONARY_SOURCE: {entry.strip()!r} is no http(s) URL of a jbo-LANG.xml: write LANG=URL")
+        shown = masked(entry.strip())
+        raise SettingError(f"DICTIONARY_SOURCE: {shown!r} is no http(s) URL of a jbo-LANG.xml: write LANG=URL")
     return named["tag"] or named["file"], named["url"]
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from email.utils import parseaddr
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _SENDER = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,190}")
+# The last @ ends the user's part, as in urlsplit. A comma parts the sources of a list.
+_USER_PASSWORD = re.compile(r"(?<=://)([^/\s:@?#]*):([^/\s?#]*)@")
+_ASKED_PASSWORD = re.compile(
+    r"(?i)([?&](?:\w*passw(?:or)?d|(?:\w+_)?token|secret|api_?key)=)((?:(?!,(?:[\w-]+=)?https?://)[^&#\s])*)"
+)
 _PLAIN_URL = re.compile(r"[!$-;=@-~]+")  # printable ASCII but quotes, angles, ? and #
 
 
@@ -158,17 +163,23 @@ def site_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def masked(url: str) -> str:
-    """Return the URL with its passwords hidden, for logs and `status`."""
-    parts = urlsplit(re.sub(r"(?i)([?&](?:ssl)?password=)[^&#]*", r"\1***", url))
-    if parts.password is None:
-        return urlunsplit(parts)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
+def masked(text: str) -> str:
+    """Return a URL, or a text with URLs in it, with the passwords hidden, for logs and `status`."""
+    return _USER_PASSWORD.sub(r"\1:***@", _ASKED_PASSWORD.sub(r"\1***", text))
 
 
-def passwords_in(url: str) -> set[str]:
-    """Return the passwords of a URL, as they are written there and as they are meant."""
-    parts = urlsplit(url)
-    asked = {word for name, word in parse_qsl(parts.query) if name.lower().endswith("password")}
-    return asked | ({parts.password, unquote(parts.password)} if parts.password else set())
+def hidden(text: str, secrets: Collection[str]) -> str:
+    """Return the text without these secrets, and with the passwords of whatever URLs it holds hidden."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return masked(text)
+
+
+def passwords_in(text: str) -> set[str]:
+    """Return the passwords of the URLs in a text in each form that others may show: as written, and as meant.
+
+    A "+" of a query is a space to some (RFC 1866, 8.2.1) and a plus to others (libpq).
+    """
+    written = {match[2] for match in (*_USER_PASSWORD.finditer(text), *_ASKED_PASSWORD.finditer(text)) if match[2]}
+    meant = {plain for word in written for plain in (unquote(word), unquote_plus(word))}
+    return written | meant | {quote(word, safe="") for word in meant}

@@ -20,6 +20,7 @@ from setting_values import (
     cron,
     flag,
     folder,
+    hidden,
     masked,
     passwords_in,
     percent,
@@ -35,7 +36,7 @@ from setting_values import (
     zone,
 )
 
-__all__ = ["PROJECT", "SettingError", "Settings", "load", "masked", "secret_files", "secrets_of", "table"]
+__all__ = ["PROJECT", "SettingError", "Settings", "hidden", "load", "masked", "secret_files", "secrets_of", "table"]
 
 PROJECT = Path(__file__).resolve().parent
 
@@ -236,7 +237,7 @@ def _parse(one: Any, text: str, variable: str = "") -> Any:
     except SettingError:
         raise
     except ValueError as error:
-        shown = "its value" if one.metadata["secret"] else repr(text)
+        shown = "its value" if one.metadata["secret"] else repr(masked(text))
         raise SettingError(f"{variable}: {shown} cannot be used: {error}") from error
 
 
@@ -255,12 +256,14 @@ def secret_files() -> list[tuple[str, Path]]:
 
 
 def secrets_of(loaded: Settings) -> set[str]:
-    """Return the texts that must be shown nowhere: secret settings, and the passwords of those that are URLs."""
+    """Return the texts that must be shown nowhere: secret settings, and the passwords of whatever holds URLs."""
     found: set[str] = set()
     for one in fields(loaded):
-        value = getattr(loaded, one.name) if one.metadata["secret"] else None
-        if value:
-            found |= passwords_in(value) if one.metadata["variable"].endswith("_URL") else {value}
+        value = getattr(loaded, one.name)
+        if isinstance(value, str) and one.metadata["secret"] and not one.metadata["variable"].endswith("_URL"):
+            found.add(value)
+        elif isinstance(value, str):
+            found |= passwords_in(value)
     return found
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import patch
 
 from peewee import PostgresqlDatabase
 
@@ -17,6 +18,7 @@ import models
 from bench.corpus import CORPORA, CorpusMissing, unpacked
 from bench.timing import progress
 from jobs import resources
+from jobs.corpus import dictionary_sql
 from jobs.corpus.dictionary_store import store_export
 from jobs.dictionary.read import read_export
 from jobs.import_messages import import_paths, limits_of
@@ -27,6 +29,7 @@ from models import Maildir
 from settings import load
 
 BATCH = 500
+LANGUAGES = ("en", "ja", "de", "jbo", "en-simple")
 
 
 @contextmanager
@@ -63,6 +66,27 @@ def fill_dictionary(db: PostgresqlDatabase, tag: str = "en") -> int:
         store_export(db, tag, archive.name, export, datetime.now(UTC), max_shrink=0)
     db.execute_sql("ANALYZE")
     return len(export.entries)
+
+
+def fill_plain_dictionary(db: PostgresqlDatabase, tags: Iterable[str] = LANGUAGES) -> int:
+    """Read languages of the corpus into a schema from before full text (0005); return how many definitions."""
+    late = dictionary_sql.INDEX_DEFINITIONS
+    early = tuple(one for one in dictionary_sql.WRITE_STAGED if one != late)
+    with patch.object(dictionary_sql, "WRITE_STAGED", early):
+        return sum(fill_dictionary(db, tag) for tag in tags)
+
+
+def fill_sentences(db: PostgresqlDatabase, wanted: int = 20_000) -> None:
+    """Make as many sentence pairs as asked for of the sample's, each with a number in it."""
+    pairs = [line.split("\t")[:2] for line in (CORPORA / "muplis-jb2en-sample.tsv").read_text().splitlines()]
+    db.connection().cursor().executemany(
+        "INSERT INTO sentence (pair_hash, lojban, english, rating, added_at, changed_at) "
+        "SELECT md5(%(lojban)s || %(english)s || n)::uuid, n || ' ' || %(lojban)s, %(english)s || ' ' || n, '', "
+        "       now(), now() "
+        "  FROM generate_series(1, %(each)s::int) AS n ON CONFLICT DO NOTHING",
+        [{"lojban": lojban, "english": english, "each": wanted // len(pairs)} for lojban, english in pairs],
+    )
+    db.execute_sql("ANALYZE sentence")
 
 
 def fill_mail(db: PostgresqlDatabase) -> int:

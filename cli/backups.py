@@ -22,6 +22,18 @@ GROUP = "app"  # supervisor's group of our programs
 CLEAN = b"DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\nGRANT USAGE ON SCHEMA public TO PUBLIC;\n"
 _MADE_ALREADY = b"CREATE SCHEMA public;"
 _ROW = re.compile(r"^\d+\t(0\d{3}_\w+)\t|^(0\d{3}_\w+)(?:\t|$)", re.MULTILINE)
+# What waited when the backup was made may have been sent since: to whom cannot be told, and twice is worse than not.
+SETTLE = b"""
+DO $$ BEGIN
+    IF to_regclass('public.notification') IS NOT NULL THEN
+        UPDATE public.notification SET state = 'cancelled', finished_at = now(), lease = NULL,
+               reply = 'a backup was restored: it may have been sent since the backup was made'
+         WHERE state = 'waiting';
+    END IF;
+END $$;
+"""
+ROLES = PROJECT / "docs" / "roles.sql"
+ANY_ROLE = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname IN ('mrilu_worker', 'mrilu_web'))"
 EXTENSIONS = ("vector", "pg_trgm", "unaccent")  # with a schema named, pg_dump leaves out what is not named, too
 
 
@@ -39,7 +51,8 @@ def backup(file: Path) -> None:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--yes", is_flag=True, help="do not ask")
-def restore(file: Path, yes: bool) -> None:
+@click.option("--send-waiting", is_flag=True, help="send the notifications that waited: none went out since the backup")
+def restore(file: Path, yes: bool, send_waiting: bool) -> None:
     """Replace the database's content by FILE's. Our programs rest meanwhile; mail that came since is found again."""
     from cli.connect import connect
 
@@ -48,9 +61,12 @@ def restore(file: Path, yes: bool) -> None:
     if not yes:
         click.confirm(f"Replace everything in the database by {file} (schema {steps[-1]})?", abort=True)
     with programs_at_rest(settings):
-        put_back(settings, file)
+        put_back(settings, file, send_waiting=send_waiting)
         _migrate(settings)
+        note = grant_again(settings)
     print(f"restored from {file}; the watcher compares every Maildir with it now")
+    if note:
+        print(note)
 
 
 def save(settings: Settings, file: Path) -> None:
@@ -82,8 +98,11 @@ def schema_of(settings: Settings, file: Path) -> list[str]:
     return steps
 
 
-def put_back(settings: Settings, file: Path) -> None:
-    """Replace the database's content by the backup's in one transaction. Raises ServerError; nothing changed then."""
+def put_back(settings: Settings, file: Path, *, send_waiting: bool = False) -> None:
+    """Replace the database's content by the backup's in one transaction. Raises ServerError; nothing changed then.
+
+    Notifications that wait in the backup are cancelled, but for `send_waiting`.
+    """
     read = [program("pg_restore", settings), "-O", "-x", "-f", "-", str(file)]
     write = [program("psql", settings), "-X", "-q", "-o", os.devnull, "-v", "ON_ERROR_STOP=1", "--single-transaction"]
     with (
@@ -93,7 +112,7 @@ def put_back(settings: Settings, file: Path) -> None:
         ) as target,
     ):
         assert source.stdout and target.stdin and target.stderr and source.stderr
-        whole = _pour(source.stdout, target.stdin)
+        whole = _pour(source.stdout, target.stdin, b"" if send_waiting else SETTLE)
         complaint = source.stderr.read()
         if source.wait() or not whole:
             target.kill()  # before the end of its input, at which it would commit
@@ -104,8 +123,8 @@ def put_back(settings: Settings, file: Path) -> None:
         raise ServerError(f"nothing was restored: {_last(complaint or refusal)}")
 
 
-def _pour(source: IO[bytes], target: IO[bytes]) -> bool:
-    """Hand the statements over, but what CLEAN did already; False when the other side ended."""
+def _pour(source: IO[bytes], target: IO[bytes], last: bytes) -> bool:
+    """Hand the statements over, but what CLEAN did already, and the `last`; False when the other side ended."""
     data = False  # between COPY and its end, where a line is a row
     try:
         target.write(CLEAN)
@@ -113,6 +132,7 @@ def _pour(source: IO[bytes], target: IO[bytes]) -> bool:
             if data or line.rstrip() != _MADE_ALREADY:
                 target.write(line)
             data = line != b"\\.\n" if data else line.startswith(b"COPY ")
+        target.write(last)
         target.flush()
     except BrokenPipeError:
         return False
@@ -158,6 +178,26 @@ def _migrate(settings: Settings) -> None:
     resources.forget()
     resources.use(settings)
     migrations.apply(models.bind(str(settings.database_url)))
+    with resources.database().atomic():
+        models.Maildir.mark_restored()
+
+
+def grant_again(settings: Settings) -> str:
+    """Give the roles of docs/roles.sql, if there are any, what the old tables' end took from them.
+
+    Returns what a person has still to do, "" if nothing.
+    """
+    from jobs import resources
+
+    (there,) = resources.database().execute_sql(ANY_ROLE).fetchone()
+    if not there:
+        return ""
+    command = [program("psql", settings), "-X", "-q", "-o", os.devnull, "-v", "ON_ERROR_STOP=1", "-f", str(ROLES)]
+    try:
+        _run(command, settings)
+    except ServerError as error:
+        return f"mrilu_worker and mrilu_web lack grants ({error}): run {ROLES} as a superuser, as it says"
+    return ""
 
 
 def program(name: str, settings: Settings) -> str:

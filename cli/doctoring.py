@@ -17,7 +17,7 @@ import click
 from cli.diagnosis import machine, outside, servers
 from cli.diagnosis.finding import ERROR, OK, WARNING, Finding, error, ok
 from local.account import ServerError
-from settings import PROJECT, SettingError, Settings, load, masked, secrets_of
+from settings import PROJECT, SettingError, Settings, hidden, load, masked, secrets_of
 
 _MARKS = {OK: ("ok", "green"), WARNING: ("warning", "yellow"), ERROR: ("error", "red")}
 Findings = Iterator[Finding]
@@ -40,7 +40,7 @@ def examine() -> list[Finding]:
     try:
         settings = load()
     except SettingError as problem:
-        return [error(f"settings: {problem}", "the README's table has each setting")]
+        return [error(masked(f"settings: {problem}"), "the README's table has each setting")]
     found = [ok(f"settings: {_shown(settings)}")]
     for part in (of_machine, of_servers, of_outside):
         found += part(settings)
@@ -53,16 +53,13 @@ def _shown(settings: Settings) -> str:
     for one in fields(settings):
         value, variable = getattr(settings, one.name), one.metadata["variable"]
         if value != one.default:
-            url = variable.endswith("_URL") and isinstance(value, str)
-            told.append(f"{variable}={masked(value) if url else '***' if one.metadata['secret'] else value}")
+            secret = one.metadata["secret"] and not variable.endswith("_URL")
+            told.append(f"{variable}={'***' if secret else masked(str(value))}")
     return " ".join(told) or "all at their defaults"
 
 
 def _masked(one: Finding, secrets: set[str]) -> Finding:
-    what, advice = one.what, one.advice
-    for secret in sorted(secrets, key=len, reverse=True):
-        what, advice = what.replace(secret, "***"), advice.replace(secret, "***")
-    return Finding(one.level, what, advice)
+    return Finding(one.level, hidden(one.what, secrets), hidden(one.advice, secrets))
 
 
 def of_machine(settings: Settings) -> Findings:
@@ -140,7 +137,7 @@ def _programs() -> Findings:
     from rq.worker import Worker
 
     from jobs.heartbeat import last_beat
-    from jobs.resources import redis_connection
+    from jobs.resources import redis_connection, settings
     from models import JobRun
 
     now = time.time()
@@ -151,7 +148,8 @@ def _programs() -> Findings:
     yield servers.check_schedule(_due(), now)
     runs = JobRun.latest()
     yield servers.check_drift([(run.job, run.slot, run.started_at) for run in runs if run.slot])
-    yield servers.check_failures({run.job: run.error for run in runs if run.outcome == "failed"})
+    secrets = secrets_of(settings())  # before the errors are cut short
+    yield servers.check_failures({run.job: hidden(run.error, secrets) for run in runs if run.outcome == "failed"})
 
 
 def _due() -> dict[str, float | None]:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from local.account import ServerError
+from settings import hidden, secrets_of
 
 LATE = 5.0  # seconds after which an entry that did not fire is shown as overdue
 LOOK_EVERY = 0.2  # seconds between two looks at a run that is waited for
@@ -45,7 +46,7 @@ def _scheduler_lives() -> bool:
 
 def gather(now: datetime) -> list[dict[str, Any]]:
     """Return the facts of each job of the schedule; times in UTC, durations and drift in seconds."""
-    from jobs.resources import database, redis_connection
+    from jobs.resources import database, redis_connection, settings
     from jobs.schedule import schedule as table
     from jobs.scheduling.scheduler import PREFIX, TableScheduler
     from models import JobRun
@@ -54,17 +55,18 @@ def gather(now: datetime) -> list[dict[str, Any]]:
     entries: Any = redis_connection().zrange(TableScheduler.scheduled_jobs_key, 0, -1, withscores=True)
     scores = dict(entries)
     runs = {run.job: run for run in JobRun.latest()}
+    secrets = secrets_of(settings())
     rows = []
     for row in table():
         score = scores.get(f"{PREFIX}{row.id}".encode())
         due = datetime.fromtimestamp(score, UTC) if score is not None else None
         overdue = due is None or (now - due).total_seconds() > LATE
         facts = {"job": row.id, "when": row.when(), "next": due, "overdue": overdue}
-        rows.append(facts | _last(runs.get(row.id), now))
+        rows.append(facts | _last(runs.get(row.id), now, secrets))
     return rows
 
 
-def _last(run: Any, now: datetime) -> dict[str, Any]:
+def _last(run: Any, now: datetime, secrets: set[str]) -> dict[str, Any]:
     """Return the facts of a job's last run; drift is how long after its slot it began."""
     if run is None:
         return {"last": None, "outcome": "never", "seconds": None, "drift": None, "counts": {}, "error": ""}
@@ -76,7 +78,7 @@ def _last(run: Any, now: datetime) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "drift": None if drift is None else round(drift, 1),
         "counts": run.counts,
-        "error": run.error,
+        "error": hidden(run.error, secrets),
     }
 
 

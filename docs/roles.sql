@@ -1,5 +1,6 @@
 -- Roles for a PostgreSQL of your own, each with no more than it needs. Run it in mrilu's database as its owner (a
--- superuser, or a role with CREATEROLE), after the first start has made the schema, and again after an upgrade:
+-- superuser, or a role with CREATEROLE), after the first start has made the schema, and again after an upgrade
+-- (./run.sh restore does so by itself):
 --
 --     psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f docs/roles.sql
 --

@@ -17,15 +17,16 @@ from jobs.archive.read import read_mails
 from jobs.archive.store import store_gone, store_mails, store_moves, store_rejections
 from jobs.embedding.wake import wake_embedding
 from jobs.lag import lag_buckets
-from jobs.logs import log_as, run_of
+from jobs.logs import brief, log_as, run_of
 from jobs.mail.message import Limits
 from jobs.mail.parse import PARSER_VERSION
 from jobs.memory import collector_paused, limit_memory
 from jobs.queues import retry_policy
 from jobs.resources import database, settings
 from jobs.retry import RetryPolicy, is_transient
+from jobs.runs import MAX_ERROR
 from models import JobRun, Maildir, Total
-from settings import Settings
+from settings import Settings, hidden, secrets_of
 from watcher.maildir import parse_path
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,10 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
         counts = import_paths(database(), maildir, paths, limits_of(now), lags)
         run = record_run(counts, started, lags)
     except Exception as error:
-        return _try_later(error, retry_policy())
+        if retry := _try_later(error, retry_policy()):
+            return retry
+        _record_failure(error, started)
+        raise
     if counts.get("imported"):
         wake_embedding()
     with run_of(run):
@@ -96,7 +100,7 @@ def import_paths(
     else:
         logger.warning("maildir=%s keeps changing, left to the next rescan: %d files", name, len(list(left)))
     if lags is not None:
-        lags.update(lag_buckets(arrivals, maildir.added_at.timestamp(), time.time()))
+        lags.update(lag_buckets(arrivals, maildir.awaited_since.timestamp(), time.time()))
     return {key: number for key, number in counts.items() if number}
 
 
@@ -128,9 +132,9 @@ def _import_once(
 
 
 def _counts(plan: Plan, vanished: int) -> Counter[str]:
-    return Counter(
-        moved=len(plan.moved), gone=len(plan.gone), known=plan.unchanged, ignored=plan.ignored, vanished=vanished
-    )
+    moved = {(row.table, row.id) for row, _ in plan.moved}
+    gone = sum((row.table, row.id) not in moved for row in plan.gone)  # the old name of a file that moved is not
+    return Counter(moved=len(plan.moved), gone=gone, known=plan.unchanged, ignored=plan.ignored, vanished=vanished)
 
 
 def record_run(counts: dict[str, int], started: datetime, lags: Mapping[str, float]) -> int:
@@ -141,14 +145,26 @@ def record_run(counts: dict[str, int], started: datetime, lags: Mapping[str, flo
         return JobRun.record(NAME, job.id if job else "", started, datetime.now(UTC), counts)
 
 
-def _try_later(error: Exception, policy: RetryPolicy) -> Retry:
-    """Return rq's Retry for a transient error with tries left; otherwise raise `error`."""
+def _record_failure(error: Exception, started: datetime) -> None:
+    """Write the row of a run that failed for good; the error's text is kept only where it cannot quote a mail."""
+    job = get_current_job()
+    told = brief(error, quoting=is_transient(error) or isinstance(error, UnknownMaildir))
+    shown = hidden(told, secrets_of(settings()))[:MAX_ERROR]
+    try:
+        database()
+        JobRun.record(NAME, job.id if job else "", started, datetime.now(UTC), {}, shown)
+    except Exception:
+        logger.exception("a failed import could not be recorded")
+
+
+def _try_later(error: Exception, policy: RetryPolicy) -> Retry | None:
+    """Return rq's Retry for a transient error with tries left, otherwise None."""
     job = get_current_job()
     retry = policy.for_rq()
     if job is None or retry is None or not is_transient(error):
-        raise error
+        return None
     if (job.number_of_retries or 0) >= retry.max:
         # rq's own end of retries would store the Retry object, which is not JSON.
-        raise error
+        return None
     logger.warning("import will be tried again error=%s", str(error).strip().splitlines()[0])
     return retry

@@ -20,7 +20,7 @@ import peewee
 import psycopg
 from rq import get_current_job
 
-from settings import Settings, secrets_of
+from settings import Settings, hidden, secrets_of
 
 _run: ContextVar[int | None] = ContextVar("run", default=None)
 
@@ -29,7 +29,6 @@ ABOUT_MAIL = ("jobs.archive", "jobs.import_messages", "jobs.mail")
 # SQLSTATE classes whose messages quote values: data exceptions, broken constraints, limits (PostgreSQL, appendix A)
 _QUOTING = ("22", "23", "54")
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/+@%-]+")
-_URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@")
 
 
 @contextmanager
@@ -94,16 +93,14 @@ class EventFormatter(logging.Formatter):
 
     def __init__(self, write: Callable[[dict[str, str]], str], secrets: Collection[str]) -> None:
         super().__init__()
-        self._write, self._secrets = write, sorted(secrets, key=len, reverse=True)
+        self._write, self._secrets = write, secrets
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         return self._write({key: self._mask(value) for key, value in _facts(record).items()})
 
     def _mask(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return _URL_PASSWORD.sub(r"\1:***@", text)
+        return hidden(text, self._secrets)
 
 
 def _facts(record: logging.LogRecord) -> dict[str, str]:
@@ -136,9 +133,14 @@ def told(error: BaseException, *, quoting: bool = True) -> str:
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         frames = "".join(traceback.format_tb(current.__traceback__))
-        parts.append(f"{frames}{type(current).__name__}: {_message(current, quoting)}")
+        parts.append(f"{frames}{brief(current, quoting=quoting)}")
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
     return "\n\n".join(reversed(parts))
+
+
+def brief(error: BaseException, *, quoting: bool) -> str:
+    """Return an error's name and, without the values that it may quote, what it says."""
+    return f"{type(error).__name__}: {_message(error, quoting)}"
 
 
 def _message(error: BaseException, quoting: bool) -> str:

@@ -23,15 +23,18 @@ from rq.worker import Worker
 from jobs.archive.plan import known_files, look_at, parse_path
 from jobs.archive.read import Rejection
 from jobs.archive.store import store_rejections
-from jobs.queues import MAIL, fetch_imports, put_import, queue, raw_job_ids
+from jobs.queues import IMPORT_FUNCTION, MAIL, fetch_imports, put_import, queue, raw_job_ids
 from jobs.resources import database, settings
-from models import Maildir
+from jobs.runs import DIED
+from models import JobRun, Maildir, Total
 
 logger = logging.getLogger(__name__)
 
 # A batch is cut into this many jobs after a death: 250 files need two deaths, not eight as with halves.
 PIECES = 16
 MAX_DEATHS = 2
+KILLED = "killed-worker"
+IMPORT = IMPORT_FUNCTION.rpartition(".")[2]  # the job's name in job_run and total
 # Another watcher or a waiting command may recover, too; after this many seconds a killed one does not count.
 LOCK, LOCK_SECONDS = "mrilu:recovering", 60
 
@@ -138,6 +141,8 @@ def _put_back(mail: Queue, job: Job) -> None:
         return
     deaths = int(job.meta.get("deaths", 0)) + 1 if len(paths) == 1 else 0
     reason, error = cause_of(job)
+    if reason == KILLED:
+        _record_death(job)
     facts = (maildir, len(paths), deaths, reason, job.id)
     logger.warning("import failed maildir=%s files=%d deaths=%d reason=%s id=%s", *facts)
     if deaths >= MAX_DEATHS:
@@ -145,6 +150,13 @@ def _put_back(mail: Queue, job: Job) -> None:
         return
     for piece in pieces(paths):
         put_import(mail, maildir, piece, at_front=False, attempts=deaths)
+
+
+def _record_death(job: Job) -> None:
+    """Write the row of a run that nobody lived to record."""
+    began, now = job.started_at or job.enqueued_at, datetime.now(UTC)
+    started = now if began is None else began if began.tzinfo else began.replace(tzinfo=UTC)
+    JobRun.record(IMPORT, job.id, started, now, {}, DIED)
 
 
 def cause_of(job: Job) -> tuple[str, str]:
@@ -156,7 +168,7 @@ def cause_of(job: Job) -> tuple[str, str]:
         return "too-slow", f"importing this file alone took more than IMPORT_TIMEOUT ({job.timeout} s)"
     if last and "Work-horse terminated" not in last and "AbandonedJobError" not in last:
         return "import-error", last
-    return "killed-worker", f"its worker died {MAX_DEATHS} times while importing this file alone (memory or crash)"
+    return KILLED, f"its worker died {MAX_DEATHS} times while importing this file alone (memory or crash)"
 
 
 def pieces(paths: list[str]) -> list[list[str]]:
@@ -173,7 +185,9 @@ def quarantine(name: str, path: str, reason: str, error: str) -> None:
     file = look_at(Path(maildir.root), path, known_files(db.connection(), maildir.id, [parts] if parts else []))
     if file is None:
         return
-    store_rejections(db, maildir.id, [Rejection(file, reason, error)])
+    with db.atomic():
+        stored = store_rejections(db, maildir.id, [Rejection(file, reason, error)])
+        Total.add("items", IMPORT, stored.counts)
     logger.error("file quarantined maildir=%s path=%s reason=%s", name, path, reason)
 
 

@@ -20,6 +20,7 @@ from jobs.logs import log_as, run_of
 from jobs.resources import database, redis_connection, settings
 from jobs.retry import is_transient
 from models import JobRun
+from settings import hidden, secrets_of
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,8 @@ def _record_failure(name: str, run: int, error: BaseException) -> None:
         job.retries_left = 0
     try:
         database()
-        JobRun.close(run, "failed", datetime.now(UTC), {}, f"{type(error).__name__}: {error}"[:MAX_ERROR])
+        told = hidden(f"{type(error).__name__}: {error}", secrets_of(settings()))[:MAX_ERROR]
+        JobRun.close(run, "failed", datetime.now(UTC), {}, told)
     except Exception:
         logger.exception("job=%s run=%d its failure could not be recorded", name, run)
     logger.error("job=%s run=%d outcome=failed error=%s", name, run, type(error).__name__)

@@ -52,6 +52,10 @@ timezone = 'UTC'
 log_timezone = 'UTC'
 logging_collector = off
 log_line_prefix = '%m [%p] '
+# A failing statement, its details and its values may quote a mail.
+log_error_verbosity = terse
+log_min_error_statement = panic
+log_parameter_max_length_on_error = 0
 {compression}"""
 
 

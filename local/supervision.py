@@ -99,7 +99,7 @@ def launch(configuration: Path, control: Path, environment: Mapping[str, str], o
     parent = os.getpid()
     try:
         with open(output, "wb") as out:
-            process = subprocess.Popen(  # noqa: S603
+            process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=dict(environment),
                 start_new_session=True, preexec_fn=lambda: _die_with(parent),
             )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NamedTuple
 
 from peewee import BigIntegerField, BooleanField, IntegerField, SmallIntegerField, TextField, UUIDField
@@ -27,6 +28,17 @@ class Maildir(BaseModel):
     kind = TextField()
     watched = BooleanField()
     added_at = DateTimeTZField()
+    restored_at = DateTimeTZField(null=True)
+
+    @property
+    def awaited_since(self) -> datetime:
+        """Since when its files are looked for: those that lay there before were not late."""
+        return max(self.added_at, self.restored_at or self.added_at)
+
+    @classmethod
+    def mark_restored(cls) -> None:
+        """Note that a backup was restored now."""
+        db.execute_sql("UPDATE maildir SET restored_at = now()")
 
     @classmethod
     def register(cls, name: str, root: str, kind: str, *, watched: bool = True) -> Maildir:

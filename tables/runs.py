@@ -30,10 +30,13 @@ class JobRun(BaseModel):
     worker = TextField(default="")
 
     @classmethod
-    def record(cls, job: str, rq_id: str, started: datetime, ended: datetime, counts: dict[str, Any]) -> int:
-        """Write the row of a run that ended well, in the caller's transaction; return its id."""
+    def record(
+        cls, job: str, rq_id: str, started: datetime, ended: datetime, counts: dict[str, Any], error: str = ""
+    ) -> int:
+        """Write the row of a run that has ended, well if `error` is "", in the caller's transaction; return its id."""
+        outcome = "failed" if error else "done"
         return cls.insert(
-            job=job, rq_id=rq_id, started_at=started, ended_at=ended, outcome="done", counts=counts, error=""
+            job=job, rq_id=rq_id, started_at=started, ended_at=ended, outcome=outcome, counts=counts, error=error
         ).execute()
 
     @classmethod

@@ -6,8 +6,10 @@ import os
 import re
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -17,12 +19,14 @@ from redis import Redis
 
 from cli import backups
 from jobs import resources
+from jobs.corpus.refusal import SourceUnreachable
 from jobs.import_messages import import_messages
 from jobs.notification.links import Stop, sign
 from jobs.notification.tokens import Outcome, token_key, unsubscribe
+from jobs.update_muplis import update_muplis
 from jobs.upkeep import upkeep
 from local.postgres import Cluster
-from models import Location, Message, Rejected
+from models import JobRun, Location, Message, Rejected
 from settings import PROJECT, Settings
 from tests.factories import deliver, mail, make_maildir, register
 from web import facts_postgresql
@@ -147,7 +151,12 @@ def test_a_command_shows_no_secret(service_settings: Settings, database, redis_c
     known = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "DATA_DIR": str(tmp_path / "data"),
              "DATABASE_URL": str(service_settings.database_url) + f"&password={SECRET}",
              "REDIS_URL": str(service_settings.redis_url), "TOKEN_SECRET": SECRET, "OPERATOR_PASSWORD": SECRET,
-             "SMTP_URL": f"smtp://u:{SECRET}@127.0.0.1:1", "MAIL_FROM": "a@x.example"}  # fmt: skip
+             "SMTP_URL": f"smtp://u:{SECRET}@127.0.0.1:1", "MAIL_FROM": "a@x.example",
+             "DICTIONARY_SOURCE": f"en=https://u:{SECRET}@127.0.0.1:1/x.xml,ja=https://127.0.0.1:1/?password={SECRET}",
+             "MUPLIS_URL": f"https://u:{SECRET}@127.0.0.1:1/x.tsv"}  # fmt: skip
+    now = datetime.now(UTC)
+    for job, error in (("update_muplis", f"{'x' * 110}{SECRET}"), ("sync_dictionary", known["DICTIONARY_SOURCE"])):
+        JobRun.record(job, "", now, now, {}, error)  # as a version that did not mask them left it
     done = subprocess.run([sys.executable, "-P", "-m", "cli", *command], env=known, cwd=tmp_path, capture_output=True,
                           text=True, timeout=60)  # fmt: skip
     told = done.stdout + done.stderr
@@ -155,6 +164,18 @@ def test_a_command_shows_no_secret(service_settings: Settings, database, redis_c
     if command != ["env"]:  # what a shell is to use: DATABASE_URL and REDIS_URL, and nothing else
         assert SECRET not in told, told
     assert told.count(SECRET) <= 1
+
+
+@pytest.mark.parametrize("place", ["u:{}@127.0.0.1:1/x.tsv", "127.0.0.1:1/x.tsv?password={}"])
+def test_a_sources_password_is_kept_out_of_its_run_and_its_traceback(
+    service_settings: Settings, database, redis_client, place: str
+) -> None:
+    resources.use(replace(service_settings, muplis_url="http://" + place.format(SECRET)))
+    with pytest.raises(SourceUnreachable) as caught:
+        update_muplis()
+    assert "127.0.0.1:1/x.tsv" in str(caught.value) and "***" in str(caught.value)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))  # what rq keeps and /rq shows
+    assert JobRun.get().outcome == "failed" and SECRET not in JobRun.get().error
 
 
 def test_nothing_of_ours_runs_text_as_code() -> None:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from setting_values import passwords_in
 from settings import PROJECT, SettingError, load, masked, table
 
 
@@ -65,6 +66,30 @@ def test_a_secret_may_come_from_a_file_and_is_not_shown(tmp_path):
     assert "hush" not in str(caught.value)
     assert masked("postgresql://u:hush@h:5/d?x=1") == "postgresql://u:***@h:5/d?x=1"
     assert masked("redis://h") == "redis://h"
+    assert masked("redis://:hu@sh@h") == "redis://:***@h"
+    assert masked("no://u:hush@h and ja=http://h/x?a=b&password=hush#c") == "no://u:***@h and ja=http://h/x?a=b&password=***#c"
+    assert masked("x=http://h/?token=hush,y=http://h/b") == "x=http://h/?token=***,y=http://h/b"
+
+
+@pytest.mark.parametrize(
+    ("url", "forms"),
+    [
+        ("postgresql://h/d?password=hu+sh", {"hu+sh", "hu sh", "hu%2Bsh", "hu%20sh"}),
+        ("postgresql://h/d?x=1&password=a%20b", {"a%20b", "a b"}),
+        ("postgresql://u:hu%2fsh@h/d", {"hu%2fsh", "hu/sh", "hu%2Fsh"}),
+        ("en=https://u:one@h/x.xml,ja=https://u:two@h/y.xml", {"one", "two"}),
+        ("redis://h", set()),
+        ("redis://:@h/?password=", set()),
+    ],
+)
+def test_a_password_is_known_in_each_form_that_others_may_show(url, forms):
+    assert passwords_in(url) == forms
+
+
+def test_a_source_that_cannot_be_read_is_told_without_its_password():
+    with pytest.raises(SettingError) as caught:
+        load({"DICTIONARY_SOURCE": "https://u:hush@h/nothing.xml"})
+    assert "hush" not in str(caught.value)
 
 
 def test_sizes_have_units():

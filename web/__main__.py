@@ -19,6 +19,7 @@ from web.frame import make_app
 logger = logging.getLogger("web")
 
 THREADS = 4
+REDIS_SECONDS = 3
 OFF = "off"
 
 
@@ -34,8 +35,14 @@ def main() -> int:
     log_as(settings)
     if settings.web_address == OFF:
         return _stay_off()
-    resources.use(replace(settings, database_url=settings.web_database_url or settings.database_url))
+    database = settings.web_database_url or settings.database_url
+    resources.use(replace(settings, database_url=database, redis_url=impatient(settings.redis_url)))
     return _serve(settings)
+
+
+def impatient(url: str) -> str:
+    """Return Redis's URL with a shorter wait for its answers, so that one that hangs does not take all our threads."""
+    return url if "socket_timeout=" in url else f"{url}{'&' if '?' in url else '?'}socket_timeout={REDIS_SECONDS}"
 
 
 def _serve(settings: Settings) -> int:

@@ -8,10 +8,16 @@ from psycopg import Connection
 
 Samples = dict[str, list[tuple[tuple[str, ...], float]]]
 
-# Each part gives rows of labels (text[]) and a value, or none where there is nothing to say.
+# Each part gives rows of labels (text[]) and a value, or none where there is nothing to say. Counters
+# begin at 0: Prometheus takes the first value that it sees for old, so that a first failure at 1 would be no increase.
 PARTS = {
     "job_runs_total": """
-        SELECT ARRAY[job, label] AS labels, sum(value) AS value FROM total WHERE name = 'runs' GROUP BY 1""",
+        SELECT ARRAY[job, label] AS labels, sum(value) AS value
+          FROM (SELECT job, label, value FROM total WHERE name = 'runs'
+                UNION ALL
+                SELECT job, outcome, 0
+                  FROM (SELECT job FROM total WHERE name = 'runs' UNION SELECT 'import_messages') AS known
+                 CROSS JOIN (VALUES ('done'), ('failed')) AS ended (outcome)) AS run GROUP BY 1""",
     "job_run_seconds_total": """
         SELECT ARRAY[job, label] AS labels, sum(value) AS value FROM total WHERE name = 'seconds' GROUP BY 1""",
     "job_items_total": """
@@ -22,9 +28,9 @@ PARTS = {
     "job_last_success_timestamp_seconds": """
         SELECT ARRAY[job] AS labels, max(value) AS value FROM total WHERE name = 'succeeded_at' GROUP BY 1""",
     "mails_total": """
-        SELECT ARRAY[label] AS labels, sum(value) AS value FROM total
-         WHERE (name, job) = ('items', 'import_messages')
-           AND label IN ('imported', 'copies', 'rejected', 'moved', 'gone', 'vanished') GROUP BY 1""",
+        SELECT ARRAY[result] AS labels, coalesce(sum(value), 0) AS value
+          FROM unnest('{imported,copies,rejected,moved,gone,vanished}'::text[]) AS known (result)
+          LEFT JOIN total ON (name, job, label) = ('items', 'import_messages', result) GROUP BY 1""",
     "import_lag_seconds": """
         SELECT ARRAY[label] AS labels, sum(value) AS value FROM total WHERE name = 'lag' GROUP BY 1""",
     # count(*) would read the table; autovacuum's estimate is free.
@@ -42,9 +48,9 @@ PARTS = {
                   FROM notification WHERE state = 'waiting') AS one
          CROSS JOIN LATERAL (VALUES ('waiting', waiting), ('sending', sending)) AS row (state, value)""",
     "notifications_total": """
-        SELECT ARRAY[label] AS labels, sum(value) AS value FROM total
-         WHERE (name, job) = ('items', 'send_notifications')
-           AND label IN ('sent', 'dead', 'cancelled', 'retried') GROUP BY 1""",
+        SELECT ARRAY[result] AS labels, coalesce(sum(value), 0) AS value
+          FROM unnest('{sent,dead,cancelled,retried}'::text[]) AS known (result)
+          LEFT JOIN total ON (name, job, label) = ('items', 'send_notifications', result) GROUP BY 1""",
     "notification_oldest_seconds": """
         SELECT '{}'::text[] AS labels, coalesce(extract(epoch FROM now() - min(created_at)), 0) AS value
           FROM notification WHERE state = 'waiting'""",

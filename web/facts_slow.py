@@ -11,6 +11,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
+from jobs.embedding.model import EncoderMissing, find_model
+from jobs.embedding.progress import NO_MODEL
 from jobs.embedding.sources import count_waiting
 from jobs.ledger import Balance, quick_balance
 from jobs.queues import queued_paths
@@ -66,11 +68,24 @@ def gather_slow() -> Samples:
         for maildir in Maildir.select().order_by(Maildir.name):
             _ledger(maildir, found)
         found["ledger_checked_timestamp_seconds"].append(((), time.time()))
-        if settings().embeddings and (model := EmbeddingModel.searched()):
-            found["embeddings_waiting"] += [((kind,), number) for kind, number in count_waiting(db, model.id).items()]
+        if settings().embeddings:
+            waiting = count_waiting(db, _wanted_model(settings().embedding_model))
+            found["embeddings_waiting"] += [((kind,), number) for kind, number in waiting.items()]
         return found
     finally:
         db.close()
+
+
+def _wanted_model(source: str) -> int:
+    """Return the id of the model that EMBEDDING_MODEL names, as `status` does: before it has a row, everything waits.
+
+    It need not be the one that is searched, which answers until this one is complete.
+    """
+    try:
+        row = EmbeddingModel.get_or_none(EmbeddingModel.name == find_model(source).name)
+    except EncoderMissing:
+        row = None
+    return row.id if row else NO_MODEL
 
 
 def _ledger(maildir: Maildir, found: Samples) -> None:

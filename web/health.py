@@ -9,10 +9,14 @@ from flask import Blueprint, Response, jsonify
 
 from jobs.heartbeat import last_beat
 from jobs.resources import database, redis_connection
+from web.patience import Asker
 
 logger = logging.getLogger(__name__)
 
 pages = Blueprint("health", __name__)
+
+PATIENCE = 2.0  # seconds for each service
+_postgresql, _redis = Asker("postgresql"), Asker("redis")
 
 
 @pages.get("/livez")
@@ -23,12 +27,12 @@ def livez() -> Response:
 
 @pages.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """Say of PostgreSQL, Redis, watcher and scheduler whether they answer or beat: 200 if all do, else 503."""
+    """Say of PostgreSQL, Redis, watcher and scheduler whether they answer in time or beat: 200 if all do, else 503."""
     found = {
-        "postgresql": _answers("postgresql", lambda: database().execute_sql("SELECT 1")),
-        "redis": _answers("redis", lambda: redis_connection().ping()),
-        "watcher": _answers("watcher", lambda: _beats("watcher")),
-        "scheduler": _answers("scheduler", lambda: _beats("scheduler")),
+        "postgresql": _answers("postgresql", _postgresql, lambda: database().execute_sql("SELECT 1")),
+        "redis": _answers("redis", _redis, lambda: redis_connection().ping()),
+        "watcher": _answers("watcher", _redis, lambda: _beats("watcher")),
+        "scheduler": _answers("scheduler", _redis, lambda: _beats("scheduler")),
     }
     ready = all(found.values())
     return jsonify({"ready": ready, **found}), 200 if ready else 503
@@ -39,9 +43,9 @@ def _beats(name: str) -> None:
         raise LookupError(name)
 
 
-def _answers(name: str, ask: Callable[[], object]) -> bool:
+def _answers(name: str, service: Asker, work: Callable[[], object]) -> bool:
     try:
-        ask()
+        service.ask(work, PATIENCE)
     except Exception as error:
         # The answer goes to anybody, so it says no more than that; the log has the kind of error.
         logger.warning("readyz: %s does not answer: %s", name, type(error).__name__)

@@ -27,10 +27,14 @@ from web.facts_postgresql import Samples
 from web.facts_slow import SlowFacts
 from web.metrics_table import METRICS
 from web.metrics_table import Metric as Row
+from web.patience import Asker
 
 logger = logging.getLogger(__name__)
 
 pages = Blueprint("metrics", __name__)
+
+PATIENCE = 4.0  # seconds for each of two; Prometheus gives a scrape ten
+_postgresql, _redis = Asker("postgresql"), Asker("redis")
 
 
 @pages.before_request
@@ -60,8 +64,8 @@ class Scrape(Collector):
         """Yield each metric of the table."""
         began = time.perf_counter()
         found: Samples = defaultdict(list)
-        _ask("postgresql", lambda: facts_postgresql.gather(database().connection()), found)
-        _ask("redis", lambda: facts_redis.gather(redis_connection()), found)
+        _ask(_postgresql, "postgresql", lambda: facts_postgresql.gather(database().connection()), found)
+        _ask(_redis, "redis", lambda: facts_redis.gather(redis_connection()), found)
         found.update(self._slow.latest())
         found["build_info"] = [(build(), 1.0)]
         found["scrape_seconds"] = [((), time.perf_counter() - began)]
@@ -69,10 +73,10 @@ class Scrape(Collector):
             yield family(row, found.get(row.name, []))
 
 
-def _ask(service: str, gather: Callable[[], Samples], found: Samples) -> None:
+def _ask(asker: Asker, service: str, gather: Callable[[], Samples], found: Samples) -> None:
     """Add a service's samples and whether it answers; a scrape never fails for one that is away."""
     try:
-        for name, samples in gather().items():
+        for name, samples in asker.ask(gather, PATIENCE).items():
             found[name] += samples
     except Exception as error:
         logger.warning("%s does not answer a scrape: %s", service, type(error).__name__)

@@ -55,7 +55,7 @@ METRICS = (
     Metric("watcher_rescans_total", "counter", (), "rescans since the watcher's start"),
     Metric("watcher_trouble", "gauge", (), "1 while the watcher cannot reach Redis, PostgreSQL or a Maildir"),
     # what the jobs bring forth
-    Metric("embeddings_waiting", "gauge", ("kind",), "texts without a current vector"),
+    Metric("embeddings_waiting", "gauge", ("kind",), "texts without a current vector of EMBEDDING_MODEL"),
     Metric("export_age_seconds", "gauge", ("language", "format"), "since when the copy in the cache was built"),
     Metric("exports_failed", "gauge", (), "exports whose last build failed"),
     Metric("notifications", "gauge", ("state",), "outbox rows: waiting, sending"),

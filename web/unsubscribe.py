@@ -7,15 +7,18 @@ from flask.typing import ResponseReturnValue
 
 from jobs.notification.tokens import Outcome, token_key, unsubscribe, verify
 from jobs.resources import database, settings
+from web.patience import Asker
 
 pages = Blueprint("unsubscribe", __name__)
+
+PATIENCE = 10.0  # seconds
+_database = Asker("database")
 
 
 @pages.get("/unsubscribe/<token>")
 def ask(token: str) -> ResponseReturnValue:
     """Ask whether it is meant: mail scanners follow every link."""
-    db = database()
-    if verify(token, token_key(db, settings().token_secret)) is None:
+    if not _database.ask(lambda: _is_ours(token), PATIENCE):
         return _forged()
     return render_template("unsubscribe.html", state="ask")
 
@@ -23,10 +26,18 @@ def ask(token: str) -> ResponseReturnValue:
 @pages.post("/unsubscribe/<token>")
 def give_up(token: str) -> ResponseReturnValue:
     """Give up the subscription (or all) that the token names; again is no error."""
-    db = database()
-    if unsubscribe(db, token, token_key(db, settings().token_secret)) is Outcome.FORGED:
+    if _database.ask(lambda: _give_up(token), PATIENCE) is Outcome.FORGED:
         return _forged()
     return render_template("unsubscribe.html", state="done")
+
+
+def _is_ours(token: str) -> bool:
+    return verify(token, token_key(database(), settings().token_secret)) is not None
+
+
+def _give_up(token: str) -> Outcome:
+    db = database()
+    return unsubscribe(db, token, token_key(db, settings().token_secret))
 
 
 def _forged() -> ResponseReturnValue:

@@ -25,16 +25,18 @@ def check_mail_server(server: Server | None, own_name: str) -> Finding:
     return ok(f"mail server {server.host}: logged in" if server.user else f"mail server {server.host}: answers")
 
 
-def check_model(wanted: bool, installed: bool, verify: Callable[[], object]) -> Finding:
-    """Compare the model's weights with the pinned hash, if the model is wanted and installed."""
+def check_model(wanted: bool, installed: bool, verify: Callable[[], bool]) -> Finding:
+    """Compare the model's weights with the pinned hash, if the model is wanted and installed (False: it has none)."""
     if not wanted:
         return ok("embeddings are off")
     if not installed:
         return warning("the language model is not installed yet", "it follows in the background: ./run.sh status")
     try:
-        verify()
+        pinned = verify()
     except Exception as problem:
         return error(f"language model: {problem}", "./run.sh setup, or set EMBEDDING_MODEL")
+    if not pinned:
+        return ok("the language model is one of your own: its files are there, and no hash of its weights is pinned")
     return ok("the language model's weights are the pinned ones")
 
 

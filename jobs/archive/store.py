@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 import psycopg
@@ -78,8 +79,17 @@ def _insert(connection: Connection, maildir: int, mails: list[ReadMail]) -> Stor
     if rejections:
         connection.execute(sql.FORGET_REJECTIONS, (rejections,))
     assign_threads(connection, fresh, copied, mails)
-    notify_new_messages(connection, list(fresh.values()))
+    notify_new_messages(connection, _arrivals(fresh, mails))
     return stored
+
+
+def _arrivals(fresh: dict[str, int], mails: list[ReadMail]) -> dict[int, float]:
+    """Return when the first file of each message that is new arrived, by the message's id."""
+    found: dict[int, float] = {}
+    for mail in mails:
+        if (number := fresh.get(str(mail.message.identity))) is not None:
+            found[number] = min(mail.file.arrived, found.get(number, inf))
+    return found
 
 
 def _insert_locations(connection: Connection, maildir: int, copied: list[str], mails: list[ReadMail]) -> Stored:

@@ -91,11 +91,12 @@ def _fetch_remote(url: str, folder: Path, known: Validators, limits: Limits) -> 
         except requests.TooManyRedirects as error:
             raise SourceRefused(f"{url} redirects more than {MAX_REDIRECTS} times") from error
         except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
-            raise SourceRefused(f"{url} leads to where http does not: {error}") from error
+            raise SourceRefused(f"{url} leads to where http does not: {error}") from None
         except _NETWORK_ERRORS as error:
             if isinstance(error, SourceUnreachable):
                 raise
-            raise SourceUnreachable(f"{url} cannot be read: {type(error).__name__}: {error}") from error
+            # Not "from error": rq keeps the whole traceback, and what led here may quote the URL with its password.
+            raise SourceUnreachable(f"{url} cannot be read: {type(error).__name__}: {error}") from None
 
 
 def _headers(known: Validators) -> dict[str, str]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from settings import masked
+
 
 class SourceError(Exception):
-    """A source could not be used; what was read from it before stays."""
+    """A source could not be used; what was read from it before stays. Passwords in its URL are not told."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__(masked(told))
 
 
 class SourceUnreachable(SourceError, ConnectionError):

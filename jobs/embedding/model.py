@@ -98,11 +98,15 @@ def _fingerprint(folder: Path) -> str:
     return seen.hexdigest()
 
 
-def verify(model: Model) -> None:
-    """Check the packaged model's weights against the pinned SHA-256. Raises EncoderMissing if they differ."""
+def verify(model: Model) -> bool:
+    """Check the packaged model's weights against the pinned SHA-256; False for another model, which has no such hash.
+
+    Raises EncoderMissing if they differ.
+    """
     if model.source != PACKAGED:
-        return
+        return False
     with open(model.folder / WEIGHTS, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != PACKAGED_SHA256:
         raise EncoderMissing(f"{WEIGHTS} of {PACKAGE} has SHA-256 {found[:16]}..., not the pinned one: reinstall it")
+    return True

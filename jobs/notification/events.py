@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from psycopg import Connection
@@ -10,6 +11,7 @@ from jobs.notification.subscriptions import word_key
 from jobs.resources import settings
 
 ANY_FOR_MESSAGES = "SELECT EXISTS (SELECT FROM subscription WHERE kind <> 'word')"
+LAST_RESTORE = "SELECT coalesce(extract(epoch FROM max(restored_at)), 0)::float8 FROM maildir"
 ANY_FOR_WORDS = "SELECT EXISTS (SELECT FROM subscription WHERE kind = 'word')"
 
 # When a row is due: at once, or at the end of the hour or day of the subscriber's own zone.
@@ -80,15 +82,19 @@ ON CONFLICT (subscriber, subject, (kind = 'word')) DO NOTHING
 """  # noqa: S608 - DUE is ours
 
 
-def notify_new_messages(connection: Connection, fresh: list[int], now: datetime | None = None) -> int:
+def notify_new_messages(connection: Connection, fresh: Mapping[int, float], now: datetime | None = None) -> int:
     """Write the outbox rows for messages that were just stored and threaded; return how many.
 
-    Mail dated more than NOTIFY_DAYS ago is no news: an old archive may be imported beside a living one.
+    `fresh` has when their files arrived (seconds since 1970), by id. Mail dated more than NOTIFY_DAYS ago is no news:
+    an old archive may be imported beside a living one. Nor is what lay there when a backup was restored: it was told
+    of before.
     """
     if not fresh or not _exists(connection, ANY_FOR_MESSAGES):
         return 0
     now = now or datetime.now(UTC)
-    facts = {"fresh": fresh, "since": now - timedelta(days=settings().notify_days), "now": now}
+    (restored,) = connection.execute(LAST_RESTORE).fetchone() or (0.0,)
+    news = [number for number, arrived in fresh.items() if arrived >= restored]
+    facts = {"fresh": news, "since": now - timedelta(days=settings().notify_days), "now": now}
     return connection.execute(NOTIFY_MESSAGES, facts).rowcount
 
 

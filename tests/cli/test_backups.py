@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 
 import psycopg
@@ -16,6 +19,8 @@ import models
 from cli import backups
 from jobs import resources
 from jobs.import_messages import import_messages
+from jobs.lag import SUM
+from jobs.notification import subscriptions
 from local.account import ServerError
 from local.postgres import Cluster
 from settings import Settings
@@ -103,3 +108,92 @@ def test_a_password_is_no_argument(service_settings: Settings, monkeypatch) -> N
     with pytest.raises(BaseException):  # noqa: B017
         backups.save(far, Path("/nonexistent/x"))
     assert "hush" not in str(seen)
+
+
+def waiting(database: PostgresqlDatabase) -> None:
+    """Make a reader of every mail with "coi" in it, and a notification that waits."""
+    wish = subscriptions.wish_for_query(database.connection(), "coi")
+    assert subscriptions.subscribe(database, "a@x.example", wish)
+    database.execute_sql(
+        "INSERT INTO notification (subscriber, subscription, kind, subject, lease) VALUES "
+        "(1, 1, 'query', 1, gen_random_uuid())"
+    )
+
+
+def states(settings: Settings) -> list[tuple[str, str]]:
+    with psycopg.connect(str(settings.database_url)) as link:
+        return link.execute("SELECT state, reply FROM notification ORDER BY id").fetchall()
+
+
+def test_what_waited_in_the_backup_may_have_been_sent_and_is_not_sent_again(
+    filled, service_settings: Settings, other: Settings, tmp_path: Path
+) -> None:
+    waiting(filled)
+    file = tmp_path / "mrilu.backup"
+    backups.save(service_settings, file)
+    backups.put_back(other, file)
+    [(state, reply)] = states(other)
+    assert state == "cancelled" and "may have been sent" in reply
+    backups.put_back(other, file, send_waiting=True)
+    assert states(other) == [("waiting", "")]
+
+
+def lags() -> float:
+    rows = models.Total.select().where(models.Total.name == "lag", models.Total.label != SUM)
+    return sum(row.value for row in rows)
+
+
+def test_mail_that_lay_there_at_the_restore_is_no_news_and_was_not_late(
+    filled, service_settings: Settings, other: Settings, tmp_path: Path
+) -> None:
+    file, root = tmp_path / "mrilu.backup", tmp_path / "Maildir"
+    waiting(filled)
+    filled.execute_sql("DELETE FROM notification")
+    backups.save(service_settings, file)
+    today = format_datetime(datetime.now(UTC))
+    since_backup = deliver(root, mail(date=today))
+    time.sleep(0.02)  # the kernel's clock of files ticks each 10 ms at worst
+    backups.put_back(other, file)
+    backups._migrate(other)
+    late = lags()
+    assert import_messages("test", [since_backup]) == {"imported": 1}
+    assert states(other) == [] and lags() == late
+    time.sleep(0.02)
+    assert import_messages("test", [deliver(root, mail(date=today))]) == {"imported": 1}
+    assert [state for state, _ in states(other)] == ["waiting"] and lags() > late
+
+
+def test_a_backup_from_before_there_were_notifications_comes_back(
+    filled, service_settings: Settings, other: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "mrilu.backup"
+    backups.save(service_settings, file)
+    with psycopg.connect(str(other.database_url)) as link:
+        link.execute("CREATE TABLE message (id int)")
+        for name in backups.EXTENSIONS:
+            link.execute(f"CREATE EXTENSION {name}")
+    backups.save(other, file)
+    backups.put_back(other, file)
+    assert set(content(other)) == {"message"}
+
+
+def test_the_roles_can_work_again_after_a_restore(
+    filled, service_settings: Settings, other: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "mrilu.backup"
+    backups.save(service_settings, file)
+    backups.put_back(other, file)
+    resources.use(other)
+    assert backups.grant_again(other) == ""  # without roles: nothing to grant, and none is made
+    reads = "SELECT has_table_privilege('mrilu_web', 'message', 'SELECT')"
+    with psycopg.connect(str(other.database_url), autocommit=True) as link:
+        assert link.execute("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'mrilu\\_%'").fetchone() == (0,)
+        link.execute("CREATE ROLE mrilu_web; CREATE ROLE mrilu_worker")
+        try:
+            assert link.execute(reads).fetchone() == (False,)
+            assert backups.grant_again(other) == "" and link.execute(reads).fetchone() == (True,)
+            link.execute("DROP TABLE token_key")
+            assert "roles.sql" in backups.grant_again(other)
+        finally:
+            for name in ("mrilu_web", "mrilu_worker"):
+                link.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")

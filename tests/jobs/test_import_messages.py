@@ -314,6 +314,7 @@ def test_a_transient_error_is_answered_with_rqs_retry(root, monkeypatch, error):
     monkeypatch.setattr(job, "get_current_job", FakeJob)
     answer = import_messages("test", ["new/1"])
     assert isinstance(answer, Retry) and answer.max == 7 and answer.intervals[0] == 1
+    assert JobRun.select().count() == 0  # it has not failed yet
 
 
 def test_a_transient_error_is_raised_when_the_tries_are_used_up(root, monkeypatch):
@@ -327,3 +328,24 @@ def test_a_transient_error_is_raised_when_the_tries_are_used_up(root, monkeypatc
     monkeypatch.setattr(job, "get_current_job", LastTry)
     with pytest.raises(psycopg.OperationalError):
         import_messages("test", ["new/1"])
+    run = only(JobRun)
+    assert (run.job, run.rq_id, run.outcome) == ("import_messages", "job-1", "failed")
+    assert run.error == "OperationalError: gone away" and run.counts == {}
+
+
+@pytest.mark.parametrize("error", [psycopg.DataError("hidden words"), ValueError("hidden words")])
+def test_a_failed_import_is_recorded_without_the_mail_that_its_error_quotes(root, monkeypatch, error):
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(job, "import_paths", fail)
+    with pytest.raises(type(error)):
+        import_messages("test", ["new/1"])
+    run = only(JobRun)
+    assert run.outcome == "failed" and run.error.startswith(type(error).__name__) and "hidden" not in run.error
+
+
+def test_an_import_for_a_maildir_that_is_unknown_says_so_in_its_record(root):
+    with pytest.raises(job.UnknownMaildir):
+        import_messages("nowhere", ["new/1"])
+    assert only(JobRun).error.startswith("UnknownMaildir: Maildir 'nowhere': No Maildir of this name")

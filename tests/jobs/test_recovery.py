@@ -10,14 +10,15 @@ import psutil
 import pytest
 from rq.worker import Worker
 
-from jobs import recovery
+from jobs import recovery, resources
 from jobs.import_messages import import_messages
 from jobs.ledger import balance
 from jobs.queues import queue, queued_paths, submit_import
 from jobs.recovery import MAX_DEATHS, pieces, process_exists, recover_imports
-from models import Message, Rejected
+from models import JobRun, Message, Rejected
 from settings import PROJECT
 from tests.factories import deliver, mail, make_maildir, register
+from web import facts_postgresql
 
 DEADLINE = 30.0
 
@@ -76,6 +77,11 @@ def test_a_file_that_kills_its_worker_is_set_aside_and_the_rest_goes_in(root, wo
     assert (rejected.path(), rejected.reason) == (deadly, "killed-worker")
     found = balance(register(root), set())
     assert found.level and (found.imported, found.rejected) == (20, 1)
+    counted = facts_postgresql.gather(resources.database().connection())
+    assert (("rejected",), 1) in counted["mails_total"] and (("imported",), 20) in counted["mails_total"]
+    deaths = JobRun.select().where(JobRun.outcome == "failed")
+    assert {run.error for run in deaths} == {"worker died"}
+    assert (("import_messages", "failed"), len(deaths)) in counted["job_runs_total"] and len(deaths) > 2
 
 
 def test_one_death_is_forgiven(root, work):
@@ -120,6 +126,8 @@ def test_a_job_that_fails_for_another_reason_is_rejected_with_that_reason(root, 
         recover_imports()
     (rejected,) = Rejected.select()
     assert (rejected.reason, rejected.error) == ("import-error", "SystemError: out of luck")
+    runs = [(run.outcome, run.error.partition(":")[0]) for run in JobRun.select()]
+    assert runs == [("failed", "SystemError")] * MAX_DEATHS  # each once, by the job itself
 
 
 def test_a_job_for_a_maildir_that_nobody_registered_ends(database, redis_client, work):

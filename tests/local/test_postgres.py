@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from local.account import ServerError, server_account
-from local.postgres import Cluster, check_processor, embedded_binaries
+from local.postgres import Cluster, _log_file, check_processor, embedded_binaries
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,20 @@ def test_the_database_is_there_and_holds_utf8(cluster):
 )
 def test_a_durable_server_keeps_what_it_was_told(cluster, name, value):
     assert ask(cluster, f"SHOW {name}") == value
+
+
+def test_the_log_of_a_failing_statement_quotes_no_mail(cluster):
+    with psycopg.connect(cluster.url, autocommit=True) as link:
+        link.execute("CREATE TABLE unlike (words text PRIMARY KEY)")
+        for _ in range(2):
+            try:
+                link.execute("INSERT INTO unlike VALUES (%s)", ("hidden words",))
+            except psycopg.errors.UniqueViolation as error:
+                assert "hidden words" in str(error)  # the client is told
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            link.execute("SELECT 'hidden words', 1 / 0")
+    log = _log_file(cluster.folder, cluster.account).read_text()
+    assert "duplicate key" in log and "division by zero" in log and "hidden" not in log
 
 
 def test_the_extensions_that_we_need_can_be_made(cluster):

@@ -55,6 +55,14 @@ def test_each_program_is_restarted_when_it_dies_and_the_installer_only_when_it_f
     assert set(restart.values()) == {"RestartUnconditionally"}
 
 
+def test_each_log_is_rotated_at_10_mb_and_three_old_ones_are_kept(groups, tmp_path):
+    programs = [process for group in groups.values() for process in group.process_configs]
+    assert len(programs) > 5
+    for one in programs:
+        assert (one.stdout_logfile_maxbytes, one.stdout_logfile_backups) == (10 * 1024**2, 3), one.name
+        assert one.redirect_stderr and Path(one.stdout_logfile).parent == tmp_path / "log"
+
+
 def test_postgresql_is_stopped_by_its_fast_shutdown(groups):
     import signal
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 import pytest
+import yaml
 
 from settings import PROJECT
 from web.metrics_table import METRICS
@@ -18,10 +19,15 @@ KNOWN = {row.full_name + suffix for row in METRICS for suffix in (
 LABELS = {label for row in METRICS for label in row.labels} | {"le", "value"}
 
 
+def rules() -> list[dict]:
+    [group] = yaml.safe_load(ALERTS.read_text())["groups"]
+    return group["rules"]
+
+
 def expressions() -> list[str]:
     dashboard = json.loads((PROJECT / "docs" / "grafana.json").read_text())
     shown = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    alerts = re.findall(r"^ +expr: (.+)$", ALERTS.read_text(), re.MULTILINE)
+    alerts = [rule["expr"] for rule in rules()]
     assert len(alerts) >= 10 and len(shown) >= 15
     return alerts + shown
 
@@ -36,12 +42,14 @@ def test_every_expression_names_metrics_and_labels_of_the_table():
 
 
 def test_every_alert_says_what_to_do():
-    text = ALERTS.read_text()
-    rules = text.split("- alert: ")[1:]
-    for rule in rules:
-        assert re.match(r"Mrilu\w+\n", rule)
-        for part in ("expr:", "severity:", "summary:", "action:"):
-            assert part in rule, rule
+    assert len({rule["alert"] for rule in rules()}) == len(rules())
+    for rule in rules():
+        assert set(rule) - {"for"} == {"alert", "expr", "labels", "annotations"}, rule
+        assert re.fullmatch(r"Mrilu\w+", rule["alert"]) and re.fullmatch(r"\d+[mh]", rule.get("for", "1m"))
+        assert rule["labels"]["severity"] in ("page", "warn")
+        assert set(rule["annotations"]) == {"summary", "action"} and all(rule["annotations"].values())
+        about = set().union(*(row.labels for row in METRICS if row.full_name in rule["expr"]))
+        assert set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"]))) <= about, rule
 
 
 def test_promtool_takes_the_rules():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,12 +18,16 @@ from redis import Redis
 from rq import SimpleWorker, Worker
 from rq.serializers import JSONSerializer
 
+from jobs.archive.read import read_mails
+from jobs.embedding.model import Model, NotInstalled
+from jobs.embedding.progress import progress
+from jobs.embedding.text import RECIPE
 from jobs.heartbeat import beat
 from jobs.queues import MAIL, put_import, queue
 from jobs.scheduling.enqueue import enqueue_now
 from jobs.scheduling.table import Periodic
-from models import CachedExport, JobRun, Language, Notification
-from settings import PROJECT
+from models import CachedExport, EmbeddingModel, JobRun, Language, Notification
+from settings import PROJECT, Settings
 from tests.factories import deliver, mail, make_maildir, register
 from tests.web.conftest import Ask, values
 from web.facts_slow import SlowFacts
@@ -67,6 +74,38 @@ def test_an_import_is_counted_after_its_work_horse_is_gone(scrape: Scrape, redis
     assert found['mrilu_ledger_files{maildir="test",side="on_disk"}'] == 4
     assert found['mrilu_ledger_gap_files{maildir="test"}'] == 0
     assert time.time() - found["mrilu_ledger_checked_timestamp_seconds"] < 60
+
+
+def test_files_that_move_leave_or_vanish_are_counted(
+    scrape: Scrape, redis_client: Redis, root: Path, monkeypatch
+) -> None:
+    moved, gone, quick = (deliver(root, mail()) for _ in range(3))
+    put_import(queue(MAIL), "test", [moved, gone], at_front=False)
+    in_a_horse(redis_client, MAIL)
+    assert scrape()['mrilu_mails_total{result="moved"}'] == 0
+    target = f"cur/{Path(moved).name}:2,S"
+    (root / moved).rename(root / target)
+    (root / gone).unlink()
+
+    def too_late(*arguments):
+        (root / quick).unlink(missing_ok=True)  # between the look at the folder and the reading
+        return read_mails(*arguments)
+
+    monkeypatch.setattr("jobs.import_messages.read_mails", too_late)
+    put_import(queue(MAIL), "test", [moved, target, gone, quick], at_front=False)
+    in_a_horse(redis_client, MAIL)
+    found = scrape()
+    for result in ("moved", "gone", "vanished"):
+        assert found[f'mrilu_mails_total{{result="{result}"}}'] == 1, result
+    assert found['mrilu_mails_total{result="imported"}'] == 2
+
+
+def test_a_failed_import_is_counted_from_nought(scrape: Scrape, redis_client: Redis, root: Path) -> None:
+    failed = 'mrilu_job_runs_total{job="import_messages",outcome="failed"}'
+    assert scrape()[failed] == 0  # or its first would be no increase
+    put_import(queue(MAIL), "nowhere", [deliver(root, mail())], at_front=False)
+    in_a_horse(redis_client, MAIL)
+    assert scrape()[failed] == 1
 
 
 def test_mail_that_lay_there_before_was_not_late(scrape: Scrape, redis_client: Redis, tmp_path: Path) -> None:
@@ -150,6 +189,28 @@ def test_watcher_and_scheduler(scrape: Scrape, redis_client: Redis) -> None:
     assert not any("somebody" in name for name in found)
 
 
+def test_a_watcher_of_its_own_process_is_heard(
+    scrape: Scrape, service_settings: Settings, redis_client: Redis, tmp_path: Path
+) -> None:
+    root = make_maildir(tmp_path / "Maildir", ".one")
+    known = {"PATH": os.defpath, "PYTHONPATH": str(PROJECT), "MAILDIR_PATH": f"test={root}",
+             "DATABASE_URL": str(service_settings.database_url), "REDIS_URL": str(service_settings.redis_url),
+             "DATA_DIR": str(tmp_path / "data")}  # fmt: skip
+    watcher = subprocess.Popen([sys.executable, "-P", "-m", "watcher"], env=known, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 30
+        while not (found := scrape()).get("mrilu_watcher_rescans_total"):
+            assert watcher.poll() is None and time.monotonic() < deadline
+        assert found['mrilu_up{service="watcher"}'] == 1 and found["mrilu_watcher_trouble"] == 0
+        assert found['mrilu_watcher_folders{maildir="test",mode="inotify"}'] >= 2
+        deliver(root, mail())
+        while not scrape()['mrilu_queue_jobs{queue="mail",state="waiting"}']:
+            assert watcher.poll() is None and time.monotonic() < deadline
+    finally:
+        watcher.terminate()
+        watcher.wait(20)
+
+
 def test_notifications(scrape: Scrape, database: PostgresqlDatabase) -> None:
     rows = [("waiting", "NULL", 300), ("waiting", "gen_random_uuid()", 30), ("sent", "NULL", 900)]
     for number, (state, lease, age) in enumerate(rows):
@@ -178,10 +239,31 @@ def test_exports(scrape: Scrape, database: PostgresqlDatabase) -> None:
     assert found["mrilu_exports_failed"] == 1
 
 
-def test_what_waits_to_be_embedded(scrape: Scrape, database: PostgresqlDatabase, redis_client, root: Path) -> None:
+def test_what_waits_to_be_embedded(
+    scrape: Scrape, database: PostgresqlDatabase, redis_client, root: Path, monkeypatch
+) -> None:
     put_import(queue(MAIL), "test", [deliver(root, mail())], at_front=False)
     in_a_horse(redis_client, MAIL)
-    database.execute_sql("INSERT INTO embedding_model (name, source, dimensions, current) VALUES ('m', 's', 3, true)")
+    waiting = 'mrilu_embeddings_waiting{kind="message"}'
+    monkeypatch.setattr("web.facts_slow.find_model", lambda source: Model(f"{source}@1", source, root, 3, 256))
+    monkeypatch.setattr("jobs.embedding.progress.find_model", lambda source: Model(f"{source}@1", source, root, 3, 256))
+    assert scrape()[waiting] == 1 and progress()["waiting"]["message"] == 1  # before the first run
+    searched = EmbeddingModel.register("another@1", "another", 3)
+    wanted = EmbeddingModel.register("all-MiniLM-L6-v2@1", "all-MiniLM-L6-v2", 3)
+    done = "INSERT INTO embedded SELECT %s, 'message', id, identity, %s, 0 FROM message"
+    database.execute_sql(done, (searched.id, RECIPE))
+    assert scrape()[waiting] == 1 and progress()["waiting"]["message"] == 1  # another's vectors are no help
+    database.execute_sql(done, (wanted.id, RECIPE))
+    assert scrape()[waiting] == 0 and progress()["waiting"]["message"] == 0
+
+
+def test_where_the_model_is_still_to_come_all_waits(scrape: Scrape, redis_client, root: Path, monkeypatch) -> None:
+    def missing(source: str) -> None:
+        raise NotInstalled("later")
+
+    put_import(queue(MAIL), "test", [deliver(root, mail())], at_front=False)
+    in_a_horse(redis_client, MAIL)
+    monkeypatch.setattr("web.facts_slow.find_model", missing)
     assert scrape()['mrilu_embeddings_waiting{kind="message"}'] == 1
 
 

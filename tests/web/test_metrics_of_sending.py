@@ -6,8 +6,9 @@ from rq import Worker
 from rq.serializers import JSONSerializer
 
 from jobs.queues import queue
+from models import Notification
 from tests.jobs.notification.conftest import arrive, configured, office, search_for  # noqa: F401 - fixtures
-from tests.jobs.notification.postoffice import PostOffice
+from tests.jobs.notification.postoffice import PostOffice, by_recipient
 
 
 def send_in_a_horse(redis_client) -> None:
@@ -38,3 +39,16 @@ def test_a_mail_that_will_be_tried_again(scrape, redis_client, configured, arriv
     found = scrape()
     assert found['mrilu_notifications_total{result="retried"}'] == 1
     assert found['mrilu_notifications{state="waiting"}'] == 1 and found["mrilu_notification_overdue_seconds"] == 0
+
+
+def test_what_is_dead_or_no_news_any_more(scrape, redis_client, configured, arrive, search_for):  # noqa: F811
+    search_for("coi", "a@x.org", "b@x.org")
+    arrive(subject="coi do")
+    Notification.update(subject=10**9).where(Notification.subscriber == 2).execute()  # of a message that is no more
+    with PostOffice(by_recipient(rcpt={"a@x.org": "550 5.1.1 unknown"})) as strict:
+        configured(strict)
+        send_in_a_horse(redis_client)
+    found = scrape()
+    assert found['mrilu_notifications_total{result="dead"}'] == 1
+    assert found['mrilu_notifications_total{result="cancelled"}'] == 1
+    assert found['mrilu_notifications_total{result="sent"}'] == 0

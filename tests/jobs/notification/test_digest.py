@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 import pytest
@@ -22,7 +23,7 @@ def happened(moment: str) -> None:
     message = Message.select().order_by(Message.id.desc()).get()
     Notification.delete().where(Notification.subject == message.id).execute()
     connection = resources.database().connection()
-    assert notify_new_messages(connection, [message.id], at(moment)) == 1
+    assert notify_new_messages(connection, {message.id: time.time()}, at(moment)) == 1
 
 
 @pytest.mark.parametrize(

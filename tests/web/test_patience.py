@@ -1,0 +1,125 @@
+"""Servers that are frozen, as a stopped container is: their sockets take connections, and nothing is answered."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+import migrations
+import models
+from local.postgres import Cluster
+from local.valkey import Server
+from settings import PROJECT
+from tests.web.conftest import values
+from web.__main__ import impatient
+from web.patience import Asker
+
+Ask = Callable[[str], tuple[int, str, float]]
+
+
+def test_what_is_asked_is_answered_or_raised() -> None:
+    asker = Asker("test")
+    assert asker.ask(lambda: 7, 5) == 7
+    with pytest.raises(LookupError, match="x"):
+        asker.ask(lambda: {}["x"], 5)
+
+
+def test_whoever_comes_while_another_is_held_up_does_not_wait() -> None:
+    asker, held, done = Asker("test"), threading.Event(), []
+    with pytest.raises(TimeoutError):
+        asker.ask(lambda: held.wait(30), 0.01)
+    with pytest.raises(TimeoutError, match="has not answered"):
+        asker.ask(lambda: done.append(1), 30)
+    held.set()
+    asker._held_up.result(5)  # type: ignore[union-attr]
+    assert asker.ask(lambda: 7, 5) == 7 and not done
+
+
+def test_redis_is_waited_for_a_few_seconds_and_no_longer() -> None:
+    assert impatient("redis://h/1") == "redis://h/1?socket_timeout=3"
+    assert impatient("unix:///s?db=1") == "unix:///s?db=1&socket_timeout=3"
+    assert impatient("redis://h?socket_timeout=9") == "redis://h?socket_timeout=9"
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[tuple[Cluster, Server]]:
+    with Cluster(tmp_path / "pg", durable=False) as cluster, Server(tmp_path / "vk") as valkey:
+        migrations.apply(models.bind(cluster.url))
+        yield cluster, valkey
+
+
+@pytest.fixture
+def ask(servers: tuple[Cluster, Server], tmp_path: Path) -> Iterator[Ask]:
+    """Ask a web program of its own; return status (0: no answer), text and seconds."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        place = f"127.0.0.1:{free.getsockname()[1]}"
+    known = {"PATH": os.defpath, "PYTHONPATH": str(PROJECT), "DATABASE_URL": servers[0].url,
+             "REDIS_URL": servers[1].url, "DATA_DIR": str(tmp_path / "data"), "WEB_ADDRESS": place}  # fmt: skip
+
+    def get(path: str) -> tuple[int, str, float]:
+        began = time.monotonic()
+        try:
+            with urllib.request.urlopen(f"http://{place}{path}", timeout=30) as answer:
+                return answer.status, answer.read().decode(), time.monotonic() - began
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode(), time.monotonic() - began
+        except OSError:
+            return 0, "", time.monotonic() - began
+
+    web = subprocess.Popen([sys.executable, "-P", "-m", "web"], env=known, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 30
+        while get("/livez")[0] != 200:
+            assert web.poll() is None and time.monotonic() < deadline
+        yield get
+    finally:
+        web.terminate()
+        assert web.wait(20) == 0  # a thread that is held up does not keep it
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    for one in processes:
+        one.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for one in processes:
+            one.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("name", ["postgresql", "redis"])
+def test_a_frozen_server_makes_it_unready_and_leaves_it_alive(
+    servers: tuple[Cluster, Server], ask: Ask, name: str
+) -> None:
+    assert json.loads(ask("/readyz")[1])[name] is True  # with a connection that is then frozen
+    assert values(ask("/metrics")[1])[f'mrilu_up{{service="{name}"}}'] == 1
+    server = servers[0 if name == "postgresql" else 1]
+    assert server.process is not None
+    with frozen(server.process.pid), ThreadPoolExecutor(16) as probes:
+        asked = list(probes.map(ask, ["/readyz"] * 8 + ["/metrics"] * 4 + ["/unsubscribe/x"] * 2))
+        alive = ask("/livez")
+        assert (alive[0], alive[1]) == (200, "ok\n") and alive[2] < 5
+        assert all(status == 503 and json.loads(text)[name] is False for status, text, _ in asked[:8])
+        assert max(seconds for _, _, seconds in asked[:8]) < 20
+        for status, text, _ in asked[8:12]:
+            assert status == 200 and values(text)[f'mrilu_up{{service="{name}"}}'] == 0
+    deadline = time.monotonic() + 30
+    while not json.loads(ask("/readyz")[1])[name]:
+        assert time.monotonic() < deadline

@@ -1,0 +1,54 @@
+"""Asking a service for a limited time: a server that was frozen answers nothing, and no socket notices."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Asker:
+    """Asks in a thread of its own, which keeps its connection; while it is held up, nobody else waits for it.
+
+    So a service that hangs holds up one thread here, and none of those that answer requests.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._waiting: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._held_up: Future[Any] | None = None
+
+    def ask(self, work: Callable[[], T], seconds: float) -> T:
+        """Return what `work` returns or raise what it raises; TimeoutError when it takes longer, or another does."""
+        if self._held_up is not None and not self._held_up.done():
+            raise TimeoutError(f"{self._name} has not answered for a while")
+        self._start()
+        answer: Future[T] = Future()
+        self._waiting.put((answer, work))
+        try:
+            return answer.result(seconds)
+        except TimeoutError:
+            if not answer.cancel():
+                self._held_up = answer
+            raise
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=f"ask-{self._name}", daemon=True)
+                self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            answer, work = self._waiting.get()
+            if answer.set_running_or_notify_cancel():
+                try:
+                    answer.set_result(work())
+                except BaseException as error:
+                    answer.set_exception(error)
