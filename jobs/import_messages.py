@@ -14,7 +14,7 @@ from rq import Retry, get_current_job
 
 from jobs.archive.plan import Plan, known_files, make_plan, outdated
 from jobs.archive.read import read_mails
-from jobs.archive.store import store_gone, store_mails, store_moves, store_rejections
+from jobs.archive.store import store_changes, store_mails, store_rejections
 from jobs.embedding.wake import wake_embedding
 from jobs.lag import lag_buckets
 from jobs.logs import log_as, run_of
@@ -117,9 +117,7 @@ def _import_once(
     plan = make_plan(root, paths, known_files(db.connection(), maildir.id, parts), PARSER_VERSION)
     with collector_paused():
         mails, rejections, vanished = read_mails(root, plan.read, limits)
-    with db.atomic():
-        again = store_moves(db, plan.moved)
-        store_gone(db, plan.gone)
+    again = store_changes(db, plan.moved, plan.gone)
     stored = store_mails(db, maildir.id, mails)
     arrivals += (mail.file.arrived for mail in mails)
     stored += store_rejections(db, maildir.id, rejections)
