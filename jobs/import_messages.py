@@ -23,7 +23,7 @@ from jobs.mail.parse import PARSER_VERSION
 from jobs.memory import collector_paused, limit_memory
 from jobs.queues import retry_policy
 from jobs.resources import database, settings
-from jobs.retry import RetryPolicy, is_transient
+from jobs.retry import RetryPolicy, is_outside
 from models import JobRun, Maildir, Total
 from settings import Settings
 from watcher.maildir import parse_path
@@ -140,10 +140,10 @@ def record_run(counts: dict[str, int], started: datetime, lags: Mapping[str, flo
 
 
 def _try_later(error: Exception, policy: RetryPolicy) -> Retry:
-    """Return rq's Retry for a transient error with tries left; otherwise raise `error`."""
+    """Return rq's Retry for an error that is no mail's fault, with tries left; otherwise raise `error`."""
     job = get_current_job()
     retry = policy.for_rq()
-    if job is None or retry is None or not is_transient(error):
+    if job is None or retry is None or not is_outside(type(error)):
         raise error
     if (job.number_of_retries or 0) >= retry.max:
         # rq's own end of retries would store the Retry object, which is not JSON.

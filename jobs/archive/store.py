@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
 from peewee import PostgresqlDatabase
 from psycopg import Connection
 
@@ -18,17 +17,9 @@ from jobs.archive.read import ReadMail, Rejection
 from jobs.archive.rows import staging_row
 from jobs.archive.threading import LOCK, assign_threads
 from jobs.notification.events import notify_new_messages
+from jobs.retry import CONTENT, NOT_CONTENT
 
 logger = logging.getLogger(__name__)
-
-# What one mail's content can cause: a value that does not fit, a text too large to index.
-CONTENT_ERRORS: tuple[type[Exception], ...] = (
-    psycopg.DataError,
-    psycopg.IntegrityError,
-    psycopg.errors.ProgramLimitExceeded,
-    UnicodeError,
-)
-
 
 @dataclass
 class Stored:
@@ -55,7 +46,9 @@ def store_mails(db: PostgresqlDatabase, maildir: int, mails: list[ReadMail]) -> 
     try:
         with db.atomic():
             return _insert(db.connection(), maildir, mails)
-    except CONTENT_ERRORS as error:
+    except CONTENT as error:
+        if isinstance(error, NOT_CONTENT):
+            raise
         if len(mails) > 1:
             half = len(mails) // 2
             stored = store_mails(db, maildir, mails[:half])
