@@ -12,9 +12,9 @@ from pathlib import Path
 from peewee import PostgresqlDatabase
 from rq import Retry, get_current_job
 
-from jobs.archive.plan import Plan, known_files, make_plan, outdated
-from jobs.archive.read import read_mails
-from jobs.archive.store import store_changes, store_mails, store_rejections
+from jobs.archive.plan import FoundFile, Plan, known_files, make_plan, outdated
+from jobs.archive.read import portions, read_mails, rejection_of
+from jobs.archive.store import Stored, store_changes, store_mails, store_rejections
 from jobs.embedding.wake import wake_embedding
 from jobs.lag import lag_buckets
 from jobs.logs import log_as, run_of
@@ -115,20 +115,46 @@ def _import_once(
     root = Path(maildir.root)
     parts = [one for one in map(parse_path, paths) if one is not None]
     plan = make_plan(root, paths, known_files(db.connection(), maildir.id, parts), PARSER_VERSION)
-    with collector_paused():
-        mails, rejections, vanished = read_mails(root, plan.read, limits)
     again = store_changes(db, plan.moved, plan.gone)
-    stored = store_mails(db, maildir.id, mails)
-    arrivals += (mail.file.arrived for mail in mails)
-    stored += store_rejections(db, maildir.id, rejections)
-    counts.update(_counts(plan, len(vanished)) + stored.counts)
+    stored = Stored()
+    for files in portions(plan.read):
+        stored += _take_in(db, maildir, files, limits, arrivals)
+    counts.update(_counts(plan) + stored.counts)
     return again | stored.again | outdated(root, plan)
 
 
-def _counts(plan: Plan, vanished: int) -> Counter[str]:
-    return Counter(
-        moved=len(plan.moved), gone=len(plan.gone), known=plan.unchanged, ignored=plan.ignored, vanished=vanished
-    )
+def _take_in(
+    db: PostgresqlDatabase, maildir: Maildir, files: list[FoundFile], limits: Limits, arrivals: list[float]
+) -> Stored:
+    """Read these files and store them; when memory runs out each alone, and what is too large alone is rejected."""
+    try:
+        return _read_and_store(db, maildir, files, limits, arrivals)
+    except MemoryError:
+        total = sum(file.size for file in files)
+        logger.warning("memory ran out maildir=%s files=%d bytes=%d", maildir.name, len(files), total)
+    # After the handler: while it runs, its traceback holds what was read.
+    if len(files) == 1:
+        return store_rejections(db, maildir.id, [rejection_of(files[0], MemoryError())])
+    stored = Stored()
+    for file in files:
+        stored += _take_in(db, maildir, [file], limits, arrivals)
+    return stored
+
+
+def _read_and_store(
+    db: PostgresqlDatabase, maildir: Maildir, files: list[FoundFile], limits: Limits, arrivals: list[float]
+) -> Stored:
+    with collector_paused():
+        mails, rejections, vanished = read_mails(Path(maildir.root), files, limits)
+    stored = store_mails(db, maildir.id, mails)
+    stored += store_rejections(db, maildir.id, rejections)
+    arrivals += (mail.file.arrived for mail in mails)
+    stored.counts["vanished"] += len(vanished)
+    return stored
+
+
+def _counts(plan: Plan) -> Counter[str]:
+    return Counter(moved=len(plan.moved), gone=len(plan.gone), known=plan.unchanged, ignored=plan.ignored)
 
 
 def record_run(counts: dict[str, int], started: datetime, lags: Mapping[str, float]) -> int:
