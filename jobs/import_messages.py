@@ -12,9 +12,9 @@ from pathlib import Path
 from peewee import PostgresqlDatabase
 from rq import Retry, get_current_job
 
-from jobs.archive.plan import Plan, known_files, make_plan, outdated
-from jobs.archive.read import read_mails
-from jobs.archive.store import store_gone, store_mails, store_moves, store_rejections
+from jobs.archive.plan import FoundFile, Plan, known_files, make_plan, outdated
+from jobs.archive.read import portions, read_mails, rejection_of
+from jobs.archive.store import Stored, store_changes, store_mails, store_rejections
 from jobs.embedding.wake import wake_embedding
 from jobs.lag import lag_buckets
 from jobs.logs import brief, log_as, run_of
@@ -23,7 +23,7 @@ from jobs.mail.parse import PARSER_VERSION
 from jobs.memory import collector_paused, limit_memory
 from jobs.queues import retry_policy
 from jobs.resources import database, settings
-from jobs.retry import RetryPolicy, is_transient
+from jobs.retry import RetryPolicy, is_outside, is_transient
 from jobs.runs import MAX_ERROR
 from models import JobRun, Maildir, Total
 from settings import Settings, hidden, secrets_of
@@ -119,22 +119,48 @@ def _import_once(
     root = Path(maildir.root)
     parts = [one for one in map(parse_path, paths) if one is not None]
     plan = make_plan(root, paths, known_files(db.connection(), maildir.id, parts), PARSER_VERSION)
-    with collector_paused():
-        mails, rejections, vanished = read_mails(root, plan.read, limits)
-    with db.atomic():
-        again = store_moves(db, plan.moved)
-        store_gone(db, plan.gone)
-    stored = store_mails(db, maildir.id, mails)
-    arrivals += (mail.file.arrived for mail in mails)
-    stored += store_rejections(db, maildir.id, rejections)
-    counts.update(_counts(plan, len(vanished)) + stored.counts)
+    again = store_changes(db, plan.moved, plan.gone)
+    stored = Stored()
+    for files in portions(plan.read):
+        stored += _take_in(db, maildir, files, limits, arrivals)
+    counts.update(_counts(plan) + stored.counts)
     return again | stored.again | outdated(root, plan)
 
 
-def _counts(plan: Plan, vanished: int) -> Counter[str]:
+def _take_in(
+    db: PostgresqlDatabase, maildir: Maildir, files: list[FoundFile], limits: Limits, arrivals: list[float]
+) -> Stored:
+    """Read these files and store them; when memory runs out each alone, and what is too large alone is rejected."""
+    try:
+        return _read_and_store(db, maildir, files, limits, arrivals)
+    except MemoryError:
+        total = sum(file.size for file in files)
+        logger.warning("memory ran out maildir=%s files=%d bytes=%d", maildir.name, len(files), total)
+    # After the handler: while it runs, its traceback holds what was read.
+    if len(files) == 1:
+        return store_rejections(db, maildir.id, [rejection_of(files[0], MemoryError())])
+    stored = Stored()
+    for file in files:
+        stored += _take_in(db, maildir, [file], limits, arrivals)
+    return stored
+
+
+def _read_and_store(
+    db: PostgresqlDatabase, maildir: Maildir, files: list[FoundFile], limits: Limits, arrivals: list[float]
+) -> Stored:
+    with collector_paused():
+        mails, rejections, vanished = read_mails(Path(maildir.root), files, limits)
+    stored = store_mails(db, maildir.id, mails)
+    stored += store_rejections(db, maildir.id, rejections)
+    arrivals += (mail.file.arrived for mail in mails)
+    stored.counts["vanished"] += len(vanished)
+    return stored
+
+
+def _counts(plan: Plan) -> Counter[str]:
     moved = {(row.table, row.id) for row, _ in plan.moved}
     gone = sum((row.table, row.id) not in moved for row in plan.gone)  # the old name of a file that moved is not
-    return Counter(moved=len(plan.moved), gone=gone, known=plan.unchanged, ignored=plan.ignored, vanished=vanished)
+    return Counter(moved=len(plan.moved), gone=gone, known=plan.unchanged, ignored=plan.ignored)
 
 
 def record_run(counts: dict[str, int], started: datetime, lags: Mapping[str, float]) -> int:
@@ -158,10 +184,10 @@ def _record_failure(error: Exception, started: datetime) -> None:
 
 
 def _try_later(error: Exception, policy: RetryPolicy) -> Retry | None:
-    """Return rq's Retry for a transient error with tries left, otherwise None."""
+    """Return rq's Retry for an error that is no mail's fault, with tries left, otherwise None."""
     job = get_current_job()
     retry = policy.for_rq()
-    if job is None or retry is None or not is_transient(error):
+    if job is None or retry is None or not is_outside(type(error)):
         return None
     if (job.number_of_retries or 0) >= retry.max:
         # rq's own end of retries would store the Retry object, which is not JSON.

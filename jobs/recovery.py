@@ -17,14 +17,17 @@ from rq import Queue
 from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.registry import FailedJobRegistry, StartedJobRegistry
+from rq.timeouts import JobTimeoutException
 from rq.utils import as_text
 from rq.worker import Worker
 
 from jobs.archive.plan import known_files, look_at, parse_path
-from jobs.archive.read import Rejection
+from jobs.archive.read import RETRY_ALWAYS, Rejection
 from jobs.archive.store import store_rejections
+from jobs.mail.parse import PARSER_VERSION
 from jobs.queues import IMPORT_FUNCTION, MAIL, fetch_imports, put_import, queue, raw_job_ids
 from jobs.resources import database, settings
+from jobs.retry import is_outside, raised_by
 from jobs.runs import DIED
 from models import JobRun, Maildir, Total
 
@@ -115,11 +118,27 @@ def _signalable(pid: int) -> bool:
 
 
 def _failed(mail: Queue) -> Iterator[Job]:
-    """Yield the failed import jobs; one that ran out of tries for a transient error rests a while first."""
+    """Yield the failed import jobs; one that no file of it is to blame for rests a while first."""
     ids = raw_job_ids(FailedJobRegistry(queue=mail))
     for job in fetch_imports(mail, ids):
-        if not job.number_of_retries or _rested(job):
+        if _blames_a_file(job) or _rested(job):
             yield job
+
+
+def _blames_a_file(job: Job) -> bool:
+    """Tell whether this end counts against the job's files: not what failed outside, such as a full database."""
+    if job.number_of_retries:
+        return False
+    trace = _trace_of(job).rpartition("Traceback (most recent call last)")[2]
+    kind = raised_by(trace)
+    if kind is not None and issubclass(kind, JobTimeoutException):
+        return f"{os.sep}psycopg{os.sep}" not in trace  # it waited for the database, on a lock, say
+    return kind is None or not is_outside(kind)
+
+
+def _trace_of(job: Job) -> str:
+    result = job.latest_result()
+    return (result.exc_string if result else None) or ""
 
 
 def _rested(job: Job) -> bool:
@@ -132,7 +151,7 @@ def _rested(job: Job) -> bool:
 
 def _put_back(mail: Queue, job: Job) -> None:
     maildir, paths = job.args
-    if job.number_of_retries:
+    if not _blames_a_file(job):
         put_import(mail, maildir, paths, at_front=False)
         return
     database()
@@ -161,8 +180,7 @@ def _record_death(job: Job) -> None:
 
 def cause_of(job: Job) -> tuple[str, str]:
     """Return the rejection's reason and sentence, from what rq recorded of the job's end."""
-    result = job.latest_result()
-    trace = (result.exc_string if result else None) or ""
+    trace = _trace_of(job)
     last = trace.strip().splitlines()[-1][:500] if trace.strip() else ""
     if "JobTimeoutException" in last:
         return "too-slow", f"importing this file alone took more than IMPORT_TIMEOUT ({job.timeout} s)"
@@ -185,8 +203,10 @@ def quarantine(name: str, path: str, reason: str, error: str) -> None:
     file = look_at(Path(maildir.root), path, known_files(db.connection(), maildir.id, [parts] if parts else []))
     if file is None:
         return
+    # An import-error may be the service's own fault after all: each rescan tries again.
+    version = RETRY_ALWAYS if reason == "import-error" else PARSER_VERSION
     with db.atomic():
-        stored = store_rejections(db, maildir.id, [Rejection(file, reason, error)])
+        stored = store_rejections(db, maildir.id, [Rejection(file, reason, error, version)])
         Total.add("items", IMPORT, stored.counts)
     logger.error("file quarantined maildir=%s path=%s reason=%s", name, path, reason)
 

@@ -1,8 +1,9 @@
-"""Exponential back-off with a cap and jitter, for named transient errors only."""
+"""Exponential back-off with a cap and jitter, for named transient errors only; and whose fault an error is."""
 
 from __future__ import annotations
 
 import random
+import sys
 from dataclasses import dataclass
 
 import peewee
@@ -10,6 +11,9 @@ import psycopg
 import psycopg.errors
 import redis
 from rq import Retry
+
+from jobs.resources import NotConfigured
+from settings import SettingError
 
 # What a second try can cure: a server that restarts, a deadlock, a serialization failure, a full disk.
 TRANSIENT: tuple[type[Exception], ...] = (
@@ -19,6 +23,33 @@ TRANSIENT: tuple[type[Exception], ...] = (
     peewee.InterfaceError,
     redis.ConnectionError,
     redis.TimeoutError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
+)
+
+# What one mail's content can cause: a value that does not fit, a text too large to index.
+CONTENT: tuple[type[BaseException], ...] = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,
+    psycopg.errors.InternalError_,  # XX000 is what PostgreSQL says where it has no word for it
+    peewee.DataError,
+    peewee.IntegrityError,
+    UnicodeError,
+)
+# A message that was removed at this very moment is no fault of the mail's.
+NOT_CONTENT = psycopg.errors.ForeignKeyViolation
+# A database that is full, old, read-only or not ours to write to; an installation that lacks something.
+OUTSIDE: tuple[type[BaseException], ...] = (
+    psycopg.Error,
+    peewee.PeeweeException,
+    redis.RedisError,
+    OSError,
+    ImportError,
+    NotConfigured,
+    SettingError,
 )
 
 
@@ -27,6 +58,22 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, psycopg.errors.ProgramLimitExceeded | redis.AuthenticationError):
         return False
     return isinstance(error, TRANSIENT)
+
+
+def is_outside(kind: type[BaseException]) -> bool:
+    """Tell whether an error of this kind is the servers' or the installation's, never a mail's own."""
+    if issubclass(kind, CONTENT):
+        return issubclass(kind, NOT_CONTENT)
+    return issubclass(kind, OUTSIDE)
+
+
+def raised_by(trace: str) -> type[BaseException] | None:
+    """Return the kind of exception that a formatted traceback ends with; None if this process does not know it."""
+    last_frame = trace.rpartition('\n  File "')[2]
+    named = (line.partition(":")[0] for line in last_frame.splitlines()[1:] if line[:1].strip())
+    module, _, name = next(named, "").rpartition(".")
+    kind = getattr(sys.modules.get(module or "builtins"), name, None) if name else None
+    return kind if isinstance(kind, type) and issubclass(kind, BaseException) else None
 
 
 @dataclass(frozen=True)

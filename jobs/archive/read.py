@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 # A rejection with this version is tried again at each rescan: the mail may be readable by then.
 RETRY_ALWAYS = 0
+
+# Of one reading; parsed and made ready for the database, a mail takes some ten times its size in memory.
+PORTION_BYTES = 32 * 1024**2
 
 
 @dataclass(slots=True)
@@ -40,10 +43,27 @@ class ReadMail:
     message: ParsedMessage
 
 
+def portions(files: Iterable[FoundFile], most: int = PORTION_BYTES) -> Iterator[list[FoundFile]]:
+    """Yield the files in order, in lists of at most `most` bytes; a larger file is alone."""
+    portion: list[FoundFile] = []
+    total = 0
+    for file in files:
+        if portion and total + file.size > most:
+            yield portion
+            portion, total = [], 0
+        portion.append(file)
+        total += file.size
+    if portion:
+        yield portion
+
+
 def read_mails(
     root: Path, files: Iterable[FoundFile], limits: Limits
 ) -> tuple[list[ReadMail], list[Rejection], list[FoundFile]]:
-    """Read and parse each file; return the mails, the rejections and the files that vanished meanwhile."""
+    """Read and parse each file; return the mails, the rejections and the files that vanished meanwhile.
+
+    Raises MemoryError, which is all these mails' doing, and not that of the one just being read.
+    """
     mails: list[ReadMail] = []
     rejections: list[Rejection] = []
     vanished: list[FoundFile] = []
@@ -52,7 +72,7 @@ def read_mails(
             mails.append(ReadMail(file, _parse(root, file, limits)))
         except FileNotFoundError:
             vanished.append(file)
-        except JobTimeoutException:
+        except (JobTimeoutException, MemoryError):
             raise
         except Exception as error:
             rejections.append(rejection_of(file, error))

@@ -65,8 +65,23 @@ UPDATE location AS t
        unnest(%(ids)s::bigint[], %(subdirs)s::text[], %(names)s::text[]) AS was (id, subdir, name)
  WHERE t.id = was.id AND (t.subdir, t.name) = (was.subdir, was.name) AND t.maildir = %(maildir)s
    AND (t.folder, t.unique_name, t.nth) = (i.folder, i.unique_name, i.nth)
-RETURNING t.folder, t.unique_name, t.nth
+RETURNING t.folder, t.unique_name, t.nth, t.message
 """  # noqa: S608 - no value is in the text
+
+# Among a message's live files exactly one is not a copy: it is the first that was none before, else the oldest
+# one. Whoever makes a row live or not calls it afterwards, under the lock of threading.LOCK: each sees what all
+# others before it have committed.
+HAND_ON = """
+WITH live AS (
+    SELECT id, first_value(id) OVER (PARTITION BY message ORDER BY copy, id) AS first
+      FROM location WHERE message = ANY(%s) AND gone_at IS NULL
+)
+UPDATE location AS l SET copy = l.id <> live.first
+  FROM live WHERE l.id = live.id AND l.copy <> (l.id <> live.first)
+"""
+MESSAGES_NAMED = "SELECT id FROM message WHERE identity = ANY(%s::uuid[])"
+MESSAGES_OF = "SELECT DISTINCT message FROM location WHERE id = ANY(%s)"
+MESSAGES_OF_GONE = "SELECT DISTINCT message FROM location WHERE id = ANY(%s) AND gone_at IS NOT NULL"
 
 # Lists and threads must not tell which copy came first: a message is on the lists of all its copies and
 # refers to what any of them names, its subject counts as the least of theirs, and it is an orphan only if
@@ -106,7 +121,7 @@ ON CONFLICT (maildir, folder, unique_name, nth) DO UPDATE
 """
 
 # A file that was a mail and is none any more (it was overwritten) is on one side of the ledger only.
-FORGET_LOCATION = "DELETE FROM location WHERE (id, subdir, name) = (%s, %s, %s)"
+FORGET_LOCATION = "DELETE FROM location WHERE (id, subdir, name) = (%s, %s, %s) RETURNING message"
 
 # The old place is compared: another worker may have seen the file further on meanwhile.
 MOVE = """
@@ -126,5 +141,5 @@ UPDATE {table} AS t SET gone_at = now()
   FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS old (id, subdir, name)
  WHERE t.id = old.id AND (t.subdir, t.name) = (old.subdir, old.name) AND t.gone_at IS NULL
 """
-GONE_LOCATIONS = GONE.format(table="location")
+GONE_LOCATIONS = GONE.format(table="location") + "RETURNING t.message"
 GONE_REJECTED = GONE.format(table="rejected")

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-import psycopg
 from peewee import PostgresqlDatabase
 from psycopg import Connection
 
@@ -17,19 +16,11 @@ from jobs.archive import sql
 from jobs.archive.plan import FoundFile, KnownFile
 from jobs.archive.read import ReadMail, Rejection
 from jobs.archive.rows import staging_row
-from jobs.archive.threading import assign_threads
+from jobs.archive.threading import LOCK, assign_threads
 from jobs.notification.events import notify_new_messages
+from jobs.retry import CONTENT, NOT_CONTENT
 
 logger = logging.getLogger(__name__)
-
-# What one mail's content can cause: a value that does not fit, a text too large to index.
-CONTENT_ERRORS: tuple[type[Exception], ...] = (
-    psycopg.DataError,
-    psycopg.IntegrityError,
-    psycopg.errors.ProgramLimitExceeded,
-    UnicodeError,
-)
-
 
 @dataclass
 class Stored:
@@ -56,7 +47,9 @@ def store_mails(db: PostgresqlDatabase, maildir: int, mails: list[ReadMail]) -> 
     try:
         with db.atomic():
             return _insert(db.connection(), maildir, mails)
-    except CONTENT_ERRORS as error:
+    except CONTENT as error:
+        if isinstance(error, NOT_CONTENT):
+            raise
         if len(mails) > 1:
             half = len(mails) // 2
             stored = store_mails(db, maildir, mails[:half])
@@ -74,13 +67,22 @@ def _insert(connection: Connection, maildir: int, mails: list[ReadMail]) -> Stor
             copy.write_row(staging_row(mail))
     fresh = {identity: number for number, identity in connection.execute(sql.INSERT_MESSAGES)}
     copied = _copied(fresh, mails)
-    stored = _insert_locations(connection, maildir, copied, mails)
+    key: dict[str, Any] = {"maildir": maildir, "copied": copied}
+    files = connection.execute(sql.INSERT_SINGLE_LOCATIONS, key).fetchall()
+    if copied:
+        files += connection.execute(sql.INSERT_COPIED_LOCATIONS, key).fetchall()
+    # New rows before the lock, rows that others may have locked after it: nobody who has it waits for one who wants it.
+    connection.execute(LOCK)
+    reread, touched = _reread(connection, maildir, mails)
     rejections = [row.id for mail in mails if (row := mail.file.row_in("rejected"))]
     if rejections:
         connection.execute(sql.FORGET_REJECTIONS, (rejections,))
+    if copied:
+        touched |= {row[0] for row in connection.execute(sql.MESSAGES_NAMED, (copied,))}
+    _hand_on(connection, touched)
     assign_threads(connection, fresh, copied, mails)
     notify_new_messages(connection, _arrivals(fresh, mails))
-    return stored
+    return _stored(mails, files, reread)
 
 
 def _arrivals(fresh: dict[str, int], mails: list[ReadMail]) -> dict[int, float]:
@@ -92,21 +94,30 @@ def _arrivals(fresh: dict[str, int], mails: list[ReadMail]) -> dict[int, float]:
     return found
 
 
-def _insert_locations(connection: Connection, maildir: int, copied: list[str], mails: list[ReadMail]) -> Stored:
-    key: dict[str, Any] = {"maildir": maildir, "copied": copied}
-    files = connection.execute(sql.INSERT_SINGLE_LOCATIONS, key).fetchall()
-    if copied:
-        files += connection.execute(sql.INSERT_COPIED_LOCATIONS, key).fetchall()
-    reread = []
+def _reread(connection: Connection, maildir: int, mails: list[ReadMail]) -> tuple[list[tuple], set[int]]:
+    """Write the rows of files that have one; return their keys, and the messages that they had and have."""
     rows = [row for mail in mails if (row := mail.file.row_in("location"))]
-    if rows:
-        key |= {"ids": [row.id for row in rows], "subdirs": [row.subdir for row in rows]}
-        reread = connection.execute(sql.REREAD_LOCATIONS, key | {"names": [row.name for row in rows]}).fetchall()
+    if not rows:
+        return [], set()
+    ids = [row.id for row in rows]
+    touched = {row[0] for row in connection.execute(sql.MESSAGES_OF, (ids,))}
+    places = {"subdirs": [row.subdir for row in rows], "names": [row.name for row in rows]}
+    written = connection.execute(sql.REREAD_LOCATIONS, {"maildir": maildir, "ids": ids} | places).fetchall()
+    return [row[:3] for row in written], touched | {row[3] for row in written}
+
+
+def _stored(mails: list[ReadMail], files: list[tuple], reread: list[tuple]) -> Stored:
     stored = Stored(Counter("copies" if copy else "imported" for *_, copy in files) + Counter(known=len(reread)))
     if len(files) + len(reread) < len(mails):
         done = {row[:3] for row in (*files, *reread)}
         stored.again = {mail.file.path for mail in mails if _key_of(mail.file) not in done}
     return stored
+
+
+def _hand_on(connection: Connection, messages: set[int]) -> None:
+    """See to it that each of these messages has one file that is no copy; the lock must be held."""
+    if messages:
+        connection.execute(sql.HAND_ON, (list(messages),))
 
 
 def _key_of(file: FoundFile) -> tuple[str, str, int]:
@@ -121,12 +132,16 @@ def _copied(fresh: dict[str, int], mails: list[ReadMail]) -> list[str]:
 
 def store_rejections(db: PostgresqlDatabase, maildir: int, rejections: Iterable[Rejection]) -> Stored:
     """Keep the rejected files' paths and reasons."""
-    stored = Stored()
+    stored, rejections = Stored(), list(rejections)
     with db.atomic():
         cursor = db.connection().cursor()
+        orphaned: set[int] = set()
+        if any(one.file.row_in("location") for one in rejections):
+            cursor.execute(LOCK)
         for one in rejections:
             if location := one.file.row_in("location"):
                 cursor.execute(sql.FORGET_LOCATION, (location.id, location.subdir, location.name))
+                orphaned |= {row[0] for row in cursor}
             row, place = one.file.row_in("rejected"), (one.file.parts.subdir, one.file.parts.name, one.file.size)
             values = (*place, one.reason, one.error, one.parser_version, row.id if row else 0)
             cursor.execute(sql.INSERT_REJECTION, (maildir, *_key_of(one.file), *values))
@@ -134,27 +149,46 @@ def store_rejections(db: PostgresqlDatabase, maildir: int, rejections: Iterable[
                 stored.counts["rejected"] += 1
             else:
                 stored.again.add(one.file.path)
+        _hand_on(db.connection(), orphaned)
     return stored
 
 
-def store_moves(db: PostgresqlDatabase, moved: list[tuple[KnownFile, FoundFile]]) -> set[str]:
-    """Write the new place and flags of files that were moved or renamed, and revive those thought gone.
+def store_changes(db: PostgresqlDatabase, moved: list[tuple[KnownFile, FoundFile]], gone: list[KnownFile]) -> set[str]:
+    """Write what needs no reading: the new places and flags of files that moved, and which files are gone.
 
-    Returns the new paths whose rows were moved elsewhere meanwhile.
+    A file thought gone is revived by its move. Where a message's first file goes, one of its copies takes
+    over. Returns the new paths whose rows were moved elsewhere meanwhile.
     """
+    if not moved and not gone:
+        return set()
+    with db.atomic():
+        connection = db.connection()
+        connection.execute(LOCK)
+        again, revived = _store_moves(connection, moved)
+        _hand_on(connection, revived | _store_gone(connection, gone))
+    return again
+
+
+def _store_moves(connection: Connection, moved: list[tuple[KnownFile, FoundFile]]) -> tuple[set[str], set[int]]:
+    """Write the moves; return the paths whose rows moved elsewhere, and the messages of which a file came back."""
     done: set[tuple[str, int]] = set()
+    ids = [row.id for row, _ in moved if row.table == "location"]
+    revived = {row[0] for row in connection.execute(sql.MESSAGES_OF_GONE, (ids,))} if ids else set()
     for table, statement in (("location", sql.MOVE_LOCATIONS), ("rejected", sql.MOVE_REJECTED)):
         rows = sorted((row.id, row.subdir, row.name, *file.parts[1:3], file.parts.flags)
                       for row, file in moved if row.table == table)  # fmt: skip
         if rows:
             columns = [list(column) for column in zip(*rows, strict=True)]
-            done |= {(table, number) for (number,) in db.connection().execute(statement, columns)}
-    return {file.path for row, file in moved if (row.table, row.id) not in done}
+            done |= {(table, number) for (number,) in connection.execute(statement, columns)}
+    return {file.path for row, file in moved if (row.table, row.id) not in done}, revived
 
 
-def store_gone(db: PostgresqlDatabase, gone: list[KnownFile]) -> None:
-    """Note that these files are no longer on disk; their messages stay."""
+def _store_gone(connection: Connection, gone: list[KnownFile]) -> set[int]:
+    """Note that these files are no longer on disk; their messages stay, and are returned."""
+    left: set[int] = set()
     for table, statement in (("location", sql.GONE_LOCATIONS), ("rejected", sql.GONE_REJECTED)):
         rows = sorted((row.id, row.subdir, row.name) for row in gone if row.table == table)
         if rows:
-            db.connection().execute(statement, [list(column) for column in zip(*rows, strict=True)])
+            cursor = connection.execute(statement, [list(column) for column in zip(*rows, strict=True)])
+            left |= {row[0] for row in cursor} if table == "location" else set()
+    return left

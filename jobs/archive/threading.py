@@ -19,7 +19,7 @@ from jobs.mail.threads import Components, SubjectEntry, node_of, subject_edges
 
 THREAD_LOCK = 0x74687265616473
 
-LOCK = "SELECT pg_advisory_xact_lock(%s)"
+LOCK = f"SELECT pg_advisory_xact_lock({THREAD_LOCK})"
 
 ENTRIES = """
 SELECT sent_at, identity::text, node, orphan, list_ids, subject_key FROM message
@@ -67,7 +67,7 @@ def assign_threads(connection: Connection, fresh: dict[str, int], copied: list[s
 
     Call it last in the transaction: the lock is held until the commit.
     """
-    connection.execute(LOCK, (THREAD_LOCK,))
+    connection.execute(LOCK)
     joined = connection.execute(sql.JOIN_COPIES, (copied,)).fetchall() if copied else []
     changed = [*fresh.values(), *(row[0] for row in joined)]
     near = _neighbours(connection, changed, {row[2] for row in joined})

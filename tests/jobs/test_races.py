@@ -7,7 +7,7 @@ import pytest
 
 from jobs import import_messages as job
 from jobs import recovery
-from jobs.archive import read
+from jobs.archive import plan, read
 from jobs.import_messages import import_messages
 from jobs.ledger import balance, difference
 from models import Location, Maildir, Message, Rejected
@@ -23,10 +23,16 @@ def root(tmp_path: Path, database) -> Path:
 
 @pytest.fixture
 def meanwhile(monkeypatch) -> Callable[[Callable[[], object]], None]:
-    """Arrange for something to happen once, after the next import has read its files and before it stores them."""
+    """Arrange for something to happen once, after the next import has looked at its files and before it stores them."""
 
     def arrange(event: Callable[[], object]) -> None:
         waiting = [event]
+
+        def make_plan(*arguments):
+            made = plan.make_plan(*arguments)
+            if waiting and (made.moved or made.gone):
+                waiting.pop()()
+            return made
 
         def read_mails(*arguments):
             found = read.read_mails(*arguments)
@@ -34,6 +40,7 @@ def meanwhile(monkeypatch) -> Callable[[Callable[[], object]], None]:
                 waiting.pop()()
             return found
 
+        monkeypatch.setattr(job, "make_plan", make_plan)
         monkeypatch.setattr(job, "read_mails", read_mails)
 
     return arrange
