@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -177,7 +178,8 @@ def test_a_request_to_stop_during_the_start_is_heeded(start):
 def test_a_setting_that_cannot_be_used_is_one_line_and_an_exit_code(tmp_path, setting, value, told):
     if setting == "SERVER_USER" and os.geteuid() != 0:
         pytest.skip("only root changes the account")
-    known = {"DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(PROJECT), "PATH": os.environ["PATH"], setting: value}
+    known = {"DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(PROJECT), "PATH": os.environ["PATH"]}
+    known |= {"WEB_ADDRESS": "off", setting: value}
     done = subprocess.run(
         [sys.executable, "-P", "-m", "cli", "up"],
         env=known,
@@ -189,6 +191,15 @@ def test_a_setting_that_cannot_be_used_is_one_line_and_an_exit_code(tmp_path, se
     assert done.returncode != 0
     assert told in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
     remove_outside(tmp_path / "data")
+
+
+def test_a_web_address_that_is_taken_stops_the_start_before_anything_runs(start, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        running = start(WEB_ADDRESS=f"127.0.0.1:{taken.getsockname()[1]}")
+        assert running.process.wait(PATIENCE) == 1
+    told = running.log.read_text().splitlines()
+    assert len(told) == 1 and told[0].startswith("mrilu: WEB_ADDRESS: "), told
+    assert not (running.data / "supervisord.conf").exists() and not running.left()
 
 
 def test_a_database_that_takes_no_schema_from_us_is_told_in_one_line(cluster):
