@@ -131,11 +131,15 @@ def import_(path: Path, wait: bool) -> None:
     from cli.connect import connect
 
     settings = connect()
+    unpacked = settings.data_dir / "unpacked"
     try:
-        maildir = sources.register(path, settings.data_dir / "unpacked")
+        if path.is_file():
+            maildir, paths = importing.unpack_and_offer(path, unpacked, settings.batch_size)
+        else:
+            maildir = sources.register(path, unpacked)
+            paths = importing.offer_all(maildir, settings.batch_size)
     except sources.NotMail as error:
         raise ServerError(str(error)) from error
-    paths = importing.offer_all(maildir, settings.batch_size)
     print(f"{len(paths):,} files of {maildir.root} go in as Maildir {maildir.name!r}", flush=True)
     if wait:
         importing.follow(maildir, paths)
