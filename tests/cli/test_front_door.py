@@ -144,6 +144,26 @@ def test_rescan_enqueues_what_differs_and_nothing_twice(run, root):
     assert Message.select().count() == 1
 
 
+def test_rescan_goes_on_after_a_maildir_that_is_away_and_says_so(run, root, tmp_path):
+    register_row(tmp_path / "away", "away")
+    deliver(root, mail())
+    result = run("rescan")
+    assert "test: 1 files differ" in result.output and result.exit_code == 1
+    assert result.stderr.startswith("mrilu: away: ") and "there is no such folder" in result.stderr
+    Maildir.watch_only(("test",))
+    assert run("rescan").exit_code == 0
+
+
+def test_rescan_that_waits_tells_the_ledger_and_whether_it_is_level(run, root, monkeypatch):
+    deliver(root, mail())
+    monkeypatch.setattr("cli.importing.follow", lambda maildir, paths: None)
+    behind = run("rescan", "--wait")
+    assert behind.exit_code == 1 and "not level: test: 1 files on disk" in behind.output
+    work()
+    level = run("rescan", "--wait")
+    assert level.exit_code == 0 and "level: test: 1 files on disk = 1 imported" in level.output
+
+
 def test_retry_gives_rejected_files_another_chance(run, root):
     bad = deliver(root, b"")
     import_messages("test", [bad, deliver(root, b"\0\1\2")])
