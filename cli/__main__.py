@@ -131,41 +131,54 @@ def import_(path: Path, wait: bool) -> None:
     from cli.connect import connect
 
     settings = connect()
+    unpacked = settings.data_dir / "unpacked"
     try:
-        maildir = sources.register(path, settings.data_dir / "unpacked")
+        if path.is_file():
+            maildir, paths = importing.unpack_and_offer(path, unpacked, settings.batch_size)
+        else:
+            maildir = sources.register(path, unpacked)
+            paths = importing.offer_all(maildir, settings.batch_size)
     except sources.NotMail as error:
         raise ServerError(str(error)) from error
-    paths = importing.offer_all(maildir, settings.batch_size)
     print(f"{len(paths):,} files of {maildir.root} go in as Maildir {maildir.name!r}", flush=True)
     if wait:
         importing.follow(maildir, paths)
-        _finish(maildir.name)
+        sys.exit(0 if _tell_level(maildir.name) else 1)
 
 
-def _finish(name: str) -> None:
-    """Print the ledger's line of one Maildir; exit with 1 when it is not level."""
+def _tell_level(name: str) -> bool:
+    """Print the ledger's line of one Maildir; return whether it is level."""
     from cli.first_look import level_line
-    from cli.status import gather
+    from cli.status import ledgers
 
-    facts = next(one for one in gather()["maildirs"] if one["maildir"] == name)
-    print(level_line(facts))
-    sys.exit(0 if facts["level"] else 1)
+    facts = next(one for one in ledgers() if one["maildir"] == name)
+    print(level_line(facts), flush=True)
+    return bool(facts["level"])
 
 
 @main.command()
 @click.option("--wait", is_flag=True, help="stay until all is in")
 def rescan(wait: bool) -> None:
-    """Compare every Maildir with the archive and enqueue the difference."""
+    """Compare every Maildir with the archive and enqueue the difference; exit code 1 if one cannot be read."""
     from cli import importing
     from cli.connect import connect
     from models import Maildir
+    from watcher.maildir import MaildirError
 
     settings = connect()
+    level = True
     for maildir in list(Maildir.select().order_by(Maildir.name)):
-        paths = importing.offer_all(maildir, settings.batch_size)
+        try:
+            paths = importing.offer_all(maildir, settings.batch_size)
+        except MaildirError as error:  # the others are compared all the same
+            print(f"mrilu: {maildir.name}: {error}", file=sys.stderr)
+            level = level and not maildir.watched
+            continue
         print(f"{maildir.name}: {len(paths):,} files differ", flush=True)
         if wait:
             importing.follow(maildir, paths)
+            level = _tell_level(maildir.name) and level
+    sys.exit(0 if level else 1)
 
 
 @main.command()

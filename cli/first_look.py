@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import time
 from pathlib import Path
 from typing import Any
 
 from settings import PROJECT, SettingError, Settings
-from watcher.maildir import MaildirError, kind_of, scan
+from watcher.maildir import MaildirError, MaildirMissing, MaildirUnreadable, NotAFolder, NotAMaildir, kind_of, scan
 
 logger = logging.getLogger(__name__)
 
@@ -16,6 +17,12 @@ SAMPLES = PROJECT / "samples" / "mail"
 LOOK_EVERY_SECONDS = 0.5
 # A sample has no time of delivery of its own; a Maildir name starts with one (seconds since 1970).
 SAMPLE_SECONDS = 1_700_000_000
+ADVICE = {
+    MaildirMissing: "mount or make it, or mend the path",
+    NotAFolder: "name its folder, or take it in with ./run.sh import",
+    MaildirUnreadable: "start as a user who may read it, or chmod or chgrp it so that you may",
+    NotAMaildir: "name the folder that holds them; an empty Maildir begins with `mkdir {path}/cur {path}/new`",
+}
 
 
 def check(settings: Settings) -> None:
@@ -35,7 +42,12 @@ def check(settings: Settings) -> None:
         try:
             kind_of(maildir.path)
         except MaildirError as error:
-            raise SettingError(f"MAILDIR_PATH: {error}") from error
+            raise SettingError(f"MAILDIR_PATH: {error}; {advice(error)}") from error
+
+
+def advice(error: MaildirError) -> str:
+    """Return what to do about a Maildir that cannot be used."""
+    return ADVICE.get(type(error), "mend it, or name another folder").format(path=shlex.quote(error.path))
 
 
 def make_sample(root: Path) -> None:

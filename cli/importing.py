@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)  # fmt: skip
 
+from cli import sources
 from jobs.ledger import difference
 from jobs.queues import queued_paths, submit_import
 from jobs.recovery import recover_imports
@@ -22,6 +33,29 @@ def offer_all(maildir: Maildir, batch_size: int) -> list[str]:
     for start in range(0, len(paths), batch_size):
         submit_import(maildir.name, paths[start : start + batch_size], live=False)
     return paths
+
+
+def unpack_and_offer(file: Path, unpacked: Path, batch_size: int) -> tuple[Maildir, list[str]]:
+    """Unpack an mbox or a mail below `unpacked`, with a progress bar; return its Maildir and what was enqueued.
+
+    Each group of mails is offered at once: they go in while the next ones are unpacked. Raises NotMail, OSError.
+    """
+    next(sources.mails_in(file))  # is it mail at all? if not, there is to be no Maildir
+    root = sources.make_maildir(unpacked / sources.name_for(file))
+    maildir = sources.register(root, unpacked)
+    offered: list[str] = []
+    with _bar(DownloadColumn()) as bar:
+        task = bar.add_task(f"unpacking {file.name}", total=file.stat().st_size, rate="")
+        started, mails = time.monotonic(), 0
+        for group in sources.unpack_in_groups(file, root, batch_size):
+            if group.paths:
+                submit_import(maildir.name, group.paths, live=False)
+            offered += group.paths
+            mails += group.mails
+            bar.update(task, advance=group.size, rate=_rate(mails, started))
+        bar.update(task, completed=file.stat().st_size)
+    # What an interrupted import left: unpacked, and never offered.
+    return maildir, offered + offer_all(maildir, batch_size)
 
 
 def follow(maildir: Maildir, paths: Iterable[str]) -> None:
@@ -46,10 +80,10 @@ def _rate(done: int, started: float) -> str:
     return f"{done / seconds:,.0f} mails/s" if seconds > 0 and done else ""
 
 
-def _bar() -> Progress:
+def _bar(count: ProgressColumn | None = None) -> Progress:
     left = TimeRemainingColumn()
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.description}"), BarColumn(), count or MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(), TextColumn("left"), left, redirect_stdout=False,
     )  # fmt: skip
 

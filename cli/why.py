@@ -30,14 +30,23 @@ def explain(question: str) -> Facts:
 
 
 def places_of(question: str) -> Iterator[tuple[Maildir, str]]:
-    """Yield each (Maildir, path below its root) that the question may mean."""
-    absolute = os.path.abspath(question)
+    """Yield each (Maildir, path below its root) that the question may mean; symlinks may lead to either."""
     for maildir in Maildir.select().order_by(Maildir.name):
-        root = os.path.join(os.path.abspath(maildir.root), "")
-        if absolute.startswith(root):
-            yield maildir, to_text(absolute.removeprefix(root))
+        below = _below(maildir.root, question)
+        if below is not None:
+            yield maildir, to_text(below)
         elif not question.startswith("/") and parse_path(to_text(question)):
             yield maildir, to_text(question)
+
+
+def _below(root: str, question: str) -> str | None:
+    """Return the path of a file below a Maildir's root, both taken as they are written, then as they really are."""
+    for form in (os.path.abspath, os.path.realpath):
+        folder, name = os.path.split(os.path.abspath(question))
+        path, start = os.path.join(form(folder), name), os.path.join(form(root), "")
+        if path.startswith(start):
+            return path.removeprefix(start)
+    return None
 
 
 def _file(maildir: Maildir, path: str) -> Facts:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
+import socket
 from pathlib import Path
 from typing import IO
 
@@ -61,6 +63,27 @@ def only_one(data: Path) -> IO[str]:
     lock.write(f"{os.getpid()}\n")
     lock.flush()
     return lock
+
+
+def usable_address(address: str) -> None:
+    """Raise ServerError unless the web pages can listen on WEB_ADDRESS (HOST:PORT, or off)."""
+    if address == "off":
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        places = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, place in places:
+            with socket.socket(family, kind, protocol) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as waitress does: TIME_WAIT is no user
+                trial.bind(place)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        reason = "another program listens there" if taken else error.strerror or str(error)
+        stop = "stop it, or " if taken else ""
+        raise ServerError(
+            f"WEB_ADDRESS: cannot listen on {address}: {reason}: {stop}set WEB_ADDRESS to another HOST:PORT, "
+            "or to off for no web pages"
+        ) from error
 
 
 def usable_database(url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,10 +26,22 @@ def _is_ours(process: psutil.Process, data: str, server_marks: list[str]) -> boo
         if _is_server(process):
             # a server's environment is closed to root without CAP_SYS_PTRACE, its command line is not
             line = " ".join(process.cmdline())
-            return any(mark in line for mark in server_marks)
+            return any(mark in line for mark in server_marks) or _is_orphan(process, server_marks)
         return process.environ().get(MARK) == data
     except (psutil.Error, OSError):
         return False
+
+
+def _is_orphan(process: psutil.Process, server_marks: list[str]) -> bool:
+    """Whether this is a PostgreSQL backend, which runs in its cluster's folder, without its postmaster.
+
+    Mostly it ends by itself; not while it waits for a lock of another backend that was killed, and then it keeps
+    the shared memory, so that no new postmaster starts.
+    """
+    parent = process.parent()
+    if parent is not None and parent.name() == "postgres":
+        return False
+    return process.cwd() in map(os.path.realpath, server_marks)
 
 
 def _is_server(process: psutil.Process) -> bool:
@@ -57,7 +70,9 @@ def _named_server(process: psutil.Process) -> bool:
 
 def _signal(process: psutil.Process) -> None:
     try:
-        if process.name() == "postgres":  # its fast shutdown
+        if " ".join(process.cmdline()).startswith("postgres: "):  # an orphan is past asking
+            process.kill()
+        elif process.name() == "postgres":  # its fast shutdown
             process.send_signal(psutil.signal.SIGINT)
         else:
             process.terminate()

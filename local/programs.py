@@ -127,7 +127,7 @@ def _server_section(server: ServerProgram, logs: Path, account: Account) -> str:
     return _PROGRAM.format(
         name=server.name, command=_line(["/usr/bin/env", "-i", *clean, *server.command]), directory="/",
         restart="true", startsecs=1, signal=server.stop_signal, patience=server.patience,
-        log=_value(logs / f"{server.name}.log"), more=f"priority = {server.priority}\n{user}",
+        log=_twice(logs / f"{server.name}.log"), more=f"priority = {server.priority}\n{user}",
     )  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def _program_section(row: Program, command: Sequence[str], logs: Path) -> str:
     return _PROGRAM.format(
         name=row.name, command=_line(command), directory=_value(Path.cwd()),
         restart=row.restart, startsecs=0 if row.restart == "unexpected" else 1, signal="TERM",
-        patience=WARM_SECONDS, log=_value(logs / f"{row.name}.log"), more=f"autostart = false{environment}",
+        patience=WARM_SECONDS, log=_twice(logs / f"{row.name}.log"), more=f"autostart = false{environment}",
     )  # fmt: skip
 
 
@@ -149,6 +149,11 @@ def _command(row: Program, project: Path, data: Path, mail_workers: int) -> list
 
 def _line(command: Sequence[str]) -> str:
     return _value(shlex.join(command))
+
+
+def _twice(text: object) -> str:
+    """Escape a program's log file, which supervisor expands twice."""
+    return _value(text).replace("%", "%%")
 
 
 def _value(text: object) -> str:

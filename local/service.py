@@ -17,6 +17,7 @@ from typing import Any
 from local import checks, instance, programs
 from local.account import ServerError
 from local.instance import Instance
+from local.last_words import advice, last_words
 from local.orphans import PROGRAM_SECONDS, left_running, stop_all
 from local.signals import Signals
 from local.supervision import Supervisor, launch, program_states
@@ -45,6 +46,7 @@ def _serve(settings: Settings, signals: Signals, began: float) -> int:
     for folder in service.disks():
         checks.enough_room(folder)
     _tidy(service, "a killed supervisor")
+    checks.usable_address(settings.web_address)
     _prepare(service)
     supervisor = _launch(service)
     try:
@@ -128,21 +130,12 @@ def _wait_for_server(
     if ready():
         return True
     log = service.data / "log" / f"{name if supervisor.alive else 'supervisord'}.log"
-    raise ServerError(f"{name} does not start: {_last_line(log)} (see {log})")
+    raise ServerError(f"{name} does not start: {last_words(log)} (see {log}){advice(log)}")
 
 
 def _given_up(supervisor: Supervisor, name: str, late: bool) -> bool:
     """Whether there is no hope; after a kill -9 PostgreSQL's first tries meet its stale lock, so not at once."""
     return not supervisor.alive or (late and supervisor.states().get(name) in ("BACKOFF", "FATAL", "EXITED"))
-
-
-def _last_line(log: Path) -> str:
-    try:
-        lines = log.read_text(errors="replace").strip().splitlines()
-    except OSError:
-        return "it left no log"
-    telling = [line for line in lines[-20:] if "FATAL" in line or "ERROR" in line]
-    return (telling or lines or ["its log is empty"])[-1]
 
 
 def _migrate(url: str, variable: str) -> None:
@@ -171,7 +164,7 @@ def _wait_for_programs(service: Instance, supervisor: Supervisor, signals: Signa
     amiss = [name for name, state in supervisor.states().items() if state in ("BACKOFF", "FATAL")]
     for name in amiss:
         log = service.data / "log" / f"{name}.log"
-        _say(f"{name} keeps ending: {_last_line(log)} (see {log})")
+        _say(f"{name} keeps ending: {last_words(log)} (see {log})")
     return True
 
 

@@ -90,6 +90,19 @@ def test_why_tells_the_history_of_a_file(run, root):
         assert "in the archive as message" in result.output and "About cats" in result.output
 
 
+def test_why_finds_a_file_by_either_side_of_a_symlink(run, tmp_path, monkeypatch):
+    real, link = make_maildir(tmp_path / "real"), tmp_path / "link"
+    link.symlink_to(real)
+    register_row(link)
+    path = deliver(real, mail("<a@x>"))
+    import_messages("test", [path])
+    monkeypatch.chdir(real / "new")
+    for question in (str(link / path), str(real / path), path.removeprefix("new/")):
+        assert f"test: {path}\n  in the archive" in run("why", question).output
+    Maildir.update(root=str(real)).execute()
+    assert "in the archive" in run("why", str(link / path)).output
+
+
 def test_why_tells_of_moved_gone_rejected_queued_and_unseen_files(run, root):
     moved, gone, bad = (deliver(root, raw) for raw in (mail("<a@x>"), mail("<b@x>"), b""))
     import_messages("test", [moved, gone, bad])
@@ -129,6 +142,26 @@ def test_rescan_enqueues_what_differs_and_nothing_twice(run, root):
     assert queued_paths() == {"test": {path}}
     work()
     assert Message.select().count() == 1
+
+
+def test_rescan_goes_on_after_a_maildir_that_is_away_and_says_so(run, root, tmp_path):
+    register_row(tmp_path / "away", "away")
+    deliver(root, mail())
+    result = run("rescan")
+    assert "test: 1 files differ" in result.output and result.exit_code == 1
+    assert result.stderr.startswith("mrilu: away: ") and "there is no such folder" in result.stderr
+    Maildir.watch_only(("test",))
+    assert run("rescan").exit_code == 0
+
+
+def test_rescan_that_waits_tells_the_ledger_and_whether_it_is_level(run, root, monkeypatch):
+    deliver(root, mail())
+    monkeypatch.setattr("cli.importing.follow", lambda maildir, paths: None)
+    behind = run("rescan", "--wait")
+    assert behind.exit_code == 1 and "not level: test: 1 files on disk" in behind.output
+    work()
+    level = run("rescan", "--wait")
+    assert level.exit_code == 0 and "level: test: 1 files on disk = 1 imported" in level.output
 
 
 def test_retry_gives_rejected_files_another_chance(run, root):
@@ -218,11 +251,13 @@ def test_a_setting_that_cannot_be_used_is_one_line(tmp_path):
     assert result.exit_code == 1 and result.stderr.startswith("mrilu: BATCH_SIZE: 'many'")
 
 
-@pytest.mark.parametrize("path", ["missing", "file", "empty"])
-def test_a_maildir_that_is_none_stops_the_start_and_names_the_setting(tmp_path, path):
+@pytest.mark.parametrize(
+    ("path", "advice"), [("missing", "mount or make it"), ("file", "run.sh import"), ("empty", "mkdir .*empty/cur")]
+)
+def test_a_maildir_that_is_none_stops_the_start_and_says_what_to_do(tmp_path, path, advice):
     (tmp_path / "file").touch()
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SettingError, match=f"MAILDIR_PATH: .*{path}"):
+    with pytest.raises(SettingError, match=f"MAILDIR_PATH: .*{path}: .*; .*{advice}"):
         check(load({"MAILDIR_PATH": str(tmp_path / path)}))
 
 

@@ -1,6 +1,7 @@
 """Each thing that can be wrong at a start: one line that names the setting."""
 
 import os
+import socket
 
 import pytest
 from redis import Redis
@@ -83,3 +84,18 @@ def test_a_redis_that_is_too_old_is_told(tmp_path, monkeypatch):
         monkeypatch.setattr(checks, "LEAST_REDIS", (99, 0))
         with pytest.raises(ServerError, match="REDIS_URL: version .* is too old"):
             checks.usable_redis(server.url)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+def test_a_web_address_that_is_taken_is_told_with_what_to_do(host):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ServerError, match=rf"WEB_ADDRESS: .*{host}:{port}: another program .*or to off"):
+            checks.usable_address(f"{host}:{port}")
+    checks.usable_address(f"127.0.0.1:{port}")
+
+
+def test_a_web_address_of_another_machine_is_told_and_off_is_never_asked():
+    with pytest.raises(ServerError, match="WEB_ADDRESS: cannot listen on .*set WEB_ADDRESS"):
+        checks.usable_address("192.0.2.1:8025")
+    checks.usable_address("off")

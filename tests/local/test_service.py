@@ -2,8 +2,12 @@
 
 import os
 import signal
+import socket
+import socketserver
+import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -163,6 +167,49 @@ def test_a_request_to_stop_during_the_start_is_heeded(start):
     assert not running.left() and not running.said("Traceback")
 
 
+class OldPostgresql(socketserver.BaseRequestHandler):
+    """Enough of PostgreSQL's protocol, version 3, to say that it is PostgreSQL 14 and has no extension."""
+
+    READY = b"Z\0\0\0\5I"
+
+    def handle(self) -> None:
+        while self._read_startup() != 196608:  # the other one asks for encryption
+            self.request.sendall(b"N")
+        version = b"server_version\x0014.9\0"
+        status = b"S" + struct.pack("!I", len(version) + 4) + version
+        self.request.sendall(b"R\0\0\0\x08\0\0\0\0" + status + self.READY)
+        while question := self.request.recv(65536):
+            if question[:1] == b"X":
+                return
+            columns = b"T\0\0\0\x1d\0\1name\0" + struct.pack("!IHIHIH", 0, 0, 19, 64, 0xFFFFFFFF, 0)
+            rows = columns if b"SELECT" in question else b""
+            self.request.sendall(rows + b"C\0\0\0\x0bSELECT\0" + self.READY)
+
+    def _read_startup(self) -> int:
+        length, kind = struct.unpack("!II", self.request.recv(8))
+        if length > 8:
+            self.request.recv(length - 8)
+        return kind
+
+
+@pytest.fixture
+def odd_servers(cluster):
+    """URLs of servers that are not good enough: a PostgreSQL 14, and one that offers no pgvector."""
+    with psycopg.connect(cluster.url, autocommit=True) as link:
+        link.execute("CREATE SCHEMA IF NOT EXISTS bare")
+        offered = "SELECT * FROM pg_catalog.pg_available_extensions WHERE name <> 'vector'"
+        link.execute(f"CREATE OR REPLACE VIEW bare.pg_available_extensions AS {offered}")
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), OldPostgresql) as old:
+        threading.Thread(target=old.serve_forever, daemon=True).start()
+        yield {
+            "old": f"postgresql://mrilu@127.0.0.1:{old.server_address[1]}/x",
+            "bare": f"{cluster.url}&options=-csearch_path%3Dbare,pg_catalog",
+        }
+        old.shutdown()
+    with psycopg.connect(cluster.url, autocommit=True) as link:
+        link.execute("DROP SCHEMA bare CASCADE")
+
+
 @pytest.mark.parametrize(
     ("setting", "value", "told"),
     [
@@ -170,14 +217,20 @@ def test_a_request_to_stop_during_the_start_is_heeded(start):
         ("POSTGRES_BIN", "/no/such/folder", "POSTGRES_BIN: "),
         ("DATABASE_URL", "postgresql://mrilu@/x?host=/no/such/folder", "DATABASE_URL: cannot connect"),
         ("REDIS_URL", "unix:///no/such/socket", "REDIS_URL: cannot connect"),
+        ("DATABASE_URL", "postgresql://mrilu@127.0.0.1:1/x", "DATABASE_URL: cannot connect"),
+        ("DATABASE_URL", "{old}", "DATABASE_URL: PostgreSQL 14 is too old, 15 or newer is needed"),
+        ("DATABASE_URL", "{bare}", "DATABASE_URL: that server lacks vector: install pgvector"),
+        ("REDIS_URL", "redis://127.0.0.1:1/0", "REDIS_URL: cannot connect"),
         ("DATA_DIR", "/proc/mrilu", "DATA_DIR: cannot use /proc/mrilu"),
         ("MAIL_WORKERS", "none", "MAIL_WORKERS: "),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_one_line_and_an_exit_code(tmp_path, setting, value, told):
+def test_a_setting_that_cannot_be_used_is_one_line_and_an_exit_code(tmp_path, odd_servers, setting, value, told):
+    value = value.format(**odd_servers)
     if setting == "SERVER_USER" and os.geteuid() != 0:
         pytest.skip("only root changes the account")
-    known = {"DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(PROJECT), "PATH": os.environ["PATH"], setting: value}
+    known = {"DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(PROJECT), "PATH": os.environ["PATH"]}
+    known |= {"WEB_ADDRESS": "off", setting: value}
     done = subprocess.run(
         [sys.executable, "-P", "-m", "cli", "up"],
         env=known,
@@ -189,6 +242,15 @@ def test_a_setting_that_cannot_be_used_is_one_line_and_an_exit_code(tmp_path, se
     assert done.returncode != 0
     assert told in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
     remove_outside(tmp_path / "data")
+
+
+def test_a_web_address_that_is_taken_stops_the_start_before_anything_runs(start, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        running = start(WEB_ADDRESS=f"127.0.0.1:{taken.getsockname()[1]}")
+        assert running.process.wait(PATIENCE) == 1
+    told = running.log.read_text().splitlines()
+    assert len(told) == 1 and told[0].startswith("mrilu: WEB_ADDRESS: "), told
+    assert not (running.data / "supervisord.conf").exists() and not running.left()
 
 
 def test_a_database_that_takes_no_schema_from_us_is_told_in_one_line(cluster):

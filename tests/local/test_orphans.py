@@ -1,0 +1,25 @@
+"""What a killed server left running is found and stopped."""
+
+from __future__ import annotations
+
+import psutil
+import psycopg
+
+from local.orphans import left_running, stop_all
+from local.postgres import Cluster
+
+
+def test_a_backend_whose_postmaster_was_killed_does_not_keep_the_next_one_from_starting(tmp_path):
+    with Cluster(tmp_path / "server", durable=False) as cluster:
+        with psycopg.connect(cluster.url) as link:
+            backend = psutil.Process(link.info.backend_pid)
+            before = [process.pid for process in left_running(tmp_path, [cluster.data])]
+            assert before == [cluster.process.pid], "one that has its postmaster is the postmaster's affair"
+            backend.suspend()  # as if it waited for a lock that nobody releases
+            cluster.kill9()
+            left = left_running(tmp_path, [cluster.data])
+            assert [process.pid for process in left] == [backend.pid]
+            stop_all(left)
+        cluster.process = None
+        cluster.start(10)
+        assert backend.pid not in [process.pid for process in left_running(tmp_path, [cluster.data])]
