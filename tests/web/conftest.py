@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -18,15 +19,18 @@ Ask = Callable[..., FlaskClient]
 
 
 @pytest.fixture
-def open_pages(service_settings: Settings, database: PostgresqlDatabase, redis_client: Redis) -> Ask:
-    """Make a client of the pages under the given settings."""
+def open_pages(service_settings: Settings, database: PostgresqlDatabase, redis_client: Redis) -> Iterator[Ask]:
+    """Make a client of the pages under the given settings; what a scrape began beside itself ends with the test."""
 
     def make(**settings: object) -> FlaskClient:
         app = make_app(replace(service_settings, **settings))  # type: ignore[arg-type]
         app.testing = False
         return app.test_client()
 
-    return make
+    yield make
+    for thread in threading.enumerate():
+        if thread.name == "slow-facts":
+            thread.join(30)
 
 
 @pytest.fixture
