@@ -21,8 +21,8 @@ from search.conditions import ALWAYS, Condition, both, condition_of, where
 from search.grammar import Query
 from search.lexemes import Lexemes, all_of, any_of, names_something, without_weights
 
-# Of what a common word finds, this many are ranked, twice (see above): ranking reads each hit's whole vector.
-RANKED = 300
+# Of what a common word finds, so many are ranked, and of those with it in the subject: it reads each whole vector.
+RANKED, RANKED_BY_SUBJECT = 300, 100
 # With fewer hits than this that hold every word, those that hold some of the words join them.
 FEW = 20
 RELAXED = 200
@@ -48,7 +48,7 @@ _RECENCY = {
 NORMALISED = 1  # ts_rank divides by 1 + log(length)
 LIVE_WORDS = Condition("s.gone_at IS NULL")
 # The index of migration 0008 answers this for mail. Without weights, since it has them no more.
-_HEADED = "(SELECT count(*) FROM newest) = {ranked} AND ts_filter(s.search, '{{a}}') @@ %s::tsquery"
+_IN_SUBJECT = "ts_filter(s.search, '{a}') @@ %s::tsquery"
 
 
 class Found(NamedTuple):
@@ -70,25 +70,38 @@ def find_text(db: PostgresqlDatabase, kind: str, query: Query, lexemes: Lexemes,
         return Found({})
     wanted = query.positive_text()
     holds = both(condition_of(query.groups, lexemes), scope)
-    strict = _ranked(db, kind, all_of(wanted, lexemes), holds)
+    # whatever has all the words in its subject answers the groups with words
+    others = [group for group in query.groups if all(term.negated or not term.in_text for term in group)]
+    strict = _ranked(db, kind, all_of(wanted, lexemes), holds, both(condition_of(others, lexemes), scope))
     if len(strict) >= FEW or len(wanted) < 2:
         rest = partial(_older, db, kind, holds, strict) if len(strict) >= RANKED else None
         return Found(dict.fromkeys(strict, 1.0), rest)
     return _relaxed(db, kind, query, lexemes, scope) or Found(dict.fromkeys(strict, 1.0))
 
 
-def _ranked(db: PostgresqlDatabase, kind: str, tsquery: str, holds: Condition) -> list[int]:
-    """Return the newest, best first; fewer than RANKED are all there are."""
+def _ranked(db: PostgresqlDatabase, kind: str, tsquery: str, holds: Condition, without: Condition) -> list[int]:
+    """Return the newest, best first; fewer than RANKED are all there are. `without` is what holds but for the words."""
     newest = _newest(kind, holds, RANKED)
     if not tsquery:
         return [row[0] for row in _rows(db, newest.sql, newest.parameters)]
-    bare = without_weights(tsquery)
-    headed = _newest(kind, both(holds, Condition(_HEADED.format(ranked=RANKED), (bare,))), RANKED)
-    found = f"newest AS MATERIALIZED ({newest.sql}), headed AS MATERIALIZED ({headed.sql})"
-    join = f"(TABLE newest UNION TABLE headed) AS found JOIN {TABLES[kind]} AS s USING (id)"
+    ranks = _ranks(db, kind, tsquery, newest)
+    if len(ranks) == RANKED:
+        in_subject = Condition(_IN_SUBJECT, (without_weights(tsquery),))
+        headed = _newest(kind, both(in_subject, without), RANKED_BY_SUBJECT)
+        # what is new here is older than all of the newest: of equal ranks the first stays first
+        ranks |= _ranks(db, kind, tsquery, headed, known=list(ranks))
+    return sorted(ranks, key=lambda one: -ranks[one])
+
+
+def _ranks(
+    db: PostgresqlDatabase, kind: str, tsquery: str, found: Condition, known: Sequence[int] = ()
+) -> dict[int, float]:
+    """Return what this query finds and is not `known`, by id, the best first, with its rank."""
     rank = f"ts_rank('{_WEIGHTS[kind]}', s.search, %s::tsquery, {NORMALISED}) {_RECENCY[kind]}"
-    ranked = f"WITH {found} SELECT s.id FROM {join} ORDER BY {rank} DESC, {_NEWEST[kind]}"  # noqa: S608 - names of ours
-    return [row[0] for row in _rows(db, ranked, (*newest.parameters, *headed.parameters, tsquery))]
+    others = Condition("WHERE s.id <> ALL(%s)", (known,)) if known else ALWAYS
+    joined = f"found JOIN {TABLES[kind]} AS s USING (id) {others.sql} ORDER BY rank DESC, {_NEWEST[kind]}"
+    ranked = f"WITH found AS MATERIALIZED ({found.sql}) SELECT s.id, {rank} AS rank FROM {joined}"  # noqa: S608 - ours
+    return dict(_rows(db, ranked, (*found.parameters, tsquery, *others.parameters)))
 
 
 def _newest(kind: str, holds: Condition, limit: int) -> Condition:
@@ -172,6 +185,6 @@ def _rarest(parts: Sequence[str], counts: Sequence[int]) -> list[str]:
     return chosen
 
 
-def _rows(db: PostgresqlDatabase, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+def _rows(db: PostgresqlDatabase, sql: str, parameters: Sequence[Any]) -> list[Any]:
     # prepare=False: a generic plan cannot see that a condition finds next to nothing
     return db.connection().execute(sql, parameters, prepare=False).fetchall()

@@ -36,6 +36,15 @@ def test_all_places_are_searched_and_shown(archive):
         assert part in done.stdout
 
 
+def test_hits_that_are_not_counted_to_their_end_are_so_many_or_more(archive, monkeypatch):
+    monkeypatch.setattr("search.fulltext.RANKED", 1)
+    assert "messages 1-1 of 1 or more" in run("cat", "--text", "--limit", "1").stdout
+
+
+def test_the_help_says_whose_days_before_and_after_mean():
+    assert "in UTC" in " ".join(run("--help").stdout.split())
+
+
 def test_scripts_get_json(archive):
     (page,) = json.loads(run("--json", "--text", "--in", "words", "cat").stdout)
     assert page["total"] == 1 and page["hits"][0]["word"] == "mlatu"
