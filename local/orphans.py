@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -55,10 +57,29 @@ def stop_all(processes: list[psutil.Process], patience: float = PROGRAM_SECONDS)
     for group, seconds in ((programs, patience), (servers, SERVER_SECONDS)):
         for process in group:
             _signal(process)
-        _, alive = psutil.wait_procs(group, timeout=seconds)
+        alive = _wait(group, seconds)
         for process in alive:
-            process.kill()
-        psutil.wait_procs(alive, timeout=2)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        _wait(alive, 2)
+
+
+def _wait(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Return which of these still run when all have ended, or after so many seconds.
+
+    A zombie has ended: where process 1 is none that buries, as in many containers, it stays for good.
+    """
+    deadline = time.monotonic() + seconds
+    while (alive := [one for one in processes if _runs(one)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return alive
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _named_server(process: psutil.Process) -> bool:

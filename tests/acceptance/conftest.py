@@ -30,14 +30,11 @@ DEADLINE = 120.0
 class Service:
     """`./run.sh up` without its set-up: the same process tree, in a folder of the test's.
 
-    It has two Maildirs: `test`, watched by inotify, and `letters`, a flat folder of .eml files that is polled.
     """
 
     def __init__(self, folder: Path) -> None:
         self.maildir = make_maildir(folder / "Maildir", ".one")
         self.letters = folder / "letters"
-        self.letters.mkdir()
-        (self.letters / "first.eml").write_bytes(mail("<first-letter@x>"))
         self.data = folder / "data"
         self.output = folder / "output"
         scrubbed = {key: value for key, value in os.environ.items() if not key.endswith("_URL")}
@@ -45,14 +42,20 @@ class Service:
             **scrubbed,
             "DATA_DIR": str(self.data),
             "WEB_ADDRESS": "off",
-            "MAILDIR_PATH": f"test={self.maildir},letters={self.letters}",
-            "WATCH_MODE": "letters=poll",
+            "MAILDIR_PATH": f"test={self.maildir}",
             "PYTHONPATH": str(PROJECT),
             "BATCH_SIZE": "50",
         }
         self.process: subprocess.Popen[bytes] | None = None
         self._link: psycopg.Connection | None = None
         self._numbers = iter(range(10**9))
+
+    def add_letters(self) -> None:
+        """Give it a second Maildir before it starts: a flat folder of .eml files, which is polled."""
+        self.letters.mkdir()
+        (self.letters / "first.eml").write_bytes(mail("<first-letter@x>"))
+        self.environ["MAILDIR_PATH"] += f",letters={self.letters}"
+        self.environ["WATCH_MODE"] = "letters=poll"
 
     def start(self) -> None:
         """Start it and wait until it says that it is up."""
@@ -195,8 +198,9 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 @pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that runs, shared by the tests of this folder; each leaves it running, and level."""
+    """A service that runs, with two Maildirs, shared by the tests of this folder; each leaves it running, and level."""
     made = Service(tmp_path_factory.mktemp("service"))
+    made.add_letters()
     made.environ["EMBEDDINGS"] = "off"  # they would take the processor from the tests beside
     try:
         made.start()

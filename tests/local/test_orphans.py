@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+
 import psutil
 import psycopg
 
@@ -23,3 +27,16 @@ def test_a_backend_whose_postmaster_was_killed_does_not_keep_the_next_one_from_s
         cluster.process = None
         cluster.start(10)
         assert backend.pid not in [process.pid for process in left_running(tmp_path, [cluster.data])]
+
+
+def test_a_process_that_nobody_buries_is_not_waited_for():
+    script = "import subprocess, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
+        try:
+            child = psutil.Process(int(parent.stdout.readline()))
+            began = time.monotonic()
+            stop_all([child], patience=50)
+            assert time.monotonic() - began < 25
+            assert child.status() == psutil.STATUS_ZOMBIE, "or this tests nothing"
+        finally:
+            parent.kill()
