@@ -42,12 +42,32 @@ def check(settings: Settings) -> None:
         try:
             kind_of(maildir.path)
         except MaildirError as error:
-            raise SettingError(f"MAILDIR_PATH: {error}; {advice(error)}") from error
+            if not (isinstance(error, NotAMaildir) and (settings.data_dir / "instance").exists()):
+                raise SettingError(f"MAILDIR_PATH: {error}; {advice(error)}") from error
+            # a flat folder without mail looks the same: `agree` asks the database
 
 
 def advice(error: MaildirError) -> str:
     """Return what to do about a Maildir that cannot be used."""
     return ADVICE.get(type(error), "mend it, or name another folder").format(path=shlex.quote(error.path))
+
+
+def agree(settings: Settings) -> None:
+    """Register the Maildirs once the database is there; raise SettingError for what it cannot agree to."""
+    from jobs import resources
+    from jobs.registration import NameTaken, register_watched
+
+    resources.use(settings)
+    resources.database()
+    try:
+        for maildir in settings.maildirs:
+            register_watched(maildir.name, maildir.path)
+    except NameTaken as error:
+        raise SettingError(str(error)) from error
+    except MaildirError as error:
+        raise SettingError(f"MAILDIR_PATH: {error}; {advice(error)}") from error
+    finally:
+        resources.forget()
 
 
 def make_sample(root: Path) -> None:
@@ -82,11 +102,18 @@ def _report(settings: Settings) -> None:
 
     resources.use(settings)
     for maildir in settings.maildirs:
-        found = sum(1 for _ in scan(maildir.path, []))
+        found = _count(maildir.path)
         print(f"Maildir {maildir.name} ({maildir.path}): {found:,} mails, watched by {maildir.watch}", flush=True)
     if not settings.maildir_path:
         print("  these are samples; for your own mail: MAILDIR_PATH=/path/to/Maildir ./run.sh", flush=True)
     _wait_for_level(time.monotonic())
+
+
+def _count(root: Path) -> int:
+    try:
+        return sum(1 for _ in scan(root, []))
+    except NotAMaildir:  # a flat folder that is empty
+        return 0
 
 
 def _wait_for_level(started: float) -> None:

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from jobs.mail.dates import is_plausible, parse_from_line
 from jobs.mail.mbox import is_mbox, split_mbox
+from jobs.registration import register_imported
+from jobs.resources import settings
 from models import Maildir
-from watcher.maildir import kind_of
 
 _MAIL_START = re.compile(rb"(?:[!-9;-~]+[ \t]*:|>?From )")
 GROUP = 500  # mails that are written before the disk is waited for
@@ -46,19 +47,13 @@ def register(path: Path, unpacked: Path) -> Maildir:
     known = next((row for row in Maildir.select() if os.path.realpath(row.root) == root), None)
     if known is not None:
         return known
-    return Maildir.register(free_name(name_for(path)), root, kind_of(root), watched=False)
+    watched = {one.name for one in settings().maildirs if os.path.realpath(one.path) != root}
+    return register_imported(name_for(path), root, watched)
 
 
 def name_for(path: Path) -> str:
     """Return a Maildir's name made from a path's last part."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", path.resolve().name.strip("."))[:60] or "mail"
-
-
-def free_name(wanted: str) -> str:
-    """Return `wanted`, or it with a number if another root has that name."""
-    taken = {row.name for row in Maildir.select(Maildir.name)}
-    candidates = [wanted, *(f"{wanted}-{number}" for number in range(2, len(taken) + 3))]
-    return next(name for name in candidates if name not in taken)
 
 
 def unpack(file: Path, root: Path) -> Path:

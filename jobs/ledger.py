@@ -81,7 +81,7 @@ def difference(root: Path | str, name: str) -> Difference:
     """
     unreadable: list[FolderUnreadable] = []
     maildir = Maildir.get_or_none(Maildir.name == name)
-    on_disk = set(scan(root, unreadable, cast(Kind, maildir.kind) if maildir else None))
+    on_disk = set(files_of(maildir, unreadable, root) if maildir else scan(root, unreadable))
     hidden = tuple(f"{error.folder}/" if error.folder else "" for error in unreadable)
     settled: set[str] = set()
     retried: set[str] = set()
@@ -93,6 +93,16 @@ def difference(root: Path | str, name: str) -> Difference:
     vanished = {path for path in (settled | retried) - on_disk if not (hidden and path.startswith(hidden))}
     unknown, not_read = sorted(on_disk - settled), [error.folder for error in unreadable]
     return Difference(unknown, sorted(vanished | doubled), len(on_disk), not_read)
+
+
+def files_of(maildir: Maildir, unreadable: list[FolderUnreadable], root: Path | str | None = None) -> Iterator[str]:
+    """Yield the files on disk of a registered Maildir; raises what watcher.maildir.kind_of raises.
+
+    A flat folder without mail is taken for empty only if no file of it is missed: it may not be mounted.
+    """
+    kind = cast(Kind, maildir.kind)
+    may_be_empty = kind == "folder" and not maildir.has_files()
+    return scan(root or maildir.root, unreadable, kind, may_be_empty=may_be_empty)
 
 
 def known_paths(maildir: Maildir) -> Iterator[tuple[str, bool]]:
@@ -130,9 +140,9 @@ def quick_balance(maildir: Maildir, queued: Callable[[], set[str]]) -> Balance:
     A file that is lost and one that is stale make up for each other in the counts; the daily check tells them.
     Raises what `difference` raises.
     """
-    counts, kind = maildir.file_counts(), cast(Kind, maildir.kind)
+    counts = maildir.file_counts()
     unreadable: list[FolderUnreadable] = []
-    on_disk = sum(1 for _ in scan(maildir.root, unreadable, kind))
+    on_disk = sum(1 for _ in files_of(maildir, unreadable))
     if on_disk == sum(counts) and not unreadable:
         return Balance(maildir.name, maildir.root, on_disk, *counts, 0, [], [], [])
     one = balance(maildir, queued())

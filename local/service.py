@@ -109,6 +109,7 @@ def _start(service: Instance, supervisor: Supervisor, signals: Signals) -> bool:
         if server and not _wait_for_server(service, supervisor, signals, name, server.ready):
             return False
     _migrate(str(service.reached.database_url), "POSTGRES_BIN" if service.cluster else "DATABASE_URL")
+    _call_if_there("agree", service.reached)
     if signals.stop or not signals.until(lambda: bool(supervisor.states()) or not supervisor.alive):
         return False
     began = time.time()

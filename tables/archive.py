@@ -57,6 +57,21 @@ class Maildir(BaseModel):
         return cursor.fetchone()[0]
 
     @classmethod
+    def add(cls, name: str, root: str, kind: str) -> Maildir | None:
+        """Register a folder that is not watched; None if the name is another's already."""
+        cursor = db.execute_sql(
+            "INSERT INTO maildir (name, root, kind, watched) VALUES (%s, %s, %s, false) "
+            "ON CONFLICT (name) DO NOTHING RETURNING id",
+            (name, root, kind),
+        )
+        row = cursor.fetchone()
+        return cls.get_by_id(row[0]) if row else None
+
+    def has_files(self) -> bool:
+        """Tell whether the database knows a file that should be on disk."""
+        return any(self.file_counts())
+
+    @classmethod
     def watch_only(cls, names: tuple[str, ...]) -> None:
         """Note that these Maildirs are watched, and that all others are not any more."""
         db.execute_sql(

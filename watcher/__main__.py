@@ -5,14 +5,16 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from jobs import heartbeat, ledger, logs, queues, recovery, resources
 from jobs.archive.removal import remove_gone_messages
+from jobs.registration import NameTaken, register_watched
 from models import Maildir
 from settings import SettingError
-from watcher.maildir import MaildirError
+from watcher.maildir import Kind
 from watcher.observe import ObserverBroken
-from watcher.service import SIGNALS, Archive, Watcher
+from watcher.service import SIGNALS, Archive, Refused, Watcher
 
 logger = logging.getLogger("watcher")
 
@@ -31,11 +33,11 @@ def main() -> int:
     except (SettingError, resources.NotConfigured) as error:
         print(error, file=sys.stderr)
         return 2
-    except MaildirError as error:
-        print(f"MAILDIR_PATH: {error}", file=sys.stderr)
-        return 2
     try:
         return watcher.run()
+    except Refused as error:
+        print(error, file=sys.stderr)
+        return 2
     except ObserverBroken as error:
         logger.critical("%s", error)
         watcher.stop()
@@ -70,10 +72,14 @@ def recover() -> int:
     return recovered
 
 
-def _register(watched: tuple[str, ...], name: str, root: Path, kind: str) -> None:
+def _register(watched: tuple[str, ...], name: str, root: Path) -> Kind:
     resources.database()
-    Maildir.register(name, str(root), kind)
+    try:
+        row = register_watched(name, root)
+    except NameTaken as error:
+        raise Refused(str(error)) from error
     Maildir.watch_only(watched)
+    return cast(Kind, row.kind)
 
 
 if __name__ == "__main__":

@@ -265,7 +265,7 @@ class WatchedMaildir:
 
     def _is_mail(self, path: str, event: InotifyEvent) -> bool:
         parsed = maildir.parse_path(path)
-        if parsed is None or bool(parsed.subdir) != (self.kind == "maildir"):
+        if parsed is None or not (parsed.subdir if self.kind == "maildir" else maildir.is_mail_file(parsed.name)):
             return False
         if not event.mask & _C.IN_CREATE:
             return True
@@ -291,7 +291,7 @@ class WatchedMaildir:
         """What a directory of this path would hold; None for tmp/ and the like."""
         if self.kind == "folder":
             inside = maildir.parse_path(f"{path}/x.eml")
-            return Place(path, True, False) if inside and not inside.subdir else None
+            return Place(path, True, False) if inside and not (inside.subdir and inside.folder) else None
         if path.rpartition("/")[2] in maildir.MAIL_SUBDIRS:
             return Place(path, True, False) if maildir.parse_path(f"{path}/x") else None
         return Place(path, False, True) if maildir.parse_path(f"{path}/new/x") else None

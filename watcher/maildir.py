@@ -156,17 +156,20 @@ def is_mail_file(name: str) -> bool:
 def kind_of(root: Path | str) -> Kind:
     """Whether root is a Maildir (or holds some in its folders) or a flat folder of .eml files.
 
+    A Maildir has new/, cur/ and tmp/; a flat folder may have sub-folders of these names, too.
     Raises MaildirMissing, NotAFolder, MaildirUnreadable or NotAMaildir.
     """
     subdirs, files = _list_root(root)
-    if not subdirs.isdisjoint(MAIL_SUBDIRS):
+    if subdirs >= set(MAIL_SUBDIRS) and ("tmp" in subdirs or not files):
         return "maildir"
     if files:
         return "folder"
     if any(_has_mail_subdir(root, name) for name in subdirs):
         return "maildir"
-    if any(_has_mail_file(root, name) for name in subdirs if not name.startswith(".")):
+    if any(_has_mail_file(root, name) for name in subdirs - RESERVED if not name.startswith(".")):
         return "folder"
+    if not subdirs.isdisjoint(MAIL_SUBDIRS):
+        return "maildir"
     raise NotAMaildir(root)
 
 
@@ -208,7 +211,7 @@ def places(root: Path | str, kind: Kind, errors: list[FolderUnreadable]) -> Iter
     if kind == "folder":
         yield Place("", True, True)
         subdirs = subdirectories(root, "", errors)
-        yield from (Place(name, True, False) for name in subdirs if _is_folder([name]) and name[0] != ".")
+        yield from (Place(name, True, False) for name in subdirs if name != "tmp" and name[0] != ".")
     else:
         yield from places_below(root, "", errors)
 
@@ -227,9 +230,8 @@ def places_below(root: Path | str, folder: str, errors: list[FolderUnreadable]) 
 
 def subdirectories(root: Path | str, folder: str, errors: list[FolderUnreadable]) -> list[str]:
     """Names (in text form) of the real directories in a folder; a folder that has vanished has none."""
-    where = os.path.join(root, to_disk(folder))
     try:
-        with os.scandir(where) as entries:
+        with os.scandir(where := os.path.join(root, to_disk(folder))) as entries:
             return [to_text(entry.name) for entry in entries if entry.is_dir(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):
         return []
@@ -256,17 +258,22 @@ def folders(root: Path | str) -> list[str]:
     return sorted(set(mail if kind == "folder" else (path.rpartition("/")[0] for path in mail)))
 
 
-def scan(root: Path | str, errors: list[FolderUnreadable] | None = None, kind: Kind | None = None) -> Iterator[str]:
+def scan(
+    root: Path | str, errors: list[FolderUnreadable] | None = None, kind: Kind | None = None, may_be_empty: bool = False
+) -> Iterator[str]:
     """Paths of all mail files, from the directory entries alone: no stat, no reading.
 
     Skipped: tmp/, dot-files, sub-directories, FIFOs, sockets and every symlink, wherever it leads. A folder that
     cannot be read is added to `errors` after the others; without that list ScanIncomplete is raised at the end.
     A path may come twice if its mail is moved meanwhile. Raises what `kind_of` raises, so that an empty mount
-    point is never taken for a Maildir whose mails are gone. Give the `kind` that was found first: a sub-directory
-    that is made later must not turn a flat folder into a Maildir.
+    point is never taken for a Maildir whose mails are gone; `may_be_empty` says that none of a flat folder's is
+    missed. Give the `kind` that was found first: a sub-directory must not turn a flat folder into a Maildir later.
     """
-    looks_like = kind_of(root)
-    kind = kind or looks_like
+    if may_be_empty and kind == "folder":
+        _list_root(root)
+    else:
+        looks_like = kind_of(root)
+        kind = kind or looks_like
     found: list[FolderUnreadable] = []
     for place in places(root, kind, found):
         if place.mail:

@@ -35,13 +35,21 @@ class Observer:
         self._parts: dict[str, WatchedMaildir | PolledMaildir] = {}
         self._failures = 0
 
-    def add(self, name: str, root: Path, watch: str) -> None:
-        """Start to watch a Maildir by "inotify" or "poll". Raises maildir.MaildirError if it is none."""
-        kind = maildir.kind_of(root)
+    def add(self, name: str, root: Path, watch: str, kind: maildir.Kind | None = None) -> None:
+        """Start to watch a Maildir by "inotify" or "poll"; one that is watched as another kind is watched anew.
+
+        Raises maildir.MaildirError if it is none and no `kind` is given.
+        """
+        kind = kind or maildir.kind_of(root)
+        former = self._parts.get(name)
+        if former is not None and former.kind == kind:
+            return
         if watch == "poll":
             self._poll(name, root, kind)
         else:
             self._watch(name, root, kind)
+        if former is not None:
+            former.stop()
         part = self._parts[name]
         logger.info("watching %s (%s): %s by %s, folders=%d", name, root, kind, part.mode, part.folder_count())
 
@@ -52,6 +60,11 @@ class Observer:
             part.start()
         except WatchLimit as limit:
             self._fall_back(part, limit)
+
+    def kind_of(self, name: str) -> maildir.Kind | None:
+        """As what a Maildir is watched; None if it is not."""
+        part = self._parts.get(name)
+        return part.kind if part else None
 
     def check(self) -> None:
         """Repair what is broken; to be called about once a second. Raises ObserverBroken when that keeps failing."""

@@ -22,6 +22,7 @@ class PolledMaildir:
         self.overflows = 0
         self._offer = offer
         self._known: set[str] = set()
+        self._inode: tuple[int, int] | None = None
         self._folder_count = 0
         self._growing: dict[str, int] = {}  # path -> size, of files that are new since the last look
         self._trouble = ""
@@ -72,12 +73,20 @@ class PolledMaildir:
     def _list(self) -> set[str]:
         """All paths; those of a folder that cannot be read are taken to be still there."""
         errors: list[FolderUnreadable] = []
-        paths = set(maildir.scan(self.root, errors, self.kind))
+        paths = set(maildir.scan(self.root, errors, self.kind, may_be_empty=self._is_same_folder()))
         if errors:
             hidden = tuple(f"{error.folder}/" if error.folder else "" for error in errors)
             paths.update(path for path in self._known if path.startswith(hidden))
         self._report("; ".join(str(error) for error in errors))
         return paths
+
+    def _is_same_folder(self) -> bool:
+        """Whether the root is the folder that it was: the place of an unmounted one is another, and empty."""
+        found = os.stat(self.root) if os.path.isdir(self.root) else None
+        inode = (found.st_dev, found.st_ino) if found else None
+        if not self._known:
+            self._inode = inode
+        return inode == self._inode
 
     def _size(self, path: str) -> int:
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from watcher.batch import Batcher
-from watcher.maildir import MaildirError, kind_of
+from watcher.maildir import Kind, MaildirError
 from watcher.observe import Observer
 from watcher.rescan import Rescans
 
@@ -25,12 +25,16 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 class Archive:
     """What the watcher needs of the rest of the system; each may raise when Redis or PostgreSQL are away."""
 
-    register: Callable[[str, Path, str], None]  # name, root, kind
+    register: Callable[[str, Path], Kind]  # name, root; the kind that it counts as
     missing: Callable[[str, Path], list[str]]  # paths where disk and database differ and that no job has
     submit: Callable[[str, list[str], bool], None]  # maildir, paths, live
     recover: Callable[[], int]  # jobs put back whose worker died
     beat: Callable[[dict[str, Any]], None]
     emptied: Callable[[], bool] = lambda: False  # whether the queue has lost what it held since the last call
+
+
+class Refused(Exception):
+    """The archive will not take a Maildir; the message says what to change."""
 
 
 class Watcher:
@@ -44,23 +48,36 @@ class Watcher:
         self.observer = Observer(self._batcher.offer, self._rescans.want, settings.poll_seconds)
         self._stopping = threading.Event()
         self._upkeep = threading.Thread(target=self._keep_up, name="upkeep", daemon=True)
+        self._unregistered = list(maildirs)
         self._registered = False
+        self._missing_roots: dict[str, str] = {}
+        self._refused = ""
         self._trouble = ""
         self._failures = 0
 
     def start(self) -> None:
         """Observe at once: what comes before the queue can be reached waits in the buffer, the rest is scanned.
 
-        Raises MaildirError.
+        A Maildir that is not there is waited for; the others do not wait for it.
         """
         for name, (root, watch) in self._roots.items():
-            self.observer.add(name, root, watch)
-            self._rescans.want(name, "start")
+            try:
+                self.observer.add(name, root, watch)
+            except MaildirError as error:
+                self._miss(name, error)
+            else:
+                self._rescans.want(name, "start")
         self._upkeep.start()
 
     def run(self) -> int:
-        """Serve signals until SIGTERM or SIGINT; the exit code. SIGNALS must be blocked before a thread starts."""
+        """Serve signals until SIGTERM or SIGINT; the exit code. SIGNALS must be blocked before a thread starts.
+
+        Raises Refused.
+        """
         while True:
+            if self._refused:
+                self.stop()
+                raise Refused(self._refused)
             self.observer.check()
             # Waiting for signals instead of handling them: no handler can run into a lock that its thread holds.
             caught = signal.sigtimedwait(SIGNALS, TICK)
@@ -69,7 +86,7 @@ class Watcher:
             if caught.si_signo in (signal.SIGTERM, signal.SIGINT):
                 return self.stop()
             # A running process's environment does not change: SIGHUP, too, can only mean "look again".
-            for name in self._roots:
+            for name in self._there():
                 self._rescans.want(name, signal.Signals(caught.si_signo).name)
 
     def stop(self) -> int:
@@ -88,8 +105,12 @@ class Watcher:
             "last_event_at": self.observer.last_event_at,
             "rescans": self._rescans.done,
             "rescans_wanted": self._rescans.wanted(),
-            "trouble": self._trouble,
+            "trouble": self._trouble or "; ".join(self._missing_roots.values()),
         }
+
+    def _there(self) -> list[str]:
+        """The Maildirs that are watched; the others are scanned when they are taken up."""
+        return [name for name in self._roots if name not in self._missing_roots]
 
     def _missing(self, name: str) -> list[str]:
         return self._archive.missing(name, self._roots[name][0])
@@ -102,6 +123,9 @@ class Watcher:
                 self._work()
             except MaildirError as error:  # unmounted or removed: the observer waits for its return
                 self._complain(f"cannot scan: {error}")
+            except Refused as error:
+                self._refused = str(error)
+                return
             except Exception as error:
                 logger.debug("upkeep failed", exc_info=True)
                 self._failures += 1
@@ -112,20 +136,40 @@ class Watcher:
             self._stopping.wait(pause)
 
     def _work(self) -> None:
-        if not self._registered:
+        if self._unregistered:
             self._register()
         self._archive.beat(self.facts())
         if self._archive.emptied():
-            for name in self._roots:
+            for name in self._there():
                 self._rescans.want(name, "the queue was emptied")
         self._archive.recover()
         self._rescans.run_due()
 
     def _register(self) -> None:
-        for name, (root, _) in self._roots.items():
-            self._archive.register(name, root, kind_of(root))
-        self._batcher.start()
-        self._registered = True
+        for name in list(self._unregistered):
+            try:
+                self._take_up(name)
+            except MaildirError as error:
+                self._miss(name, error)
+        if not self._registered:
+            self._batcher.start()
+            self._registered = True
+
+    def _take_up(self, name: str) -> None:
+        """Register a Maildir, and watch it as what it is registered as: it may look like another kind by now."""
+        root, watch = self._roots[name]
+        kind = self._archive.register(name, root)
+        if self.observer.kind_of(name) != kind:
+            self.observer.add(name, root, watch, kind)
+            self._rescans.want(name, "taken up")
+        self._unregistered.remove(name)
+        if self._missing_roots.pop(name, None):
+            logger.info("%s is there: %s", name, root)
+
+    def _miss(self, name: str, error: MaildirError) -> None:
+        if self._missing_roots.get(name) != str(error):
+            logger.warning("%s is not watched until it is there: %s", name, error)
+        self._missing_roots[name] = str(error)
 
     def _complain(self, trouble: str) -> None:
         if trouble != self._trouble:
@@ -135,6 +179,6 @@ class Watcher:
     def _recovered(self) -> None:
         if self._failures:
             logger.info("Redis and PostgreSQL are back after %d attempts", self._failures)
-            for name in self._roots:
+            for name in self._there():
                 self._rescans.want(name, "services are back")
         self._failures, self._trouble = 0, ""

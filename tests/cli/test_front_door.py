@@ -13,7 +13,7 @@ from rq import SimpleWorker
 
 from cli.__main__ import main
 from cli.first_look import check, level_line, make_sample
-from cli.sources import NotMail, free_name, mails_in, register
+from cli.sources import NotMail, mails_in, register
 from cli.status import embeddings_line
 from jobs.heartbeat import beat
 from jobs.import_messages import import_messages
@@ -224,7 +224,6 @@ def test_two_folders_of_one_name_get_two_maildirs(tmp_path, database):
     first, second = (make_maildir(tmp_path / parent / "mail") for parent in ("a", "b"))
     names = [register(root, tmp_path / "unpacked").name for root in (first, second, first)]
     assert names == ["mail", "mail-2", "mail"]
-    assert free_name("new") == "new"
 
 
 def test_a_from_line_in_a_body_does_not_split_an_mbox(tmp_path):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from jobs import resources
 from jobs.import_messages import import_messages
-from models import Message, Thread, ThreadLink
+from models import Location, Maildir, Message, Thread, ThreadLink
 from tests.factories import deliver, mail, make_maildir, register
 
 START = datetime.fromisoformat("2025-10-06T09:00:00+00:00")
@@ -195,3 +196,37 @@ def partition() -> list[list[str]]:
         "SELECT array_agg(m.identity::text) FROM message AS m JOIN thread_link USING (node) GROUP BY thread"
     )
     return [row[0] for row in rows]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))), ids=str)
+def test_a_cross_post_between_two_maildirs_is_one_thread_however_it_comes(root, tmp_path, order):
+    """Each list's copy names another parent, and each list has a reply of its own."""
+    other = make_maildir(tmp_path / "other")
+    register(other, "other")
+    files = [
+        ("test", root, mail("<post@x>", subject="coi", list_id="<one.x>", in_reply_to="<first@x>")),
+        ("other", other, mail("<post@x>", subject="coi", list_id="<two.x>", in_reply_to="<second@x>")),
+        ("test", root, mail("<reply-one@x>", subject="Re: coi", list_id="<one.x>", references="<first@x>")),
+        ("other", other, mail("<reply-two@x>", subject="Re: coi", list_id="<two.x>", references="<second@x>")),
+    ]
+    for number in order:
+        name, where, raw = files[number]
+        import_messages(name, [deliver(where, raw)])
+    assert threads() == [["post@x", "reply-one@x", "reply-two@x"]]
+    assert Message.get(Message.message_id == "post@x").list_ids == ["one.x", "two.x"]
+    assert sorted(row.copy for row in Location.select()) == [False, False, False, True]
+
+
+def test_a_cross_post_that_leaves_one_maildir_keeps_its_thread(root, tmp_path):
+    other = make_maildir(tmp_path / "other")
+    register(other, "other")
+    raw = mail("<post@x>", list_id="<one.x>")
+    path = deliver(root, raw)
+    import_messages("test", [path])
+    import_messages("other", [deliver(other, raw)])
+    import_messages("other", [deliver(other, mail("<reply@x>", in_reply_to="<post@x>"))])
+    (root / path).unlink()
+    import_messages("test", [path])
+    assert threads() == [["post@x", "reply@x"]]
+    counts = [Maildir.get(Maildir.name == name).file_counts() for name in ("test", "other")]
+    assert [tuple(one) for one in counts] == [(0, 0, 0), (2, 0, 0)]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.watcher.conftest import make_maildir, permissions_that_bind
 from watcher import maildir
-from watcher.maildir import folders, kind_of, places, scan, to_disk
+from watcher.maildir import MaildirError, folders, kind_of, places, scan, to_disk
 
 
 def touch(root: Path, *paths: str) -> None:
@@ -146,3 +146,28 @@ def test_the_scan_needs_no_stat(root, monkeypatch):
     monkeypatch.setattr(os, "stat", None)
     monkeypatch.setattr(os, "lstat", None)
     assert [first, *paths] == ["new/1.a", "cur/2.b"]
+
+
+def test_a_flat_folder_may_have_sub_folders_of_a_maildirs_names(tmp_path):
+    touch(tmp_path, "1.eml", "new/2.eml", "new/notes.txt", "cur/3.eml", "old/4.eml", "tmp/5.eml")
+    (tmp_path / "tmp" / "5.eml").unlink()
+    (tmp_path / "tmp").rmdir()
+    assert kind_of(tmp_path) == "folder"
+    assert set(scan(tmp_path)) == {"1.eml", "new/2.eml", "cur/3.eml", "old/4.eml"}
+
+
+def test_new_beside_folders_of_eml_files_is_one_of_them(tmp_path):
+    touch(tmp_path, "new/1.eml", "old/2.eml")
+    assert kind_of(tmp_path) == "folder" and set(scan(tmp_path)) == {"new/1.eml", "old/2.eml"}
+
+
+def test_a_maildir_with_a_stray_eml_file_is_a_maildir(root):
+    touch(root, "1.eml", "new/1.a")
+    assert kind_of(root) == "maildir" and set(scan(root)) == {"new/1.a"}
+
+
+def test_a_flat_folder_of_which_no_file_is_missed_may_be_empty(tmp_path):
+    assert list(scan(tmp_path, kind="folder", may_be_empty=True)) == []
+    for kind, where in (("maildir", tmp_path), ("folder", tmp_path / "none")):
+        with pytest.raises(MaildirError):
+            list(scan(where, kind=kind, may_be_empty=True))

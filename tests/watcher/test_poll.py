@@ -99,3 +99,20 @@ def test_a_failing_handler_does_not_end_the_polling(root, caplog):
         assert "broken handler" in caplog.text
     finally:
         part.stop()
+
+
+def test_the_last_mail_of_a_flat_folder_that_is_deleted_is_offered(tmp_path, offers, caplog):
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "flat" / "1.eml").touch()
+    part = PolledMaildir("m", tmp_path / "flat", "folder", offers, 3600.0)
+    part.start()
+    (tmp_path / "flat").rename(tmp_path / "away")
+    (tmp_path / "flat").mkdir()
+    part.look_safely()
+    assert offers.calls == [] and "not a Maildir" in caplog.text  # an empty mount point
+    (tmp_path / "flat").rmdir()
+    (tmp_path / "away").rename(tmp_path / "flat")
+    (tmp_path / "flat" / "1.eml").unlink()
+    part.look_safely()
+    assert offers.firsts() == ["1.eml"]
+    part.stop()

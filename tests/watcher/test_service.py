@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.watcher.conftest import DEADLINE, Recorder, deliver
+from tests.watcher.conftest import DEADLINE, Recorder, deliver, make_maildir
 from watcher import service
-from watcher.maildir import MaildirMissing, scan
+from watcher.maildir import kind_of, scan
 from watcher.service import Archive, Watcher
 
 SETTINGS = SimpleNamespace(batch_size=100, rescan_seconds=3600.0, poll_seconds=0.01)
@@ -24,6 +24,7 @@ class Services:
         self.away = False
         self.was_emptied = False
         self.known: set[str] = set()
+        self.kinds: dict[str, str] = {}
         self.registered, self.sent, self.beats = Recorder(), Recorder(), Recorder()
         self.on_missing = lambda: None
 
@@ -31,9 +32,11 @@ class Services:
         if self.away:
             raise ConnectionError("refused")
 
-    def register(self, name, root, kind):
+    def register(self, name, root):
         self._reach()
+        kind = self.kinds.get(name) or kind_of(root)
         self.registered(name, root, kind)
+        return kind
 
     def missing(self, name, root):
         self._reach()
@@ -159,10 +162,60 @@ def test_the_heartbeat_says_what_is_watched_and_what_waits(watcher, root, servic
     assert facts["maildirs"]["m"] == {"mode": "inotify", "folders": 1, "overflows": 0}
 
 
-def test_no_maildir_stops_the_start(services, tmp_path):
-    one = Watcher({"m": (tmp_path / "none", "inotify")}, services.archive(), SETTINGS)
-    with pytest.raises(MaildirMissing):
-        one.start()
+def test_a_maildir_missing_at_the_start_keeps_no_other_from_being_watched(
+    services, root, tmp_path, monkeypatch, caplog
+):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(service, "TICK", 0.01)
+    late = tmp_path / "late"
+    one = Watcher({"late": (late, "inotify"), "m": (root, "inotify")}, services.archive(), SETTINGS)
+    one.start()
+    try:
+        deliver(root, "new/1.a")
+        services.sent.wait_for("new/1.a")
+        services.beats.wait_until(lambda: bool(services.beats.calls))
+        assert f"{late}: there is no such folder" in services.beats.calls[-1][0]["trouble"]
+        deliver(make_maildir(tmp_path / "made"), "new/1.late")
+        (tmp_path / "made").rename(late)
+        services.sent.wait_for("new/1.late")
+        deliver(late, "new/2.late")
+        services.sent.wait_for("new/2.late")
+    finally:
+        one.stop()
+        one._upkeep.join(DEADLINE)
+    assert caplog.text.count("late is not watched until it is there") == 1
+    assert {call[0] for call in services.registered.calls} == {"late", "m"}
+
+
+def test_a_flat_folder_is_watched_as_what_it_is_registered_as(services, tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "TICK", 0.01)
+    root = make_maildir(tmp_path / "flat")
+    services.kinds["m"] = "folder"
+    one = Watcher({"m": (root, "inotify")}, services.archive(), SETTINGS)
+    one.start()
+    try:
+        wait_until(lambda: one.observer.kind_of("m") == "folder")
+        deliver(root, "new/2.eml")
+        services.sent.wait_for("new/2.eml")
+        (root / "a.eml").write_bytes(b"Subject: x\n\n")
+        services.sent.wait_for("a.eml")
+    finally:
+        one.stop()
+        one._upkeep.join(DEADLINE)
+
+
+def test_a_name_that_is_taken_ends_the_watcher(services, root, monkeypatch):
+    monkeypatch.setattr(service, "TICK", 0.01)
+
+    def refuse(*_):
+        raise service.Refused("MAILDIR_PATH: the name is taken")
+
+    services.register = refuse
+    one = Watcher({"m": (root, "inotify")}, services.archive(), SETTINGS)
+    one.start()
+    with pytest.raises(service.Refused, match="MAILDIR_PATH"):
+        one.run()
+    assert services.sent.calls == []
 
 
 def wait_until(ready, seconds: float = DEADLINE) -> None:
@@ -187,7 +240,7 @@ def missing(name, root):
     say("scan")
     return []
 settings = SimpleNamespace(batch_size=100, rescan_seconds=3600.0, poll_seconds=1.0)
-archive = Archive(lambda *a: None, missing, lambda m, paths, live: say(*paths), lambda: 0, lambda facts: None)
+archive = Archive(lambda *a: "maildir", missing, lambda m, paths, live: say(*paths), lambda: 0, lambda facts: None)
 watcher = Watcher({"m": (Path(sys.argv[1]), "inotify")}, archive, settings)
 watcher.start()
 sys.exit(watcher.run())
@@ -212,20 +265,6 @@ def test_signals_rescan_and_stop_within_two_seconds(root, last):
             assert time.monotonic() - began < 2
         finally:
             process.kill()
-
-
-@pytest.mark.parametrize(
-    ("path", "words"),
-    [
-        ("none", "MAILDIR_PATH: {}: there is no such folder"),
-        ("empty", "MAILDIR_PATH: {}: not a Maildir: cur/ and new/"),
-    ],
-)
-def test_a_wrong_maildir_path_is_one_line_and_exit_code_2(tmp_path, path, words):
-    (tmp_path / "empty").mkdir()
-    done = run_watcher(MAILDIR_PATH=str(tmp_path / path), DATABASE_URL="postgresql:///x", REDIS_URL="unix:///x")
-    assert done.returncode == 2
-    assert done.stderr.startswith(words.format(tmp_path / path)) and done.stderr.count("\n") == 1
 
 
 def test_a_missing_database_url_is_one_line_and_exit_code_2(root):

@@ -1,0 +1,59 @@
+"""What the watcher's process does with the real archive: registering, recovering, removing."""
+
+from dataclasses import replace
+
+import pytest
+
+from jobs import resources
+from jobs.import_messages import import_messages
+from models import Location, Maildir, Message
+from tests.factories import deliver, mail, make_maildir
+from watcher.__main__ import connect
+from watcher.service import Refused
+
+
+@pytest.fixture
+def root(tmp_path, database, redis_client):
+    made = make_maildir(tmp_path / "Maildir")
+    assert connect(("m",)).register("m", made) == "maildir"
+    return made
+
+
+def long_ago(database) -> None:
+    database.execute_sql("UPDATE location SET gone_at = gone_at - interval '1 minute'")
+
+
+@pytest.mark.parametrize(("gone_files", "left"), [("remove", 1), ("keep", 2)])
+def test_the_watcher_lets_messages_go_with_their_last_file_if_the_site_wants_it_so(
+    root, service_settings, database, gone_files, left
+):
+    resources.use(replace(service_settings, gone_files=gone_files))
+    database = resources.database()
+    archive = connect(("m",))
+    first, second, lone = (deliver(root, mail(name)) for name in ("<a@x>", "<a@x>", "<b@x>"))
+    for path in (first, second, lone):  # a cross-post and a lone mail
+        import_messages("m", [path])
+    for path in (first, lone):
+        (root / path).unlink()
+    import_messages("m", archive.missing("m", root))
+    archive.recover()
+    assert Message.select().count() == 2  # each may still turn out to be a rename
+    long_ago(database)
+    archive.recover()
+    assert Message.select().count() == left
+    (row,) = Location.select().where(Location.gone_at.is_null())
+    assert (row.path(), row.copy) == (second, False)
+
+
+def test_nothing_is_removed_for_a_clash_of_names(root, service_settings, database, tmp_path):
+    resources.use(replace(service_settings, gone_files="remove"))
+    database = resources.database()
+    import_messages("m", [deliver(root, mail("<a@x>"))])
+    archive = connect(("m",))
+    other = make_maildir(tmp_path / "other")
+    with pytest.raises(Refused, match="MAILDIR_PATH"):
+        archive.register("m", other)
+    import_messages("m", archive.missing("m", root))
+    long_ago(database)
+    archive.recover()
+    assert Message.select().count() == 1 and Maildir.get().root == str(root)
