@@ -148,11 +148,11 @@ def _decode_ascii(data: bytes, codec: str) -> tuple[str, bool]:
     if b"\x1b" in data and (b"\x1b$" in data or b"\x1b(" in data):
         # ISO-2022 is all 7-bit, so it passes for ASCII when the label is missing or wrong.
         return _decode_stateful(data, "iso2022_kr" if b"\x1b$)C" in data else "iso-2022-jp", "")[0], False
-    if codec in _EBCDIC:
-        return data.decode(codec), True
+    if codec in _EBCDIC and (text := _strictly(data, codec)) is not None:
+        return text, True
     if b"~{" in data and (text := decode_hz(data)):
         return text, False
-    return data.decode("ascii"), True
+    return data.decode("ascii"), codec not in _EBCDIC
 
 
 def _decode_single_byte(data: bytes, codec: str, hint: str) -> tuple[str, bool]:

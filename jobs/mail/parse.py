@@ -34,7 +34,7 @@ from jobs.mail.structure import Budget, Part
 from jobs.mail.subjects import clean_subject
 from jobs.mail.words import decode_header
 
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 _MAX_SUBJECT_CHARS = 4000
 _DEFAULT_LIMITS = Limits()
 

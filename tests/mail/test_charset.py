@@ -1,5 +1,7 @@
 """Charset labels that lie, are missing, unknown or misspelt."""
 
+from encodings import aliases
+
 import pytest
 
 from jobs.mail.charset import codec_name, decode_text
@@ -118,6 +120,17 @@ def test_a_name_that_is_no_charset_means_none(label: str) -> None:
 def test_any_bytes_decode_under_any_label(label: str) -> None:
     for data in (bytes(range(256)), b"\x1b$B\x21", b"\xff\xfe", b"~{", b"\x1b$)C\x0e1", b"+AAA", b"\xd8\x00" * 3):
         assert isinstance(decode_text(data, label)[0], str)
+
+
+@pytest.mark.parametrize("label", sorted({*aliases.aliases, *aliases.aliases.values(), "viscii", "cp65001", "mbcs"}))
+def test_any_bytes_decode_under_any_label_of_python(label: str) -> None:
+    for data in (bytes(range(256)), bytes(range(128)), b"~{VP!~\xff", b"\x1b$B!\xff\x1b$(Q!", b"\x0e\x1b$)C!!\x0f", b"words"):
+        text, truthful = decode_text(data, label)
+        assert isinstance(text, str) and isinstance(truthful, bool)
+
+
+def test_ascii_that_is_called_ebcdic_is_read() -> None:
+    assert decode_text(b"power users wait", "cp424") == ("power users wait", False)
 
 
 def test_holes_of_windows_1252_give_no_replacement_character() -> None:
