@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from settings import PROJECT
-from tests.mail.test_hostile import FIELDS, VALUES, check
+from tests.mail.test_hostile import FIELDS, NESTED_VALUES, VALUES, check
 from tests.mail.test_lean_tree import LINES, tree
 
 CRASHERS = PROJECT / "tests" / "mail" / "crashers"
@@ -33,6 +33,10 @@ TOKENS = (
     b"Content-Transfer-Encoding: base64\n", b"charset=utf-7", b"charset=iso-2022-jp", b"begin 644 x\n",
     b"filename*0*=utf-8''", b"format=flowed", b"<", b">", b"\"", b"(", b";", b":", b",", b"\\", b"References: <a@b>\n",
     b"Date: Tue, 31 Feb 99999 25:61:61 +9999\n", b"-----BEGIN PGP MESSAGE-----\n", b"> ", b"On x wrote:\n", b"From ",
+    b"=?utf-8?Q?=3D=3Futf-8=3FQ=3F=C3=A9=3F=3D?=", b"filename*=utf-8''=?utf-8?Q?%C3%A9?=", b"=?utf-7?Q?+2AA-?=",
+    b"=ybegin line=128 size=3 name=x\n\xff\xfe=\n=yend size=3\n", b"~{VPND~}", b"charset=viscii", b"SQL> ",
+    b">>> x(1)\n",
+    b"In-Reply-To: Message from x <a@b> of \"x\" <1@b>\n", b"To: a@b\n", b"Content-Type: message/rfc822\n\nFrom x\n",
 )  # fmt: skip
 
 
@@ -78,7 +82,7 @@ def attempt(raw: bytes) -> None:
 
 def made(number: int) -> int:
     """Let hypothesis make a round of mails; a crasher comes back shrunk."""
-    fields = st.lists(st.tuples(FIELDS, VALUES), max_size=8)
+    fields = st.lists(st.tuples(FIELDS, VALUES | NESTED_VALUES), max_size=8)
     bodies = st.binary(max_size=200) | st.lists(LINES, max_size=20).map(b"\n".join) | tree()
 
     @seed(number)

@@ -10,10 +10,12 @@ import re
 from functools import lru_cache
 
 from jobs.mail.alphabets import guess_latin
-from jobs.mail.guess import guess_charset
+from jobs.mail.guess import decode_hz, guess_charset
 from jobs.mail.iso2022 import decode_iso_2022_jp
+from jobs.mail.viscii import find_viscii
 
-_PRINTABLE_ASCII = bytes(range(0x20, 0x7F)) + b"\t\n\r"
+# Without the tilde, with which HZ begins.
+_PLAIN_ASCII = bytes(range(0x20, 0x7E)) + b"\t\n\r"
 _HOLES = b"\x81\x8d\x8f\x90\x9d"
 _CHARSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]*")
 _NUMBERED_PAGE = re.compile(r"(?:x-)?(?:cp|windows|win|ibm|ms|dos|ansi)-?(\d{3,5})(?:[^0-9].*)?")
@@ -60,6 +62,7 @@ _ALIASES = {
     **dict.fromkeys(("sjis-win", "x-sjis-jp"), "cp932"), "latin-9": "iso8859-15", "latin-5": "cp1254",
     **dict.fromkeys(("logical", "visual"), "iso8859-8"), "x-johab": "johab", "x-mac-centraleurope": "mac_latin2",
     "x-mac-cyrillic": "mac_cyrillic", "x-mac-greek": "mac_greek", "x-mac-ce": "mac_latin2",
+    **dict.fromkeys(("viscii", "csviscii", "viscii1.1-1", "x-viscii"), "viscii"),
     "x-mac-turkish": "mac_turkish", "x-mac-icelandic": "mac_iceland", "latin2": "iso8859-2", "latin-2": "iso8859-2",
 }
 # ISO 8859 parts whose Windows page holds the same letters and more; Thai is part 11.
@@ -83,6 +86,7 @@ def _as_windows_1252(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("mail-windows-1252", _as_windows_1252)
+codecs.register(find_viscii)
 
 
 @lru_cache(maxsize=1024)
@@ -134,7 +138,7 @@ def decode_text(data: bytes, label: str = "", hint: str = "") -> tuple[str, bool
 
 def is_plain_ascii(data: bytes, label: str) -> bool:
     """Whether the bytes are printable ASCII that means the same under `label`: the common case, told quickly."""
-    if data.translate(None, _PRINTABLE_ASCII):
+    if (odd := data.translate(None, _PLAIN_ASCII)) and (odd.strip(b"~") or b"~{" in data):
         return False
     codec = codec_name(label) if label else ""
     return codec not in _STATEFUL and codec not in _WIDE and codec not in _EBCDIC
@@ -144,9 +148,11 @@ def _decode_ascii(data: bytes, codec: str) -> tuple[str, bool]:
     if b"\x1b" in data and (b"\x1b$" in data or b"\x1b(" in data):
         # ISO-2022 is all 7-bit, so it passes for ASCII when the label is missing or wrong.
         return _decode_stateful(data, "iso2022_kr" if b"\x1b$)C" in data else "iso-2022-jp", "")[0], False
-    if codec in _EBCDIC:
-        return data.decode(codec), True
-    return data.decode("ascii"), True
+    if codec in _EBCDIC and (text := _strictly(data, codec)) is not None:
+        return text, True
+    if b"~{" in data and (text := decode_hz(data)):
+        return text, False
+    return data.decode("ascii"), codec not in _EBCDIC
 
 
 def _decode_single_byte(data: bytes, codec: str, hint: str) -> tuple[str, bool]:

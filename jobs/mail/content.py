@@ -1,22 +1,21 @@
 """From the MIME tree to what is kept: the readable text in segments, and the inventory of parts."""
 
-import hashlib
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
 from jobs.mail.charset import decode_text, is_plain_ascii
 from jobs.mail.cleaning import clean_line, clean_text
 from jobs.mail.flowed import unflow
 from jobs.mail.hypertext import charset_in_html, enriched_to_text, html_to_text
+from jobs.mail.inventory import Inventory, add_content, describe, describe_embedded, is_file
 from jobs.mail.message import RejectedMail
-from jobs.mail.parameters import charset_of, file_name_of
+from jobs.mail.parameters import charset_of
 from jobs.mail.structure import NESTED_TYPES, Budget, Part
 from jobs.mail.transfer import decode_transfer
-from jobs.mail.uuencode import UuencodedFile, split_uuencoded
+from jobs.mail.uuencode import split_uuencoded
 from jobs.mail.words import decode_header
+from jobs.mail.yenc import MARK, split_yencoded
 
-Inventory = dict[str, Any]
 _SIGNATURES = frozenset({"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"})
 _PKCS7 = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _NO_ATTACHMENTS = _SIGNATURES | _PKCS7 | {"application/pgp-encrypted", "message/delivery-status",
@@ -27,7 +26,6 @@ _STUB = re.compile(r"(?:html|rich.?text|browser|mail (?:client|reader|program)|t
 _NOT_PROSE = frozenset({"text/calendar", "text/x-vcard", "text/vcard", "text/directory", "text/css",
                         "text/rfc822-headers", "text/x-amp-html", "text/watch-html", "text/rtf", "text/javascript"})
 _HTML = ("text/html", "application/xhtml+xml")
-_TOKEN = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 _MAX_BYTES_A_CHARACTER = 4
 _LONG_TEXT = 100_000
 _MAX_STUB_CHARS = 250
@@ -62,7 +60,7 @@ def read_part(part: Part, content: Content, own: bool = True, container: str = "
     content.budget.check_time()
     kind = part.content_type
     if part.children and kind in NESTED_TYPES:
-        return _read_nested(part, content, own and container == "multipart/digest")
+        return _read_nested(part, content, own and container == "multipart/digest", container)
     if part.children:
         return _read_multipart(part, content, own)
     return _read_leaf(part, content, own, container)
@@ -74,7 +72,7 @@ def _read_multipart(part: Part, content: Content, own: bool) -> tuple[Inventory,
         content.signed = True
     elif kind == "multipart/encrypted":
         content.encrypted = True
-    node = _describe(part, content)
+    node = describe(part, content.hint)
     if kind == "multipart/alternative":
         read = _read_alternatives(part, content, own)
         node["parts"] = [found[0] for found in read]
@@ -130,15 +128,16 @@ def _without_repeats(segments: list[Segment]) -> list[Segment]:
     return [segment for segment in segments if segment.kind != "html" or "".join(segment.text.split()) not in said]
 
 
-def _read_nested(part: Part, content: Content, own: bool) -> tuple[Inventory, list[Segment]]:
+def _read_nested(part: Part, content: Content, own: bool, container: str) -> tuple[Inventory, list[Segment]]:
     nested = part.children[0]
     names = ("subject", "from", "date")
     shown = {name: decode_header(nested.by_name.get(name, ""), content.hint) for name in names}
-    node = _describe(part, content)
+    node = describe(part, content.hint)
     described = {"subject": shown["subject"], "from": shown["from"],
                  "message_id": clean_line(decode_header(nested.by_name.get("message-id", ""))).strip("<>")}
     node.update({name: text for name, text in described.items() if text})
-    if part.disposition[0] == "attachment":
+    add_content(node, decode_transfer(part.payload, part.encoding)[0])
+    if is_file(node, container):
         content.has_attachment = True
     below, segments = read_part(nested, content, own, part.content_type)
     node["parts"] = [below]
@@ -151,20 +150,22 @@ def _read_leaf(part: Part, content: Content, own: bool, container: str) -> tuple
     data, defect = decode_transfer(part.payload, part.encoding)
     if defect:
         budget.note(defect)
-    node = _describe(part, content)
+    node = describe(part, content.hint)
     node["size"] = len(data)
     kind = part.content_type
     if part.encoding == "uuencode":
         text = data.decode("latin-1")
-        node["size"], files = len(data), split_uuencoded(text)[1]
-        if files:
+        if files := split_uuencoded(text)[1]:
             data = files[0].data
             node["size"] = len(data)
             node.setdefault("filename", clean_line(files[0].name))
     if not _is_readable(part, node, container) or (part.encoding == "uuencode" and kind[:5] != "text/"):
-        node["sha256"] = hashlib.sha256(data).hexdigest()
+        add_content(node, data)
         _mark_leaf(part, node, content, container)
         return node, []
+    if "filename" in node:
+        add_content(node, data)
+        content.has_attachment = content.has_attachment or is_file(node, container)
     if kind in _HTML and not content.html_wanted:
         return node, []
     return node, _read_text(part, data, node, content, own)
@@ -201,35 +202,14 @@ def _is_attached(kind: str, node: Inventory, container: str) -> bool:
     return node.get("disposition") == "attachment" or container != "multipart/alternative" or "filename" in node
 
 
-def _describe(part: Part, content: Content) -> Inventory:
-    """The node's JSON without empty keys; sizes and hashes are added by the caller."""
-    node: Inventory = {"type": part.content_type}
-    by_name = part.by_name
-    if part.parameters and (charset := clean_line(charset_of(part.parameters)).lower()):
-        node["charset"] = charset
-    if encoding := clean_line(by_name.get("content-transfer-encoding", "")):
-        node["encoding"] = encoding.lower()
-    if "content-disposition" in by_name or "name" in part.parameters:
-        _describe_file(part, node, content)
-    if "content-id" in by_name and (content_id := clean_line(by_name["content-id"]).strip("<> ")):
-        node["content_id"] = content_id
-    return node
-
-
-def _describe_file(part: Part, node: Inventory, content: Content) -> None:
-    word, parameters = part.disposition
-    # What is no token is no disposition; an unknown token is taken as "attachment" (RFC 2183, 2.8).
-    if _TOKEN.fullmatch(word):
-        node["disposition"] = word
-    if name := file_name_of(parameters, part.parameters, content.hint):
-        node["filename"] = name
-
-
 def _read_text(part: Part, data: bytes, node: Inventory, content: Content, own: bool) -> list[Segment]:
     label = charset_of(part.parameters) if part.parameters else ""
     kind = part.content_type
     if kind in _HTML and not label:
         label = charset_in_html(data)
+    if not data.isascii() and MARK in data:
+        data, files = split_yencoded(data)
+        _add_files(node, [describe_embedded(found.name, found.data, "yenc") for found in files], content)
     if len(data) > _LONG_TEXT:
         data = _within_reach(data, content)
     text = _within_limit(_decode_body(data, label, content), content)
@@ -255,19 +235,18 @@ def _plain_segment(part: Part, text: str, node: Inventory, content: Content, own
     if part.parameters and part.parameters.get("format", "").lower().startswith("flowed"):
         text = unflow(text, part.parameters.get("delsp", "").lower() == "yes")
     text, files = split_uuencoded(text)
-    if files:
-        content.has_attachment = True
-        node["parts"] = [_describe_uuencoded(found) for found in files]
+    _add_files(node, [describe_embedded(found.name, found.data, "uuencode") for found in files], content)
     if "-----BEGIN PGP" in text:
         content.signed = content.signed or _SIGNED_ARMOUR in text
         content.encrypted = content.encrypted or _ENCRYPTED_ARMOUR in text
     return Segment(text.strip("\n"), own)
 
 
-def _describe_uuencoded(found: UuencodedFile) -> Inventory:
-    return {"type": "application/octet-stream", "encoding": "uuencode", "disposition": "attachment",
-            "filename": clean_line(found.name), "size": len(found.data),
-            "sha256": hashlib.sha256(found.data).hexdigest()}
+def _add_files(node: Inventory, files: list[Inventory], content: Content) -> None:
+    """List the files that were found in a text as its parts."""
+    if files:
+        content.has_attachment = True
+        node["parts"] = node.get("parts", []) + files
 
 
 def _within_reach(data: bytes, content: Content) -> bytes:

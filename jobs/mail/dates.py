@@ -33,7 +33,7 @@ _ISO = re.compile(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[T\s]+(\d{1,2}):(\d{2})(?::
 _CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})\s?:\s?(\d{1,2})(?:\s?:\s?(\d{1,2})(?:[.,]\d{1,9})?)?(?![\d:])"
                     r"\s*(?:([AaPp])\.?[Mm]\b\.?)?")
 _DOTTED_CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})\.(\d{2})(?:\.(\d{2}))?(?!\.?\d)\s*(?:([AaPp])\.?[Mm]\b\.?)?")
-_COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)T?(\d\d)(\d\d)(\d\d)(?!\d)")
+_COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:[T ]?(\d\d):?(\d\d)(?::?(\d\d)(?:[.,]\d{1,9})?)?)?(?![\d:])")
 _OFFSET = re.compile(r"(?:(?<=GMT)|(?<=UTC)|(?<=UT)|(?<=[\s\d)\"])|^)\s*([+-])\s?(\d{1,2}):?(\d{2})?(?![\d])")
 # "Pacific Daylight Time", as Windows names its zones.
 _NAMED_ZONE = re.compile(r"\b(atlantic|eastern|central|mountain|pacific) (standard|daylight)", re.IGNORECASE)

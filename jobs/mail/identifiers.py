@@ -3,13 +3,21 @@
 import hashlib
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from jobs.mail.cleaning import clean_line
+from jobs.mail.message import Address
 
 _ANGLE = re.compile(r"<([^<>]{1,2000})>")
 _ADDRESS_LIKE = re.compile(r"[^\s<>\"(),;]+@[^\s<>\"(),;]+")
-_COMMENT = re.compile(r"\([^()<>]{0,500}\)")
+_LONE = re.compile(r"<([^<>@\s]{1,300}@[^<>@\s]{1,300})>")
+_COMMENT = re.compile(r"(?<![^\s<>\",;])\([^()]{0,500}\)")
+# "from Joe", up to the brackets; a date, a colon or one of the words shows that a mail's id is in them.
+_FROM_NAME = re.compile(r"\b(?:from|by|von)\s[^\d<>]{1,100}\Z", re.IGNORECASE)
+_TELLS_OF_MAIL = re.compile(r"[\d:=]|\b(?:messages?|e-?mails?|article|letter|note|post(?:ing)?|nachricht|id|reply)\b",
+                            re.IGNORECASE)
+_ID_LIKE = re.compile(r"[^@]*\d{5}")
+_MAX_PROSE = 300
 # RFC 5322, 2.1.1 ends a line at 998 bytes; 600 characters fit into a database's index row in any script.
 _MAX_ID_CHARS = 600
 _MAX_CHARS = 200_000
@@ -51,22 +59,51 @@ def parse_references(value: str, limit: int = 1000) -> tuple[str, ...]:
     return kept if len(kept) <= limit else kept[:1] + kept[-(limit - 1):]
 
 
-def parse_in_reply_to(value: str, limit: int = 1000) -> tuple[str, ...]:
-    """Ids of an In-Reply-To field, which old mailers filled with prose.
+def parse_in_reply_to(value: str, limit: int = 1000, people: Sequence[Address] = ()) -> tuple[str, ...]:
+    """Ids of an In-Reply-To field, which old mailers filled with prose; the addresses of `people` are no ids.
 
-    'Your message of "Mon, 1 Jan" <id@host>' gives the id; an address in brackets beside an id
-    ("<user@host> ... <id@host>") cannot be told apart and is kept; prose without brackets gives only an
-    id that stands alone.
+    'Your message of "Mon, 1 Jan" <id@host>' (MH) gives the id, 'Message from Joe <joe@host> of "Mon, 1 Jan"
+    <id@host>' (exmh) the last one, and 'Joe <joe@host> "Re: tea" (Jan 1, 10:00am)' (Z-Mail) none; prose without
+    brackets gives only an id that stands alone.
     """
-    value = value[:_MAX_CHARS]
-    if found := [text for text in map(_normal, _ANGLE.findall(value)) if "@" in text]:
-        return tuple(dict.fromkeys(found))[:limit]
+    if not value:
+        return ()
+    value = value[:_MAX_CHARS].strip()
+    if (match := _LONE.fullmatch(value)) and _ID_LIKE.match(match[1]):
+        return (_normal(match[1]),)
+    known = {person.address.lower() for person in people}
+    found = _bracketed_replies(value) or _bare_replies(value)
+    return tuple(dict.fromkeys(text for text in found if text and text.lower() not in known))[:limit]
+
+
+def _bracketed_replies(value: str) -> list[str]:
+    """All ids in brackets; where prose stands around them, the last that is no address; [""] where all are."""
+    without = _COMMENT.sub(" ", value)
+    found = [match for match in _ANGLE.finditer(without) if "@" in match[1]]
+    if not found or not _ANGLE.sub("", without).strip(" \t\r\n,;"):
+        return [_normal(match[1]) for match in found]
+    starts = [0, *(match.end() for match in found)]
+    for match, start in zip(reversed(found), reversed(starts[:-1]), strict=True):
+        if _ID_LIKE.match(match[1]) or not _follows_name(without[start:match.start()][-_MAX_PROSE:]):
+            return [_normal(match[1])]
+    return [""]
+
+
+def _follows_name(words: str) -> bool:
+    """Whether brackets behind these words hold the address of who wrote the mail that is answered."""
+    words = words.strip(" \t\r\n,;.(\"'")
+    if _FROM_NAME.search(words):
+        return True
+    return bool(words) and not _TELLS_OF_MAIL.search(words)
+
+
+def _bare_replies(value: str) -> list[str]:
     words = _COMMENT.sub(" ", value).replace("<", " ").replace(">", " ").split()
     if words and all("@" in word for word in words):
-        return tuple(dict.fromkeys(map(_normal, words)))[:limit]
+        return [_normal(word) for word in words]
     if found := [text for text in map(_normal, _ANGLE.findall(value)) if text]:
-        return tuple(dict.fromkeys(found))[:limit]
-    return (_normal(words[0]),) if len(words) == 1 else ()
+        return found
+    return [_normal(words[0])] if len(words) == 1 else []
 
 
 def derive_message_id(fields: Mapping[str, str], body: bytes) -> str:

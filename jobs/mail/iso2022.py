@@ -1,4 +1,4 @@
-"""ISO-2022-JP with the vendor extensions that mail carries (RFC 1468, 1554, 2237; Microsoft CP50220-50222)."""
+"""ISO-2022-JP with the vendor extensions that mail carries (RFC 1468, 1554, 2237; JIS X 0213; CP50220-50222)."""
 
 import re
 
@@ -7,7 +7,7 @@ _ESCAPE = re.compile(rb"(\x1b(?:\$\([A-Z]|\$[@AB]|\([A-Z]|&@))")
 
 def decode_iso_2022_jp(data: bytes) -> str:
     """Decode any ISO-2022-JP dialect: Python's codecs first, else segment by segment through Windows-31J."""
-    for codec in ("iso2022_jp", "iso2022_jp_2"):
+    for codec in ("iso2022_jp", "iso2022_jp_2", "iso2022_jp_2004", "iso2022_jp_3", "iso2022_jp_ext"):
         try:
             return data.decode(codec)
         except UnicodeDecodeError:
@@ -41,6 +41,10 @@ def _decode_double(line: bytes, state: bytes) -> str:
     high = bytes(byte | 0x80 for byte in line if byte > 0x20)
     if state == b"\x1b$(D":
         return b"".join(b"\x8f" + high[i:i + 2] for i in range(0, len(high), 2)).decode("euc_jp", "replace")
+    if state in (b"\x1b$(O", b"\x1b$(Q"):
+        return high.decode("euc_jis_2004", "replace")
+    if state == b"\x1b$(P":
+        return b"".join(b"\x8f" + high[i:i + 2] for i in range(0, len(high), 2)).decode("euc_jis_2004", "replace")
     if state == b"\x1b$A":
         return high.decode("gb18030", "replace")
     if state == b"\x1b$(C":

@@ -5,7 +5,7 @@ return in a multipart) is left to the standard library; on what is done here bot
 """
 
 from jobs.mail.header_fields import Fields, split_fields
-from jobs.mail.stdlib_tree import open_encoded_message
+from jobs.mail.stdlib_tree import open_message
 from jobs.mail.structure import NESTED_TYPES, Budget, Part, default_type_in, make_part
 
 
@@ -85,9 +85,9 @@ def _header_and_body(text: bytes) -> tuple[Fields, bytes] | None:
 
 
 def _with_message(part: Part, body: bytes, budget: Budget, depth: int) -> Part | None:
+    part.payload = body
     if part.encoding:
-        part.payload = body
-        open_encoded_message(part, budget, depth)
+        open_message(part, budget, depth)
         return part
     if not body or b"\r" in body or body.startswith(b"\n"):
         return None

@@ -10,6 +10,10 @@ from jobs.mail.words import decode_words
 
 _FOLD = re.compile(r"\r?\n|\r")
 _PARAMETER = re.compile(r';\s{0,80}+([^\s=;"]{1,80})[ \t]*=[ \t]*(?:"((?>(?:[^"\\]|\\.)*))"?|([^;]*))', re.DOTALL)
+# Where a semicolon is missing: between a quoted value and a name, and before the names that mail knows.
+_UNSEPARATED = re.compile(r'("(?>(?:[^"\\]|\\.)*)")(?:\s{1,80}(?=[A-Za-z][\w*-]{0,40}[ \t]{0,9}=))?'
+                          r"|(?<=[^\s;=])\s{1,80}(?=(?:filename|name|format|delsp)\*?(?:\d\*?)?[ \t]{0,9}=)",
+                          re.DOTALL | re.IGNORECASE)
 # What is left of a parameter whose separators are missing or wrong: "text/plain charset=x", "charset:x".
 _LOOSE = re.compile(r'(?:^|[\s;,)])(charset|boundary)\s{0,9}[=:]\s{0,9}(?:\([^()]{0,100}\)\s{0,9})?'
                     r'(?:"([^"]{1,200})"?|([^\s;",()]{1,200}))', re.IGNORECASE)
@@ -33,7 +37,7 @@ def parse_value(value: str) -> tuple[str, Parameters]:
 
 @lru_cache(maxsize=2048)
 def _parse_value(value: str) -> tuple[str, Parameters]:
-    value = _FOLD.sub("", value)
+    value = _UNSEPARATED.sub(_with_semicolon, _FOLD.sub("", value))
     main = value.partition(";")[0].partition("(")[0].strip().lower()
     sections: dict[str, dict[int, tuple[str, bool]]] = {}
     for count, match in enumerate(_PARAMETER.finditer(value)):
@@ -43,6 +47,12 @@ def _parse_value(value: str) -> tuple[str, Parameters]:
     parameters = {name: _join_sections(found) for name, found in sections.items()}
     _add_loose(parameters, value)
     return main, parameters
+
+
+def _with_semicolon(match: re.Match[str]) -> str:
+    """A quoted string is left alone unless a name follows it at once."""
+    quoted = match[1]
+    return match[0] if quoted and len(quoted) == len(match[0]) else f"{quoted or ''};"
 
 
 def _add_loose(parameters: Parameters, value: str) -> None:

@@ -25,7 +25,7 @@ from jobs.mail.identifiers import (
 )
 from jobs.mail.lean_tree import build_lean_tree
 from jobs.mail.mailing_list import list_id_of
-from jobs.mail.message import Limits, ParsedMessage
+from jobs.mail.message import Address, Limits, ParsedMessage
 from jobs.mail.parameters import charset_of
 from jobs.mail.quotes import Span, own_spans
 from jobs.mail.repair import OpenedMail, open_mail
@@ -34,7 +34,7 @@ from jobs.mail.structure import Budget, Part
 from jobs.mail.subjects import clean_subject
 from jobs.mail.words import decode_header
 
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 _MAX_SUBJECT_CHARS = 4000
 _DEFAULT_LIMITS = Limits()
 
@@ -73,18 +73,31 @@ def _compose(part: Part, opened: OpenedMail, budget: Budget,
     sent_at, source = _sent_at(stated, part, opened, budget, outside)
     subject = decode_header(fields.get("subject", ""), hint)[:_MAX_SUBJECT_CHARS]
     cleaned, is_reply = clean_subject(subject)
+    to, cc = _recipients(part, opened.header, hint, limits.max_addresses)
     return ParsedMessage(
         message_id=message_id, message_id_derived=derived,
         identity=identity_of(message_id, author.address, _identity_date(stated, fields)),
         subject=subject, cleaned_subject=cleaned, is_reply=is_reply,
         from_name=author.name, from_address=author.address,
-        to=parse_addresses(fields["to"], hint, limits.max_addresses) if "to" in fields else [],
-        cc=parse_addresses(fields["cc"], hint, limits.max_addresses) if "cc" in fields else [],
+        to=to, cc=cc,
         sent_at=sent_at, date_source=source, list_id=list_id_of(fields),
-        in_reply_to=parse_in_reply_to(fields.get("in-reply-to", ""), limits.max_references),
+        in_reply_to=parse_in_reply_to(fields.get("in-reply-to", ""), limits.max_references, [author, *to, *cc]),
         references=parse_references(fields.get("references", ""), limits.max_references),
         body=body, own_spans=spans, parts=parts, signed=content.signed, encrypted=content.encrypted,
         has_attachment=content.has_attachment, defects=tuple(budget.defects))
+
+
+def _recipients(part: Part, header: bytes, hint: str, limit: int) -> tuple[list[Address], list[Address]]:
+    """To and Cc; some programs write a field for each address, though there must be one only (RFC 5322, 3.6)."""
+    fields = part.by_name
+    repeated = len(part.fields) - len(fields)
+    if repeated and repeated >= header.count(b"\nReceived:") + header.startswith(b"Received:"):
+        # Other fields than Received come more than once, too.
+        to, cc = ([person for name, value in part.fields if name.lower() == wanted
+                   for person in parse_addresses(value, hint, limit)] for wanted in ("to", "cc"))
+        return to[:limit], cc[:limit]
+    return (parse_addresses(fields["to"], hint, limit) if "to" in fields else [],
+            parse_addresses(fields["cc"], hint, limit) if "cc" in fields else [])
 
 
 def _charset_hint(part: Part) -> str:

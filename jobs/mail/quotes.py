@@ -3,7 +3,7 @@
 import re
 
 from jobs.mail.digests import DIGEST_RULE, split_digest
-from jobs.mail.sessions import holds_prose_quote, is_code, is_output
+from jobs.mail.sessions import holds_prose_quote, is_code, is_output, is_prompted
 
 Span = tuple[int, int]
 
@@ -156,10 +156,11 @@ def _short_tail(text: str, start: int, end: int) -> bool:
 
 
 def _is_session(text: str, match: re.Match[str]) -> bool:
-    """Whether a "quotation" is what somebody typed at R's prompt: code by its look, with no attribution above."""
+    """Whether a "quotation" is what somebody typed at a prompt: code by its look, with no attribution above."""
     quote = match["quote"]
-    return (is_code(quote) and _attribution_start(text, match.start(), 0) == match.start()
-            and (is_output(text, match.end()) or not holds_prose_quote(text)))
+    prompted = quote[:1] != ">" and is_prompted(quote)
+    return ((prompted or is_code(quote)) and _attribution_start(text, match.start(), 0) == match.start()
+            and (prompted or is_output(text, match.end()) or not holds_prose_quote(text)))
 
 
 def _attributed_start(text: str, start: int, end: int) -> int:

@@ -1,4 +1,4 @@
-"""Sessions at R's prompt "> ", which look like quotations, told from them."""
+"""Sessions at a program's prompt ("> " of R, ">>> " of Python, "SQL> "), which look like quotations, told from them."""
 
 import re
 from functools import lru_cache
@@ -7,11 +7,20 @@ from itertools import islice
 _CALL = r"[\w.:$@\"]+[ \t]?\(.*[)({,+*/=|&~%-][ \t;]*(?:#.*)?"
 _ASSIGNMENT = r"[\w.$@\[\]\"',()]+[ \t]*(?:<<?-|=(?!=))[ \t]*\S.*"
 _BARE = r"\?{1,2}[\w.]+|#.*|[A-Za-z.][\w.$@]*(?:\[.*\])?|(?:for|if|while|function)[ \t]?\(.*|[\d.(].*[\d)]|\}"
+_PYTHON = (r">>>[ \t](?:import[ \t]+[\w.]+.*|from[ \t]+[\w.]+[ \t]+import[ \t].*|[\w.\[\]'\"]+[ \t]*=(?!=).*"
+           r"|[\w.]+\(.*[\])}]|print[ \t].*|(?:for|while|if|def|class|with)[ \t].*:)[ \t]*")
 # Bounded to 200 characters a line, so that backtracking costs nothing.
-_CODE = re.compile(rf"[ \t]*>(?:[ \t]+(?:{_CALL}|{_ASSIGNMENT}|{_BARE}))?[ \t]*")
+_CODE = re.compile(rf"[ \t]*>(?:[ \t]+(?:{_CALL}|{_ASSIGNMENT}|{_BARE}))?[ \t]*"
+                   rf"|[ \t]*(?:{_PYTHON}|>>>(?:[ \t]+[\w.\[\]]+)?[ \t]*)")
 # Two words beside each other, or a quotation in a quotation: no code, told quickly.
-_PROSE = re.compile(r"[ \t]*(?:[A-Za-z]{1,12}>|\||>[ \t]*(?:>|[A-Za-z',.]+[ \t]+[A-Za-z]|\Z|\n))")
-_STRONG = re.compile(rf"[ \t]*>[ \t]+(?:{_CALL}|{_ASSIGNMENT})[ \t]*")
+_PROSE = re.compile(r"[ \t]*(?:[A-Za-z]{1,12}>|\||>[ \t]*(?:>(?!>(?:[ \t]|\n|\Z))|[A-Za-z',.]+[ \t]+[A-Za-z]|\Z|\n))")
+_STRONG = re.compile(rf"[ \t]*>[ \t]+(?:{_CALL}|{_ASSIGNMENT})[ \t]*|[ \t]*{_PYTHON}")
+# Programs whose prompt is a word that could be somebody's initials or name, as Supercite puts them before a quotation.
+_PROMPT = (r"(?:SQL|sql|psql|isql|[sl]?ftp|irb|ghci|php|perl|ba?sh|[zck]sh|lua|node|gdb|hive|cmd|CMD|DOS|IDL|gap|Octave"
+           r"|Maxima|Prelude|Router|Switch)>")
+_PROMPTED = re.compile(rf"[ \t]{{0,8}}{_PROMPT}(?!>)[^\n]*"
+                       rf"(?>(?:\n[ \t]{{0,8}}{_PROMPT}(?!>)[^\n]*)*)")
+_R_PROMPT = re.compile(r"^([ \t]{0,8})R>", re.MULTILINE)
 _OUTPUT = re.compile(r"\n(?:[ \t]*\[\d+[,\]]|\+ |\+$|Error|Warning|Loading|NULL$|\s?<NA>)", re.MULTILINE)
 _QUOTED = re.compile(r"\n[ \t]*(?:>[^\n]{0,200}|[A-Za-z]{1,12}>|\|[ \t])")
 _ATTRIBUTIONS = ("wrote:", "writes:", "schrieb", "écrit :", "écrit:", "escribió:", "scritto:", "skrev", "escreveu:")
@@ -21,7 +30,7 @@ _MAX_CHARS = 100_000
 
 
 def is_code(quote: str) -> bool:
-    """Whether all lines of a run that begins with ">" read as R, one of them as an assignment or a call."""
+    """Whether all lines of a run that begins with ">" read as R or Python, one of them as an assignment or a call."""
     if _PROSE.match(quote):
         return False
     lines = quote.split("\n", _MAX_LINES)[:_MAX_LINES]
@@ -29,6 +38,13 @@ def is_code(quote: str) -> bool:
         return False
     lines = [line[:200] for line in lines]
     return all(_CODE.fullmatch(line) for line in lines) and any(_STRONG.fullmatch(line) for line in lines)
+
+
+def is_prompted(quote: str) -> bool:
+    """Whether all lines begin with a prompt that names its program, be it "R> " before what reads as R."""
+    if _R_PROMPT.match(quote):
+        return is_code(_R_PROMPT.sub(r"\1>", quote))
+    return _PROMPTED.fullmatch(quote) is not None
 
 
 def is_output(text: str, position: int) -> bool:

@@ -10,7 +10,7 @@ from jobs.mail.message import RejectedMail
 from jobs.mail.parameters import content_type_of
 from jobs.mail.repair import open_mail
 from jobs.mail.structure import NESTED_TYPES, Budget, Part, default_type_in, make_part
-from jobs.mail.transfer import decode_transfer, encoding_name
+from jobs.mail.transfer import decode_transfer
 
 _CHUNK = 64 * 1024
 _DELIMITER = re.compile(rb"^--(\S[^\r\n]{0,80}?)[ \t]*\r?\n(?=content-[a-z-]{1,40}:)", re.MULTILINE | re.IGNORECASE)
@@ -28,15 +28,14 @@ class _CountedMessage(Message):
 
     def set_raw(self, name: str, value: str) -> None:
         self.budget.count_fields(1)
+        self.budget.check_fields(len(self) + 1)
         super().set_raw(name, value)
 
     def get_content_type(self) -> str:
-        """The feed parser asks this to decide what to open: not reports (their parts are text), nor encoded mails."""
+        """The feed parser asks this to decide what to open: no nested mails, whose bytes we want to see first."""
         default = self.get_default_type()
         kind = content_type_of(self._first("content-type"), default)[0]
-        if kind.startswith("message/") and (kind not in NESTED_TYPES or self._encoded()):
-            return "application/octet-stream"
-        return kind
+        return "application/octet-stream" if kind.startswith("message/") else kind
 
     def get_boundary(self, failobj: Any = None) -> Any:
         boundary = content_type_of(self._first("content-type"))[1].get("boundary", "").rstrip()
@@ -44,9 +43,6 @@ class _CountedMessage(Message):
 
     def _first(self, name: str) -> str:
         return next((value for key, value in self.raw_items() if key.lower() == name), "")
-
-    def _encoded(self) -> bool:
-        return bool(encoding_name(self._first("content-transfer-encoding")))
 
 
 def build_tree(raw: bytes, budget: Budget, depth: int = 0, default_type: str = "text/plain") -> Part:
@@ -77,15 +73,13 @@ def _convert(message: Message, budget: Budget, depth: int, default_type: str) ->
     if isinstance(payload, list):
         inner = default_type_in(part.content_type)
         part.children = [_convert(child, budget, depth + 1, inner) for child in payload]
-        if part.content_type in NESTED_TYPES:
-            _repair_message(part, budget, depth)
         return part
     if isinstance(payload, str):
         part.payload = payload.encode("ascii", "surrogateescape")
     if part.content_type.startswith("multipart/"):
         part.children = _split_at_guess(part, budget, depth)
     elif part.content_type in NESTED_TYPES:
-        open_encoded_message(part, budget, depth)
+        open_message(part, budget, depth)
     return part
 
 
@@ -122,7 +116,9 @@ def _closed_delimiter(payload: bytes) -> re.Match[bytes] | None:
     return closing if closing and re.search(rb"^%b[ \t]*\r?$" % re.escape(opening), payload, re.MULTILINE) else None
 
 
-def open_encoded_message(part: Part, budget: Budget, depth: int) -> None:
-    """Give `part` the nested mail that it holds in base64 (against RFC 2046, 5.2.1, but gateways do it)."""
+def open_message(part: Part, budget: Budget, depth: int) -> None:
+    """Give `part` the nested mail that is its payload, also in base64 (against RFC 2046, 5.2.1, but gateways do it)."""
     budget.check_depth(depth + 1)
     part.children = [build_tree(decode_transfer(part.payload, part.encoding)[0], budget, depth + 1)]
+    if not part.encoding:
+        _repair_message(part, budget, depth)

@@ -8,6 +8,8 @@ from jobs.mail.message import Limits, RejectedMail
 from jobs.mail.parameters import Parameters, content_type_of, parse_value
 from jobs.mail.transfer import encoding_name
 
+# On the average of a mail's parts; attached mails have some sixty each.
+_FIELDS_A_PART = 100
 NESTED_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
 
 
@@ -60,15 +62,20 @@ class Budget:
         self.check_time()
 
     def count_fields(self, number: int) -> None:
-        """Raise RejectedMail when the header fields of all parts together pass the limit."""
+        """Raise RejectedMail when a header block has too many fields, or all of them together have."""
         self.header_fields += number
-        self.check_fields(self.header_fields)
+        if self.header_fields <= self.limits.max_header_fields:
+            return
+        self.check_fields(number)
+        limit = self.limits.max_header_fields + _FIELDS_A_PART * self.limits.max_parts
+        if self.header_fields > limit:
+            raise RejectedMail("too-many-headers", f"the mail's parts have more than {limit} header fields together")
 
     def check_fields(self, number: int) -> None:
-        """Raise RejectedMail when as many header fields are too many."""
+        """Raise RejectedMail when as many fields are too many for one header block."""
         if number > self.limits.max_header_fields:
-            raise RejectedMail("too-many-headers",
-                               f"the mail has more than {self.limits.max_header_fields} header fields")
+            raise RejectedMail("too-many-headers", "the mail, or a mail in it, has more than "
+                               f"{self.limits.max_header_fields} header fields")
 
     def check_depth(self, depth: int) -> None:
         """Raise RejectedMail when MIME nesting passes the limit."""

@@ -9,19 +9,19 @@ _LINE = re.compile(r"[ -`][ -`]{0,100}")
 
 
 @dataclass(frozen=True, slots=True)
-class UuencodedFile:
+class EmbeddedFile:
     """A file found in a text: its name and bytes."""
 
     name: str
     data: bytes
 
 
-def split_uuencoded(text: str) -> tuple[str, list[UuencodedFile]]:
+def split_uuencoded(text: str) -> tuple[str, list[EmbeddedFile]]:
     """The text without its uuencoded files, and these; a "begin" line that starts no file stays text."""
     if "begin" not in text:
         return text, []
     kept: list[str] = []
-    files: list[UuencodedFile] = []
+    files: list[EmbeddedFile] = []
     position = 0
     while match := _BEGIN.search(text, position):
         end, data = _decode_lines(text, match.end(), "-base64" in match[0][:13])
@@ -30,7 +30,7 @@ def split_uuencoded(text: str) -> tuple[str, list[UuencodedFile]]:
             position = match.end()
             continue
         kept.append(text[position:match.start()])
-        files.append(UuencodedFile(match[1], data))
+        files.append(EmbeddedFile(match[1], data))
         position = end
     kept.append(text[position:])
     return "".join(kept) if files else text, files

@@ -11,6 +11,8 @@ from jobs.mail.transfer import decode_base64
 # but seen.
 _WORD = re.compile(r"=\?([^?\s=]{0,60})\?([bBqQ])\?([^?]*+(?:\?(?!=)[^?]{0,300}+){0,10})\?=")
 _MAX_HEADER_CHARS = 64_000
+# Surrogates that hide no byte (U+DC80 to U+DCFF do): UTF-7 can give them.
+_LONE_SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def decode_header(value: str, hint: str = "") -> str:
@@ -83,9 +85,14 @@ def _joined_base64(run: list[tuple[str, str, str]], index: int) -> tuple[str, in
 
 
 def _decode_word(kind: str, text: str) -> bytes:
-    raw = text.encode("ascii", "surrogateescape") if not text.isascii() else text.encode("ascii")
+    raw = text.encode("ascii") if text.isascii() else _bytes_behind(text)
     if kind == "b":
         return decode_base64(raw)[0]
     # A fold inside the word is none of its text; "_" is a blank (RFC 2047, 4.2).
     unfolded = raw.replace(b"\r", b"").replace(b"\n", b"").rstrip(b"=") if raw.endswith(b"=") else raw
     return binascii.a2b_qp(unfolded.replace(b"\r\n", b"").replace(b"\n", b""), header=True)
+
+
+def _bytes_behind(text: str) -> bytes:
+    """What a word held before something else decoded it: percent-encoding, or an encoded word around this one."""
+    return _LONE_SURROGATE.sub("\ufffd", text).encode("utf-8", "surrogateescape")

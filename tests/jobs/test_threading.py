@@ -139,16 +139,20 @@ def archives(draw: st.DrawFn) -> list[bytes]:
     mails = []
     for number in range(draw(st.integers(2, 10))):
         references = draw(st.lists(st.sampled_from(names), max_size=2)) if draw(st.booleans()) else []
-        mails.append(
-            mail(
-                draw(st.sampled_from(names)),
-                subject=draw(st.sampled_from(SUBJECTS)),
-                references=" ".join(references),
-                list_id=draw(st.sampled_from(("<one.x>", "<two.x>"))),
-                date=at(draw(st.integers(0, 20))),
-                body=f"{number}\n",
+        name, date = draw(st.sampled_from(names)), at(draw(st.integers(0, 20)))
+        # A copy has the same id, author and date; all else may differ, as lists tag subjects and drop fields.
+        for _ in range(draw(st.sampled_from((1, 1, 1, 2)))):
+            field = draw(st.sampled_from(("references", "in_reply_to")))
+            mails.append(
+                mail(
+                    name,
+                    subject=draw(st.sampled_from(SUBJECTS)),
+                    list_id=draw(st.sampled_from(("<one.x>", "<two.x>"))),
+                    date=date,
+                    body=f"{number}\n",
+                    **{field: " ".join(references)},
+                )
             )
-        )
     return mails
 
 

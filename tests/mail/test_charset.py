@@ -1,8 +1,11 @@
 """Charset labels that lie, are missing, unknown or misspelt."""
 
+from encodings import aliases
+
 import pytest
 
 from jobs.mail.charset import codec_name, decode_text
+from tests.mail.letters import read
 
 RUSSIAN = "Привет, это обычное письмо на русском языке."
 
@@ -70,6 +73,28 @@ def test_half_width_katakana_in_iso_2022_jp_are_decoded() -> None:
     assert decode_text(b"\x1b(I6@6E\x1b(B", "iso-2022-jp")[0] == "ｶﾀｶﾅ"
 
 
+@pytest.mark.parametrize(("data", "text"), [
+    (b"\x1b$(Q\x2e\x21\x1b(B ok", "俱 ok"), (b"\x1b$(O\x2e\x21\x1b(B ok", "俱 ok"), (b"\x1b$(P\x21\x22\x1b(B", "丂"),
+    (b"\x1b$(Q\x2e\x21\x1b$B-!F|\x1b$(P\x21\x22\x1b(B", "俱①日丂"),
+])
+@pytest.mark.parametrize("label", ["iso-2022-jp-2004", "iso-2022-jp-3", "iso-2022-jp"])
+def test_jis_x_0213_in_iso_2022_jp_is_decoded(data: bytes, text: str, label: str) -> None:
+    assert decode_text(data, label) == (text, True)
+
+
+@pytest.mark.parametrize("text", ["Tiếng Việt", "ẠẢÂẪỨ đồng ỳ", "người Việt Nam ở đây"])
+def test_viscii_is_known(text: str) -> None:
+    assert decode_text(text.encode("viscii"), "VISCII") == (text, True)
+
+
+def test_hz_without_a_label_is_read_and_a_program_is_not_taken_for_it() -> None:
+    text = "这是一封没有标明的信 ok"
+    assert decode_text(text.encode("hz"))[0] == text
+    assert read(body=text.encode("hz")).body == text
+    for data in (b'(format t "~{~A~}~%" x)', b"~{ab~} ~{cd~}", b"a ~{ b", b"~{some_words_of_code~}"):
+        assert decode_text(data) == (data.decode(), True)
+
+
 def test_a_truncated_last_character_keeps_the_rest() -> None:
     text, truthful = decode_text("naïve café".encode()[:-1], "utf-8")
     assert text.startswith("naïve caf")
@@ -95,6 +120,17 @@ def test_a_name_that_is_no_charset_means_none(label: str) -> None:
 def test_any_bytes_decode_under_any_label(label: str) -> None:
     for data in (bytes(range(256)), b"\x1b$B\x21", b"\xff\xfe", b"~{", b"\x1b$)C\x0e1", b"+AAA", b"\xd8\x00" * 3):
         assert isinstance(decode_text(data, label)[0], str)
+
+
+@pytest.mark.parametrize("label", sorted({*aliases.aliases, *aliases.aliases.values(), "viscii", "cp65001", "mbcs"}))
+def test_any_bytes_decode_under_any_label_of_python(label: str) -> None:
+    for data in (bytes(range(256)), bytes(range(128)), b"~{VP!~\xff", b"\x1b$B!\xff\x1b$(Q!", b"\x0e\x1b$)C!!\x0f"):
+        text, truthful = decode_text(data, label)
+        assert isinstance(text, str) and isinstance(truthful, bool)
+
+
+def test_ascii_that_is_called_ebcdic_is_read() -> None:
+    assert decode_text(b"power users wait", "cp424") == ("power users wait", False)
 
 
 def test_holes_of_windows_1252_give_no_replacement_character() -> None:

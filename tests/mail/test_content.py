@@ -5,8 +5,9 @@ import hashlib
 
 import pytest
 
-from jobs.mail.message import ParsedMessage
-from tests.mail.letters import read
+from jobs.mail.message import Limits, ParsedMessage
+from jobs.mail.parse import parse_message
+from tests.mail.letters import letter, read
 
 PDF = base64.b64encode(b"%PDF-1.4 binary\xff\x00").rstrip(b"=")
 PDF_HASH = hashlib.sha256(b"%PDF-1.4 binary\xff\x00").hexdigest()
@@ -69,6 +70,9 @@ def test_an_attachment_is_listed_with_its_hash() -> None:
     (b"attachment; filename=\"/etc/passwd\"", "passwd"),
     (b'ATTACHMENT; FILENAME="a \\"b\\".txt"', 'a "b".txt'),
     (b"attachment; filename*=''plain.txt; filename=other.txt", "plain.txt"),
+    (b"attachment; filename*=UTF-8''=?UTF-8?Q?Rechnung_f%C3%BCr?=", "Rechnung für"),
+    (b'attachment filename="x.txt"', "x.txt"), (b'attachment size=4 filename*=utf-8\'\'%C3%A9.txt', "é.txt"),
+    (b'attachment; filename="a name=b.txt" size=4', "a name=b.txt"),
 ])
 def test_file_names_are_read(disposition: bytes, name: str) -> None:
     found = multipart(b"mixed", PLAIN, b"Content-Type: text/plain\nContent-Disposition: " + disposition + b"\n\nx\n")
@@ -85,6 +89,54 @@ def test_an_inline_patch_is_read_and_a_named_text_is_attached() -> None:
                       b"Content-Type: text/plain; name=notes.txt\n\nsecret notes\n")
     assert found.body == "plain words\n\n+x"
     assert found.has_attachment
+
+
+def test_a_named_text_that_is_shown_is_attached_as_well() -> None:
+    found = multipart(b"mixed", PLAIN,
+                      b"Content-Type: text/x-patch\nContent-Disposition: inline; filename=a.patch\n\n+x")
+    assert (found.body, found.has_attachment) == ("plain words\n\n+x", True)
+    assert found.parts["parts"][1] == {"type": "text/x-patch", "disposition": "inline", "filename": "a.patch",
+                                       "size": 2, "sha256": hashlib.sha256(b"+x").hexdigest()}
+
+
+@pytest.mark.parametrize("kind", [b"alternative", b"related"])
+def test_a_name_makes_no_attachment_of_the_letter_itself(kind: bytes) -> None:
+    named = HTML.replace(b"text/html", b"text/html; name=a.html\nContent-Disposition: inline")
+    assert not multipart(kind, named).has_attachment
+
+
+@pytest.mark.parametrize("lean", [True, False])
+@pytest.mark.parametrize("encoded", [True, False])
+def test_an_attached_mail_has_size_and_hash(encoded: bool, lean: bool) -> None:
+    inner = b"Subject:in\nX-A:  b\n\ninner words\n"
+    head = b"Content-Type: message/rfc822\nContent-Disposition: attachment; filename=in.eml\n"
+    if encoded:
+        part = head + b"Content-Transfer-Encoding: base64\n\n" + base64.encodebytes(inner)
+    else:
+        part = head + b"\n" + inner
+    raw = letter(b"Content-Type: multipart/mixed; boundary=b", body=b"--b\n" + part + b"\n--b--\n")
+    found = parse_message(raw, lean=lean)
+    listed = found.parts["parts"][0]
+    assert (listed["filename"], listed["size"], listed["sha256"], found.has_attachment) == (
+        "in.eml", len(inner), hashlib.sha256(inner).hexdigest(), True)
+    assert "inner words" in found.body
+
+
+def test_a_yencoded_file_is_an_attachment() -> None:
+    data = bytes(range(256))
+    coded = b"".join(b"=" + bytes([(code + 106) % 256]) if (code + 42) % 256 in (0, 10, 13, 61)
+                     else bytes([(code + 42) % 256]) for code in data)
+    body = (b"see\r\n=ybegin line=128 size=256 name=a b.bin\r\n" + coded[:129] + b"\r\n" + coded[129:]
+            + b"\r\n=yend size=256 crc32=29058c73\r\nbye\r\n")
+    found = read(body=body)
+    assert (found.body, found.has_attachment) == ("see\nbye", True)
+    assert found.parts["parts"] == [{
+        "type": "application/octet-stream", "encoding": "yenc", "disposition": "attachment", "filename": "a b.bin",
+        "size": 256, "sha256": hashlib.sha256(data).hexdigest()}]
+
+
+def test_a_yencoded_file_without_its_end_stays_text() -> None:
+    assert read(body="=ybegin line=128 size=5 name=é\nwords\n".encode()).body == "=ybegin line=128 size=5 name=é\nwords"
 
 
 def test_pictures_inside_a_letter_are_no_attachments() -> None:
@@ -148,6 +200,12 @@ def test_uuencoded_files_become_attachments() -> None:
     assert (found.body, found.has_attachment) == ("see file\nbye", True)
     listed = found.parts["parts"][0]
     assert (listed["filename"], listed["size"], listed["encoding"]) == ("cat.txt", 3, "uuencode")
+
+
+@pytest.mark.parametrize("value", [b'text/plain; charset="utf-8" format=flowed', b"text/plain format=flowed",
+                                   b"text/plain; charset=utf-8 format=flowed; x=y"])
+def test_a_parameter_behind_a_missing_semicolon_is_read(value: bytes) -> None:
+    assert read(b"Content-Type: " + value, body=b"one \ntwo\n").body == "one two"
 
 
 def test_flowed_text_is_joined() -> None:
@@ -257,10 +315,6 @@ def test_html_names_its_charset_itself() -> None:
 
 
 def test_long_text_is_cut_and_recorded() -> None:
-    from jobs.mail.message import Limits
-    from jobs.mail.parse import parse_message
-    from tests.mail.letters import letter
-
     found = parse_message(letter(body=b"x" * 500), limits=Limits(max_body_chars=100))
     assert (len(found.body), found.defects) == (100, ("text-cut",))
 

@@ -23,6 +23,7 @@ MOMENT = datetime(1999, 11, 9, 18, 50, 39, tzinfo=UTC)
     "mar., 09 nov. 1999 19:50:39 +0100", "9.11.1999 18:50:39", "Tue, 9 Nov 1999 10:50:39 -800",
     "Tue Nov  9 10:50:39 PST 1999", "Tue,  9 Nov 1999 18:50:39 EST5EDT".replace("18:", "13:"), "1999/11/09 18:50:39",
     "Tue, 9 Nov 1999 18(hour) :  50 : 39 +0000", "Tue, 9 Nov 0099 18:50:39 +0000", "19991109T185039Z", "19991109185039",
+    "19991109T195039+0100", "19991109T185039.25Z", "19991109 185039", "19991109T18:50:39Z", "19991109 13:50:39 -0500",
     "Tue, 9 Nov 1999 13:50:39 Eastern Standard Time", "Tue, 9 Nov 1999 11:50:39 Pacific Daylight Time",
     "Tue Nov  9 20:50:39 MET DST 1999", "Tue, 9 Nov 1999 19:50:39 \u20130100".replace("\u20130", "+0"),
     "Tue, 9 Nov 1999 13:50:39 \u20130500", "=?utf-8?Q?Tue,_9_Nov_1999_18:50:39_+0000?=", "09.11.99 18:50:39",
@@ -31,6 +32,11 @@ MOMENT = datetime(1999, 11, 9, 18, 50, 39, tzinfo=UTC)
 ])
 def test_a_date_is_understood(value: str) -> None:
     assert parse_date(value) == MOMENT
+
+
+def test_a_compact_date_may_lack_seconds_and_clock() -> None:
+    assert parse_date("19991109T1850Z") == parse_date("199911091850") == MOMENT.replace(second=0)
+    assert parse_date("19991109") == datetime(1999, 11, 9, tzinfo=UTC)
 
 
 def test_the_day_may_end_at_24_o_clock() -> None:

@@ -3,6 +3,8 @@
 import base64
 import json
 import time
+from collections.abc import Callable
+from functools import reduce
 
 import pytest
 from hypothesis import given, settings
@@ -55,14 +57,43 @@ VALUES = st.lists(st.sampled_from([
     b"utf-16",
     b"iso-2022-jp", b"\x1b$B", b"filename*0*=x''%00%ff", b"name=", b"base64", b"Tue, 9 Nov 1999", b"99:99", b"+9999",
     b"2147483647", b"99999999999", b"message/rfc822", b"text/html", b"attachment", b"Re: ", b"[x]", b"(fwd)", b" ",
-    b"hz",
+    b"hz", b"from ", b"To: a@b\nTo: ", b"=ybegin line=1 name=x", b" format=flowed", b"'s message of \"", b"R> ",
+    b"attachment filename=", b"viscii", b"~{", b"~}", b"=?utf-7?Q?+2AA-?=", b"\x1b$(Q", b"=3D=3Futf-8=3FQ=3F",
 ]), max_size=12).map(b"".join)
+_CODINGS: tuple[Callable[[bytes], bytes], ...] = (
+    lambda text: b"=?utf-8?Q?" + b"".join(b"=%02X" % code for code in text) + b"?=",
+    lambda text: b"=?utf-8?B?" + base64.b64encode(text) + b"?=", lambda text: b"=?utf-7?Q?" + text + b"?=",
+    lambda text: b"x; filename*=utf-8''" + b"".join(b"%%%02X" % code for code in text),
+    lambda text: b'x; filename="' + text + b'"', lambda text: b"attachment; name*0*=utf-7''" + text,
+    lambda text: b"=?iso-2022-jp?Q?" + text + b"?=", lambda text: b"(" + text + b")",
+    lambda text: text + b" <" + text + b">",
+    lambda text: b"=?gb2312?Q?" + text.replace(b"?", b"=3F").replace(b" ", b"_") + b"?=",
+)
+_UNCODED = st.sampled_from([b"a@b.c", "é <a@b>".encode(), b"\xff", b"+2AA-", b"=ED=A0=80", b"", "日本".encode(), b"%ff",
+                            b"\x1b$(Q.!", b"~{VPND~}", b"<a@b>", b"=?utf-8?Q?", b"name=x"])
+# Codings inside each other, as gateways and careless programs nest them: each is undone by another piece of code.
+NESTED_VALUES = st.tuples(_UNCODED, st.lists(st.sampled_from(_CODINGS), min_size=1, max_size=4)).map(
+    lambda made: reduce(lambda text, coding: coding(text), made[1], made[0]))
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.tuples(FIELDS, VALUES), max_size=8), st.binary(max_size=60))
 def test_no_header_makes_it_raise(fields: list[tuple[bytes, bytes]], body: bytes) -> None:
     check(b"".join(name + b": " + value + b"\n" for name, value in fields) + b"\n" + body)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(FIELDS, NESTED_VALUES | VALUES), min_size=1, max_size=4))
+def test_no_nesting_of_codings_makes_it_raise(fields: list[tuple[bytes, bytes]]) -> None:
+    check(b"".join(name + b": " + value + b"\n" for name, value in fields) + b"\nwords\n")
+
+
+@pytest.mark.parametrize("field", [
+    b"Content-Disposition: attachment; filename*=UTF-8''=?UTF-8?Q?Rechnung_f%C3%BCr?=",
+    b"To: =?utf-8?Q?=3D=3Futf-8=3FQ=3F=C3=A9=3F=3D_=3Ca=40b.c=3E?=",
+])
+def test_a_coding_inside_another_loses_no_mail(field: bytes) -> None:
+    assert check(field + b"\nFrom: a@b\n\nwords\n") is not None
 
 
 @settings(max_examples=200, deadline=None)
@@ -94,7 +125,9 @@ def test_a_long_header_takes_linear_time(unit: bytes, name: bytes) -> None:
     b"\n", b" \n", b"-",
     b"=", b"= ", b"--b\n", b"--b\n\n", b"Content-Type: x\n", b"a" * 240 + b":\n>\n", b"x 12:30 a@b \n>\n", b"\xff",
     b"\x1b$B",
-    b"\xc3\xa9", b"x \n", b"\xfe", b"\0", b"\r", b"~{", b"\x0c", b"de: x\nto: x\n", b"* ",
+    b"\xc3\xa9", b"x \n", b"\xfe", b"\0", b"SQL> x\n", b"R> x(1)\n", b">>> x(1)\n", b"\xff=ybegin line=1 name=x\n",
+    b"\xff\n=ybegin line=1 size=1 name=x\n=yend\n", b"~{VPND~}", b"~{VP\n",
+    b"\r", b"~{", b"\x0c", b"de: x\nto: x\n", b"* ",
 ])
 @pytest.mark.parametrize("kind", [b"text/plain; format=flowed", b"text/html", b"multipart/mixed; boundary=b",
                                   b"multipart/mixed; boundary=zz", b"text/plain; charset=iso-2022-jp"])
@@ -124,6 +157,17 @@ def nested(levels: int) -> bytes:
     return HEADER + body
 
 
+def report(mails: int, fields: int) -> bytes:
+    """A mail with other mails attached, of so many header fields each."""
+    inner = b"--b\nContent-Type: message/rfc822\n\n" + b"X-A: b\n" * fields + b"\nx\n"
+    return letter(b"Content-Type: multipart/mixed; boundary=b", body=inner * mails + b"--b--\n")
+
+
+@pytest.mark.parametrize("lean", [True, False])
+def test_many_attached_mails_may_have_many_fields_together(lean: bool) -> None:
+    assert len(parse_message(report(100, 60), lean=lean).parts["parts"]) == 100
+
+
 @pytest.mark.parametrize(("raw", "limits", "reason"), [
     (letter(body=b"x" * 100), Limits(max_bytes=99), "too-large"),
     (letter(b"Content-Type: multipart/mixed; boundary=b", body=b"--b\n\nx\n" * 1200 + b"--b--\n"), Limits(),
@@ -132,6 +176,7 @@ def nested(levels: int) -> bytes:
     (nested(40), Limits(), "too-deep"), (nested(2000), Limits(), "too-deep"),
     (HEADER + b"Content-Type: message/rfc822\n\n" * 5000, Limits(), "too-deep"),
     (letter(*[b"X-A: b"] * 3000), Limits(), "too-many-headers"),
+    (report(40, 2001), Limits(), "too-many-headers"), (report(400, 300), Limits(), "too-many-headers"),
     (letter(body=b"x"), Limits(max_seconds=-1), "too-slow"),
 ])
 def test_what_passes_a_limit_is_rejected(raw: bytes, limits: Limits, reason: str) -> None:
@@ -151,8 +196,8 @@ def of_parts(number: int) -> bytes:
     (of_parts(20), of_parts(21), Limits(max_parts=20), "too-many-parts"),
     (nested(5), nested(6), Limits(max_depth=5), "too-deep"),
     (letter(*[b"X-A: b"] * 5), letter(*[b"X-A: b"] * 6), Limits(max_header_fields=10), "too-many-headers"),
-    (letter(b"Content-Type: message/rfc822", body=b"X: y\n\nz\n"),
-     letter(b"Content-Type: message/rfc822", body=b"X: y\nX: y\n\nz\n"), Limits(max_header_fields=7),
+    (letter(b"Content-Type: message/rfc822", body=b"X: y\n" * 7 + b"\nz\n"),
+     letter(b"Content-Type: message/rfc822", body=b"X: y\n" * 8 + b"\nz\n"), Limits(max_header_fields=7),
      "too-many-headers"),
     (letter(), letter() + b"x", Limits(max_bytes=len(letter())), "too-large"),
 ])
@@ -177,6 +222,6 @@ def test_mails_in_base64_inside_each_other_end_at_the_depth_limit() -> None:
     body = b"Subject: in\n\nx\n"
     for _ in range(35):
         body = b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n" + base64.b64encode(body)
-        if len(body) > 3 * MEGABYTE:
-            break
-    assert check(HEADER + body) is None or len(body) > 3 * MEGABYTE
+    with pytest.raises(RejectedMail) as caught:
+        parse_message(HEADER + body, limits=Limits(max_bytes=len(body) * 2))
+    assert caught.value.reason == "too-deep"

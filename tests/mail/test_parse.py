@@ -90,6 +90,15 @@ def test_the_body_charset_helps_the_header() -> None:
     assert (found.subject, found.body) == ("Žluť", "Žluť")
 
 
+@pytest.mark.parametrize("more", [b"", b"Received: by x; Tue, 9 Nov 1999 18:50:39 +0100",
+                                  b"Received: a\nX-A: b\nX-A: b\nReceived: c"])
+def test_several_fields_of_recipients_count_all(more: bytes) -> None:
+    lines = [line for line in more.split(b"\n") if line]
+    found = read(*lines, b"TO: bob@x.org", b"Cc: c@x.org, d@x.org", b"Cc: e@x.org")
+    assert [person.address for person in found.to] == ["list@example.org", "bob@x.org"]
+    assert [person.address for person in found.cc] == ["c@x.org", "d@x.org", "e@x.org"]
+
+
 def test_a_reply_is_told() -> None:
     found = with_field(b"Subject", b"Re: [tea] Milk (fwd)")
     assert (found.subject, found.cleaned_subject, found.is_reply) == ("Re: [tea] Milk (fwd)", "Milk", True)

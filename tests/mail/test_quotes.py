@@ -108,6 +108,28 @@ def test_code_that_holds_the_mark_is_own(text: str) -> None:
     assert own(f"before\n{text}\nafter") == f"before\n{text}\nafter"
 
 
+@pytest.mark.parametrize("session", [
+    "SQL> select 1 from dual;", "ftp> get x\nftp>", "    psql> \\d", "Prelude> 1 + 1", "C:\\> dir", "mysql> select 1;",
+    ">>> import os\n>>> os.getcwd()", ">>> x = 1\n>>> x", "R> x <- rnorm(5)\nR> plot(x)",
+])
+def test_what_was_typed_at_a_prompt_is_own(session: str) -> None:
+    assert own(f"I ran:\n{session}\nit failed") == f"I ran:\n{session}\nit failed"
+
+
+@pytest.mark.parametrize("quoted", [
+    "Joe> tea?", "R> I think so", "SQL>> deeper", ">>> what do you mean", ">>> from here on\n>> tea",
+    "SQL> a\n> quoted",
+    ">>> import os\n>> tea",
+])
+def test_a_quotation_is_no_session(quoted: str) -> None:
+    assert own(f"before\n{quoted}\nafter") == "before\nafter"
+
+
+@pytest.mark.parametrize("session", ["SQL> select 1 from dual;", ">>> import os", "R> plot(x)"])
+def test_a_session_below_an_attribution_is_quoted(session: str) -> None:
+    assert own(f"No.\n\nOn Tue, 9 Nov 1999, Ann wrote:\n{session}\nYes.") == "No.\nYes."
+
+
 @pytest.mark.parametrize("attribution", [
     "On Tue, 9 Nov 1999, Ann wrote:\n\n[...]", "On Tue, 9 Nov 1999, Ann wrote:\n<snip>",
     "--- Ann <ann@x.org> wrote:\n\n---------------------------------", "2013/8/28 Ann Example <ann@x.org>",

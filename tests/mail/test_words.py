@@ -40,6 +40,14 @@ def test_encoded_words_become_text(value: str, text: str) -> None:
     assert decode_header(value) == text
 
 
+@pytest.mark.parametrize(("value", "text"), [
+    ("=?UTF-8?Q?f\u00fcr?=", "für"), ("=?iso-8859-1?Q?f\u00fcr_=C3=A9?=", "für é"), ("=?utf-8?B?Zm9\u00e9y?=", "for"),
+    ("=?utf-8?Q?a\ud800b?=", "a\ufffdb"), ("=?utf-8?Q?\u65e5\udcc3\udca9?=", "日é"),
+])
+def test_a_word_that_something_else_decoded_before_is_read(value: str, text: str) -> None:
+    assert decode_header(value) == text
+
+
 def test_raw_utf_8_is_read() -> None:
     assert decode_header(raw("Grüße 日本".encode())) == "Grüße 日本"
 
