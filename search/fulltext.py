@@ -22,7 +22,7 @@ from search.grammar import Query
 from search.lexemes import Lexemes, all_of, any_of, names_something, without_weights
 
 # Of what a common word finds, so many are ranked, and of those with it in the subject: it reads each whole vector.
-RANKED, RANKED_BY_SUBJECT = 300, 100
+RANKED, RANKED_BY_SUBJECT = 200, 100
 # With fewer hits than this that hold every word, those that hold some of the words join them.
 FEW = 20
 RELAXED = 200

@@ -15,7 +15,7 @@ READ = 20_000  # characters of a text that are searched for the words
 LENGTH = 240  # characters of a snippet
 LEAD = 60  # of them before the first word that is marked
 # PostgreSQL marks this much around the likeliest place: all of a text takes ten times as long.
-MARKED = 700
+MARKED = 500
 
 _START, _STOP = "\x02", "\x03"
 _MARKS = re.compile(f"[{_START}{_STOP}]")
@@ -128,15 +128,21 @@ def cut(text: str, spans: Sequence[Span]) -> Snippet:
 
 
 def _best_start(text: str, spans: Sequence[Span]) -> int:
+    """Return the first place from which on the most different spans fit into a snippet."""
+    words = [text[start:end].lower() for start, end in spans]
+    different = len(set(words))
+    if different < 2:
+        return spans[0][0] if spans else 0
     best, most, last = 0, 0, 0
     within: Counter[str] = Counter()
-    for start, end in spans:
+    for word, (start, _) in zip(words, spans, strict=True):
         while last < len(spans) and spans[last][0] < start + LENGTH - LEAD:
-            within[text[slice(*spans[last])].lower()] += 1
+            within[words[last]] += 1
             last += 1
         if len(within) > most:
             best, most = start, len(within)
-        word = text[start:end].lower()
+            if most == different:
+                break
         within[word] -= 1
         if not within[word]:
             del within[word]
