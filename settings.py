@@ -83,7 +83,7 @@ class Settings(OperationSettings):
     max_message_bytes: int = setting("MAX_MESSAGE_BYTES", 50 * 1024**2, size, "largest mail that is imported")
     max_parts: int = setting("MAX_PARTS", 1000, count, "most MIME parts of a mail")
     max_depth: int = setting("MAX_DEPTH", 30, count, "deepest nesting of MIME parts")
-    max_header_fields: int = setting("MAX_HEADER_FIELDS", 2000, count, "most header fields of a mail, or of a part in it")
+    max_header_fields: int = setting("MAX_HEADER_FIELDS", 2000, count, "most header fields of a mail or part of it")
     max_parse_seconds: float = setting("MAX_PARSE_SECONDS", 10.0, seconds, "longest time for one mail's parsing")
     max_attempts: int = setting("MAX_ATTEMPTS", 8, count, "tries of a job that fails with a transient error")
     initial_delay: float = setting("INITIAL_DELAY", 1.0, seconds, "seconds before the second try; doubled each time")

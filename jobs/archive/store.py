@@ -22,6 +22,7 @@ from jobs.retry import CONTENT, NOT_CONTENT
 
 logger = logging.getLogger(__name__)
 
+
 @dataclass
 class Stored:
     """What became of a batch: counts, and the paths that another worker dealt with meanwhile: look at them again."""
