@@ -46,6 +46,23 @@ def _is_orphan(process: psutil.Process, server_marks: list[str]) -> bool:
     return process.cwd() in map(os.path.realpath, server_marks)
 
 
+def kill_orphans(server_paths: Iterable[Path]) -> int:
+    """Kill the backends that outlived their postmaster, which keep the next one from starting; return how many."""
+    marks = [str(path) for path in server_paths]
+    killed = 0
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if _is_backend(process) and _is_orphan(process, marks):
+                process.kill()
+                killed += 1
+    return killed
+
+
+def _is_backend(process: psutil.Process) -> bool:
+    """Whether this is a child of a postmaster, by the title that it gives itself."""
+    return process.name() == "postgres" and " ".join(process.cmdline()).startswith("postgres: ")
+
+
 def _is_server(process: psutil.Process) -> bool:
     return process.name() in _SERVERS
 
@@ -91,7 +108,7 @@ def _named_server(process: psutil.Process) -> bool:
 
 def _signal(process: psutil.Process) -> None:
     try:
-        if " ".join(process.cmdline()).startswith("postgres: "):  # an orphan is past asking
+        if _is_backend(process):  # an orphan is past asking
             process.kill()
         elif process.name() == "postgres":  # its fast shutdown
             process.send_signal(psutil.signal.SIGINT)

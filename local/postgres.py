@@ -141,6 +141,13 @@ class Cluster:
             compression=lz4,
         )
 
+    def alive(self) -> bool:
+        """Whether the postmaster runs whose number its lock file holds."""
+        try:
+            return Path(f"/proc/{int((self.data / 'postmaster.pid').read_text().split()[0])}").exists()
+        except (OSError, ValueError, IndexError):
+            return False
+
     def ready(self) -> bool:
         """Whether the server takes connections (`pg_ctl status` trusts a stale file, so it is not asked)."""
         where = ["-h", str(self.sockets), "-p", str(PORT), "-U", DATABASE, "-d", DATABASE]

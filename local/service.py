@@ -18,12 +18,13 @@ from local import checks, instance, programs
 from local.account import ServerError
 from local.instance import Instance
 from local.last_words import advice, last_words
-from local.orphans import PROGRAM_SECONDS, left_running, stop_all
+from local.orphans import PROGRAM_SECONDS, kill_orphans, left_running, stop_all
 from local.signals import Signals
 from local.supervision import Supervisor, launch, program_states
 from settings import PROJECT, SettingError, Settings, load
 
 RETRY_SECONDS = 15.0  # for a server that ends at once to be tried again
+LOOK_SECONDS = 5.0  # between two looks whether the postmaster lives
 SLOW_SECONDS = 30.0  # for our programs to report; longer is worth a line, and no reason to stop
 
 
@@ -54,7 +55,8 @@ def _serve(settings: Settings, signals: Signals, began: float) -> int:
             _announce(service, time.monotonic() - began)
             threading.Thread(target=_call_if_there, args=("report", service.reached), daemon=True).start()
             while supervisor.alive and not signals.stop:
-                signals.sleep(60)
+                signals.sleep(LOOK_SECONDS)
+                _free(service)
     finally:
         ended = not supervisor.alive
         _stop(supervisor)
@@ -76,6 +78,13 @@ def _tidy(service: Instance, whose: str, patience: float = PROGRAM_SECONDS) -> N
         _say(f"stopping {len(leftovers)} processes that {whose} left running")
         stop_all(leftovers, patience)
     (service.data / "supervisord.pid").unlink(missing_ok=True)
+
+
+def _free(service: Instance) -> None:
+    """After a death of the postmaster: end what it left, or no new one can start."""
+    if service.cluster and not service.cluster.alive():
+        if killed := kill_orphans(service.server_marks()):
+            _say(f"postgresql ended and left {killed} processes, which were killed so that it can start again")
 
 
 def _prepare(service: Instance) -> None:

@@ -9,7 +9,7 @@ import time
 import psutil
 import psycopg
 
-from local.orphans import left_running, stop_all
+from local.orphans import kill_orphans, left_running, stop_all
 from local.postgres import Cluster
 
 
@@ -27,6 +27,21 @@ def test_a_backend_whose_postmaster_was_killed_does_not_keep_the_next_one_from_s
         cluster.process = None
         cluster.start(10)
         assert backend.pid not in [process.pid for process in left_running(tmp_path, [cluster.data])]
+
+
+def test_while_the_service_runs_only_backends_without_a_postmaster_are_killed(tmp_path):
+    with Cluster(tmp_path / "server", durable=False) as cluster:
+        with psycopg.connect(cluster.url) as link:
+            backend = psutil.Process(link.info.backend_pid)
+            assert cluster.alive() and kill_orphans([cluster.data]) == 0
+            backend.suspend()
+            cluster.kill9()
+            assert not cluster.alive()
+            assert kill_orphans([cluster.data]) >= 1
+            backend.wait(10)
+        cluster.process = None
+        cluster.start(10)
+        assert cluster.alive()
 
 
 def test_a_process_that_nobody_buries_is_not_waited_for():
