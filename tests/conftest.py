@@ -19,6 +19,7 @@ from local.postgres import Cluster
 from local.valkey import Server
 from settings import Settings, load
 from settings import fields as setting_fields
+from tests.factories import make_maildir, register
 
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 
@@ -84,6 +85,14 @@ def redis_client(service_settings: Settings) -> Redis:
     client = resources.redis_connection()
     client.flushall()
     return client
+
+
+@pytest.fixture
+def root(tmp_path: Path, database: PostgresqlDatabase) -> Path:
+    """A Maildir, empty and registered as "test"."""
+    made = make_maildir(tmp_path / "Maildir")
+    register(made)
+    return made
 
 
 def unpacked(name: str, folder: Path) -> Path:

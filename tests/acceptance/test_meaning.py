@@ -17,9 +17,7 @@ def test_a_mail_that_just_came_is_found_by_what_it_means(service):
 
     def found() -> bool:
         done = service.run("search", "--meaning", "--json", "how to make a hot drink")
-        if done.returncode:
-            return False
-        pages = json.loads(done.stdout)
-        return "tea@x" in json.dumps(pages)
+        return done.returncode == 0 and "tea@x" in json.dumps(json.loads(done.stdout))
 
     service.until(found, 60)
+    assert service.run("search", "--text", "how to make a hot drink").returncode, "by its words it would be no proof"

@@ -40,13 +40,6 @@ def run(service_settings, database, redis_client):
     return call
 
 
-@pytest.fixture
-def root(tmp_path: Path, database) -> Path:
-    made = make_maildir(tmp_path / "Maildir")
-    register_row(made)
-    return made
-
-
 def work() -> None:
     mail_queue = queue("mail")
     worker = SimpleWorker([mail_queue], connection=mail_queue.connection, serializer=mail_queue.serializer)

@@ -16,15 +16,13 @@ from jobs.import_messages import UnknownMaildir, import_messages
 from jobs.ledger import balance, difference
 from jobs.mail.message import RejectedMail
 from models import JobRun, Location, Message, Rejected
-from tests.factories import deliver, mail, make_maildir, register
+from tests.factories import deliver, mail, make_maildir
 from watcher.maildir import scan
 
 
 @pytest.fixture
-def root(tmp_path: Path, database) -> Path:
-    made = make_maildir(tmp_path / "Maildir", ".one", ".two")
-    register(made)
-    return made
+def root(root: Path) -> Path:
+    return make_maildir(root, ".one", ".two")
 
 
 def import_all(root: Path) -> Counter:

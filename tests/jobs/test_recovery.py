@@ -4,7 +4,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from rq.worker import Worker
@@ -37,11 +36,7 @@ main()
 """
 
 
-@pytest.fixture
-def root(tmp_path: Path, database, redis_client) -> Path:
-    made = make_maildir(tmp_path / "Maildir")
-    register(made)
-    return made
+pytestmark = pytest.mark.usefixtures("redis_client")
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from rq.registry import ScheduledJobRegistry
@@ -17,16 +16,12 @@ from jobs.queues import queue, queued_paths, submit_import
 from jobs.recovery import MAX_DEATHS, recover_imports
 from models import JobRun, Maildir, Message, Rejected
 from settings import PROJECT
-from tests.factories import deliver, mail, make_maildir, register
+from tests.factories import deliver, mail
 
 DEADLINE = 60.0
 
 
-@pytest.fixture
-def root(tmp_path: Path, database, redis_client) -> Path:
-    made = make_maildir(tmp_path / "Maildir")
-    register(made)
-    return made
+pytestmark = pytest.mark.usefixtures("redis_client")
 
 
 @pytest.fixture

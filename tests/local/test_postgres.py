@@ -65,6 +65,8 @@ def test_the_extensions_that_we_need_can_be_made(cluster):
     with psycopg.connect(cluster.url, autocommit=True) as link:
         for extension in ("vector", "pg_trgm", "unaccent"):
             link.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
+        made = {name for (name,) in link.execute("SELECT extname FROM pg_extension")}
+    assert made >= {"vector", "pg_trgm", "unaccent"}
 
 
 def test_what_was_committed_outlives_a_kill_9(cluster):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs import embed_missing as job
-from tests.factories import mail, make_maildir, register
+from tests.factories import mail
 from tests.jobs.embedding.made import FakeEncoder
 from tests.search.made import NEW, OLD, receive
 
@@ -17,13 +17,6 @@ def encoder(database, redis_client, monkeypatch: pytest.MonkeyPatch) -> FakeEnco
     made = FakeEncoder()
     monkeypatch.setattr(job, "find_model", lambda source: made.model)
     monkeypatch.setattr(job, "load_encoder", lambda model, device: made)
-    return made
-
-
-@pytest.fixture
-def root(tmp_path: Path, database) -> Path:
-    made = make_maildir(tmp_path / "Maildir")
-    register(made)
     return made
 
 

@@ -105,7 +105,7 @@ def test_a_name_that_is_not_utf_8_is_offered_in_its_text_form(watched, root, off
     name = os.fsdecode(b"1.caf\xe9")
     deliver(root, f"new/{name}")
     offers.wait_for(f"new/{maildir.to_text(name)}")
-    offers.firsts()[0].encode()
+    assert offers.firsts()[0].encode(), "it can be sent and stored as text"
 
 
 @pytest.mark.parametrize("folder", [".list", ".list.sub", "Lists", "Lists/deep/er"])
