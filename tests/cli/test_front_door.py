@@ -250,7 +250,7 @@ def test_a_maildir_that_is_none_stops_the_start_and_says_what_to_do(tmp_path, pa
     (tmp_path / "file").touch()
     (tmp_path / "empty").mkdir()
     with pytest.raises(SettingError, match=f"MAILDIR_PATH: .*{path}: .*; .*{advice}"):
-        check(load({"MAILDIR_PATH": str(tmp_path / path)}))
+        check(load({"MAILDIR_PATH": str(tmp_path / path), "DATA_DIR": str(tmp_path / "data")}))
 
 
 def test_the_sample_maildir_shows_a_thread_a_copy_an_attachment_and_a_rejection(tmp_path, database):
