@@ -8,7 +8,7 @@ venv="$here/.venv/bin/python"
 find_python() {
     local candidate
     for candidate in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11; do
-        if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        if [ -n "$candidate" ] && "$candidate" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$candidate"
             return
         fi
@@ -19,9 +19,9 @@ find_python() {
 
 set_up() {
     local python="$venv"
-    if ! "$venv" -c 'import pip' 2>/dev/null; then python="$(find_python)"; fi
+    if ! "$venv" -I -c 'import pip' 2>/dev/null; then python="$(find_python)"; fi
     # In the background, so that a signal to this shell ends it too, and does not leave it working alone.
-    "$python" "$here/local/install.py" "$1" &
+    "$python" -I "$here/local/install.py" "$1" &
     local installer=$! code=0
     trap 'kill "$installer" 2>/dev/null || true' INT TERM
     wait "$installer" || code=$?

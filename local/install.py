@@ -101,7 +101,7 @@ def _make_venv() -> None:
     """Make .venv, or make it anew when it is half made, was moved here, or its Python is gone."""
     if _usable():
         return
-    done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-I", "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True)
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
         raise InstallError(f"cannot make {VENV}: {said} (on Debian and Ubuntu: apt install python3-venv)")
@@ -113,7 +113,7 @@ def _usable() -> bool:
         if (VENV / "mrilu-home").exists() and (VENV / "mrilu-home").read_text() != str(VENV):
             return False
         check = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
-        return subprocess.run([_python(), "-c", check], capture_output=True).returncode == 0
+        return subprocess.run([_python(), "-I", "-c", check], capture_output=True).returncode == 0
     except OSError:
         return False
 
@@ -148,6 +148,7 @@ def _whole(metadata: Path) -> bool:
 def _pip(arguments: list[str], heard: Callable[[str], None]) -> None:
     command = [
         str(_python()),
+        "-I",
         "-m",
         "pip",
         "install",

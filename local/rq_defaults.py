@@ -1,14 +1,18 @@
 """Make RQ's defaults ours in every Python of this .venv, so that a plain `rq worker mail` does the right thing.
 
 Setup copies this file into the .venv's site-packages, where a .pth line imports it at each start of Python. It
-imports nothing of RQ by itself: it waits for RQ's modules and changes three defaults and one fallback.
+imports nothing of RQ by itself: it waits for RQ's modules and changes defaults and fallbacks.
 
 - JSON payloads instead of pickle: unpickling runs whatever code somebody with access to Redis put there.
+- Only our jobs run: RQ imports and calls whatever dotted name a job in Redis has. A job is `jobs.NAME.NAME`; any other
+  function, any callback and any method of an instance is refused, and the job fails with a line that says so.
 - A worker that died is noticed after 45 s, not 7 minutes, and its job is taken up within 30 s, not 10 minutes;
   `rq worker-pool` has no option for either.
 """
 
+import re
 import sys
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
@@ -27,7 +31,30 @@ def _set_serializer(module: ModuleType) -> None:
     module.__dict__.update(DefaultSerializer=json, PickleSerializer=json)
 
 
-_CHANGES = {"rq.defaults": _set_defaults, "rq.serializers": _set_serializer}
+_OUR_JOB = re.compile(r"jobs\.([a-z][a-z0-9_]*)\.\1")
+ALSO: list[str] = []  # beginnings of other names that may run; the tests' own, set by them in their process alone
+
+
+def _refuse_others(module: ModuleType) -> None:
+    """Let `rq.job` find our jobs only, whether it looks for a function or for a callback."""
+    find, job = module.__dict__["import_attribute"], module.__dict__["Job"]
+    function_of: Callable[[object], object] = job.func.fget
+
+    def find_ours(name: object) -> object:
+        if not isinstance(name, str) or not (_OUR_JOB.fullmatch(name) or name.startswith(tuple(ALSO))):
+            raise ValueError(f"{name!r} is not a job of mrilu's: it is not run")
+        return find(name)
+
+    def own_function(self: object) -> object:
+        if getattr(self, "instance", None) is not None:
+            raise ValueError("a method of an instance is not a job of mrilu's: it is not run")
+        return function_of(self)
+
+    module.__dict__["import_attribute"] = find_ours
+    job.func = property(own_function)
+
+
+_CHANGES = {"rq.defaults": _set_defaults, "rq.serializers": _set_serializer, "rq.job": _refuse_others}
 
 
 class _Finder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import tarfile
 from collections.abc import Iterator
@@ -15,11 +16,15 @@ from redis import Redis
 import migrations
 import models
 from jobs import resources
+from local.install import HOOK
 from local.postgres import Cluster
 from local.valkey import Server
 from settings import Settings, load
 from settings import fields as setting_fields
 from tests.factories import make_maildir, register
+
+rq_defaults = importlib.import_module(HOOK)  # as setup put it into the .venv
+rq_defaults.ALSO.append("tests.")  # jobs of the tests
 
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 

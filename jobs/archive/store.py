@@ -87,9 +87,12 @@ def _insert(connection: Connection, maildir: int, mails: list[ReadMail]) -> Stor
 
 
 def _arrivals(fresh: dict[str, int], mails: list[ReadMail]) -> dict[int, float]:
-    """Return when the first file of each message that is new arrived, by the message's id."""
+    """Return when the first file of each new message arrived, by the message's id; automatic mail is no news."""
     found: dict[int, float] = {}
+    automatic = {mail.message.identity for mail in mails if mail.message.automatic}
     for mail in mails:
+        if mail.message.identity in automatic:
+            continue
         if (number := fresh.get(str(mail.message.identity))) is not None:
             found[number] = min(mail.file.arrived, found.get(number, inf))
     return found

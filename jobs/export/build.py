@@ -88,7 +88,7 @@ def build(name: str, book: Path, target: Path, limits: Limits) -> Report:
     """
     arguments = [name, str(book), str(target), str(limits.memory), str(os.getpid())]
     child = subprocess.Popen(
-        [sys.executable, "-m", "jobs.export.build", *arguments],
+        [sys.executable, "-P", "-m", "jobs.export.build", *arguments],
         cwd=PROJECT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

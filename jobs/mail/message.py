@@ -70,6 +70,7 @@ class ParsedMessage:
     signed: bool = False
     encrypted: bool = False
     has_attachment: bool = False
+    automatic: bool = False
     defects: tuple[str, ...] = field(default=())
 
     @property

@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import chain
 
 from jobs.mail.addresses import parse_addresses, parse_author
+from jobs.mail.automatic import is_automatic
 from jobs.mail.content import Content, Segment, check_size, read_part
 from jobs.mail.dates import (
     EPOCH,
@@ -84,7 +85,7 @@ def _compose(part: Part, opened: OpenedMail, budget: Budget,
         in_reply_to=parse_in_reply_to(fields.get("in-reply-to", ""), limits.max_references, [author, *to, *cc]),
         references=parse_references(fields.get("references", ""), limits.max_references),
         body=body, own_spans=spans, parts=parts, signed=content.signed, encrypted=content.encrypted,
-        has_attachment=content.has_attachment, defects=tuple(budget.defects))
+        has_attachment=content.has_attachment, automatic=is_automatic(fields), defects=tuple(budget.defects))
 
 
 def _recipients(part: Part, header: bytes, hint: str, limit: int) -> tuple[list[Address], list[Address]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from email.utils import parseaddr
 
 from psycopg import Connection
 
@@ -28,7 +29,7 @@ CASE r.digest
 NOTIFY_MESSAGES = f"""
 WITH batch AS MATERIALIZED (
     SELECT id, node, lower(from_address) AS author, search || ''::tsvector AS search FROM message
-     WHERE id = ANY(%(fresh)s) AND sent_at > %(since)s
+     WHERE id = ANY(%(fresh)s) AND sent_at > %(since)s AND lower(from_address) IS DISTINCT FROM %(own)s
 ), words AS MATERIALIZED (
     SELECT id, unnest(tsvector_to_array(search)) AS lexeme FROM batch
 ), candidates AS MATERIALIZED (
@@ -87,14 +88,15 @@ def notify_new_messages(connection: Connection, fresh: Mapping[int, float], now:
 
     `fresh` has when their files arrived (seconds since 1970), by id. Mail dated more than NOTIFY_DAYS ago is no news:
     an old archive may be imported beside a living one. Nor is what lay there when a backup was restored: it was told
-    of before.
+    of before. Nor is what comes from MAIL_FROM: a notification that is archived would be news for ever.
     """
     if not fresh or not _exists(connection, ANY_FOR_MESSAGES):
         return 0
     now = now or datetime.now(UTC)
     (restored,) = connection.execute(LAST_RESTORE).fetchone() or (0.0,)
     news = [number for number, arrived in fresh.items() if arrived >= restored]
-    facts = {"fresh": news, "since": now - timedelta(days=settings().notify_days), "now": now}
+    own = parseaddr(settings().mail_from)[1].lower() or None
+    facts = {"fresh": news, "since": now - timedelta(days=settings().notify_days), "now": now, "own": own}
     return connection.execute(NOTIFY_MESSAGES, facts).rowcount
 
 

@@ -31,7 +31,7 @@ def link(valkey):
 def plain_worker(valkey: Server, folder: Path) -> subprocess.CompletedProcess[str]:
     """`rq worker x --burst` with nothing set but the URL, by a Python that has the hook as setup leaves it."""
     (folder / f"{install.HOOK}.py").write_text(Path(rq_defaults.__file__).read_text())
-    code = f"import {install.HOOK}; from rq.cli import main; main()"
+    code = f"import {install.HOOK} as h; h.ALSO.append('operator.add'); from rq.cli import main; main()"
     command = [sys.executable, "-c", code, "worker", "x", "--burst", "-w", "rq.SimpleWorker"]
     environment = {"RQ_REDIS_URL": valkey.url, "PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin"}
     return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=60)
@@ -78,3 +78,26 @@ def test_the_hook_itself_imports_no_rq_and_sets_the_defaults_when_rq_comes(tmp_p
         [sys.executable, "-c", code], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kind", ["function", "builtin", "on_success", "on_failure", "instance", "module"])
+def test_what_is_no_job_of_ours_is_refused_and_the_worker_goes_on(kind, valkey, link, tmp_path):
+    touched = tmp_path / "touched"
+    line, ours = f"touch {touched}", Queue("x", connection=link, serializer=JSONSerializer)
+    job = Job.create("operator.add", args=(40, 2), connection=link, serializer=JSONSerializer, origin="x")
+    if kind in ("function", "builtin", "module"):
+        names = {"function": "os.system", "builtin": "eval", "module": "jobs.import_messages.os.system"}
+        job.func_name, job.args = names[kind], (line,)
+    elif kind == "instance":
+        job._instance, job.func_name, job.args = "coi", "upper", ()
+    else:
+        setattr(job, f"_{kind.removeprefix('on_')}_callback_name", "os.system")
+        job.args = (40, 2) if kind == "on_success" else ("40", 2)
+    job.save()
+    ours.enqueue_job(job)
+    after = ours.enqueue("operator.add", 40, 2)
+    done = plain_worker(valkey, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not touched.exists()
+    assert Job.fetch(job.id, connection=link, serializer=JSONSerializer).get_status() == "failed"
+    assert Job.fetch(after.id, connection=link, serializer=JSONSerializer).return_value() == 42

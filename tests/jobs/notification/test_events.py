@@ -237,3 +237,24 @@ def test_a_zone_that_postgresql_does_not_know_is_refused(database):
 def test_what_is_no_word_is_refused(word):
     with pytest.raises(subscriptions.NotSubscribable):
         subscriptions.wish_for_word(word)
+
+
+@pytest.mark.parametrize(
+    "ours",
+    [
+        {"sender": "Archive <Notify@x.org>"},
+        {"message_id": f"<notification.{'a' * 32}@x.org>"},
+        {"list_id": "<notifications.site.example>"},
+        {"more": "Auto-Submitted: auto-replied\n"},
+        {"more": "Content-Type: multipart/report; report-type=delivery-status; boundary=b\n"},
+    ],
+)
+def test_our_own_mail_and_automatic_answers_are_archived_and_are_no_news(ours, arrive, search_for, follow, configured):
+    configured(None, mail_from="mrilu <notify@x.org>")
+    arrive("<root@x.org>", subject="coi")
+    follow("root@x.org", "b@x.org")
+    search_for("zarci", "a@x.org")
+    arrive(subject="zarci", in_reply_to="<root@x.org>", **ours)
+    assert told() == [] and Message.select().count() == 2
+    arrive(subject="zarci", in_reply_to="<root@x.org>", more="Auto-Submitted: auto-generated\n")
+    assert [row[:2] for row in told()] == [("a@x.org", "query"), ("b@x.org", "thread")]
