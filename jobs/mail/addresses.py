@@ -14,7 +14,7 @@ _BARE = re.compile(rf"\s*{_PLAIN_ADDRESS}\s*")
 _TOKEN = re.compile(r'"((?>(?:[^"\\]|\\.)*))"?|(=\?[^?\s]{1,60}\?[bBqQ]\?[^?]{0,4000}\?=)|([(),:;<>])|(\s+)'
                     r'|(@\[[^\]\s()<>]{1,100}\]|(?:[^\s"\\(),:;<>=@]|@(?!\[)|\\.|=(?!\?))+|[\\=@])', re.DOTALL)
 # A quotation mark that is never closed, in front of an address in angle brackets, is a stray one.
-_STRAY_QUOTE = re.compile(r'[^<>]*<[^\s<>]+@[^\s<>]+>')
+_STRAY_QUOTE = re.compile(r'<@*[^\s<>@]+@[^\s<>]+>')
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _LOOKS_LIKE_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 _DISGUISED = re.compile(r"(\S+) ?(?: at |\(at\)|\[at\]) ?([\w-]+(?:(?:\.| dot )[\w-]+)+)", re.ASCII)

@@ -9,7 +9,8 @@ from jobs.mail.cleaning import clean_line
 from jobs.mail.message import Address
 
 _ANGLE = re.compile(r"<([^<>]{1,2000})>")
-_ADDRESS_LIKE = re.compile(r"[^\s<>\"(),;]+@[^\s<>\"(),;]+")
+# From the beginning of a word only: a search from each of its letters takes the square of its length.
+_ADDRESS_LIKE = re.compile(r"(?<![^\s<>\"(),;])[^\s<>\"(),;]+@[^\s<>\"(),;]+")
 _LONE = re.compile(r"<([^<>@\s]{1,300}@[^<>@\s]{1,300})>")
 _COMMENT = re.compile(r"(?<![^\s<>\",;])\([^()]{0,500}\)")
 # "from Joe", up to the brackets; a date, a colon or one of the words shows that a mail's id is in them.

@@ -4,7 +4,8 @@ import binascii
 import re
 from dataclasses import dataclass
 
-_BEGIN = re.compile(r"^begin(?:-base64)? [0-7]{3,4} +([^\n]{1,255}?)[ \t]*\n", re.MULTILINE)
+_BEGIN = re.compile(r"^begin(?:-base64)? [0-7]{3,4} ([^\n]{1,1000})\n", re.MULTILINE)
+_LONGEST_NAME = 255
 _LINE = re.compile(r"[ -`][ -`]{0,100}")
 
 
@@ -24,13 +25,14 @@ def split_uuencoded(text: str) -> tuple[str, list[EmbeddedFile]]:
     files: list[EmbeddedFile] = []
     position = 0
     while match := _BEGIN.search(text, position):
+        name = match[1].lstrip(" ").rstrip(" \t")
         end, data = _decode_lines(text, match.end(), "-base64" in match[0][:13])
-        if data is None:
+        if data is None or not 0 < len(name) <= _LONGEST_NAME:
             kept.append(text[position:match.end()])
             position = match.end()
             continue
         kept.append(text[position:match.start()])
-        files.append(EmbeddedFile(match[1], data))
+        files.append(EmbeddedFile(name, data))
         position = end
     kept.append(text[position:])
     return "".join(kept) if files else text, files
