@@ -185,3 +185,14 @@ def test_nothing_of_ours_runs_text_as_code() -> None:
     for path in PROJECT.rglob("*.py"):
         if not {".venv", "tests", "bench", "data"} & set(path.relative_to(PROJECT).parts):
             assert not runs.findall(path.read_text()), path
+
+
+def test_the_callers_folder_is_not_imported(tmp_path):
+    ran = tmp_path / "ran"
+    for name in ("pip", "sysconfig", "venv", "json", "click", "jobs", "settings"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(ran)!r}, 'a').write({name!r})\n")
+    known = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "DATA_DIR": str(tmp_path / "data")}
+    command = ["bash", str(PROJECT / "run.sh"), "--help"]
+    done = subprocess.run(command, env=known, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "status" in done.stdout, done.stderr
+    assert not ran.exists(), ran.read_text()
