@@ -13,19 +13,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import migrations
+from mrilu import migrations
 import models
 from bench.bars import report_bars
 from bench.corpus import CORPORA, CorpusMissing, unpacked
 from bench.machine import machine_facts
 from bench.timing import only_benchmark, progress
-from jobs import resources
+from mrilu.runtime import resources
 from jobs.sync_dictionary import sync_dictionary
 from jobs.update_muplis import update_muplis
-from local.postgres import Cluster
-from local.valkey import Server
+from mrilu.service.postgres import Cluster
+from mrilu.service.valkey import Server
 from models import DefinitionVersion
-from settings import Settings, load
+from mrilu.settings.table import Settings, load
 
 ROUNDS = 3
 MADE = 25_000

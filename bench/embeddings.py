@@ -27,14 +27,14 @@ from peewee import PostgresqlDatabase
 from bench.filled import empty_service, fill_dictionary
 from bench.machine import machine_facts
 from bench.timing import only_benchmark, progress
-from jobs import resources
+from mrilu.runtime import resources
 from jobs.embed_missing import embed_missing
-from jobs.embedding.encoder import load_encoder
-from jobs.embedding.index import drop_indexes_of_others
-from jobs.embedding.model import PACKAGED, find_model
-from jobs.embedding.sources import as_sources, rows_waiting
+from mrilu.embeddings.encoder import load_encoder
+from mrilu.embeddings.index import drop_indexes_of_others
+from mrilu.embeddings.model import PACKAGED, find_model
+from mrilu.embeddings.sources import as_sources, rows_waiting
 from models import EmbeddingModel
-from settings import PROJECT
+from mrilu.settings.table import PROJECT
 
 ROUNDS = 3
 TIMES_FASTER, SHARE_OF_PEAK, IDLE_SECONDS = 1.3, 0.65, 1.0  # the bars

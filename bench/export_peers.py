@@ -13,11 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from jobs.export import to_latex
-from jobs.export.book import Book
-from jobs.export.entry_lines import facts
-from jobs.export.markup import spans
-from settings import PROJECT
+from mrilu.exports import to_latex
+from mrilu.exports.book import Book
+from mrilu.exports.entry_lines import facts
+from mrilu.exports.markup import spans
+from mrilu.settings.table import PROJECT
 
 TAGS = {"letter": "i", "low": "sub", "high": "super", "word": "b"}
 

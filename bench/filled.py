@@ -13,20 +13,20 @@ from unittest.mock import patch
 
 from peewee import PostgresqlDatabase
 
-import migrations
+from mrilu import migrations
 import models
 from bench.corpus import CORPORA, CorpusMissing, unpacked
 from bench.timing import progress
-from jobs import resources
-from jobs.corpus import dictionary_sql
-from jobs.corpus.dictionary_store import store_export
-from jobs.dictionary.read import read_export
+from mrilu.runtime import resources
+from mrilu.dictionary import sql as dictionary_sql
+from mrilu.dictionary.store import store_export
+from mrilu.dictionary.jbovlaste_xml import read_export
 from jobs.import_messages import import_paths, limits_of
-from jobs.ledger import difference
-from local.postgres import Cluster
-from local.valkey import Server
+from mrilu.archive.ledger import difference
+from mrilu.service.postgres import Cluster
+from mrilu.service.valkey import Server
 from models import Maildir
-from settings import load
+from mrilu.settings.table import load
 
 BATCH = 500
 LANGUAGES = ("en", "ja", "de", "jbo", "en-simple")

@@ -18,7 +18,7 @@ from bench.corpus import fresh_mails  # noqa: E402
 from bench.machine import machine_facts  # noqa: E402
 from bench.service import Service, service  # noqa: E402
 from bench.timing import only_benchmark  # noqa: E402
-from jobs.ledger import balance, difference  # noqa: E402
+from mrilu.archive.ledger import balance, difference  # noqa: E402
 
 WATCHER_LIMIT = 150 * 1024**2
 SCANS = (17_332, 50_000, 100_000, 200_000)

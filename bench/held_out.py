@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from search import engine, fusion
+from mrilu.search import engine, fusion
 
 FOLDS = 2
 
 
 class Constants(NamedTuple):
-    """The constants that the fused search was given, see search/fusion.py and search/engine.py."""
+    """The constants that the fused search was given, see mrilu/search/fusion.py and mrilu/search/engine.py."""
 
     k: float
     text_counts: float

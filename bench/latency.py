@@ -21,7 +21,7 @@ from bench.peers import PACKAGES  # noqa: E402
 from bench.peers.latency import REST_SECONDS, NotmuchLoop  # noqa: E402
 from bench.service import FOUND_BY_ID, Service, service  # noqa: E402
 from bench.timing import only_benchmark, percentile  # noqa: E402
-from jobs.mail.threads import node_of  # noqa: E402
+from mrilu.mail.thread_keys import node_of  # noqa: E402
 
 BACKLOG_FILES = 100_000
 BACKLOG_LIMIT_SECONDS = 1.0

@@ -30,9 +30,9 @@ from bench.bars import report_bars
 from bench.filled import fill_plain_dictionary, fill_sentences
 from bench.machine import machine_facts
 from bench.million import fill
-from local.postgres import Cluster
-from local.valkey import Server
-from settings import PROJECT
+from mrilu.service.postgres import Cluster
+from mrilu.service.valkey import Server
+from mrilu.settings.table import PROJECT
 
 LONGEST = 1.0  # seconds that a reader may wait
 SCRAPE = 0.050

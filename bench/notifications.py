@@ -20,17 +20,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import migrations
+from mrilu import migrations
 import models
 from bench.corpus import mail_files, unpacked
 from bench.machine import machine_facts
 from bench.timing import only_benchmark, progress
-from jobs import resources
+from mrilu.runtime import resources
 from jobs.import_messages import import_paths, limits_of
-from jobs.notification.subscriptions import drop_subscriptions, subscribe, wish_for_query
+from mrilu.notifications.subscriptions import drop_subscriptions, subscribe, wish_for_query
 from jobs.send_notifications import delivery_of
-from local.postgres import Cluster
-from settings import PROJECT, Settings, load
+from mrilu.service.postgres import Cluster
+from mrilu.settings.table import PROJECT, Settings, load
 
 NOTIFICATIONS = 10_000
 SEARCHES = 10_000

@@ -17,12 +17,12 @@ from redis import Redis
 from bench.bars import report_bars
 from bench.machine import machine_facts
 from bench.timing import only_benchmark, progress
-from jobs import resources
-from jobs.queues import queue
-from jobs.scheduling.scheduler import TableScheduler
-from jobs.scheduling.table import Periodic
-from local.valkey import Server
-from settings import load
+from mrilu.runtime import resources
+from mrilu.queues.queues import queue
+from mrilu.queues.scheduler import TableScheduler
+from mrilu.queues.table import Periodic
+from mrilu.service.valkey import Server
+from mrilu.settings.table import load
 
 ROUNDS = 3
 ROUND_SECONDS = 10.0

@@ -27,10 +27,10 @@ from bench.held_out import held_out
 from bench.machine import machine_facts
 from bench.timing import only_benchmark, percentile, progress
 from jobs.embed_missing import embed_missing
-from jobs.mail.threads import node_of
-from search import query_vector
-from search.engine import MODES, Wanted, search
-from search.query_vector import encode_query
+from mrilu.mail.thread_keys import node_of
+from mrilu.search import query_vector
+from mrilu.search.engine import MODES, Wanted, search
+from mrilu.search.query_vector import encode_query
 
 LABELS = Path(__file__).parent / "quality"
 ROUNDS = 15

@@ -15,12 +15,12 @@ from typing import Any
 import psutil
 import psycopg
 
-import migrations
+from mrilu import migrations
 import models
 from bench.corpus import PROJECT
-from local.postgres import Cluster
-from local.programs import PROGRAMS
-from local.valkey import Server
+from mrilu.service.postgres import Cluster
+from mrilu.service.programs import PROGRAMS
+from mrilu.service.valkey import Server
 
 LONGEST_SECONDS = 600.0
 POLL_SECONDS = 0.02
@@ -48,7 +48,7 @@ class Service:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def spawn(self, name: str) -> subprocess.Popen[bytes]:
-        """Start one row of local/programs.py as supervisor would."""
+        """Start one row of mrilu/service/programs.py as supervisor would."""
         row = next(program for program in PROGRAMS if program.name == name)
         words = [word.format(project=PROJECT, mail_workers=2) for word in row.arguments.split()]
         environ = {**os.environ, **self.urls, "MAILDIR_PATH": f"bench={self.maildir}", "PYTHONPATH": str(PROJECT)}

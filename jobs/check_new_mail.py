@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
-from jobs.ledger import Difference, difference
-from jobs.queues import queued_paths, submit_import
-from jobs.resources import database, settings
-from jobs.runs import recorded
+from mrilu.archive.ledger import Difference, difference
+from mrilu.queues.queues import queued_paths, submit_import
+from mrilu.runtime.resources import database, settings
+from mrilu.queues.runs import recorded
 from models import Maildir
-from watcher.maildir import MaildirError
+from mrilu.maildir.names import MaildirError
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def check_new_mail() -> dict[str, int]:
 def check_maildir(maildir: Maildir, batch_size: int) -> dict[str, int]:
     """Enqueue what differs and is not queued yet, in batches; return files on disk, new, gone, queued ...
 
-    Raises watcher.maildir.MaildirError when the Maildir cannot be listed.
+    Raises mrilu.maildir.names.MaildirError when the Maildir cannot be listed.
     """
     # The queue first: a job that ends in between has its rows in the database by then, at worst a path comes twice.
     queued = queued_paths().get(maildir.name, set())

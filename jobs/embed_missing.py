@@ -7,16 +7,16 @@ import time
 
 from peewee import PostgresqlDatabase
 
-from jobs.embedding.backlog import embed_backlog
-from jobs.embedding.encoder import load_encoder
-from jobs.embedding.index import drop_indexes_of_others, ensure_indexes
-from jobs.embedding.model import Model, NotInstalled, find_model
-from jobs.embedding.progress import report
-from jobs.embedding.sources import count_waiting
-from jobs.embedding.store import forget_gone
-from jobs.embedding.wake import ask_for_run, heard_wake
-from jobs.resources import database, settings
-from jobs.runs import recorded
+from mrilu.embeddings.backlog import embed_backlog
+from mrilu.embeddings.encoder import load_encoder
+from mrilu.embeddings.index import drop_indexes_of_others, ensure_indexes
+from mrilu.embeddings.model import Model, NotInstalled, find_model
+from mrilu.embeddings.progress import report
+from mrilu.embeddings.sources import count_waiting
+from mrilu.embeddings.store import forget_gone
+from mrilu.queues.wake import ask_for_run, heard_wake
+from mrilu.runtime.resources import database, settings
+from mrilu.queues.runs import recorded
 from models import EmbeddingModel
 
 logger = logging.getLogger(__name__)

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from rq.timeouts import BaseTimeoutException
 
-from jobs.export import build
-from jobs.export.book import Report
-from jobs.export.fonts import NotInstalled
-from jobs.export.rows import read_book, source_hash
-from jobs.resources import database, settings
-from jobs.retry import is_transient
-from jobs.runs import recorded
+from mrilu.exports import build
+from mrilu.exports.book import Report
+from mrilu.exports.fonts import NotInstalled
+from mrilu.exports.rows import read_book, source_hash
+from mrilu.runtime.resources import database, settings
+from mrilu.runtime.retry import is_transient
+from mrilu.queues.runs import recorded
 from models import CachedExport, FailedExport, Language
 
 logger = logging.getLogger(__name__)

@@ -12,22 +12,22 @@ from pathlib import Path
 from peewee import PostgresqlDatabase
 from rq import Retry, get_current_job
 
-from jobs.archive.plan import FoundFile, Plan, known_files, make_plan, outdated
-from jobs.archive.read import portions, read_mails, rejection_of
-from jobs.archive.store import Stored, store_changes, store_mails, store_rejections
-from jobs.embedding.wake import wake_embedding
-from jobs.lag import lag_buckets
-from jobs.logs import brief, log_as, run_of
-from jobs.mail.message import Limits
-from jobs.mail.parse import PARSER_VERSION
-from jobs.memory import collector_paused, limit_memory
-from jobs.queues import retry_policy
-from jobs.resources import database, settings
-from jobs.retry import RetryPolicy, is_outside, is_transient
-from jobs.runs import MAX_ERROR
+from mrilu.archive.plan import FoundFile, Plan, known_files, make_plan, outdated
+from mrilu.archive.read import portions, read_mails, rejection_of
+from mrilu.archive.store import Stored, store_changes, store_mails, store_rejections
+from mrilu.queues.wake import wake_embedding
+from mrilu.queues.lag import lag_buckets
+from mrilu.runtime.logs import brief, log_as, run_of
+from mrilu.mail.message import Limits
+from mrilu.mail.parse import PARSER_VERSION
+from mrilu.runtime.memory import collector_paused, limit_memory
+from mrilu.queues.queues import retry_policy
+from mrilu.runtime.resources import database, settings
+from mrilu.runtime.retry import RetryPolicy, is_outside, is_transient
+from mrilu.queues.runs import MAX_ERROR
 from models import JobRun, Maildir, Total
-from settings import Settings, hidden, secrets_of
-from watcher.maildir import parse_path
+from mrilu.settings.table import Settings, hidden, secrets_of
+from mrilu.maildir.names import parse_path
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class UnknownMaildir(LookupError):
 def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
     """Bring the archive level with these files of the Maildir `maildir`; return the counts.
 
-    `paths` are relative to its root (see watcher.maildir). Running it again changes nothing. When the
+    `paths` are relative to its root (see mrilu.maildir.names). Running it again changes nothing. When the
     database is away the result is rq's Retry, until MAX_ATTEMPTS is reached and the error is raised.
     Raises UnknownMaildir.
     """
@@ -85,7 +85,7 @@ def import_paths(
 ) -> dict[str, int]:
     """Plan, read and store one batch; return how many files were imported, copies, rejected, moved, gone ...
 
-    `lags` is given how long the mails had waited (jobs/lag.py).
+    `lags` is given how long the mails had waited (mrilu/queues/lag.py).
     """
     maildir = Maildir.get_or_none(Maildir.name == name)
     if maildir is None:

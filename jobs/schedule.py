@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from jobs.logs import log_as
-from jobs.queues import EMBED
-from jobs.resources import NotConfigured, database, redis_connection, settings
-from jobs.runs import close_dead_runs
-from jobs.scheduling.scheduler import TableScheduler
-from jobs.scheduling.table import Periodic, ScheduleError, effective
+from mrilu.runtime.logs import log_as
+from mrilu.queues.queues import EMBED
+from mrilu.runtime.resources import NotConfigured, database, redis_connection, settings
+from mrilu.queues.runs import close_dead_runs
+from mrilu.queues.scheduler import TableScheduler
+from mrilu.queues.table import Periodic, ScheduleError, effective
 from models import JobRun
-from settings import SettingError
+from mrilu.settings.table import SettingError
 
 logger = logging.getLogger(__name__)
 

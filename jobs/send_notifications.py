@@ -22,16 +22,16 @@ from uuid import uuid4
 
 from peewee import PostgresqlDatabase
 
-from jobs.notification.delivery import Delivery
-from jobs.notification.letter import Site
-from jobs.notification.outbox import Outbox, Rates, counts_by_state
-from jobs.notification.pause import current_pause
-from jobs.notification.smtp import Session, server_of
-from jobs.notification.status import pause_mark
-from jobs.notification.tokens import token_key
-from jobs.resources import database, settings
-from jobs.runs import recorded
-from settings import Settings
+from mrilu.notifications.delivery import Delivery
+from mrilu.notifications.letter import Site
+from mrilu.notifications.outbox import Outbox, Rates, counts_by_state
+from mrilu.notifications.pause import current_pause
+from mrilu.notifications.smtp import Session, server_of
+from mrilu.notifications.status import pause_mark
+from mrilu.notifications.tokens import token_key
+from mrilu.runtime.resources import database, settings
+from mrilu.queues.runs import recorded
+from mrilu.settings.table import Settings
 
 logger = logging.getLogger(__name__)
 

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from peewee import PostgresqlDatabase
 
-from jobs.corpus.dictionary_store import mark_language_gone, store_export
-from jobs.corpus.download import Fetched, Limits, fetch
-from jobs.corpus.refusal import SourceError, SourceRefused, SourceUnreachable
-from jobs.corpus.sources import note_source, validators_of
-from jobs.dictionary.read import READER_VERSION, Export, ExportUnreadable, read_export
-from jobs.embedding.wake import wake_embedding
-from jobs.resources import database, settings
-from jobs.runs import recorded
+from mrilu.dictionary.store import mark_language_gone, store_export
+from mrilu.downloads.fetch import Fetched, Limits, fetch
+from mrilu.downloads.errors import SourceError, SourceRefused, SourceUnreachable
+from mrilu.downloads.sources import note_source, validators_of
+from mrilu.dictionary.jbovlaste_xml import READER_VERSION, Export, ExportUnreadable, read_export
+from mrilu.queues.wake import wake_embedding
+from mrilu.runtime.resources import database, settings
+from mrilu.queues.runs import recorded
 from models import Definition, Language
-from settings import Settings
+from mrilu.settings.table import Settings
 
 logger = logging.getLogger(__name__)
 

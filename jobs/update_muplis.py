@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from jobs.corpus.download import Fetched, Limits, fetch
-from jobs.corpus.refusal import SourceRefused
-from jobs.corpus.sentence_store import Difference, store_pairs
-from jobs.corpus.sources import note_source, validators_of
-from jobs.embedding.wake import wake_embedding
-from jobs.muplis.read import READER_VERSION, MuplisUnreadable, Pairs, read_pairs
-from jobs.resources import database, settings
-from jobs.runs import recorded
+from mrilu.downloads.fetch import Fetched, Limits, fetch
+from mrilu.downloads.errors import SourceRefused
+from mrilu.sentences.store import Difference, store_pairs
+from mrilu.downloads.sources import note_source, validators_of
+from mrilu.queues.wake import wake_embedding
+from mrilu.sentences.tsv import READER_VERSION, MuplisUnreadable, Pairs, read_pairs
+from mrilu.runtime.resources import database, settings
+from mrilu.queues.runs import recorded
 from models import Sentence
 
 logger = logging.getLogger(__name__)

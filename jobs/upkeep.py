@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from peewee import PostgresqlDatabase
 from psycopg import sql
 
-from jobs.resources import database, settings
-from jobs.runs import close_dead_runs, recorded
+from mrilu.runtime.resources import database, settings
+from mrilu.queues.runs import close_dead_runs, recorded
 from models import JobRun
 
 logger = logging.getLogger(__name__)

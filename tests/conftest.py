@@ -13,14 +13,14 @@ import pytest
 from peewee import PostgresqlDatabase
 from redis import Redis
 
-import migrations
+from mrilu import migrations
 import models
-from jobs import resources
-from local.install import HOOK
-from local.postgres import Cluster
-from local.valkey import Server
-from settings import Settings, load
-from settings import fields as setting_fields
+from mrilu.runtime import resources
+from mrilu.service.install import HOOK
+from mrilu.service.postgres import Cluster
+from mrilu.service.valkey import Server
+from mrilu.settings.table import Settings, load
+from mrilu.settings.table import fields as setting_fields
 from tests.factories import make_maildir, register
 
 rq_defaults = importlib.import_module(HOOK)  # as setup put it into the .venv

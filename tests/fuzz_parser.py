@@ -18,9 +18,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from settings import PROJECT
+from mrilu.settings.table import PROJECT
 from tests.mail.test_hostile import FIELDS, NESTED_VALUES, VALUES, check
-from tests.mail.test_lean_tree import LINES, tree
+from tests.mail.tree.test_lean import LINES, tree
 
 CRASHERS = PROJECT / "tests" / "mail" / "crashers"
 ODD = PROJECT.parent / "shared" / "corpora" / "odd-mail.tar.xz"

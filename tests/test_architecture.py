@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from settings import PROJECT
+from mrilu.settings.table import PROJECT
 
 PACKAGES = ("watcher", "jobs", "search", "web", "cli", "local", "migrations", "tables")
 # What each part may import of the others; a module that is named wins over its package.
@@ -21,17 +21,17 @@ ALLOWED = {
     "models": {"tables"},
     "migrations": set(),
     "watcher": {"watcher", "jobs", "models", "settings", "local"},
-    "watcher.maildir": set(),
-    "jobs": {"jobs", "models", "settings", "search", "watcher.maildir"},
-    "jobs.mail": {"jobs.mail"},
-    "jobs.export": {"jobs.export", "jobs.dictionary"},
-    "jobs.dictionary": {"jobs.dictionary"},
-    "jobs.embedding.text": set(),
-    "search": {"search", "jobs.embedding", "jobs.mail", "models", "settings", "tables"},
-    "search.fold": set(),
+    "mrilu.maildir.names": set(),
+    "jobs": {"jobs", "models", "settings", "search", "mrilu.maildir.names"},
+    "mrilu.mail": {"mrilu.mail"},
+    "mrilu.exports": {"mrilu.exports", "mrilu.dictionary"},
+    "mrilu.dictionary": {"mrilu.dictionary"},
+    "mrilu.embeddings.text": set(),
+    "search": {"search", "mrilu.embeddings", "mrilu.mail", "models", "settings", "tables"},
+    "mrilu.search.fold": set(),
     "local": {"local", "settings", "migrations", "models", "cli"},
-    "web": {"web", "search", "jobs", "models", "settings", "local", "cli", "tables", "watcher.maildir"},
-    "cli": {"cli", "jobs", "search", "models", "settings", "local", "watcher.maildir", "migrations", "web"},
+    "web": {"web", "search", "jobs", "models", "settings", "local", "cli", "tables", "mrilu.maildir.names"},
+    "cli": {"cli", "jobs", "search", "models", "settings", "local", "mrilu.maildir.names", "migrations", "web"},
 }
 
 

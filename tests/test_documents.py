@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from settings import PROJECT
+from mrilu.settings.table import PROJECT
 
 DOCS = PROJECT / "docs"
 DOCUMENTS = [DOCS / "guarantees.md", DOCS / "architecture.md", DOCS / "operations.md", PROJECT / "CONTRIBUTING.md"]

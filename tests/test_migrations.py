@@ -11,8 +11,8 @@ import pytest
 from peewee import PostgresqlDatabase
 from playhouse.migrations import Runner
 
-from local.postgres import Cluster
-from settings import PROJECT
+from mrilu.service.postgres import Cluster
+from mrilu.settings.table import PROJECT
 
 FULL_TEXT = "0005_embeddings"
 WAITS = "SELECT count(*) FROM pg_locks WHERE relation = 'sentence'::regclass AND NOT granted"

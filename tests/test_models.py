@@ -1,4 +1,4 @@
-import migrations
+from mrilu import migrations
 import models
 from tests.conftest import Cluster
 
@@ -32,7 +32,7 @@ def test_two_starts_at_once_apply_each_step_once(cluster: Cluster):
 
     import psycopg
 
-    from settings import PROJECT
+    from mrilu.settings.table import PROJECT
 
     with psycopg.connect(cluster.url, autocommit=True) as link:
         link.execute("DROP DATABASE IF EXISTS twice")

@@ -17,19 +17,19 @@ import pytest
 from peewee import PostgresqlDatabase
 from redis import Redis
 
-from cli import backups
-from jobs import resources
-from jobs.corpus.refusal import SourceUnreachable
+from mrilu.cli import backups
+from mrilu.runtime import resources
+from mrilu.downloads.errors import SourceUnreachable
 from jobs.import_messages import import_messages
-from jobs.notification.links import Stop, sign
-from jobs.notification.tokens import Outcome, token_key, unsubscribe
+from mrilu.notifications.links import Stop, sign
+from mrilu.notifications.tokens import Outcome, token_key, unsubscribe
 from jobs.update_muplis import update_muplis
 from jobs.upkeep import upkeep
-from local.postgres import Cluster
+from mrilu.service.postgres import Cluster
 from models import JobRun, Location, Message, Rejected
-from settings import PROJECT, Settings
+from mrilu.settings.table import PROJECT, Settings
 from tests.factories import deliver, mail, make_maildir, register
-from web import facts_postgresql
+from mrilu.web import facts_postgresql
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_folder_that_became_a_symlink_is_not_entered(root: Path, tmp_path: Pat
     secret = make_maildir(tmp_path / "secret")
     deliver(secret, mail("<outside@x>"), "new/1.x")
     (root / ".two").symlink_to(secret)
-    from watcher.maildir import scan
+    from mrilu.maildir.names import scan
 
     assert list(scan(root)) == []
 

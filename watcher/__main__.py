@@ -7,13 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from jobs import heartbeat, ledger, logs, queues, recovery, resources
-from jobs.archive.removal import remove_gone_messages
-from jobs.registration import NameTaken, register_watched
+from mrilu.runtime import heartbeat, logs, resources
+from mrilu.archive import ledger
+from mrilu.queues import queues, recovery
+from mrilu.archive.removal import remove_gone_messages
+from mrilu.archive.registration import NameTaken, register_watched
 from models import Maildir
-from settings import SettingError
-from watcher.maildir import Kind
-from watcher.observe import ObserverBroken
+from mrilu.settings.table import SettingError
+from mrilu.maildir.names import Kind
+from watcher.observer import ObserverBroken
 from watcher.service import SIGNALS, Archive, Refused, Watcher
 
 logger = logging.getLogger("watcher")

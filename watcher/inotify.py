@@ -19,9 +19,9 @@ from pathlib import Path
 
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
 
-from watcher import maildir
+from mrilu.maildir import names as maildir
 from watcher.limits import WatchLimit
-from watcher.maildir import FolderUnreadable, Kind, Place
+from mrilu.maildir.names import FolderUnreadable, Kind, Place
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from watcher import maildir
-from watcher.maildir import FolderUnreadable, Kind, MaildirError
+from mrilu.maildir import names as maildir
+from mrilu.maildir.names import FolderUnreadable, Kind, MaildirError
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from itertools import islice
 
-from watcher.maildir import MaildirError
+from mrilu.maildir.names import MaildirError
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from watcher.batch import Batcher
-from watcher.maildir import Kind, MaildirError
-from watcher.observe import Observer
+from watcher.batcher import Batcher
+from mrilu.maildir.names import Kind, MaildirError
+from watcher.observer import Observer
 from watcher.rescan import Rescans
 
 logger = logging.getLogger(__name__)

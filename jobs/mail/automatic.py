@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-# As jobs/notification/compose.py makes them; a list or a forwarding keeps both fields.
+# As mrilu/notifications/compose.py makes them; a list or a forwarding keeps both fields.
 _OUR_ID = re.compile(r"<notification\.[0-9a-f]{32}@", re.IGNORECASE)
 _OUR_LIST = re.compile(r"<notifications\.[^<>]*>", re.IGNORECASE)
 _REPORTS = ("delivery-status", "disposition-notification", "feedback-report")

@@ -11,9 +11,9 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from local.account import server_account
-from local.placement import ourselves
-from settings import PROJECT
+from mrilu.service.account import server_account
+from mrilu.service.placement import ourselves
+from mrilu.settings.table import PROJECT
 
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "bench", "data", "docs", "tests")
 # Stands in for pip: says that it is at a package, and waits for a file named "go-on" in .venv.

@@ -20,8 +20,8 @@ import psutil
 import psycopg
 import pytest
 
-from local.placement import remove_outside
-from settings import PROJECT
+from mrilu.service.placement import remove_outside
+from mrilu.settings.table import PROJECT
 from tests.factories import mail, make_maildir
 
 DEADLINE = 120.0

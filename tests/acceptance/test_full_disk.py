@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local.account import server_account
+from mrilu.service.account import server_account
 from tests.acceptance.test_service import assert_all_in_once, in_mid_import
 from tests.factories import deliver, mail
 

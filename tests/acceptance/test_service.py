@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from settings import PROJECT
+from mrilu.settings.table import PROJECT
 from tests.acceptance.conftest import kill_all
 from tests.factories import deliver, mail
 

@@ -15,14 +15,14 @@ from peewee import PostgresqlDatabase
 from redis import Redis
 
 import models
-from cli import backups
-from jobs import resources
+from mrilu.cli import backups
+from mrilu.runtime import resources
 from jobs.import_messages import import_messages
-from jobs.lag import SUM
-from jobs.notification import subscriptions
-from local.account import ServerError
-from local.postgres import Cluster
-from settings import Settings
+from mrilu.queues.lag import SUM
+from mrilu.notifications import subscriptions
+from mrilu.service.account import ServerError
+from mrilu.service.postgres import Cluster
+from mrilu.settings.table import Settings
 from tests.factories import deliver, mail, make_maildir, register
 
 

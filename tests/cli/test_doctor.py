@@ -19,13 +19,13 @@ from aiosmtpd.smtp import AuthResult
 from peewee import PostgresqlDatabase
 from redis import Redis
 
-from cli import doctoring
-from cli.diagnosis import machine, outside, servers
-from cli.diagnosis.finding import ERROR, OK, WARNING, Finding
-from jobs.embedding.model import Model, verify
-from jobs.notification.smtp import server_of
-from setting_lists import MaildirSetting
-from settings import PROJECT, Settings
+from mrilu.cli import doctoring
+from mrilu.cli.diagnosis import machine, outside, servers
+from mrilu.cli.diagnosis.finding import ERROR, OK, WARNING, Finding
+from mrilu.embeddings.model import Model, verify
+from mrilu.notifications.smtp import server_of
+from mrilu.settings.lists import MaildirSetting
+from mrilu.settings.table import PROJECT, Settings
 from tests.factories import make_maildir
 
 NOW = 1_800_000_000.0

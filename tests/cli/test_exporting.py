@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cli import connect
-from cli.__main__ import main
+from mrilu.cli import connect
+from mrilu.cli.__main__ import main
 from models import CachedExport, FailedExport, Language
-from settings import Settings
+from mrilu.settings.table import Settings
 
 NOW = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
 CONTENT = b"<dictionary/>" * 200_000  # more than two pieces

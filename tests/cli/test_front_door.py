@@ -11,15 +11,15 @@ import pytest
 from click.testing import CliRunner, Result
 from rq import SimpleWorker
 
-from cli.__main__ import main
-from cli.first_look import check, level_line, make_sample
-from cli.sources import NotMail, mails_in, register
-from cli.status import embeddings_line
-from jobs.heartbeat import beat
+from mrilu.cli.__main__ import main
+from mrilu.service.first_look import check, level_line, make_sample
+from mrilu.cli.sources import NotMail, mails_in, register
+from mrilu.cli.status import embeddings_line
+from mrilu.runtime.heartbeat import beat
 from jobs.import_messages import import_messages
-from jobs.queues import queue, queued_paths, submit_import
+from mrilu.queues.queues import queue, queued_paths, submit_import
 from models import Maildir, Message, Rejected
-from settings import PROJECT, SettingError, load
+from mrilu.settings.table import PROJECT, SettingError, load
 from tests.factories import deliver, mail, make_maildir
 from tests.factories import register as register_row
 
@@ -149,7 +149,7 @@ def test_rescan_goes_on_after_a_maildir_that_is_away_and_says_so(run, root, tmp_
 
 def test_rescan_that_waits_tells_the_ledger_and_whether_it_is_level(run, root, monkeypatch):
     deliver(root, mail())
-    monkeypatch.setattr("cli.importing.follow", lambda maildir, paths: None)
+    monkeypatch.setattr("mrilu.cli.importing.follow", lambda maildir, paths: None)
     behind = run("rescan", "--wait")
     assert behind.exit_code == 1 and "not level: test: 1 files on disk" in behind.output
     work()

@@ -5,14 +5,14 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from cli.__main__ import main
+from mrilu.cli.__main__ import main
 from models import Subscriber, Subscription
 
 
 @pytest.fixture
 def command(database, service_settings, monkeypatch):
     """Run a command on the session's servers; returns (exit code, what it printed)."""
-    monkeypatch.setattr("cli.connect.connect", lambda: service_settings)
+    monkeypatch.setattr("mrilu.cli.connect.connect", lambda: service_settings)
 
     def run(*words: str) -> tuple[int, str]:
         result = CliRunner().invoke(main, list(words))

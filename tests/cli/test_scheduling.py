@@ -15,19 +15,19 @@ from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
-from cli.scheduling import run, schedule
+from mrilu.cli.scheduling import run, schedule
 from jobs import schedule as table
-from jobs.heartbeat import beat
-from jobs.queues import queue
-from jobs.scheduling.scheduler import TableScheduler
-from jobs.scheduling.table import Periodic
+from mrilu.runtime.heartbeat import beat
+from mrilu.queues.queues import queue
+from mrilu.queues.scheduler import TableScheduler
+from mrilu.queues.table import Periodic
 from models import JobRun
-from settings import Settings
+from mrilu.settings.table import Settings
 
 Command = Callable[..., Result]
 NOW = datetime.now(UTC).replace(microsecond=0)
 ROWS = tuple(
-    Periodic(id=name, function=f"tests.jobs.sample_jobs.{name}", cron="0 0 * * *", timeout=60)
+    Periodic(id=name, function=f"tests.queues.sample_jobs.{name}", cron="0 0 * * *", timeout=60)
     for name in ("count_up", "second", "fail_for_good")
 )
 
@@ -60,7 +60,7 @@ def worker(redis_client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
         queues = [queue("default", redis_client)]
         SimpleWorker(queues, connection=redis_client, serializer=JSONSerializer).work(burst=True)
 
-    monkeypatch.setattr("cli.scheduling.pause", work)
+    monkeypatch.setattr("mrilu.cli.scheduling.pause", work)
 
 
 def scheduler(redis_client: Redis) -> TableScheduler:

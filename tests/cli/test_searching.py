@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cli import searching
+from mrilu.cli import searching
 from jobs.import_messages import import_messages
-from settings import PROJECT
+from mrilu.settings.table import PROJECT
 from tests.factories import deliver, mail, make_maildir, register
-from tests.jobs.embedding.made import define, pair
+from tests.embeddings.made import define, pair
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def archive(database, redis_client, service_settings, tmp_path: Path, monkeypatc
     import_messages("test", [deliver(root, mail("<1@x>", subject="cats", body="They purr -loudly.\n"))])
     define("mlatu", "$x_1$ is a cat", ["cat"])
     pair("ta mlatu", "That is a cat.")
-    monkeypatch.setattr("cli.connect.connect", lambda: service_settings)
+    monkeypatch.setattr("mrilu.cli.connect.connect", lambda: service_settings)
 
 
 def run(*arguments: str) -> Result:
@@ -37,7 +37,7 @@ def test_all_places_are_searched_and_shown(archive):
 
 
 def test_hits_that_are_not_counted_to_their_end_are_so_many_or_more(archive, monkeypatch):
-    monkeypatch.setattr("search.fulltext.RANKED", 1)
+    monkeypatch.setattr("mrilu.search.fulltext.RANKED", 1)
     assert "messages 1-1 of 1 or more" in run("cat", "--text", "--limit", "1").stdout
 
 
@@ -87,7 +87,7 @@ def test_phrases_keep_the_quotes_that_the_shell_took_off(typed, query):
 
 
 def test_search_by_text_imports_no_encoder():
-    script = "import sys, cli.searching, search.engine, search.query_vector\n" + (
+    script = "import sys, mrilu.cli.searching, mrilu.search.engine, mrilu.search.query_vector\n" + (
         "assert not {'torch', 'openvino', 'numpy', 'tokenizers'} & set(sys.modules), sys.modules.keys()"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, timeout=60)

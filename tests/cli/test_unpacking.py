@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cli import importing, sources
+from mrilu.cli import importing, sources
 from jobs.import_messages import import_messages
-from jobs.queues import queued_paths
+from mrilu.queues.queues import queued_paths
 from models import Maildir, Message
 from tests.factories import mail
 

@@ -16,15 +16,15 @@ from peewee import PostgresqlDatabase
 from rq.timeouts import JobTimeoutException
 
 from jobs import export_dictionaries as job
-from jobs.corpus.dictionary_store import store_export
-from jobs.dictionary.read import Export, Gloss, Reverse, read_export
-from jobs.export import build
-from jobs.export.fonts import NotInstalled
-from jobs.export.rows import read_book, source_hash
+from mrilu.dictionary.store import store_export
+from mrilu.dictionary.jbovlaste_xml import Export, Gloss, Reverse, read_export
+from mrilu.exports import build
+from mrilu.exports.fonts import NotInstalled
+from mrilu.exports.rows import read_book, source_hash
 from models import CachedExport, FailedExport, JobRun, Language, db
-from settings import PROJECT, Settings
+from mrilu.settings.table import PROJECT, Settings
 from tests.conftest import unpacked
-from tests.jobs.export.books import entry
+from tests.exports.books import entry
 
 QUICK = ["latex", "xml", "json", "tsv"]
 DAY = datetime(2026, 11, 20, 12, tzinfo=UTC)

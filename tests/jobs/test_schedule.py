@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from jobs import resources, schedule
-from jobs.scheduling.table import Periodic, ScheduleError, effective
-from settings import SettingError, load
+from mrilu.runtime import resources
+from jobs import schedule
+from mrilu.queues.table import Periodic, ScheduleError, effective
+from mrilu.settings.table import SettingError, load
 
-ROW = Periodic(id="count_up", function="tests.jobs.sample_jobs.count_up", cron="0 * * * *", timeout=60)
+ROW = Periodic(id="count_up", function="tests.queues.sample_jobs.count_up", cron="0 * * * *", timeout=60)
 
 
 def test_every_row_of_the_schedule_can_be_run() -> None:
@@ -49,10 +50,10 @@ def test_the_variable_of_cron_itself_is_no_setting_of_ours() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        replace(ROW, function="tests.jobs.sample_jobs.counted_up"),
+        replace(ROW, function="tests.queues.sample_jobs.counted_up"),
         replace(ROW, function="tests.jobs.no_such_module.count_up"),
-        replace(ROW, id="NOT_CALLABLE", function="tests.jobs.sample_jobs.NOT_CALLABLE"),
-        replace(ROW, id="other", function="tests.jobs.sample_jobs.count_up"),
+        replace(ROW, id="NOT_CALLABLE", function="tests.queues.sample_jobs.NOT_CALLABLE"),
+        replace(ROW, id="other", function="tests.queues.sample_jobs.count_up"),
         replace(ROW, id="Bad-Id"),
         replace(ROW, cron=""),
         replace(ROW, interval=60),

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs import resources
-from jobs.notification import subscriptions
-from jobs.notification.status import outbox_status
+from mrilu.runtime import resources
+from mrilu.notifications import subscriptions
+from mrilu.notifications.status import outbox_status
 from jobs.send_notifications import send_notifications
 from models import JobRun, Notification, Subscriber
-from settings import SettingError, load
-from tests.jobs.notification.conftest import *  # noqa: F403 - the fixtures of the package beside
+from mrilu.settings.table import SettingError, load
+from tests.notifications.conftest import *  # noqa: F403 - the fixtures of the package beside
 
 
 @pytest.fixture

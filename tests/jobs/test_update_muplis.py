@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from peewee import PostgresqlDatabase
 
-from jobs import resources
-from jobs.corpus.refusal import SourceRefused, SourceUnreachable
+from mrilu.runtime import resources
+from mrilu.downloads.errors import SourceRefused, SourceUnreachable
 from jobs.update_muplis import update_muplis
 from models import JobRun, Sentence
-from settings import Settings
+from mrilu.settings.table import Settings
 from tests.conftest import CORPORA
-from tests.jobs import lying_server
-from tests.jobs.exports import pairs
-from tests.jobs.lying_server import Behaviour, LyingServer, answer
+from tests.downloads import lying_server
+from tests.downloads.sources import pairs
+from tests.downloads.lying_server import Behaviour, LyingServer, answer
 
 TSV = "text/tab-separated-values; charset=utf-8"
 

@@ -1,7 +1,7 @@
 """Small mails for the parser's tests."""
 
-from jobs.mail.message import ParsedMessage
-from jobs.mail.parse import parse_message
+from mrilu.mail.message import ParsedMessage
+from mrilu.mail.parse import parse_message
 
 HEADER = (b"From: Ann Example <ann@example.org>\nTo: list@example.org\nSubject: Tea\n"
           b"Date: Tue, 9 Nov 1999 18:50:39 +0100\nMessage-ID: <one@example.org>\n")

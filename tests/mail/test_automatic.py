@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.mail.parse import parse_message
+from mrilu.mail.parse import parse_message
 
 OURS = "<notification.0123456789abcdef0123456789abcdef@x.org>"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.mail.message import ParsedMessage, RejectedMail
-from jobs.mail.parse import parse_message
+from mrilu.mail.message import ParsedMessage, RejectedMail
+from mrilu.mail.parse import parse_message
 
 CORPORA = Path(__file__).resolve().parents[3] / "shared" / "corpora"
 

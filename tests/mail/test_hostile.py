@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.mail.message import Limits, ParsedMessage, RejectedMail
-from jobs.mail.parse import parse_message
+from mrilu.mail.message import Limits, ParsedMessage, RejectedMail
+from mrilu.mail.parse import parse_message
 from tests.mail.letters import HEADER, letter
-from tests.mail.test_lean_tree import LINES, tree
+from tests.mail.tree.test_lean import LINES, tree
 
 MEGABYTE = 1_000_000
 

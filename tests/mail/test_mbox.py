@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from jobs.mail.mbox import split_mbox
+from mrilu.mail.mbox import split_mbox
 
 FIRST = b"From ann@x.org Tue Nov  9 18:50:39 1999\nSubject: a\n\nhello\n"
 SECOND = b"From bob@x.org Wed Nov 10 18:50:39 1999\nSubject: b\n\nho\n"

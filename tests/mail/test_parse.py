@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs.mail.parse import parse_message
+from mrilu.mail.parse import parse_message
 from tests.mail.letters import HEADER, letter, read, with_field
 
 MOMENT = datetime(1999, 11, 9, 17, 50, 39, tzinfo=UTC)

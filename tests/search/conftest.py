@@ -8,7 +8,7 @@ import pytest
 
 from jobs import embed_missing as job
 from tests.factories import mail
-from tests.jobs.embedding.made import FakeEncoder
+from tests.embeddings.made import FakeEncoder
 from tests.search.made import NEW, OLD, receive
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from jobs.import_messages import import_messages
-from search.engine import Wanted, search
+from mrilu.search.engine import Wanted, search
 from tests.factories import deliver
-from tests.jobs.embedding.made import FakeEncoder
+from tests.embeddings.made import FakeEncoder
 
 OLD, NEW = "Mon, 06 Oct 2003 09:12:44 +0000", "Mon, 06 Oct 2025 09:12:44 +0000"
 

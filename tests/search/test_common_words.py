@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from jobs import embed_missing as job
-from search.engine import NO_TEXT, TOO_COMMON, Wanted, search
-from tests.jobs.embedding.made import define, pair
+from mrilu.search.engine import NO_TEXT, TOO_COMMON, Wanted, search
+from tests.embeddings.made import define, pair
 from tests.search.made import encode
 
 COMMON = ['"to be or not to be"', "subject:the", 'subject:"!!"', '"the" OR "of"', '"the" -fish']

@@ -7,12 +7,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from jobs import embed_missing as job
-from jobs.embedding.model import EncoderMissing
+from mrilu.embeddings.model import EncoderMissing
 from models import Message
-from search.engine import KINDS, Wanted, search
-from search.grammar import QueryError
+from mrilu.search.engine import KINDS, Wanted, search
+from mrilu.search.grammar import QueryError
 from tests.factories import mail
-from tests.jobs.embedding.made import define, pair
+from tests.embeddings.made import define, pair
 from tests.search.made import NEW, OLD, encode, found, receive
 from tests.search.test_grammar import ANYTHING
 

@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from search.fold import fold
+from mrilu.search.fold import fold
 
 STORABLE = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
 TRICKY = st.sampled_from(

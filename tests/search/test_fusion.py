@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.fusion import K, Ranking, fuse, grouped
+from mrilu.search.fusion import K, Ranking, fuse, grouped
 
 IDS = st.lists(st.integers(1, 30), unique=True, max_size=20)
 RANKINGS = st.dictionaries(st.sampled_from("abc"), IDS.map(lambda ids: dict.fromkeys(ids, 1.0)))

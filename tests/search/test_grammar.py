@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from search.grammar import MAX_CHARS, MAX_TERMS, OPERATORS, Query, QueryError, parse
+from mrilu.search.grammar import MAX_CHARS, MAX_TERMS, OPERATORS, Query, QueryError, parse
 
 PARTS = st.sampled_from(
     [*(f"{name}:" for name in OPERATORS), '"', "-", "OR", " ", "a'u", "(", ")", "\\", "%", "2024-03", "\x00", "\ud800",

@@ -6,9 +6,9 @@ import pytest
 
 from jobs import embed_missing as job
 from models import Definition, Embedding, Message, Sentence
-from search.engine import Wanted, search
+from mrilu.search.engine import Wanted, search
 from tests.factories import mail
-from tests.jobs.embedding.made import NOW, define, pair
+from tests.embeddings.made import NOW, define, pair
 from tests.search.made import encode, receive
 
 
@@ -25,7 +25,7 @@ def test_a_message_that_was_removed_is_not_found_by_its_vectors(database, root, 
 
 def test_a_message_that_is_removed_during_a_search_by_thread_is_left_out(database, root, monkeypatch):
     receive(root, mail("<1@x>", body="cats\n"), mail("<2@x>", body="cats\n"))
-    monkeypatch.setattr("search.engine.threads_of", lambda db, messages: {messages[0]: 1})
+    monkeypatch.setattr("mrilu.search.engine.threads_of", lambda db, messages: {messages[0]: 1})
     assert search(database, "cats", "message", Wanted("text", by_thread=True)).total == 1
 
 

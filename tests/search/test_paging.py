@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from jobs import embed_missing as job
-from search import fulltext
-from search.engine import Page, Wanted, search
+from mrilu.search import fulltext
+from mrilu.search.engine import Page, Wanted, search
 from tests.factories import mail
 from tests.search.made import OLD, encode, found, receive
 
@@ -83,7 +83,7 @@ def test_hits_for_some_of_the_words_go_on_as_well(database, archive):
 def test_pages_by_text_and_meaning_together_are_those_of_one_long_page(
     database, archive, encoder, monkeypatch, query, by_thread
 ):
-    monkeypatch.setattr("search.meaning.NEAREST", 9)
+    monkeypatch.setattr("mrilu.search.meaning.NEAREST", 9)
     job.embed_missing()
     near = encode(encoder)
     turned = pages(database, query, 3, near, mode="fused", by_thread=by_thread)

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.embedding.model import EncoderMissing
+from mrilu.embeddings.model import EncoderMissing
 from models import EmbeddingModel
-from search import query_vector
-from tests.jobs.embedding.made import FakeEncoder
+from mrilu.search import query_vector
+from tests.embeddings.made import FakeEncoder
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from search.fold import fold_apostrophes
-from search.snippet import LENGTH, cut, fold_with_origins, make_snippets
+from mrilu.search.fold import fold_apostrophes
+from mrilu.search.snippet import LENGTH, cut, fold_with_origins, make_snippets
 
 WRITTEN = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=200)
 

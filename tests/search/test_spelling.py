@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.spelling import distance
+from mrilu.search.spelling import distance
 
 WORDS = st.text("abc", max_size=7)
 

@@ -9,7 +9,7 @@ import pytest
 from watchdog.observers.inotify_c import InotifyFD
 
 from tests.watcher.conftest import Recorder, deliver, make_maildir, permissions_that_bind
-from watcher import maildir
+from mrilu.maildir import names as maildir
 from watcher.inotify import WatchedMaildir
 from watcher.limits import WatchLimit
 

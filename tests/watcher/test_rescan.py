@@ -1,7 +1,7 @@
 import pytest
 
 from tests.watcher.conftest import Recorder
-from watcher.maildir import MaildirMissing
+from mrilu.maildir.names import MaildirMissing
 from watcher.rescan import Rescans
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.watcher.conftest import DEADLINE, Recorder, deliver, make_maildir
 from watcher import service
-from watcher.maildir import kind_of, scan
+from mrilu.maildir.names import kind_of, scan
 from watcher.service import Archive, Watcher
 
 SETTINGS = SimpleNamespace(batch_size=100, rescan_seconds=3600.0, poll_seconds=0.01)
@@ -230,7 +230,7 @@ PROCESS = """
 import signal, sys
 from pathlib import Path
 from types import SimpleNamespace
-from watcher.maildir import scan
+from mrilu.maildir.names import scan
 from watcher import service
 from watcher.service import SIGNALS, Archive, Watcher
 service.TICK = 0.05

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from jobs import resources
+from mrilu.runtime import resources
 from jobs.import_messages import import_messages
 from models import Location, Maildir, Message
 from tests.factories import deliver, mail, make_maildir

@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 from peewee import PostgresqlDatabase
 from redis import Redis
 
-from settings import Settings
-from web.frame import make_app
+from mrilu.settings.table import Settings
+from mrilu.web.app import make_app
 
 Ask = Callable[..., FlaskClient]
 

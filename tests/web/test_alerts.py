@@ -10,8 +10,8 @@ import subprocess
 import pytest
 import yaml
 
-from settings import PROJECT
-from web.metrics_table import METRICS
+from mrilu.settings.table import PROJECT
+from mrilu.web.metrics_table import METRICS
 
 ALERTS = PROJECT / "docs" / "alerts.yml"
 KNOWN = {row.full_name + suffix for row in METRICS for suffix in (

@@ -18,20 +18,20 @@ from redis import Redis
 from rq import SimpleWorker, Worker
 from rq.serializers import JSONSerializer
 
-from jobs.archive.read import read_mails
-from jobs.embedding.model import Model, NotInstalled
-from jobs.embedding.progress import progress
-from jobs.embedding.text import RECIPE
-from jobs.heartbeat import beat
-from jobs.queues import MAIL, put_import, queue
-from jobs.scheduling.enqueue import enqueue_now
-from jobs.scheduling.table import Periodic
+from mrilu.archive.read import read_mails
+from mrilu.embeddings.model import Model, NotInstalled
+from mrilu.embeddings.progress import progress
+from mrilu.embeddings.text import RECIPE
+from mrilu.runtime.heartbeat import beat
+from mrilu.queues.queues import MAIL, put_import, queue
+from mrilu.queues.enqueue import enqueue_now
+from mrilu.queues.table import Periodic
 from models import CachedExport, EmbeddingModel, JobRun, Language, Notification
-from settings import PROJECT, Settings
+from mrilu.settings.table import PROJECT, Settings
 from tests.factories import deliver, mail, make_maildir, register
 from tests.web.conftest import Ask, values
-from web.facts_slow import SlowFacts
-from web.metrics_table import METRICS
+from mrilu.web.facts_slow import SlowFacts
+from mrilu.web.metrics_table import METRICS
 
 Scrape = Callable[[], dict[str, float]]
 
@@ -49,7 +49,7 @@ def in_a_horse(redis_client: Redis, name: str) -> None:
 
 
 def run_job(redis_client: Redis, function: str, horse: bool = True) -> None:
-    row = Periodic(id=function, function=f"tests.jobs.sample_jobs.{function}", interval=60, timeout=60)
+    row = Periodic(id=function, function=f"tests.queues.sample_jobs.{function}", interval=60, timeout=60)
     enqueue_now(row, f"{function}-{time.time_ns()}", redis_client)
     kind = Worker if horse else SimpleWorker
     kind([queue("default")], connection=redis_client, serializer=JSONSerializer).work(burst=True)
@@ -141,7 +141,7 @@ def test_a_failed_run_and_its_next_try_are_told(scrape: Scrape, redis_client: Re
 
 
 def test_a_run_whose_horse_is_killed_is_under_way_until_it_is_closed(scrape: Scrape, redis_client: Redis) -> None:
-    from jobs.runs import close_dead_runs
+    from mrilu.queues.runs import close_dead_runs
 
     run_job(redis_client, "die")
     assert scrape()['mrilu_job_running_seconds{job="die"}'] >= 0
@@ -245,8 +245,8 @@ def test_what_waits_to_be_embedded(
     put_import(queue(MAIL), "test", [deliver(root, mail())], at_front=False)
     in_a_horse(redis_client, MAIL)
     waiting = 'mrilu_embeddings_waiting{kind="message"}'
-    monkeypatch.setattr("web.facts_slow.find_model", lambda source: Model(f"{source}@1", source, root, 3, 256))
-    monkeypatch.setattr("jobs.embedding.progress.find_model", lambda source: Model(f"{source}@1", source, root, 3, 256))
+    monkeypatch.setattr("mrilu.web.facts_slow.find_model", lambda source: Model(f"{source}@1", source, root, 3, 256))
+    monkeypatch.setattr("mrilu.embeddings.progress.find_model", lambda source: Model(f"{source}@1", source, root, 3, 256))
     assert scrape()[waiting] == 1 and progress()["waiting"]["message"] == 1  # before the first run
     searched = EmbeddingModel.register("another@1", "another", 3)
     wanted = EmbeddingModel.register("all-MiniLM-L6-v2@1", "all-MiniLM-L6-v2", 3)
@@ -263,7 +263,7 @@ def test_where_the_model_is_still_to_come_all_waits(scrape: Scrape, redis_client
 
     put_import(queue(MAIL), "test", [deliver(root, mail())], at_front=False)
     in_a_horse(redis_client, MAIL)
-    monkeypatch.setattr("web.facts_slow.find_model", missing)
+    monkeypatch.setattr("mrilu.web.facts_slow.find_model", missing)
     assert scrape()['mrilu_embeddings_waiting{kind="message"}'] == 1
 
 
@@ -276,7 +276,7 @@ def test_a_service_that_is_away_is_told_and_the_rest_is_there(pages: FlaskClient
     def away(connection: object) -> None:
         raise ConnectionError
 
-    monkeypatch.setattr("web.facts_postgresql.gather", away)
+    monkeypatch.setattr("mrilu.web.facts_postgresql.gather", away)
     answer = pages.get("/metrics")
     found = values(answer.text)
     assert answer.status_code == 200 and found['mrilu_up{service="postgresql"}'] == 0

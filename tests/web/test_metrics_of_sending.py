@@ -5,10 +5,10 @@ from __future__ import annotations
 from rq import Worker
 from rq.serializers import JSONSerializer
 
-from jobs.queues import queue
+from mrilu.queues.queues import queue
 from models import Notification
-from tests.jobs.notification.conftest import arrive, configured, office, search_for  # noqa: F401 - fixtures
-from tests.jobs.notification.postoffice import PostOffice, by_recipient
+from tests.notifications.conftest import arrive, configured, office, search_for  # noqa: F401 - fixtures
+from tests.notifications.postoffice import PostOffice, by_recipient
 
 
 def send_in_a_horse(redis_client) -> None:

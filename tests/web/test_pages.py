@@ -11,10 +11,10 @@ from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
-from jobs.heartbeat import beat
-from jobs.notification.links import Stop, sign
-from jobs.notification.tokens import token_key
-from jobs.queues import put_import, queue
+from mrilu.runtime.heartbeat import beat
+from mrilu.notifications.links import Stop, sign
+from mrilu.notifications.tokens import token_key
+from mrilu.queues.queues import put_import, queue
 from models import Subscriber, Subscription
 from tests.web.conftest import Ask
 
@@ -40,7 +40,7 @@ def test_a_service_that_is_away_makes_it_unready_without_a_word_more(pages, monk
     def away() -> None:
         raise ConnectionError("hush: the password is x")
 
-    monkeypatch.setattr(f"web.health.{service}", away)
+    monkeypatch.setattr(f"mrilu.web.health.{service}", away)
     answer = pages.get("/readyz")
     assert answer.status_code == 503 and "hush" not in answer.text
 
@@ -107,7 +107,7 @@ def test_the_dashboard_shows_json_jobs_and_no_secret(pages: FlaskClient, redis_c
 def test_where_rq_would_unpickle_there_is_no_dashboard(open_pages: Ask, monkeypatch) -> None:
     from rq.serializers import DefaultSerializer
 
-    monkeypatch.setattr("web.dashboard.resolve_serializer", lambda _: DefaultSerializer.__class__)
+    monkeypatch.setattr("mrilu.web.dashboard.resolve_serializer", lambda _: DefaultSerializer.__class__)
     assert open_pages().get("/rq/").status_code == 503
 
 
@@ -152,7 +152,7 @@ def test_an_error_is_a_page_without_a_trace_and_one_line_in_the_log(pages, monke
     def broken(*_: object) -> None:
         raise RuntimeError("inside")
 
-    monkeypatch.setattr("web.unsubscribe.database", broken)
+    monkeypatch.setattr("mrilu.web.unsubscribe.database", broken)
     answer = pages.get(f"/unsubscribe/{token}")
     assert answer.status_code == 500 and "inside" not in answer.text and "Traceback" not in answer.text
     assert pages.get("/no/such/page").status_code == 404

@@ -20,14 +20,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-import migrations
+from mrilu import migrations
 import models
-from local.postgres import Cluster
-from local.valkey import Server
-from settings import PROJECT
+from mrilu.service.postgres import Cluster
+from mrilu.service.valkey import Server
+from mrilu.settings.table import PROJECT
 from tests.web.conftest import values
-from web.__main__ import impatient
-from web.patience import Asker
+from mrilu.web.__main__ import impatient
+from mrilu.web.patience import Asker
 
 Ask = Callable[[str], tuple[int, str, float]]
 

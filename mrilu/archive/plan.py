@@ -1,0 +1,200 @@
+"""What is to be done with each offered path, by looking at the disk and at the rows that know the file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from psycopg import Connection
+
+from mrilu.maildir.names import MailPath, parse_path, to_disk
+
+KNOWN_SQL = """
+SELECT 'location', id, folder, unique_name, nth, subdir, name, size, gone_at IS NOT NULL, 0,
+       extract(epoch FROM last_seen)::float8
+  FROM location JOIN unnest(%(folders)s::text[], %(uniques)s::text[]) AS key(f, u) ON (folder, unique_name) = (f, u)
+ WHERE maildir = %(maildir)s
+UNION ALL
+SELECT 'rejected', id, folder, unique_name, nth, subdir, name, size, gone_at IS NOT NULL, parser_version,
+       extract(epoch FROM last_seen)::float8
+  FROM rejected JOIN unnest(%(folders)s::text[], %(uniques)s::text[]) AS key(f, u) ON (folder, unique_name) = (f, u)
+ WHERE maildir = %(maildir)s
+"""
+
+
+class KnownFile(NamedTuple):
+    """A row of `location` or `rejected` (see `table`), the path it was last seen at, and when (since 1970)."""
+
+    table: str
+    id: int
+    folder: str
+    unique_name: str
+    nth: int
+    subdir: str
+    name: str
+    size: int
+    gone: bool
+    parser_version: int
+    seen: float
+
+    @property
+    def path(self) -> str:
+        """The file's path below the Maildir's root."""
+        return "/".join(part for part in (self.folder, self.subdir, self.name) if part)
+
+
+class FoundFile(NamedTuple):
+    """A file on disk: its path's parts, its size in bytes, its mtime and which of its namesakes it is.
+
+    `arrived` is its inode's last change (seconds since 1970): a delivery's rename. `row` is what the
+    database knew of it then: whoever changes that row meanwhile knows better.
+    """
+
+    path: str
+    parts: MailPath
+    size: int
+    mtime: float
+    nth: int
+    arrived: float = 0.0
+    row: KnownFile | None = None
+
+    def row_in(self, table: str) -> KnownFile | None:
+        """Return the row of `table` that was known of this file when it was looked at."""
+        return self.row if self.row and self.row.table == table else None
+
+
+@dataclass
+class Plan:
+    """The offered paths, sorted by what is to be done with them."""
+
+    read: list[FoundFile] = field(default_factory=list)
+    moved: list[tuple[KnownFile, FoundFile]] = field(default_factory=list)
+    gone: list[KnownFile] = field(default_factory=list)
+    unchanged: int = 0
+    ignored: int = 0
+
+
+def known_files(connection: Connection, maildir: int, parts: Iterable[MailPath]) -> list[KnownFile]:
+    """Return every row that may be about one of these files: same folder, same unique name."""
+    keys = sorted({(one.folder, one.unique) for one in parts})
+    arguments = {"maildir": maildir, "folders": [key[0] for key in keys], "uniques": [key[1] for key in keys]}
+    return [KnownFile(*row) for row in connection.execute(KNOWN_SQL, arguments)]
+
+
+def make_plan(root: Path, paths: Iterable[str], known: Iterable[KnownFile], parser_version: int) -> Plan:
+    """Compare each path with the disk and with the known rows; reads no mail.
+
+    A file with a known row is unchanged, moved (its row's own file is not there any more) or, when its
+    size differs, it was written since then, or a newer parser may cope with it, to be read again. A path
+    that is not on disk makes its row gone, unless the row has moved on meanwhile; a second row for one
+    file is gone, too.
+    """
+    plan, rows = Plan(), defaultdict(list)
+    for row in known:
+        rows[row.folder, row.unique_name].append(row)
+    for path in dict.fromkeys(paths):
+        parts = parse_path(path)
+        if parts is None:
+            plan.ignored += 1
+            continue
+        _decide(plan, root, path, parts, rows[parts.folder, parts.unique], parser_version)
+    return plan
+
+
+def _decide(plan: Plan, root: Path, path: str, parts: MailPath, rows: list[KnownFile], parser_version: int) -> None:
+    status = mail_status(root, path)
+    if status is None:
+        plan.gone += [row for row in rows if row.path == path and not row.gone]
+        return
+    row = _row_of(root, parts, rows)
+    found = _found(path, parts, status, row, rows)
+    plan.gone += [twin for twin in rows if twin.path == path and twin is not row and not twin.gone]
+    if row is None or row.table == "new" or _is_another(row, found) or _worth_a_retry(row, parser_version):
+        plan.read.append(found)
+    elif row.path == path and not row.gone:
+        plan.unchanged += 1
+        return
+    else:
+        plan.moved.append((row, found))
+    _take(rows, found)
+
+
+def _take(rows: list[KnownFile], found: FoundFile) -> None:
+    """Note that a row is this file's from now on: the next namesake of the batch must not take it too."""
+    row = found.row or KnownFile("new", 0, found.parts.folder, found.parts.unique, found.nth, "", "", -1, False, 0, 0.0)
+    taken = row._replace(subdir=found.parts.subdir, name=found.parts.name, gone=False)
+    rows[:] = [*(one for one in rows if one is not found.row), taken]
+
+
+def look_at(root: Path, path: str, known: list[KnownFile]) -> FoundFile | None:
+    """Return the file at `path` with the row among `known` that is its own; None if there is none to read."""
+    parts, status = parse_path(path), mail_status(root, path)
+    if parts is None or status is None:
+        return None
+    row = _row_of(root, parts, known)
+    return _found(path, parts, status, row, known)
+
+
+def _found(
+    path: str, parts: MailPath, status: os.stat_result, row: KnownFile | None, rows: list[KnownFile]
+) -> FoundFile:
+    nth = row.nth if row else _free_nth(rows)
+    return FoundFile(path, parts, status.st_size, status.st_mtime, nth, status.st_ctime, row)
+
+
+def outdated(root: Path, plan: Plan) -> set[str]:
+    """Return the planned paths of which the disk tells another story by now.
+
+    Their events may have been dealt with while this batch was not committed yet, so nobody else will look
+    at them again. Call it after the commit.
+    """
+    here = [file.path for file in plan.read] + [file.path for _, file in plan.moved]
+    left = {path for path in here if mail_status(root, path) is None}
+    return left | {row.path for row in plan.gone if row.path not in here and mail_status(root, row.path)}
+
+
+def _row_of(root: Path, parts: MailPath, rows: list[KnownFile]) -> KnownFile | None:
+    """Return the row of this very path, else one whose own file has left: then this is that file, moved."""
+    same = [row for row in rows if (row.subdir, row.name) == (parts.subdir, parts.name)]
+    if same:
+        return min(same, key=lambda row: (row.gone, row.table != "location"))
+    for row in rows:
+        if row.gone or mail_status(root, row.path) is None:
+            return row
+    return None
+
+
+def _free_nth(rows: list[KnownFile]) -> int:
+    return max((row.nth for row in rows), default=-1) + 1
+
+
+def _is_another(row: KnownFile, found: FoundFile) -> bool:
+    """Tell whether other bytes than the row's took the name; a move or a new flag changes no mtime."""
+    return row.size != found.size or found.mtime > row.seen
+
+
+def _worth_a_retry(row: KnownFile, parser_version: int) -> bool:
+    return row.table == "rejected" and row.parser_version < parser_version
+
+
+def mail_status(root: Path, path: str) -> os.stat_result | None:
+    """Return the status of the regular file at `path`, or None: not there, a symlink, a FIFO ...
+
+    What is reached through a symlinked folder is not there either: a scan does not follow it, and it may
+    lead out of the Maildir. Only the root itself may be a symlink.
+    """
+    try:
+        status = os.lstat(f"{root}/{to_disk(path)}")
+        folder = path.rpartition("/")[0]
+        while folder:
+            if not stat.S_ISDIR(os.lstat(f"{root}/{to_disk(folder)}").st_mode):
+                return None
+            folder = folder.rpartition("/")[0]
+    except (OSError, ValueError):
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None

@@ -1,0 +1,145 @@
+"""The statements of the import, in the order in which one batch runs them."""
+
+from mrilu.archive.rows import MESSAGE_COLUMNS, STAGED_TEXTS, STAGING_TYPES
+
+
+def _columns(names: tuple[str, ...], prefix: str = "") -> str:
+    return ", ".join(prefix + name for name in names)
+
+
+# One staging table a session; a temporary table is neither logged nor seen by other workers.
+CREATE_STAGING = (
+    "CREATE TEMPORARY TABLE IF NOT EXISTS incoming (ordinal integer GENERATED ALWAYS AS IDENTITY, "
+    + ", ".join(f"{name} {kind}" for name, kind in STAGING_TYPES.items())
+    + ") ON COMMIT DELETE ROWS; "
+    + "; ".join(f"ALTER TABLE incoming ALTER {name} SET STORAGE EXTERNAL" for name in STAGED_TEXTS)
+    + "; ALTER TABLE incoming SET (toast_tuple_target = 8160)"
+)
+
+COPY_STAGING = f"COPY incoming ({_columns(tuple(STAGING_TYPES))}) FROM STDIN"
+
+# ORDER BY identity: two workers that insert the same messages take the unique index's locks in one order.
+# The file that comes first in the batch gives the message its content.
+INSERT_MESSAGES = f"""
+INSERT INTO message ({_columns(MESSAGE_COLUMNS)}, search)
+SELECT {_columns(MESSAGE_COLUMNS)},
+       setweight(to_tsvector('mrilu', index_subject), 'A') || setweight(to_tsvector('mrilu', index_names), 'C')
+       || to_tsvector('mrilu', index_text)
+  FROM (SELECT DISTINCT ON (identity) * FROM incoming ORDER BY identity, ordinal) AS one
+ ORDER BY identity
+ON CONFLICT (identity) DO NOTHING
+RETURNING id, identity::text
+"""  # noqa: S608 - the columns are ours, the values are in the staging table
+
+# A file is a copy if its message has another live file, in the database or before it in this batch. Most
+# messages are new and have one file: `single` spares them the look-ups. A row that is there already is the
+# file's own (REREAD follows) or was made meanwhile by another worker: then that file is looked at again.
+_INSERT_LOCATIONS = """
+INSERT INTO location (maildir, folder, unique_name, nth, subdir, name, flags, size, list_id, message, copy)
+SELECT %(maildir)s, i.folder, i.unique_name, i.nth, i.subdir, i.name, i.flags, i.size, i.list_id, m.id,
+       {copy}
+  FROM incoming AS i JOIN message AS m USING (identity)
+ WHERE {which} i.identity = ANY(%(copied)s::uuid[])
+ ORDER BY i.folder, i.unique_name, i.nth
+ON CONFLICT (maildir, folder, unique_name, nth) DO NOTHING
+RETURNING folder, unique_name, nth, copy
+"""
+_HAS_ANOTHER_FILE = """EXISTS (SELECT FROM location AS l WHERE l.message = m.id AND l.gone_at IS NULL
+                     AND (l.maildir, l.folder, l.unique_name, l.nth)
+                         <> (%(maildir)s, i.folder, i.unique_name, i.nth))"""
+INSERT_SINGLE_LOCATIONS = _INSERT_LOCATIONS.format(which="NOT", copy="false")
+INSERT_COPIED_LOCATIONS = _INSERT_LOCATIONS.format(
+    which="",
+    copy=f"""row_number() OVER (PARTITION BY i.identity ORDER BY i.ordinal) > 1
+       OR {_HAS_ANOTHER_FILE}""",
+)
+
+# Files that have a row and were read again. `was` is where the row was when it was looked at: if it has been
+# moved meanwhile, the other worker knows better.
+REREAD_LOCATIONS = f"""
+UPDATE location AS t
+   SET subdir = i.subdir, name = i.name, flags = i.flags, size = i.size, list_id = i.list_id, message = m.id,
+       last_seen = now(), gone_at = NULL,
+       copy = CASE WHEN t.message = m.id THEN t.copy ELSE {_HAS_ANOTHER_FILE} END
+  FROM incoming AS i JOIN message AS m USING (identity),
+       unnest(%(ids)s::bigint[], %(subdirs)s::text[], %(names)s::text[]) AS was (id, subdir, name)
+ WHERE t.id = was.id AND (t.subdir, t.name) = (was.subdir, was.name) AND t.maildir = %(maildir)s
+   AND (t.folder, t.unique_name, t.nth) = (i.folder, i.unique_name, i.nth)
+RETURNING t.folder, t.unique_name, t.nth, t.message
+"""  # noqa: S608 - no value is in the text
+
+# Among a message's live files exactly one is not a copy: it is the first that was none before, else the oldest
+# one. Whoever makes a row live or not calls it afterwards, under the lock of threading.LOCK: each sees what all
+# others before it have committed.
+HAND_ON = """
+WITH live AS (
+    SELECT id, first_value(id) OVER (PARTITION BY message ORDER BY copy, id) AS first
+      FROM location WHERE message = ANY(%s) AND gone_at IS NULL
+)
+UPDATE location AS l SET copy = l.id <> live.first
+  FROM live WHERE l.id = live.id AND l.copy <> (l.id <> live.first)
+"""
+MESSAGES_NAMED = "SELECT id FROM message WHERE identity = ANY(%s::uuid[])"
+MESSAGES_OF = "SELECT DISTINCT message FROM location WHERE id = ANY(%s)"
+MESSAGES_OF_GONE = "SELECT DISTINCT message FROM location WHERE id = ANY(%s) AND gone_at IS NOT NULL"
+
+# Lists and threads must not tell which copy came first: a message is on the lists of all its copies and
+# refers to what any of them names, its subject counts as the least of theirs, and it is an orphan only if
+# every copy is. RETURNING has the subject that it counted by before.
+JOIN_COPIES = """
+UPDATE message AS m
+   SET list_ids = ARRAY(SELECT unnest(m.list_ids) UNION SELECT unnest(i.lists) ORDER BY 1),
+       reference_ids = m.reference_ids || i.further,
+       subject_key = least(m.subject_key, i.subject_key),
+       orphan = m.orphan AND i.orphan AND i.further = '{}'
+  FROM (SELECT c.*, k.subject_key AS former_key,
+               ARRAY(SELECT unnest(c.named) EXCEPT SELECT unnest(k.in_reply_to || k.reference_ids)
+                      ORDER BY 1) AS further
+          FROM (SELECT identity, array_remove(array_agg(DISTINCT list_id), NULL) AS lists,
+                       min(subject_key) AS subject_key, bool_and(orphan) AS orphan,
+                       array_remove(array_agg(DISTINCT n.name), NULL) AS named
+                  FROM incoming LEFT JOIN LATERAL unnest(in_reply_to || reference_ids) AS n (name) ON true
+                 WHERE identity = ANY(%s::uuid[]) GROUP BY identity) AS c
+          JOIN message AS k USING (identity)) AS i
+ WHERE m.identity = i.identity
+   AND (NOT m.list_ids @> i.lists OR i.further <> '{}' OR m.orphan AND NOT i.orphan
+        OR m.subject_key IS DISTINCT FROM least(m.subject_key, i.subject_key))
+RETURNING m.id, m.node, i.former_key
+"""
+
+FORGET_REJECTIONS = "DELETE FROM rejected WHERE id = ANY(%s)"
+
+# A new file's rejection gives way to one that another worker wrote meanwhile.
+INSERT_REJECTION = """
+INSERT INTO rejected (maildir, folder, unique_name, nth, subdir, name, size, reason, error, parser_version)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (maildir, folder, unique_name, nth) DO UPDATE
+   SET subdir = excluded.subdir, name = excluded.name, size = excluded.size, reason = excluded.reason,
+       error = excluded.error, parser_version = excluded.parser_version,
+       attempts = rejected.attempts + 1, last_seen = now(), gone_at = NULL
+ WHERE rejected.id = %s
+"""
+
+# A file that was a mail and is none any more (it was overwritten) is on one side of the ledger only.
+FORGET_LOCATION = "DELETE FROM location WHERE (id, subdir, name) = (%s, %s, %s) RETURNING message"
+
+# The old place is compared: another worker may have seen the file further on meanwhile.
+MOVE = """
+UPDATE {table} AS t
+   SET subdir = new.subdir, name = new.name, {flags} last_seen = now(), gone_at = NULL
+  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+       AS new (id, old_subdir, old_name, subdir, name, flags)
+ WHERE t.id = new.id AND (t.subdir, t.name) = (new.old_subdir, new.old_name)
+RETURNING t.id
+"""
+MOVE_LOCATIONS = MOVE.format(table="location", flags="flags = new.flags,")
+MOVE_REJECTED = MOVE.format(table="rejected", flags="")
+
+# The path is compared again: another worker may have seen the file at its new place meanwhile.
+GONE = """
+UPDATE {table} AS t SET gone_at = now()
+  FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS old (id, subdir, name)
+ WHERE t.id = old.id AND (t.subdir, t.name) = (old.subdir, old.name) AND t.gone_at IS NULL
+"""
+GONE_LOCATIONS = GONE.format(table="location") + "RETURNING t.message"
+GONE_REJECTED = GONE.format(table="rejected")

@@ -1,0 +1,198 @@
+"""One batch into PostgreSQL: one transaction, safe to run twice and beside another worker."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+from peewee import PostgresqlDatabase
+from psycopg import Connection
+
+from mrilu.archive import sql
+from mrilu.archive.plan import FoundFile, KnownFile
+from mrilu.archive.read import ReadMail, Rejection
+from mrilu.archive.rows import staging_row
+from mrilu.archive.threads import LOCK, assign_threads
+from mrilu.notifications.events import notify_new_messages
+from mrilu.runtime.retry import CONTENT, NOT_CONTENT
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Stored:
+    """What became of a batch: counts, and the paths that another worker dealt with meanwhile: look at them again."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    again: set[str] = field(default_factory=set)
+
+    def __iadd__(self, other: Stored) -> Stored:
+        """Add another part of the batch."""
+        self.counts.update(other.counts)
+        self.again |= other.again
+        return self
+
+
+def store_mails(db: PostgresqlDatabase, maildir: int, mails: list[ReadMail]) -> Stored:
+    """Store the mails; count how many files were imported, copies, known or rejected.
+
+    A batch that fails by its content is split until the one bad mail stands alone and is rejected.
+    Raises psycopg errors that have other causes: nothing of the batch is stored then.
+    """
+    if not mails:
+        return Stored()
+    try:
+        with db.atomic():
+            return _insert(db.connection(), maildir, mails)
+    except CONTENT as error:
+        if isinstance(error, NOT_CONTENT):
+            raise
+        if len(mails) > 1:
+            half = len(mails) // 2
+            stored = store_mails(db, maildir, mails[:half])
+            stored += store_mails(db, maildir, mails[half:])
+            return stored
+        logger.exception("mail cannot be stored path=%s", mails[0].file.path)
+        rejection = Rejection(mails[0].file, "unstorable", f"{type(error).__name__}: {error}"[:1000])
+        return store_rejections(db, maildir, [rejection])
+
+
+def _insert(connection: Connection, maildir: int, mails: list[ReadMail]) -> Stored:
+    connection.execute(sql.CREATE_STAGING)
+    with connection.cursor().copy(sql.COPY_STAGING) as copy:
+        for mail in mails:
+            copy.write_row(staging_row(mail))
+    fresh = {identity: number for number, identity in connection.execute(sql.INSERT_MESSAGES)}
+    copied = _copied(fresh, mails)
+    key: dict[str, Any] = {"maildir": maildir, "copied": copied}
+    files = connection.execute(sql.INSERT_SINGLE_LOCATIONS, key).fetchall()
+    if copied:
+        files += connection.execute(sql.INSERT_COPIED_LOCATIONS, key).fetchall()
+    # New rows before the lock, rows that others may have locked after it: nobody who has it waits for one who wants it.
+    connection.execute(LOCK)
+    reread, touched = _reread(connection, maildir, mails)
+    rejections = [row.id for mail in mails if (row := mail.file.row_in("rejected"))]
+    if rejections:
+        connection.execute(sql.FORGET_REJECTIONS, (rejections,))
+    if copied:
+        touched |= {row[0] for row in connection.execute(sql.MESSAGES_NAMED, (copied,))}
+    _hand_on(connection, touched)
+    assign_threads(connection, fresh, copied, mails)
+    notify_new_messages(connection, _arrivals(fresh, mails))
+    return _stored(mails, files, reread)
+
+
+def _arrivals(fresh: dict[str, int], mails: list[ReadMail]) -> dict[int, float]:
+    """Return when the first file of each new message arrived, by the message's id; automatic mail is no news."""
+    found: dict[int, float] = {}
+    automatic = {mail.message.identity for mail in mails if mail.message.automatic}
+    for mail in mails:
+        if mail.message.identity in automatic:
+            continue
+        if (number := fresh.get(str(mail.message.identity))) is not None:
+            found[number] = min(mail.file.arrived, found.get(number, inf))
+    return found
+
+
+def _reread(connection: Connection, maildir: int, mails: list[ReadMail]) -> tuple[list[tuple], set[int]]:
+    """Write the rows of files that have one; return their keys, and the messages that they had and have."""
+    rows = [row for mail in mails if (row := mail.file.row_in("location"))]
+    if not rows:
+        return [], set()
+    ids = [row.id for row in rows]
+    touched = {row[0] for row in connection.execute(sql.MESSAGES_OF, (ids,))}
+    places = {"subdirs": [row.subdir for row in rows], "names": [row.name for row in rows]}
+    written = connection.execute(sql.REREAD_LOCATIONS, {"maildir": maildir, "ids": ids} | places).fetchall()
+    return [row[:3] for row in written], touched | {row[3] for row in written}
+
+
+def _stored(mails: list[ReadMail], files: list[tuple], reread: list[tuple]) -> Stored:
+    stored = Stored(Counter("copies" if copy else "imported" for *_, copy in files) + Counter(known=len(reread)))
+    if len(files) + len(reread) < len(mails):
+        done = {row[:3] for row in (*files, *reread)}
+        stored.again = {mail.file.path for mail in mails if _key_of(mail.file) not in done}
+    return stored
+
+
+def _hand_on(connection: Connection, messages: set[int]) -> None:
+    """See to it that each of these messages has one file that is no copy; the lock must be held."""
+    if messages:
+        connection.execute(sql.HAND_ON, (list(messages),))
+
+
+def _key_of(file: FoundFile) -> tuple[str, str, int]:
+    return file.parts.folder, file.parts.unique, file.nth
+
+
+def _copied(fresh: dict[str, int], mails: list[ReadMail]) -> list[str]:
+    """Return the identities that more than one file has, in this batch or with earlier ones."""
+    files = Counter(str(mail.message.identity) for mail in mails)
+    return [identity for identity, count in files.items() if count > 1 or identity not in fresh]
+
+
+def store_rejections(db: PostgresqlDatabase, maildir: int, rejections: Iterable[Rejection]) -> Stored:
+    """Keep the rejected files' paths and reasons."""
+    stored, rejections = Stored(), list(rejections)
+    with db.atomic():
+        cursor = db.connection().cursor()
+        orphaned: set[int] = set()
+        if any(one.file.row_in("location") for one in rejections):
+            cursor.execute(LOCK)
+        for one in rejections:
+            if location := one.file.row_in("location"):
+                cursor.execute(sql.FORGET_LOCATION, (location.id, location.subdir, location.name))
+                orphaned |= {row[0] for row in cursor}
+            row, place = one.file.row_in("rejected"), (one.file.parts.subdir, one.file.parts.name, one.file.size)
+            values = (*place, one.reason, one.error, one.parser_version, row.id if row else 0)
+            cursor.execute(sql.INSERT_REJECTION, (maildir, *_key_of(one.file), *values))
+            if cursor.rowcount:
+                stored.counts["rejected"] += 1
+            else:
+                stored.again.add(one.file.path)
+        _hand_on(db.connection(), orphaned)
+    return stored
+
+
+def store_changes(db: PostgresqlDatabase, moved: list[tuple[KnownFile, FoundFile]], gone: list[KnownFile]) -> set[str]:
+    """Write what needs no reading: the new places and flags of files that moved, and which files are gone.
+
+    A file thought gone is revived by its move. Where a message's first file goes, one of its copies takes
+    over. Returns the new paths whose rows were moved elsewhere meanwhile.
+    """
+    if not moved and not gone:
+        return set()
+    with db.atomic():
+        connection = db.connection()
+        connection.execute(LOCK)
+        again, revived = _store_moves(connection, moved)
+        _hand_on(connection, revived | _store_gone(connection, gone))
+    return again
+
+
+def _store_moves(connection: Connection, moved: list[tuple[KnownFile, FoundFile]]) -> tuple[set[str], set[int]]:
+    """Write the moves; return the paths whose rows moved elsewhere, and the messages of which a file came back."""
+    done: set[tuple[str, int]] = set()
+    ids = [row.id for row, _ in moved if row.table == "location"]
+    revived = {row[0] for row in connection.execute(sql.MESSAGES_OF_GONE, (ids,))} if ids else set()
+    for table, statement in (("location", sql.MOVE_LOCATIONS), ("rejected", sql.MOVE_REJECTED)):
+        rows = sorted((row.id, row.subdir, row.name, *file.parts[1:3], file.parts.flags)
+                      for row, file in moved if row.table == table)  # fmt: skip
+        if rows:
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            done |= {(table, number) for (number,) in connection.execute(statement, columns)}
+    return {file.path for row, file in moved if (row.table, row.id) not in done}, revived
+
+
+def _store_gone(connection: Connection, gone: list[KnownFile]) -> set[int]:
+    """Note that these files are no longer on disk; their messages stay, and are returned."""
+    left: set[int] = set()
+    for table, statement in (("location", sql.GONE_LOCATIONS), ("rejected", sql.GONE_REJECTED)):
+        rows = sorted((row.id, row.subdir, row.name) for row in gone if row.table == table)
+        if rows:
+            cursor = connection.execute(statement, [list(column) for column in zip(*rows, strict=True)])
+            left |= {row[0] for row in cursor} if table == "location" else set()
+    return left

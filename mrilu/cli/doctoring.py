@@ -1,0 +1,199 @@
+"""`./run.sh doctor`: everything that goes wrong in practice, looked at, with what to do."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mrilu.cli.diagnosis import machine, outside, servers
+from mrilu.cli.diagnosis.finding import ERROR, OK, WARNING, Finding, error, ok
+from mrilu.service.account import ServerError
+from mrilu.settings.table import PROJECT, SettingError, Settings, hidden, load, masked, secrets_of
+
+_MARKS = {OK: ("ok", "green"), WARNING: ("warning", "yellow"), ERROR: ("error", "red")}
+Findings = Iterator[Finding]
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="for scripts")
+def doctor(as_json: bool) -> None:
+    """Check settings, machine, servers, schedule, mail server, model; say what to do. Exit code 1 for an error."""
+    found = examine()
+    if as_json:
+        print(json.dumps([one._asdict() for one in found], indent=1))
+    else:
+        show(found)
+    sys.exit(1 if any(one.level == ERROR for one in found) else 0)
+
+
+def examine() -> list[Finding]:
+    """Make all checks that can be made; secrets are masked in whatever they say."""
+    try:
+        settings = load()
+    except SettingError as problem:
+        return [error(masked(f"settings: {problem}"), "the README's table has each setting")]
+    found = [ok(f"settings: {_shown(settings)}")]
+    for part in (of_machine, of_servers, of_outside):
+        found += part(settings)
+    return [_masked(one, secrets_of(settings)) for one in found]
+
+
+def _shown(settings: Settings) -> str:
+    """Return the settings that are not at their defaults; secrets by name only."""
+    told = []
+    for one in fields(settings):
+        value, variable = getattr(settings, one.name), one.metadata["variable"]
+        if value != one.default:
+            secret = one.metadata["secret"] and not variable.endswith("_URL")
+            told.append(f"{variable}={'***' if secret else masked(str(value))}")
+    return " ".join(told) or "all at their defaults"
+
+
+def _masked(one: Finding, secrets: set[str]) -> Finding:
+    return Finding(one.level, hidden(one.what, secrets), hidden(one.advice, secrets))
+
+
+def of_machine(settings: Settings) -> Findings:
+    """Check what needs no server."""
+    from mrilu.service.install import installed, pins
+    from mrilu.settings.table import secret_files
+
+    yield machine.check_python()
+    yield machine.check_packages([*pins("core"), *(pins("heavy") if installed("heavy") else ())])
+    yield machine.check_data_folder(settings.data_dir)
+    for variable, path in secret_files():
+        yield machine.check_secret_file(variable, path)
+    yield machine.check_disk(settings.data_dir)
+    for one in settings.maildirs:
+        yield machine.check_maildir(one)
+    watched = [one.path for one in settings.maildirs if one.watch == "inotify"]
+    yield machine.check_inotify(sum(map(_folders, watched)))
+    yield machine.check_zone(settings.timezone, machine.machine_zone())
+
+
+def _folders(root: Path) -> int:
+    try:
+        return 2 * sum(1 for one in root.iterdir() if one.is_dir())
+    except OSError:
+        return 0
+
+
+def of_servers(settings: Settings) -> Findings:
+    """Check what runs; when it cannot be reached, say that and no more."""
+    from mrilu.cli.connect import ServiceDown, connect
+    from mrilu.service import instance
+
+    control = instance.noted(settings.data_dir).get("control")
+    if control:
+        yield outside.check_sockets(Path(control).parent)
+    try:
+        connect()
+    except (ServerError, ServiceDown) as problem:
+        what, _, advice = str(problem).rpartition(": ")
+        yield error(what, advice)
+        return
+    yield from _answers(_servers)
+    yield from _answers(_programs)
+    yield outside.check_web(settings.web_address)
+
+
+def _answers(checks: Callable[[], Findings]) -> Findings:
+    """Make checks that ask servers; one that goes away meanwhile ends them with a finding."""
+    try:
+        yield from checks()
+    except Exception as problem:
+        yield error(f"a server went away: {type(problem).__name__}", "see data/log, and ask again")
+
+
+def _servers() -> Findings:
+    from mrilu.runtime.resources import database, redis_connection
+
+    link, redis = database().connection(), redis_connection()
+    [extensions] = link.execute("SELECT array_agg(extname::text) FROM pg_extension").fetchone()
+    yield servers.check_postgresql(link.info.server_version, extensions)
+    facts: Any = redis.info()
+    yield servers.check_redis(str(facts["redis_version"]), str(facts.get("maxmemory_policy", "")))
+    ours = {path.stem for path in (PROJECT / "migrations").glob("0*.py")}
+    yield servers.check_schema({name for (name,) in link.execute("SELECT name FROM schema_migration")}, ours)
+    [theirs, newest] = link.execute(
+        "SELECT extract(epoch FROM clock_timestamp())::float8, "
+        "(SELECT extract(epoch FROM started_at)::float8 FROM job_run ORDER BY id DESC LIMIT 1)"
+    ).fetchone()
+    seconds, micro = redis.time()
+    clocks = {"PostgreSQL": theirs, "Redis": seconds + micro / 1e6}
+    yield servers.check_clocks(time.time(), clocks, newest)
+
+
+def _programs() -> Findings:
+    from rq.worker import Worker
+
+    from mrilu.runtime.heartbeat import last_beat
+    from mrilu.runtime.resources import redis_connection, settings
+    from models import JobRun
+
+    now = time.time()
+    for name in ("watcher", "scheduler"):
+        yield servers.check_beat(name, last_beat(name), now)
+    workers = Worker.all(connection=redis_connection())
+    yield servers.check_workers(Counter(name for one in workers for name in one.queue_names()))
+    yield servers.check_schedule(_due(), now)
+    runs = JobRun.latest()
+    yield servers.check_drift([(run.job, run.slot, run.started_at) for run in runs if run.slot])
+    secrets = secrets_of(settings())  # before the errors are cut short
+    yield servers.check_failures({run.job: hidden(run.error, secrets) for run in runs if run.outcome == "failed"})
+
+
+def _due() -> dict[str, float | None]:
+    from mrilu.runtime.resources import redis_connection
+    from jobs.schedule import schedule
+    from mrilu.queues.scheduler import PREFIX, TableScheduler
+
+    client, key = redis_connection(), TableScheduler.scheduled_jobs_key
+    return {row.id: client.zscore(key, f"{PREFIX}{row.id}") for row in schedule()}
+
+
+def of_outside(settings: Settings) -> Findings:
+    """Check the mail server, the model and who can see the pages."""
+    from mrilu.embeddings.model import find_model, verify
+    from mrilu.notifications.smtp import server_of
+    from mrilu.service.install import installed
+
+    own_name = parseaddr(settings.mail_from)[1].rpartition("@")[2]
+    url = settings.smtp_url
+    yield outside.check_mail_server(
+        server_of(url, settings.smtp_ca_file, min(settings.smtp_timeout, 10.0)) if url else None, own_name
+    )
+    name = settings.embedding_model
+    yield outside.check_model(settings.embeddings, installed("heavy"), lambda: verify(find_model(name)))
+    yield outside.check_reach(settings.web_address, settings.site_url, settings.operator_password)
+
+
+def show(found: list[Finding]) -> None:
+    """Print the findings for a person."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for one in found:
+        mark, colour = _MARKS[one.level]
+        told = Text(one.what)
+        if one.advice:
+            told.append(f"\n→ {one.advice}", style="bold")
+        table.add_row(Text(mark, style=colour), told)
+    console.print(table)
+    counts = Counter(one.level for one in found)
+    console.print(Padding(f"{counts[ERROR]} errors, {counts[WARNING]} warnings, {counts[OK]} ok", (1, 0, 0, 0)))

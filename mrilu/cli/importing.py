@@ -1,0 +1,104 @@
+"""Commands that put files into the queue and watch them go: import, rescan, retry."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)  # fmt: skip
+
+from mrilu.cli import sources
+from mrilu.archive.ledger import difference
+from mrilu.queues.queues import queued_paths, submit_import
+from mrilu.queues.recovery import recover_imports
+from models import Maildir, Rejected
+
+POLL_SECONDS = 0.2
+
+
+def offer_all(maildir: Maildir, batch_size: int) -> list[str]:
+    """Enqueue, at the back, every path in which disk and database differ and that is not queued yet."""
+    queued = queued_paths().get(maildir.name, set())
+    paths = [path for path in difference(maildir.root, maildir.name).paths if path not in queued]
+    for start in range(0, len(paths), batch_size):
+        submit_import(maildir.name, paths[start : start + batch_size], live=False)
+    return paths
+
+
+def unpack_and_offer(file: Path, unpacked: Path, batch_size: int) -> tuple[Maildir, list[str]]:
+    """Unpack an mbox or a mail below `unpacked`, with a progress bar; return its Maildir and what was enqueued.
+
+    Each group of mails is offered at once: they go in while the next ones are unpacked. Raises NotMail, OSError.
+    """
+    next(sources.mails_in(file))  # is it mail at all? if not, there is to be no Maildir
+    root = sources.make_maildir(unpacked / sources.name_for(file))
+    maildir = sources.register(root, unpacked)
+    offered: list[str] = []
+    with _bar(DownloadColumn()) as bar:
+        task = bar.add_task(f"unpacking {file.name}", total=file.stat().st_size, rate="")
+        started, mails = time.monotonic(), 0
+        for group in sources.unpack_in_groups(file, root, batch_size):
+            if group.paths:
+                submit_import(maildir.name, group.paths, live=False)
+            offered += group.paths
+            mails += group.mails
+            bar.update(task, advance=group.size, rate=_rate(mails, started))
+        bar.update(task, completed=file.stat().st_size)
+    # What an interrupted import left: unpacked, and never offered.
+    return maildir, offered + offer_all(maildir, batch_size)
+
+
+def follow(maildir: Maildir, paths: Iterable[str]) -> None:
+    """Show a progress bar with rate and time left until none of `paths` waits any more.
+
+    It also brings back jobs whose worker died, so that waiting needs no watcher.
+    """
+    wanted = set(paths)
+    with _bar() as bar:
+        task = bar.add_task(f"importing {maildir.name}", total=len(wanted), rate="")
+        started = time.monotonic()
+        while left := len(wanted & queued_paths().get(maildir.name, set())):
+            done = len(wanted) - left
+            bar.update(task, completed=done, rate=_rate(done, started))
+            recover_imports()
+            time.sleep(POLL_SECONDS)
+        bar.update(task, completed=len(wanted), rate=_rate(len(wanted), started))
+
+
+def _rate(done: int, started: float) -> str:
+    seconds = time.monotonic() - started
+    return f"{done / seconds:,.0f} mails/s" if seconds > 0 and done else ""
+
+
+def _bar(count: ProgressColumn | None = None) -> Progress:
+    left = TimeRemainingColumn()
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), count or MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(), TextColumn("left"), left, redirect_stdout=False,
+    )  # fmt: skip
+
+
+def retry_rejected(reason: str | None, batch_size: int) -> dict[str, list[str]]:
+    """Give rejected files another chance; return the paths that were enqueued, by Maildir."""
+    chosen = Rejected.gone_at.is_null() & ((Rejected.reason == reason) if reason else True)
+    offered = {}
+    for maildir in Maildir.select().order_by(Maildir.name):
+        mine = (Rejected.maildir == maildir.id) & chosen
+        paths = [row.path() for row in Rejected.select().where(mine).order_by(Rejected.id)]
+        # Version 0 is older than any parser, so the import job reads the file again.
+        Rejected.update(parser_version=0).where(mine).execute()
+        for start in range(0, len(paths), batch_size):
+            submit_import(maildir.name, paths[start : start + batch_size], live=False)
+        if paths:
+            offered[maildir.name] = paths
+    return offered

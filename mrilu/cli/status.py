@@ -1,0 +1,215 @@
+"""What `./run.sh status` says: the ledger, queues, workers, rejected mail, last runs, installation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rq import Queue
+from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
+from rq.worker import BaseWorker, Worker
+
+from mrilu.embeddings.progress import progress
+from mrilu.runtime.heartbeat import last_beat
+from mrilu.archive.ledger import Balance, balance
+from mrilu.notifications.status import outbox_status
+from mrilu.queues.queues import NAMES, queue, queued_paths
+from mrilu.runtime.resources import database, redis_connection, settings
+from mrilu.service import up as service
+from models import JobRun, Maildir, Message, Rejected
+from mrilu.maildir.names import MaildirError
+
+# More names than this of a gap are only counted; --json has them all.
+SHOWN_NAMES = 20
+
+
+def gather() -> dict[str, Any]:
+    """Return all facts, ready for JSON."""
+    maildirs = ledgers()
+    return {
+        "level": all(one["level"] for one in maildirs if one["watched"]),
+        "maildirs": maildirs,
+        "messages": Message.select().count(),
+        "reused_message_ids": Message.reused_ids(),
+        "rejected": Rejected.by_reason(),
+        "queues": [_queue(queue(name)) for name in NAMES],
+        "workers": [_worker(worker) for worker in Worker.all(connection=redis_connection())],
+        "watcher": last_beat("watcher"),
+        "scheduler": last_beat("scheduler"),
+        "programs": service.states(),
+        "runs": [_run(run) for run in JobRun.latest()],
+        "notifications": outbox_status(database(), settings()),
+        "embeddings": progress(),
+        "installation": service.install_progress(),
+    }
+
+
+def ledgers() -> list[dict[str, Any]]:
+    """Return the ledger of each registered Maildir, by name; `error` says why one cannot be drawn up."""
+    queued = queued_paths()
+    return [_ledger(row, queued.get(row.name, set())) for row in Maildir.select().order_by(Maildir.name)]
+
+
+def _ledger(maildir: Maildir, queued: set[str]) -> dict[str, Any]:
+    known = {"maildir": maildir.name, "root": maildir.root, "watched": maildir.watched}
+    try:
+        return known | _settled_balance(maildir, queued).as_dict()
+    except MaildirError as error:
+        return known | {"error": str(error), "level": False} | maildir.file_counts()._asdict()
+
+
+def _settled_balance(maildir: Maildir, queued: set[str]) -> Balance:
+    """Ask twice if something seems lost: it may have been on its way between the two looks."""
+    first = balance(maildir, queued)
+    if not (first.lost or first.stale):
+        return first
+    return balance(maildir, queued_paths().get(maildir.name, set()) | queued)
+
+
+def _queue(one: Queue) -> dict[str, Any]:
+    counts = {
+        "waiting": one.count,
+        "running": StartedJobRegistry(queue=one).get_job_count(cleanup=False),
+        "to_retry": ScheduledJobRegistry(queue=one).get_job_count(cleanup=False),
+        "failed": FailedJobRegistry(queue=one).get_job_count(cleanup=False),
+    }
+    return {"name": one.name, **counts}
+
+
+def _worker(worker: BaseWorker) -> dict[str, Any]:
+    return {"name": worker.name, "queues": worker.queue_names(), "state": str(worker.get_state()), "pid": worker.pid}
+
+
+def _run(run: JobRun) -> dict[str, Any]:
+    seconds = (run.ended_at - run.started_at).total_seconds() if run.ended_at else None
+    started = run.started_at.isoformat()
+    return {"job": run.job, "started_at": started, "seconds": seconds, "outcome": run.outcome, "counts": run.counts}
+
+
+def show(facts: dict[str, Any], console: Console) -> None:
+    """Print the facts for a person."""
+    _show_ledger(facts, console)
+    for one in facts["maildirs"]:
+        _show_gap(one, console)
+    rejected = ", ".join(f"{reason} {count}" for reason, count in facts["rejected"].items()) or "none"
+    console.print(f"messages   {facts['messages']:,} (Message-IDs used again: {facts['reused_message_ids']})")
+    console.print(f"rejected   {rejected}")
+    console.print(f"watcher    {_life(facts['watcher'])}")
+    if facts["scheduler"] or "scheduler" in facts["programs"]:
+        console.print(f"scheduler  {_life(facts['scheduler'])}")
+    console.print(f"outbox     {outbox_line(facts['notifications'])}", markup=False)
+    console.print(f"embeddings {embeddings_line(facts['embeddings'])}", markup=False)
+    _show_queues(facts, console)
+    _show_runs(facts["runs"], console)
+    _show_installation(facts["installation"], console)
+
+
+def _show_ledger(facts: dict[str, Any], console: Console) -> None:
+    columns = ("on disk", "imported", "copies", "rejected", "waiting")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("Maildir")
+    for name in (*columns[:1], "=", *columns[1:2], "+", *columns[2:3], "+", *columns[3:4], "+", *columns[4:], ""):
+        table.add_column(name if name not in "=+" else "", justify="right")
+    for one in facts["maildirs"]:
+        if "error" in one:
+            table.add_row(one["maildir"], "?", "", f"{one['imported']:,}", "", f"{one['copies']:,}")
+            continue
+        cells = [f"{one[key]:,}" for key in ("on_disk", "imported", "copies", "rejected", "waiting")]
+        row = [cells[0], "=", cells[1], "+", cells[2], "+", cells[3], "+", cells[4]]
+        table.add_row(one["maildir"], *row, verdict(one))
+    console.print(table)
+
+
+def verdict(one: dict[str, Any]) -> str:
+    """Return a word on a Maildir's ledger; one that is not watched is not expected to stay level."""
+    aside = "" if one["watched"] else " (not watched)"
+    if one["level"]:
+        return f"[green]level[/]{aside}"
+    if aside:
+        return f"differs{aside}"
+    return "[red]gap[/]" if one["lost"] or one["stale"] or one["unreadable"] else "[yellow]working[/]"
+
+
+def _show_gap(one: dict[str, Any], console: Console) -> None:
+    if "error" in one:
+        console.print(f"[red]{one['error']}[/]", highlight=False)
+        return
+    name = one["maildir"]
+    _names(console, f"{name}: on disk, but neither in the archive nor queued", one["lost"])
+    _names(console, f"{name}: in the archive, but no longer on disk", one["stale"])
+    _names(console, f"{name}: folders that cannot be read", one["unreadable"])
+
+
+def _names(console: Console, title: str, names: Iterable[str]) -> None:
+    listed = list(names)
+    if not listed:
+        return
+    console.print(f"{title} ({len(listed):,}); ./run.sh rescan heals it:", style="red")
+    for name in listed[:SHOWN_NAMES]:
+        console.print(f"  {name}", markup=False, highlight=False, soft_wrap=True)
+    if len(listed) > SHOWN_NAMES:
+        console.print(f"  ... and {len(listed) - SHOWN_NAMES:,} more (--json lists all)")
+
+
+def _life(facts: dict[str, Any] | None) -> str:
+    if facts is None:
+        return "[red]not running[/]"
+    shown = " ".join(f"{key}={value}" for key, value in flat(facts) if key != "at" and value not in ("", None))
+    return f"alive {shown}"
+
+
+def flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of nested facts as ("maildirs.lists.mode", "inotify")."""
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def outbox_line(facts: dict[str, Any]) -> str:
+    """Return the notifications by state, and why none goes out."""
+    states = ", ".join(f"{value} {key}" for key, value in facts.items() if value and isinstance(value, int))
+    return "; ".join(filter(None, (states or "empty", facts["held_up"])))
+
+
+def embeddings_line(facts: dict[str, Any]) -> str:
+    """Return how far the embeddings are, with the time left while they are made."""
+    if "waiting" not in facts:
+        return " ".join(str(facts[key]) for key in ("state", "why") if key in facts)
+    waiting, done = sum(facts["waiting"].values()), sum(facts["done"].values())
+    speed = f", {facts['rate']:,.0f}/s, {facts['eta']} s left" if facts["rate"] else ""
+    return f"{facts['state']}: {done:,} done, {waiting:,} waiting{speed} ({facts['model']})"
+
+
+def _show_queues(facts: dict[str, Any], console: Console) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("queue", "waiting", "running", "to retry", "failed", "workers"):
+        table.add_column(name, justify="left" if name == "queue" else "right")
+    for one in facts["queues"]:
+        workers = sum(one["name"] in worker["queues"] for worker in facts["workers"])
+        cells = [str(one[key]) for key in ("waiting", "running", "to_retry", "failed")]
+        table.add_row(one["name"], *cells, str(workers))
+    console.print(table)
+
+
+def _show_runs(runs: list[dict[str, Any]], console: Console) -> None:
+    if not runs:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("last run of", "started (UTC)", "took", "outcome", "counts"):
+        table.add_column(name)
+    for run in runs:
+        took = "" if run["seconds"] is None else f"{run['seconds']:.2f} s"
+        counts = " ".join(f"{key}={value}" for key, value in run["counts"].items())
+        table.add_row(run["job"], run["started_at"][:19].replace("T", " "), took, run["outcome"], counts)
+    console.print(table)
+
+
+def _show_installation(progress: dict[str, Any], console: Console) -> None:
+    if progress["state"] == "done":
+        return
+    line = f"installing {progress['done']} of {progress['total']} {progress['package']} ({progress['state']})"
+    console.print(f"background {line} {progress['error']}".rstrip(), markup=False)

@@ -1,0 +1,146 @@
+"""Conditional downloads over http(s), with limits, of what a server may get wrong in any way. Files count as sources.
+
+ETag and Last-Modified: RFC 9110, 8.8 and 13.1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import requests
+import urllib3
+
+from mrilu.downloads.errors import SourceRefused, SourceUnreachable
+
+CONNECT_SECONDS = 10.0
+SILENCE_SECONDS = 30.0  # longest pause within a download
+MAX_REDIRECTS = 5
+CHUNK = 64 * 1024
+_NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+_LATER = frozenset((408, 425, 429, 500, 502, 503, 504))
+
+
+@dataclass(frozen=True)
+class Validators:
+    """What a server said of the version that we have: "" where it said nothing."""
+
+    etag: str = ""
+    last_modified: str = ""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds and bytes (after decompression) that a download may take."""
+
+    seconds: float
+    size: int
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A whole file at `path`. `content_type` is "" for a local file; `framed` says that its end was announced."""
+
+    path: Path
+    validators: Validators
+    sha256: str
+    content_type: str
+    framed: bool
+
+
+def fetch(source: str, folder: Path, known: Validators, limits: Limits) -> Fetched | None:
+    """Return the file at `source` (a URL, or a path), stored in `folder` if it is remote; None if it is unchanged.
+
+    Raises SourceRefused (the answer is wrong) or SourceUnreachable (no answer, worth another try).
+    """
+    if source.startswith(("http://", "https://")):
+        return _fetch_remote(source, folder, known, limits)
+    return _look_at_file(Path(source), known, limits)
+
+
+def _look_at_file(path: Path, known: Validators, limits: Limits) -> Fetched | None:
+    try:
+        facts = path.stat()
+        if not path.is_file():
+            raise SourceRefused(f"{path} is not a file")
+        if facts.st_size > limits.size:
+            raise SourceRefused(f"{path} has {facts.st_size:,} bytes, more than MAX_DOWNLOAD_BYTES ({limits.size:,})")
+        validators = Validators(etag=f"{facts.st_mtime_ns}-{facts.st_size}-{facts.st_ino}")
+        if validators == known:
+            return None
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceRefused(f"{path} cannot be read: {error.strerror}") from error
+    return Fetched(path, validators, digest, "", framed=True)
+
+
+def _fetch_remote(url: str, folder: Path, known: Validators, limits: Limits) -> Fetched | None:
+    deadline = time.monotonic() + limits.seconds
+    with requests.Session() as session:
+        session.max_redirects = MAX_REDIRECTS
+        try:
+            with session.get(url, headers=_headers(known), stream=True, timeout=_timeouts(limits)) as response:
+                if response.status_code == 304 and known != Validators():
+                    return None
+                _check_answer(url, response)
+                return _save(url, response, folder, deadline, limits)
+        except requests.TooManyRedirects as error:
+            raise SourceRefused(f"{url} redirects more than {MAX_REDIRECTS} times") from error
+        except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
+            raise SourceRefused(f"{url} leads to where http does not: {error}") from None
+        except _NETWORK_ERRORS as error:
+            if isinstance(error, SourceUnreachable):
+                raise
+            # Not "from error": rq keeps the whole traceback, and what led here may quote the URL with its password.
+            raise SourceUnreachable(f"{url} cannot be read: {type(error).__name__}: {error}") from None
+
+
+def _headers(known: Validators) -> dict[str, str]:
+    asked = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified}
+    return {"User-Agent": "mrilu", **{name: value for name, value in asked.items() if value}}
+
+
+def _timeouts(limits: Limits) -> tuple[float, float]:
+    return min(CONNECT_SECONDS, limits.seconds), min(SILENCE_SECONDS, limits.seconds)
+
+
+def _check_answer(url: str, response: requests.Response) -> None:
+    status = response.status_code
+    if status in _LATER:
+        raise SourceUnreachable(f"{url} answers with status {status}")
+    if status != 200:
+        raise SourceRefused(f"{url} answers with status {status}, not 200")
+    if url.startswith("https:") and not response.url.startswith("https:"):
+        raise SourceRefused(f"{url} redirects to {response.url}, which is not encrypted")
+
+
+def _save(url: str, response: requests.Response, folder: Path, deadline: float, limits: Limits) -> Fetched:
+    path = folder / hashlib.sha256(url.encode()).hexdigest()
+    with path.open("wb") as file:
+        digest = _copy(url, response.raw, file, deadline, limits)
+    headers = response.headers
+    return Fetched(
+        path,
+        Validators(headers.get("ETag", ""), headers.get("Last-Modified", "")),
+        digest,
+        headers.get("Content-Type", "").partition(";")[0].strip().lower(),
+        framed="Content-Length" in headers or "chunked" in headers.get("Transfer-Encoding", "").lower(),
+    )
+
+
+def _copy(url: str, raw: Any, file: IO[bytes], deadline: float, limits: Limits) -> str:
+    """Copy the decoded body; read1 returns with what has come, so that a slow drip cannot outlast the deadline."""
+    digest, size = hashlib.sha256(), 0
+    while chunk := raw.read1(CHUNK, decode_content=True):
+        size += len(chunk)
+        if size > limits.size:
+            raise SourceRefused(f"{url} is larger than MAX_DOWNLOAD_BYTES ({limits.size:,})")
+        if time.monotonic() > deadline:
+            raise SourceUnreachable(f"{url} took longer than DOWNLOAD_TIMEOUT ({limits.seconds:g} s)")
+        digest.update(chunk)
+        file.write(chunk)
+    return digest.hexdigest()

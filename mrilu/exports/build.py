@@ -1,0 +1,166 @@
+"""Builds one format in a child process with limits: `python -m mrilu.exports.build FORMAT BOOK TARGET BYTES PARENT`.
+
+The child gets the book as a file and gives the export as a file; what it has to say is one line of JSON.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from hashlib import sha256
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mrilu.exports.book import Book, EntryFailed, Report
+from mrilu.exports.fonts import NotInstalled
+
+PROJECT = Path(__file__).resolve().parents[2]
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class Format(NamedTuple):
+    """One format: its writer ("module:function"), its content type and the file's name."""
+
+    writer: str
+    content_type: str
+    filename: str
+    packages: tuple[str, ...] = ()
+
+
+FONTS = ("fontpkg-noto-serif", "pylopdf-fonts-jp", "pylopdf-fonts-zh-cn", "pylopdf-fonts-ko", "manimgx-fonts")
+FORMATS = {
+    "pdf": Format("to_pdf:write", "application/pdf", "jbo-{tag}.pdf", ("typst", "fonttools", *FONTS)),
+    "latex": Format("to_latex:write", "application/x-tex", "jbo-{tag}.tex"),
+    "xml": Format("to_xml:write", "application/xml", "jbo-{tag}.xml", ("lxml",)),
+    "json": Format("to_json:write", "application/json", "jbo-{tag}.json"),
+    "tsv": Format("to_tsv:write", "application/zip", "jbo-{tag}-tsv.zip"),
+    "stardict": Format("to_glossary:write_stardict", "application/zip", "jbo-{tag}-stardict.zip", ("pyglossary",)),
+    "epub": Format("to_glossary:write_epub", "application/epub+zip", "jbo-{tag}.epub", ("pyglossary",)),
+}
+
+
+class Limits(NamedTuple):
+    """What one build may take: wall seconds, and bytes of address space."""
+
+    seconds: float
+    memory: int
+
+
+class BuildFailed(Exception):
+    """A format could not be built; the message says of which entry, if that is known, and why."""
+
+
+def check_installed(name: str) -> None:
+    """Raise NotInstalled when a package that the format needs is not there."""
+    for package in FORMATS[name].packages:
+        _version(package)
+
+
+def builder_hash(name: str) -> str:
+    """Return a hash of all that makes a format's bytes besides the book: our code and the packages' versions."""
+    code = sha256()
+    for path in sorted(Path(__file__).parent.glob("*.*")):
+        if path.suffix in (".py", ".typ", ".tex"):
+            code.update(path.read_bytes())
+    versions = [f"{package}=={_version(package)}" for package in FORMATS[name].packages]
+    return sha256("\n".join([name, code.hexdigest(), *versions]).encode()).hexdigest()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        raise NotInstalled(package) from None
+
+
+def build(name: str, book: Path, target: Path, limits: Limits) -> Report:
+    """Build the format `name` of the book in file `book` into `target`, in a child process that has these limits.
+
+    Raises BuildFailed; the target is then not to be used.
+    """
+    arguments = [name, str(book), str(target), str(limits.memory), str(os.getpid())]
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-m", "mrilu.exports.build", *arguments],
+        cwd=PROJECT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, errors = child.communicate(timeout=limits.seconds)
+    except subprocess.TimeoutExpired:
+        raise BuildFailed(f"it took longer than EXPORT_TIMEOUT ({limits.seconds:g} s)") from None
+    finally:
+        _end(child)
+    if child.returncode or not target.exists():
+        raise BuildFailed(_reason(child.returncode, errors, limits))
+    said = json.loads(output)
+    return Report(said["missing"], tuple(said["warnings"]))
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """Kill the child and all that it started; after a normal end there is nothing left to kill."""
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    child.wait()
+    for pipe in filter(None, (child.stdout, child.stderr)):
+        pipe.close()
+
+
+def _reason(code: int, errors: str, limits: Limits) -> str:
+    said = errors.strip().splitlines()
+    if code == 1 and said:
+        return said[-1]
+    memory = f"perhaps it needs more than EXPORT_MEMORY ({limits.memory // 2**20} MiB)"
+    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    return f"the build ended with {how}; {memory}: {' '.join(said[-3:])[-500:]}"
+
+
+def writer_of(name: str) -> Callable[[Book, Path], Report]:
+    """Return the function that writes a format."""
+    module, _, function = FORMATS[name].writer.partition(":")
+    found: Any = getattr(import_module(f"mrilu.exports.{module}"), function)
+    return found
+
+
+def _die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies, however that ends (Linux)."""
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (OSError, AttributeError):
+        return
+    if os.getppid() != parent:  # it died before the kernel was told
+        os._exit(1)
+
+
+def main(name: str, book: str, target: str, memory: str, parent: str) -> int:
+    """Be the child: build one format, print the report, or one line of error and exit with 1."""
+    _die_with_parent(int(parent))
+    resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        report = writer_of(name)(Book.from_json(Path(book).read_text(encoding="utf-8")), Path(target))
+    except (EntryFailed, NotInstalled) as error:
+        print(" ".join(str(error).split())[:1000], file=sys.stderr)
+        return 1
+    except Exception as error:
+        print(f"{type(error).__name__}: {' '.join(str(error).split())[:1000]}", file=sys.stderr)
+        return 1
+    print(json.dumps({"missing": report.missing, "warnings": report.warnings}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,47 @@
+"""What the printed formats say of an entry besides its definition, and how entries are put under letters. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import TypeVar
+
+from mrilu.dictionary.jbovlaste_xml import Entry, Gloss, Reverse
+from mrilu.exports.book import headword_key, letter_of
+from mrilu.exports.markup import one_line
+
+T = TypeVar("T")
+SHORT_TYPES = {"experimental": "exp.", "obsolete": "obs."}
+
+
+def facts(entry: Entry) -> str:
+    """Return type, selma'o and rafsi in one line: "exp. gismu, -baj-"."""
+    first, _, rest = one_line(entry.type).partition(" ")
+    kind = f"{SHORT_TYPES[first]} {rest}" if first in SHORT_TYPES else f"{first} {rest}".strip()
+    unofficial = ["unofficial"] if entry.unofficial else []
+    rafsi = [" ".join(f"-{one_line(one)}-" for one in entry.rafsi)] if entry.rafsi else []
+    return ", ".join(filter(None, [kind, one_line(entry.selmaho), *unofficial, *rafsi]))
+
+
+def gloss_text(gloss: Gloss) -> str:
+    """Return a gloss word with its sense in brackets."""
+    return one_line(f"{gloss.text} ({gloss.sense})" if gloss.sense else gloss.text)
+
+
+def senses_of(group: Iterable[Reverse]) -> list[tuple[str, list[tuple[str, int]]]]:
+    """Return what one word of the other direction leads to: each sense with its Lojban words and their places."""
+    return [
+        (one_line(sense), [(one_line(one.valsi), one.place) for one in leads])
+        for sense, leads in groupby(group, key=lambda one: one.sense)
+    ]
+
+
+def letter_of_word(entry: Entry) -> str:
+    """Return the letter under which a Lojban word stands."""
+    return letter_of(headword_key(entry.word)[0])
+
+
+def sections(lettered: Iterable[tuple[str, T]]) -> Iterator[tuple[str, list[T]]]:
+    """Group pairs of letter and entry, which are in order, by letter."""
+    for letter, group in groupby(lettered, key=lambda pair: pair[0]):
+        yield letter, [entry for _, entry in group]

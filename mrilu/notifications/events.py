@@ -1,0 +1,120 @@
+"""Events into the outbox, in the transaction of the event itself: either both are there or neither is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parseaddr
+
+from psycopg import Connection
+
+from mrilu.notifications.subscriptions import word_key
+from mrilu.runtime.resources import settings
+
+ANY_FOR_MESSAGES = "SELECT EXISTS (SELECT FROM subscription WHERE kind <> 'word')"
+LAST_RESTORE = "SELECT coalesce(extract(epoch FROM max(restored_at)), 0)::float8 FROM maildir"
+ANY_FOR_WORDS = "SELECT EXISTS (SELECT FROM subscription WHERE kind = 'word')"
+
+# When a row is due: at once, or at the end of the hour or day of the subscriber's own zone.
+DUE = """
+CASE r.digest
+    WHEN 'hourly' THEN date_trunc('hour', %(now)s::timestamptz, r.timezone) + interval '1 hour'
+    WHEN 'daily' THEN date_add(date_trunc('day', %(now)s::timestamptz, r.timezone), interval '1 day', r.timezone)
+    ELSE %(now)s END
+"""
+
+# Searches are found by the messages' lexemes (see searches) and only then compared. "|| ''" makes a copy of the
+# vector in memory: it would be fetched from its TOAST table again for each comparison. Nobody is told of their own
+# mail; a reply in a followed thread that a search matches too is a reply.
+NOTIFY_MESSAGES = f"""
+WITH batch AS MATERIALIZED (
+    SELECT id, node, lower(from_address) AS author, search || ''::tsvector AS search FROM message
+     WHERE id = ANY(%(fresh)s) AND sent_at > %(since)s AND lower(from_address) IS DISTINCT FROM %(own)s
+), words AS MATERIALIZED (
+    SELECT id, unnest(tsvector_to_array(search)) AS lexeme FROM batch
+), candidates AS MATERIALIZED (
+    SELECT w.id, l.subscription FROM words AS w JOIN subscription_lexeme AS l USING (lexeme)
+), threads AS MATERIALIZED (
+    SELECT b.id, l.thread FROM batch AS b JOIN thread_link AS l USING (node)
+), followed AS MATERIALIZED (
+    SELECT f.thread, s.id, s.subscriber FROM (SELECT DISTINCT thread FROM threads) AS t
+      JOIN thread_link AS f USING (thread) JOIN subscription AS s ON s.kind = 'thread' AND s.node = f.node
+), found AS MATERIALIZED (
+    SELECT b.id AS message, b.author, s.id, s.subscriber, 'query' AS kind
+      FROM candidates AS c JOIN batch AS b USING (id) JOIN subscription AS s ON s.id = c.subscription
+     WHERE b.search @@ s.search
+    UNION ALL
+    SELECT b.id, b.author, f.id, f.subscriber, 'thread'
+      FROM threads AS t JOIN followed AS f USING (thread) JOIN batch AS b ON b.id = t.id
+), readers AS MATERIALIZED (
+    SELECT r.id, lower(r.address) AS address, r.digest <> 'none' AS digest, {DUE} AS due FROM subscriber AS r
+     WHERE r.suppressed_at IS NULL AND r.id IN (SELECT subscriber FROM found)
+)
+INSERT INTO notification (subscriber, subscription, kind, subject, digest, next_attempt_at, created_at)
+SELECT DISTINCT ON (f.subscriber, f.message)
+       f.subscriber, f.id, f.kind, f.message, r.digest, r.due, %(now)s
+  FROM found AS f JOIN readers AS r ON r.id = f.subscriber
+ WHERE r.address IS DISTINCT FROM f.author
+ ORDER BY f.subscriber, f.message, f.kind DESC, f.id
+ON CONFLICT (subscriber, subject, (kind = 'word')) DO NOTHING
+"""  # noqa: S608 - DUE is ours
+
+# A vote changes the score, and who is credited may change: neither is a new text.
+CHANGED_DEFINITIONS = """
+SELECT v.id, w.word FROM definition_version AS v
+  JOIN definition AS d ON d.id = v.definition JOIN word AS w ON w.id = d.word
+  LEFT JOIN definition_version AS b ON b.definition = v.definition AND b.version = v.version - 1
+ WHERE d.language = %(language)s AND v.recorded_at = %(recorded_at)s AND NOT v.bulk
+   AND (v.change IN ('added', 'returned') OR v.change = 'edited'
+        AND v.content - '{score,username,realname}'::text[]
+            IS DISTINCT FROM b.content - '{score,username,realname}'::text[])
+ ORDER BY v.id
+"""
+
+NOTIFY_DEFINITIONS = f"""
+INSERT INTO notification (subscriber, subscription, kind, subject, digest, next_attempt_at, created_at)
+SELECT s.subscriber, s.id, 'word', c.version, r.digest <> 'none', {DUE}, %(now)s
+  FROM unnest(%(versions)s::bigint[], %(words)s::text[]) AS c (version, word)
+  JOIN subscription AS s ON s.kind = 'word' AND s.target = c.word
+  JOIN subscriber AS r ON r.id = s.subscriber
+ WHERE r.suppressed_at IS NULL
+ ORDER BY s.subscriber, c.version
+ON CONFLICT (subscriber, subject, (kind = 'word')) DO NOTHING
+"""  # noqa: S608 - DUE is ours
+
+
+def notify_new_messages(connection: Connection, fresh: Mapping[int, float], now: datetime | None = None) -> int:
+    """Write the outbox rows for messages that were just stored and threaded; return how many.
+
+    `fresh` has when their files arrived (seconds since 1970), by id. Mail dated more than NOTIFY_DAYS ago is no news:
+    an old archive may be imported beside a living one. Nor is what lay there when a backup was restored: it was told
+    of before. Nor is what comes from MAIL_FROM: a notification that is archived would be news for ever.
+    """
+    if not fresh or not _exists(connection, ANY_FOR_MESSAGES):
+        return 0
+    now = now or datetime.now(UTC)
+    (restored,) = connection.execute(LAST_RESTORE).fetchone() or (0.0,)
+    news = [number for number, arrived in fresh.items() if arrived >= restored]
+    own = parseaddr(settings().mail_from)[1].lower() or None
+    facts = {"fresh": news, "since": now - timedelta(days=settings().notify_days), "now": now, "own": own}
+    return connection.execute(NOTIFY_MESSAGES, facts).rowcount
+
+
+def notify_changed_definitions(connection: Connection, language: int, recorded_at: datetime) -> int:
+    """Write the outbox rows for the definition versions of one language recorded at that moment; return how many.
+
+    Versions of a source that was read for the first time ("bulk") notify nobody.
+    """
+    if not _exists(connection, ANY_FOR_WORDS):
+        return 0
+    facts = {"language": language, "recorded_at": recorded_at}
+    changed = connection.execute(CHANGED_DEFINITIONS, facts).fetchall()
+    if not changed:
+        return 0
+    words = {"versions": [row[0] for row in changed], "words": [word_key(row[1]) for row in changed]}
+    return connection.execute(NOTIFY_DEFINITIONS, {**words, "now": recorded_at}).rowcount
+
+
+def _exists(connection: Connection, statement: str) -> bool:
+    row = connection.execute(statement).fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,118 @@
+"""The queues: import jobs go in here, and what waits in them can be listed for the ledger."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from redis import Redis
+from rq import Queue
+from rq.job import Job
+from rq.registry import BaseRegistry, FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
+from rq.serializers import JSONSerializer
+from rq.utils import as_text
+
+from mrilu.runtime.resources import redis_connection, settings
+from mrilu.runtime.retry import RetryPolicy
+
+logger = logging.getLogger(__name__)
+
+MAIL = "mail"
+DEFAULT = "default"
+EMBED = "embed"
+NAMES = (MAIL, DEFAULT, EMBED)
+IMPORT_FUNCTION = "jobs.import_messages.import_messages"
+# Long enough to look at with rq info; job_run keeps the record for good.
+RESULT_TTL = 300
+FAILURE_TTL = 7 * 24 * 3600
+
+
+def queue(name: str, connection: Redis | None = None) -> Queue:
+    """Return the rq queue `name`, which speaks JSON: whoever reaches Redis must not run code."""
+    return Queue(name, connection=connection or redis_connection(), serializer=JSONSerializer)
+
+
+def submit_import(maildir: str, paths: list[str], live: bool) -> None:
+    """Enqueue one import job for `paths` (relative to the Maildir's root).
+
+    Live mail goes to the front, so that it does not wait behind a first import's backlog.
+    Raises redis.ConnectionError when Redis is away: the caller keeps the paths.
+    """
+    put_import(queue(MAIL), maildir, paths, at_front=live)
+
+
+def put_import(mail: Queue, maildir: str, paths: list[str], *, at_front: bool, attempts: int = 0) -> Job:
+    """Enqueue one import job; `attempts` counts how often its worker died over these paths.
+
+    It has no rq retries of its own: the job asks for them when an error is transient, and any other
+    end is for mrilu.queues.recovery to look into at once.
+    """
+    return mail.enqueue(
+        IMPORT_FUNCTION,
+        maildir,
+        paths,
+        at_front=at_front,
+        job_timeout=settings().import_timeout,
+        result_ttl=RESULT_TTL,
+        failure_ttl=FAILURE_TTL,
+        meta={"deaths": attempts},
+        description=describe_import(maildir, paths),
+    )
+
+
+def describe_import(maildir: str, paths: list[str]) -> str:
+    """Return what rq info and the worker's log show: never the whole list."""
+    return f"import_messages({maildir}, {len(paths)} files)"
+
+
+def retry_policy() -> RetryPolicy:
+    """Return the policy of the settings MAX_ATTEMPTS, INITIAL_DELAY and MAX_DELAY."""
+    now = settings()
+    return RetryPolicy(now.max_attempts, now.initial_delay, now.max_delay)
+
+
+def queued_paths(connection: Redis | None = None) -> dict[str, set[str]]:
+    """Return the paths of all import jobs that wait, run or will be retried, by Maildir."""
+    waiting: dict[str, set[str]] = defaultdict(set)
+    for job in import_jobs(queue(MAIL, connection)):
+        maildir, paths = job.args
+        waiting[maildir].update(paths)
+    return waiting
+
+
+def import_jobs(mail: Queue) -> Iterator[Job]:
+    """Yield the import jobs of the queue and of its started, scheduled and failed registries."""
+    ids = list(mail.job_ids)
+    for registry in (StartedJobRegistry(queue=mail), ScheduledJobRegistry(queue=mail), FailedJobRegistry(queue=mail)):
+        ids += raw_job_ids(registry)
+    ids += [as_text(raw) for raw in mail.connection.lrange(mail.intermediate_queue_key, 0, -1)]
+    yield from fetch_imports(mail, ids)
+
+
+def raw_job_ids(registry: BaseRegistry) -> list[str]:
+    """Return the registry's job ids without rq's clean-up, which would move jobs about as we look."""
+    return list(dict.fromkeys(registry.get_job_ids(cleanup=False)))
+
+
+def fetch_imports(mail: Queue, ids: Iterable[str]) -> Iterator[Job]:
+    """Yield the import jobs among `ids`; what is gone or no import job is passed over."""
+    wanted = list(dict.fromkeys(ids))
+    for start in range(0, len(wanted), 100):
+        some = wanted[start : start + 100]
+        for job in Job.fetch_many(some, connection=mail.connection, serializer=JSONSerializer):
+            if job is not None and _is_import(job):
+                yield job
+
+
+def _is_import(job: Job) -> bool:
+    try:
+        return job.func_name == IMPORT_FUNCTION and _are_arguments(*job.args)
+    except Exception:  # noqa: BLE001 - an unreadable payload must not hide the others
+        logger.warning("queue holds an unreadable job id=%s", job.id)
+        return False
+
+
+def _are_arguments(maildir: object, paths: object) -> bool:
+    """Tell whether a job's arguments are of the right types; whoever reaches Redis can write others."""
+    return isinstance(maildir, str) and isinstance(paths, list) and all(isinstance(path, str) for path in paths)

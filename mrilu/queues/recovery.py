@@ -1,0 +1,220 @@
+"""Import jobs whose worker died, or that failed, come back; the one file that kills workers is set aside.
+
+rq notices a dead worker only after the job's time-out and a minute. The watcher calls `recover_imports`
+each second instead: it looks whether the process that runs a job is still there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rq import Queue
+from rq.executions import Execution
+from rq.job import Job, JobStatus
+from rq.registry import FailedJobRegistry, StartedJobRegistry
+from rq.timeouts import JobTimeoutException
+from rq.utils import as_text
+from rq.worker import Worker
+
+from mrilu.archive.plan import known_files, look_at, parse_path
+from mrilu.archive.read import RETRY_ALWAYS, Rejection
+from mrilu.archive.store import store_rejections
+from mrilu.mail.parse import PARSER_VERSION
+from mrilu.queues.queues import IMPORT_FUNCTION, MAIL, fetch_imports, put_import, queue, raw_job_ids
+from mrilu.runtime.resources import database, settings
+from mrilu.runtime.retry import is_outside, raised_by
+from mrilu.queues.runs import DIED
+from models import JobRun, Maildir, Total
+
+logger = logging.getLogger(__name__)
+
+# A batch is cut into this many jobs after a death: 250 files need two deaths, not eight as with halves.
+PIECES = 16
+MAX_DEATHS = 2
+KILLED = "killed-worker"
+IMPORT = IMPORT_FUNCTION.rpartition(".")[2]  # the job's name in job_run and total
+# Another watcher or a waiting command may recover, too; after this many seconds a killed one does not count.
+LOCK, LOCK_SECONDS = "mrilu:recovering", 60
+
+
+def recover_imports() -> int:
+    """Put back the import jobs that no process works on any more; return how many there were.
+
+    A job of several files is cut up, so that the one file that kills its worker ends up alone; a file
+    that killed its worker twice when alone is rejected with the reason "killed-worker".
+    """
+    mail = queue(MAIL)
+    if not _unfinished(mail) or not mail.connection.set(LOCK, socket.gethostname(), nx=True, ex=LOCK_SECONDS):
+        return 0
+    recovered = 0
+    try:
+        for job in _unfinished(mail):  # again: whoever had the lock may have put them back
+            # Enqueue first, delete after: a crash between the two makes work twice, never loses it.
+            _put_back(mail, job)
+            _discard(mail, job)
+            recovered += 1
+    finally:
+        mail.connection.delete(LOCK)
+    return recovered
+
+
+def _unfinished(mail: Queue) -> list[Job]:
+    return [*_abandoned(mail), *_failed(mail)]
+
+
+def _abandoned(mail: Queue) -> Iterator[Job]:
+    """Yield the started jobs whose worker process no longer exists."""
+    registry = StartedJobRegistry(queue=mail)
+    executions = (Execution.from_composite_key(key, mail.connection) for key in _members(registry))
+    ids = [execution.job_id for execution in executions if _is_dead(mail, execution)]
+    for job in fetch_imports(mail, ids):
+        if job.get_status() == JobStatus.STARTED:
+            yield job
+
+
+def _members(registry: StartedJobRegistry) -> list[str]:
+    """Return the registry's "job:execution" keys, those of dead workers too."""
+    return [str(as_text(key)) for key in registry.connection.zrange(registry.key, 0, -1)]  # type: ignore[arg-type]
+
+
+def _is_dead(mail: Queue, execution: Execution) -> bool:
+    try:
+        execution.refresh()
+    except (ValueError, KeyError):
+        return True
+    worker = Worker.find_by_key(f"{Worker.redis_worker_namespace_prefix}{execution.worker_name}", mail.connection)
+    if worker is None:
+        return True
+    # Another machine's processes cannot be looked at; rq's own heartbeat decides there.
+    return worker.hostname == socket.gethostname() and not process_exists(worker.pid)
+
+
+def process_exists(pid: int | None) -> bool:
+    """Tell whether a process with this number runs on this machine (a zombie does not run)."""
+    if not pid:
+        return False
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return _signalable(pid) if not Path("/proc/self").exists() else False
+    except OSError:
+        return True
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
+def _signalable(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _failed(mail: Queue) -> Iterator[Job]:
+    """Yield the failed import jobs; one that no file of it is to blame for rests a while first."""
+    ids = raw_job_ids(FailedJobRegistry(queue=mail))
+    for job in fetch_imports(mail, ids):
+        if _blames_a_file(job) or _rested(job):
+            yield job
+
+
+def _blames_a_file(job: Job) -> bool:
+    """Tell whether this end counts against the job's files: not what failed outside, such as a full database."""
+    if job.number_of_retries:
+        return False
+    trace = _trace_of(job).rpartition("Traceback (most recent call last)")[2]
+    kind = raised_by(trace)
+    if kind is not None and issubclass(kind, JobTimeoutException):
+        return f"{os.sep}psycopg{os.sep}" not in trace  # it waited for the database, on a lock, say
+    return kind is None or not is_outside(kind)
+
+
+def _trace_of(job: Job) -> str:
+    result = job.latest_result()
+    return (result.exc_string if result else None) or ""
+
+
+def _rested(job: Job) -> bool:
+    ended = job.ended_at
+    if ended is None:
+        return True
+    pause = timedelta(seconds=settings().max_delay)
+    return datetime.now(UTC) - (ended if ended.tzinfo else ended.replace(tzinfo=UTC)) >= pause
+
+
+def _put_back(mail: Queue, job: Job) -> None:
+    maildir, paths = job.args
+    if not _blames_a_file(job):
+        put_import(mail, maildir, paths, at_front=False)
+        return
+    database()
+    if not Maildir.select().where(Maildir.name == maildir).exists():
+        logger.error("import job dropped: no Maildir is registered as %r files=%d", maildir, len(paths))
+        return
+    deaths = int(job.meta.get("deaths", 0)) + 1 if len(paths) == 1 else 0
+    reason, error = cause_of(job)
+    if reason == KILLED:
+        _record_death(job)
+    facts = (maildir, len(paths), deaths, reason, job.id)
+    logger.warning("import failed maildir=%s files=%d deaths=%d reason=%s id=%s", *facts)
+    if deaths >= MAX_DEATHS:
+        quarantine(maildir, paths[0], reason, error)
+        return
+    for piece in pieces(paths):
+        put_import(mail, maildir, piece, at_front=False, attempts=deaths)
+
+
+def _record_death(job: Job) -> None:
+    """Write the row of a run that nobody lived to record."""
+    began, now = job.started_at or job.enqueued_at, datetime.now(UTC)
+    started = now if began is None else began if began.tzinfo else began.replace(tzinfo=UTC)
+    JobRun.record(IMPORT, job.id, started, now, {}, DIED)
+
+
+def cause_of(job: Job) -> tuple[str, str]:
+    """Return the rejection's reason and sentence, from what rq recorded of the job's end."""
+    trace = _trace_of(job)
+    last = trace.strip().splitlines()[-1][:500] if trace.strip() else ""
+    if "JobTimeoutException" in last:
+        return "too-slow", f"importing this file alone took more than IMPORT_TIMEOUT ({job.timeout} s)"
+    if last and "Work-horse terminated" not in last and "AbandonedJobError" not in last:
+        return "import-error", last
+    return KILLED, f"its worker died {MAX_DEATHS} times while importing this file alone (memory or crash)"
+
+
+def pieces(paths: list[str]) -> list[list[str]]:
+    """Cut `paths` into at most PIECES lists of nearly equal length."""
+    size = -(-len(paths) // PIECES)
+    return [paths[start : start + size] for start in range(0, len(paths), size)]
+
+
+def quarantine(name: str, path: str, reason: str, error: str) -> None:
+    """Reject the file that failed MAX_DEATHS times alone; `./run.sh retry` gives it another chance."""
+    db = database()
+    maildir = Maildir.get(Maildir.name == name)
+    parts = parse_path(path)
+    file = look_at(Path(maildir.root), path, known_files(db.connection(), maildir.id, [parts] if parts else []))
+    if file is None:
+        return
+    # An import-error may be the service's own fault after all: each rescan tries again.
+    version = RETRY_ALWAYS if reason == "import-error" else PARSER_VERSION
+    with db.atomic():
+        stored = store_rejections(db, maildir.id, [Rejection(file, reason, error, version)])
+        Total.add("items", IMPORT, stored.counts)
+    logger.error("file quarantined maildir=%s path=%s reason=%s", name, path, reason)
+
+
+def _discard(mail: Queue, job: Job) -> None:
+    registry = StartedJobRegistry(queue=mail)
+    for key in _members(registry):
+        if key.startswith(f"{job.id}:"):
+            mail.connection.zrem(registry.key, key)
+    mail.connection.lrem(mail.intermediate_queue_key, 0, job.id)
+    job.delete()

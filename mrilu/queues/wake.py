@@ -1,0 +1,61 @@
+"""Asking for a run of `embed_missing` between the hours: new mail is embedded within seconds.
+
+`python -m mrilu.queues.wake` asks for all that waits; the installation in the background ends with it.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from redis import RedisError
+
+from mrilu.queues.queues import EMBED, FAILURE_TTL, RESULT_TTL, queue
+from mrilu.runtime.resources import redis_connection, settings
+
+logger = logging.getLogger(__name__)
+
+FUNCTION = "jobs.embed_missing.embed_missing"
+# Set while such a run waits in the queue; it expires in case that run was lost.
+WAKE_KEY = "mrilu:embed:wake"
+WAKE_ALL_KEY = "mrilu:embed:wake-all"
+WAKE_TTL = 300
+TIMEOUT = 3600  # seconds; a run stops by itself long before
+
+
+def wake_embedding(*, recent: bool = True) -> None:
+    """Ask for new mail (`recent`), or for all that waits, to be embedded soon.
+
+    It is one round trip when that has been asked for already.
+
+    Never raises: the hourly run makes up for what is missed.
+    """
+    try:
+        if settings().embeddings and redis_connection().set(_key(recent), 1, nx=True, ex=WAKE_TTL):
+            ask_for_run(recent=recent)
+    except (RedisError, OSError) as error:
+        logger.warning("embeddings wait for the hourly run: %s", type(error).__name__)
+
+
+def heard_wake(*, recent: bool) -> None:
+    """Say that such a run has begun: what comes from now on asks for another."""
+    redis_connection().delete(_key(recent))
+
+
+def _key(recent: bool) -> str:
+    return WAKE_KEY if recent else WAKE_ALL_KEY
+
+
+def ask_for_run(*, recent: bool) -> None:
+    """Enqueue one run; `recent` for new mail only. Raises redis.RedisError."""
+    queue(EMBED).enqueue(
+        FUNCTION,
+        recent=recent,
+        job_timeout=TIMEOUT,
+        result_ttl=RESULT_TTL,
+        failure_ttl=FAILURE_TTL,
+        description=f"embed_missing({'recent' if recent else ''})",
+    )
+
+
+if __name__ == "__main__":
+    wake_embedding(recent=False)

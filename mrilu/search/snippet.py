@@ -1,0 +1,167 @@
+"""The few lines of a text that show why it was found, with the words that were looked for marked."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from peewee import PostgresqlDatabase
+
+from mrilu.search.fold import fold, fold_apostrophes
+
+READ = 20_000  # characters of a text that are searched for the words
+LENGTH = 240  # characters of a snippet
+LEAD = 60  # of them before the first word that is marked
+# PostgreSQL marks this much around the likeliest place: all of a text takes ten times as long.
+MARKED = 500
+
+_START, _STOP = "\x02", "\x03"
+_MARKS = re.compile(f"[{_START}{_STOP}]")
+_MARKS_APART = re.compile(f"([{_START}{_STOP}])")
+_SPACE = re.compile(r"\s+")
+_LEXEME = re.compile(r"'((?:[^']|'')*)'")
+_HEADLINE = (
+    "SELECT ts_headline('mrilu', one, %s::tsquery, %s) FROM unnest(%s::text[]) WITH ORDINALITY AS t (one, n) ORDER BY n"
+)
+_OPTIONS = f"HighlightAll=true, StartSel={_START}, StopSel={_STOP}"
+
+Span = tuple[int, int]
+
+
+class Segment(NamedTuple):
+    """A part of a snippet; `hit` tells that it is what was looked for."""
+
+    text: str
+    hit: bool
+
+
+Snippet = tuple[Segment, ...]
+
+
+def make_snippets(
+    db: PostgresqlDatabase, texts: Sequence[str], tsquery: str, starts: Sequence[int] | None = None
+) -> list[Snippet]:
+    """Return a snippet of each text; one without any of the words begins at its `start`.
+
+    The texts are shown as they were written: PostgreSQL marks the folded ones, and the marks are carried over.
+    """
+    begins = starts or [0] * len(texts)
+    stems = _stems(tsquery)
+    read = [_likeliest(text[:READ], stems) for text in texts]
+    folded = [fold_with_origins(text) for text in read]
+    spans = [_origins(marked, *one) for marked, one in zip(_mark(db, folded, tsquery), folded, strict=True)]
+    return [
+        cut(text, found) if found else cut(whole[start:], [])
+        for whole, text, found, start in zip(texts, read, spans, begins, strict=True)
+    ]
+
+
+def _stems(tsquery: str) -> re.Pattern[str] | None:
+    """Return a pattern for words that may be lexemes of the tsquery: stemming may change a word's last letter."""
+    lexemes = {match.replace("''", "'") for match in _LEXEME.findall(tsquery)}
+    starts = sorted(re.escape(one[:-1] if len(one) > 3 else one) for one in lexemes)
+    return re.compile("|".join(starts)) if starts else None
+
+
+def _likeliest(text: str, stems: re.Pattern[str] | None) -> str:
+    """Return the part of a long text, of MARKED characters, where the most different stems are close together."""
+    if stems is None or len(text) <= MARKED:
+        return text
+    lowered = fold_apostrophes(text).lower()
+    if len(lowered) != len(text):  # a few capitals have small forms of two letters
+        return text
+    places = [match.span() for match in stems.finditer(lowered)]
+    start = _word_start(text, max(0, _best_start(lowered, places) - 2 * LEAD))
+    return text[start : start + MARKED]
+
+
+def _mark(db: PostgresqlDatabase, folded: Sequence[tuple[str, Sequence[int]]], tsquery: str) -> list[str]:
+    texts = [text for text, _ in folded]
+    if not tsquery or not texts:
+        return texts
+    return [row[0] for row in db.connection().execute(_HEADLINE, (tsquery, _OPTIONS, texts))]
+
+
+def fold_with_origins(text: str) -> tuple[str, Sequence[int]]:
+    """Return the folded text, and for each of its characters where in `text` it comes from."""
+    clean = _MARKS.sub(" ", text)
+    if clean.isascii():
+        return fold(clean), range(len(clean))
+    letters: list[str] = []
+    origins: list[int] = []
+    for place, letter in enumerate(clean):
+        one = letter if letter.isascii() else fold(letter)
+        letters.append(one)
+        origins.extend([place] * len(one))
+    # at the end: they become "h" by the letters beside them, without these's accents
+    return fold_apostrophes("".join(letters)), origins
+
+
+def _origins(marked: str, folded: str, origins: Sequence[int]) -> list[Span]:
+    """Return the marked spans as spans of the text that was folded; none if PostgreSQL changed more than marks."""
+    if _START not in marked or _MARKS.sub("", marked) != folded:
+        return []
+    spans, place, start = [], 0, 0
+    for part in _MARKS_APART.split(marked):
+        if part == _START:
+            start = place
+        elif part == _STOP and place > start:
+            spans.append((origins[start], origins[place - 1] + 1))
+        elif part not in (_START, _STOP):
+            place += len(part)
+    return spans
+
+
+def cut(text: str, spans: Sequence[Span]) -> Snippet:
+    """Return LENGTH characters of `text` around where the most of `spans` lie closest together, on one line."""
+    first = _best_start(text, spans)
+    start = _word_start(text, max(0, first - LEAD)) if first > LEAD else 0
+    end = min(len(text), start + LENGTH)
+    if end < len(text):
+        end = max(text.rfind(" ", start + LENGTH // 2, end), text.rfind("\n", start + LENGTH // 2, end), end - 40)
+    segments = _segments(text, spans, start, end)
+    before = [Segment("… ", False)] if start else []
+    after = [Segment(" …", False)] if text[end:].strip() else []
+    return tuple([*before, *segments, *after])
+
+
+def _best_start(text: str, spans: Sequence[Span]) -> int:
+    """Return the first place from which on the most different spans fit into a snippet."""
+    words = [text[start:end].lower() for start, end in spans]
+    different = len(set(words))
+    if different < 2:
+        return spans[0][0] if spans else 0
+    best, most, last = 0, 0, 0
+    within: Counter[str] = Counter()
+    for word, (start, _) in zip(words, spans, strict=True):
+        while last < len(spans) and spans[last][0] < start + LENGTH - LEAD:
+            within[words[last]] += 1
+            last += 1
+        if len(within) > most:
+            best, most = start, len(within)
+            if most == different:
+                break
+        within[word] -= 1
+        if not within[word]:
+            del within[word]
+    return best
+
+
+def _word_start(text: str, place: int) -> int:
+    while place and not text[place - 1].isspace() and place > 0:
+        place -= 1
+    return place
+
+
+def _segments(text: str, spans: Sequence[Span], start: int, end: int) -> list[Segment]:
+    parts: list[Segment] = []
+    place = start
+    for one, last in spans:
+        if one >= place and last <= end:
+            parts += [Segment(text[place:one], False), Segment(text[one:last], True)]
+            place = last
+    parts.append(Segment(text[place:end], False))
+    lined = [Segment(_SPACE.sub(" ", part.text), part.hit) for part in parts]
+    return [part for part in lined if part.text]

@@ -1,0 +1,129 @@
+"""What must hold before a start: a usable data folder, room on the disk, servers of a known version."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import IO
+
+from mrilu.service.account import ServerError
+
+LEAST_FREE = 512 * 1024**2
+FULL = 32 * 1024**2  # less than this is the likely cause of whatever ends
+LEAST_POSTGRESQL = 15  # NULLS NOT DISTINCT
+LEAST_REDIS = (6, 2)
+
+
+def usable_folder(data: Path) -> Path:
+    """Make the data folder if need be and check that we can work in it; raises ServerError."""
+    try:
+        if not data.exists():
+            data.mkdir(parents=True)
+            # whatever the umask: the servers' account passes through, and sees nothing
+            data.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        (data / "log").mkdir(exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ServerError(f"DATA_DIR: cannot use {data}: {error.strerror}") from error
+    owner = data.stat().st_uid
+    if owner != os.geteuid():
+        raise ServerError(f"DATA_DIR: {data} belongs to user id {owner}: start as that user, or choose another folder")
+    if not os.access(data, os.R_OK | os.W_OK | os.X_OK):
+        raise ServerError(f"DATA_DIR: {data} is not writable: chmod u+rwx it, or choose another folder")
+    return data
+
+
+def enough_room(data: Path, least: int = LEAST_FREE) -> None:
+    """Raise ServerError when the disk of the data folder is nearly full: a full one stops PostgreSQL in mid-write."""
+    free = shutil.disk_usage(data).free
+    if free < least:
+        raise ServerError(
+            f"DATA_DIR: only {free // 1024**2} MB free where {data} is, and {least // 1024**2} MB are needed: "
+            "make room, or choose another disk"
+        )
+
+
+def only_one(data: Path) -> IO[str]:
+    """Take the lock of this data folder while the returned file is open; raises ServerError when it is taken."""
+    lock = open(data / "lock", "a+")  # noqa: SIM115 - open for the life of the service
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.seek(0)
+        holder = lock.read().strip() or "unknown"
+        lock.close()
+        raise ServerError(
+            f"mrilu already runs in {data} (process {holder}): `./run.sh status` shows it, Ctrl-C there stops it; "
+            "for a second one set DATA_DIR"
+        ) from error
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock
+
+
+def usable_address(address: str) -> None:
+    """Raise ServerError unless the web pages can listen on WEB_ADDRESS (HOST:PORT, or off)."""
+    if address == "off":
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        places = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, place in places:
+            with socket.socket(family, kind, protocol) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as waitress does: TIME_WAIT is no user
+                trial.bind(place)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        reason = "another program listens there" if taken else error.strerror or str(error)
+        stop = "stop it, or " if taken else ""
+        raise ServerError(
+            f"WEB_ADDRESS: cannot listen on {address}: {reason}: {stop}set WEB_ADDRESS to another HOST:PORT, "
+            "or to off for no web pages"
+        ) from error
+
+
+def usable_database(url: str) -> None:
+    """Raise ServerError unless DATABASE_URL leads to a PostgreSQL that is new enough and has pgvector."""
+    import psycopg
+
+    try:
+        with psycopg.connect(url, connect_timeout=5) as link:
+            version = link.info.server_version // 10000
+            offered = link.execute("SELECT name FROM pg_available_extensions").fetchall()
+    except psycopg.Error as error:
+        reason = reason_of(error)
+        raise ServerError(
+            f"DATABASE_URL: cannot connect: {reason}; mend it, or unset it for the embedded one"
+        ) from error
+    if version < LEAST_POSTGRESQL:
+        raise ServerError(f"DATABASE_URL: PostgreSQL {version} is too old, {LEAST_POSTGRESQL} or newer is needed")
+    missing = {"vector", "pg_trgm", "unaccent"} - {name for (name,) in offered}
+    if missing:
+        raise ServerError(f"DATABASE_URL: that server lacks {', '.join(sorted(missing))}: install pgvector and contrib")
+
+
+def reason_of(error: Exception) -> str:
+    """Return the last line of a libpq error that is no hint: of several hosts that one which was tried last."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line[0].isspace()] or lines or [type(error).__name__]
+    return telling[-1].strip()
+
+
+def usable_redis(url: str) -> None:
+    """Raise ServerError unless REDIS_URL leads to a Redis or Valkey that is new enough for RQ."""
+    import redis
+
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as link:
+            facts = link.info("server")
+    except redis.AuthenticationError as error:
+        raise ServerError("REDIS_URL: that server wants a (another) password: redis://:PASSWORD@HOST/0") from error
+    except (redis.RedisError, ValueError, OSError) as error:
+        raise ServerError(f"REDIS_URL: cannot connect: {error}; mend it, or unset it for the embedded one") from error
+    version = str(facts["redis_version"])  # Valkey tells the Redis version that it speaks here
+    if tuple(int(part) for part in version.split(".")[:2]) < LEAST_REDIS:
+        raise ServerError(f"REDIS_URL: version {version} is too old, 6.2 or newer is needed")

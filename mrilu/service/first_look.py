@@ -1,0 +1,151 @@
+"""What a starting service says about the Maildirs: what is there, and when the archive is level with it."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+from mrilu.settings.table import PROJECT, SettingError, Settings
+from mrilu.maildir.names import MaildirError, MaildirMissing, MaildirUnreadable, NotAFolder, NotAMaildir, kind_of, scan
+
+logger = logging.getLogger(__name__)
+
+SAMPLES = PROJECT / "samples" / "mail"
+LOOK_EVERY_SECONDS = 0.5
+# A sample has no time of delivery of its own; a Maildir name starts with one (seconds since 1970).
+SAMPLE_SECONDS = 1_700_000_000
+ADVICE = {
+    MaildirMissing: "mount or make it, or mend the path",
+    NotAFolder: "name its folder, or take it in with ./run.sh import",
+    MaildirUnreadable: "start as a user who may read it, or chmod or chgrp it so that you may",
+    NotAMaildir: "name the folder that holds them; an empty Maildir begins with `mkdir {path}/cur {path}/new`",
+}
+
+
+def check(settings: Settings) -> None:
+    """Make the sample Maildir if MAILDIR_PATH is unset; raise SettingError for what cannot be used."""
+    from mrilu.runtime import resources
+    from jobs.schedule import schedule
+    from mrilu.queues.table import ScheduleError
+
+    resources.use(settings)
+    try:
+        schedule()
+    except ScheduleError as error:
+        raise SettingError(str(error)) from error
+    if not settings.maildir_path:
+        make_sample(settings.data_dir / "Maildir")
+    for maildir in settings.maildirs:
+        try:
+            kind_of(maildir.path)
+        except MaildirError as error:
+            if not (isinstance(error, NotAMaildir) and (settings.data_dir / "instance").exists()):
+                raise SettingError(f"MAILDIR_PATH: {error}; {advice(error)}") from error
+            # a flat folder without mail looks the same: `agree` asks the database
+
+
+def advice(error: MaildirError) -> str:
+    """Return what to do about a Maildir that cannot be used."""
+    return ADVICE.get(type(error), "mend it, or name another folder").format(path=shlex.quote(error.path))
+
+
+def agree(settings: Settings) -> None:
+    """Register the Maildirs once the database is there; raise SettingError for what it cannot agree to."""
+    from mrilu.runtime import resources
+    from mrilu.archive.registration import NameTaken, register_watched
+
+    resources.use(settings)
+    resources.database()
+    try:
+        for maildir in settings.maildirs:
+            register_watched(maildir.name, maildir.path)
+    except NameTaken as error:
+        raise SettingError(str(error)) from error
+    except MaildirError as error:
+        raise SettingError(f"MAILDIR_PATH: {error}; {advice(error)}") from error
+    finally:
+        resources.forget()
+
+
+def make_sample(root: Path) -> None:
+    """Create the Maildir `root` with our sample mails in it, unless it is there already."""
+    if (root / "new").is_dir():
+        return
+    for subdir in ("tmp", "cur", "new"):
+        (root / subdir).mkdir(parents=True, exist_ok=True)
+    for number, sample in enumerate(sorted(SAMPLES.glob("*.eml"))):
+        partial = root / "tmp" / f"{SAMPLE_SECONDS + number}.{sample.stem}.mrilu"
+        partial.write_bytes(sample.read_bytes())
+        partial.rename(root / "new" / partial.name)
+
+
+def report(settings: Settings) -> None:
+    """Print what each Maildir holds and, once it is so, that the archive is level with it.
+
+    Ends quietly when the servers go away meanwhile: then the service is being stopped.
+    """
+    import peewee
+    import psycopg
+    import redis
+
+    try:
+        _report(settings)
+    except (peewee.PeeweeException, psycopg.Error, redis.RedisError, MaildirError) as error:
+        logger.debug("first look ended: %s", error)
+
+
+def _report(settings: Settings) -> None:
+    from mrilu.runtime import resources
+
+    resources.use(settings)
+    for maildir in settings.maildirs:
+        found = _count(maildir.path)
+        print(f"Maildir {maildir.name} ({maildir.path}): {found:,} mails, watched by {maildir.watch}", flush=True)
+    if not settings.maildir_path:
+        print("  these are samples; for your own mail: MAILDIR_PATH=/path/to/Maildir ./run.sh", flush=True)
+    _wait_for_level(time.monotonic())
+
+
+def _count(root: Path) -> int:
+    try:
+        return sum(1 for _ in scan(root, []))
+    except NotAMaildir:  # a flat folder that is empty
+        return 0
+
+
+def _wait_for_level(started: float) -> None:
+    from mrilu.cli.status import ledgers
+
+    said = ""
+    while True:
+        facts = [one for one in ledgers() if one["watched"]]
+        if facts and all(one["level"] for one in facts):
+            break
+        line = "; ".join(progress_line(one) for one in facts)
+        if line != said and time.monotonic() - started > LOOK_EVERY_SECONDS:
+            print(line, flush=True)
+            said = line
+        time.sleep(LOOK_EVERY_SECONDS)
+    for one in facts:
+        print(f"{level_line(one)} ({time.monotonic() - started:.1f} s after the start)", flush=True)
+
+
+def progress_line(one: dict[str, Any]) -> str:
+    """Return how far a Maildir's import is."""
+    if "error" in one:
+        return f"{one['maildir']}: {one['error']}"
+    done = one["imported"] + one["copies"] + one["rejected"]
+    return f"{one['maildir']}: {done:,} of {one['on_disk']:,} mails are in"
+
+
+def level_line(one: dict[str, Any]) -> str:
+    """Return the ledger of one Maildir in a line: level, or what is missing."""
+    if "error" in one:
+        return f"{one['maildir']}: {one['error']}"
+    sides = f"{one['imported']:,} imported + {one['copies']:,} copies + {one['rejected']:,} rejected"
+    if one["level"]:
+        return f"level: {one['maildir']}: {one['on_disk']:,} files on disk = {sides}"
+    return f"not level: {one['maildir']}: {one['on_disk']:,} files on disk, {sides} + {one['waiting']:,} waiting"

@@ -1,0 +1,164 @@
+"""What runs under supervisor: one table of our programs, and the configuration made from it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mrilu.service.account import Account, ServerError, bare_environment
+
+APP = "app"  # the group that starts when the servers are ready, and stops before them
+WARM_SECONDS = 5  # a worker's time to finish its job at a stop; the ledger heals what it could not finish
+
+_MAIL = "-w jobs.workers.MailWorker"
+_RQ, _SIMPLE, _QUIET = "-m rq.cli", "-w rq.worker.SimpleWorker", "--logging_level WARNING"
+
+
+@dataclass(frozen=True)
+class Program:
+    """One of our programs: what it runs (Python's arguments) and the module it waits to exist, if any."""
+
+    name: str
+    arguments: str
+    needs: str = ""
+    restart: str = "true"
+    environment: str = ""
+    nice: int = 0
+
+
+PROGRAMS = (
+    Program("watcher", "-m watcher", needs="watcher/__main__.py"),
+    # SimpleWorker: no fork for each job, so 2 ms instead of 8 from the queue to the job's first line
+    Program("mail", f"{_RQ} worker-pool mail -P {{project}} -n {{mail_workers}} {_MAIL} -S json -l WARNING"),
+    Program("default", f"{_RQ} worker default -P {{project}} -S json --with-scheduler {_QUIET}"),
+    # the model is loaded once and kept; a fork after that can hang. It takes all cores for minutes: mail goes first
+    Program("embed", f"{_RQ} worker embed -P {{project}} {_SIMPLE} -S json {_QUIET}", nice=10),
+    # cron times are in the process's zone, and an hourly job can wait two hours when daylight saving ends
+    Program("scheduler", "-m jobs.schedule", needs="jobs/schedule.py", environment="TZ=UTC"),
+    Program("web", "-m web", needs="mrilu/web/__main__.py"),
+    Program("install", "{project}/local/install.py background {progress}", restart="unexpected"),
+)
+
+_HEAD = """\
+; Written at each start of ./run.sh from mrilu/service/programs.py: change that instead.
+[supervisord]
+nodaemon = true
+silent = true
+identifier = mrilu
+logfile = {logs}/supervisord.log
+logfile_maxbytes = 5MB
+logfile_backups = 2
+pidfile = {data}/supervisord.pid
+childlogdir = {logs}
+{user}
+[unix_http_server]
+file = {control}
+chmod = 0700
+
+[supervisorctl]
+serverurl = unix://{control}
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+"""
+
+_PROGRAM = """
+[program:{name}]
+command = {command}
+directory = {directory}
+autorestart = {restart}
+startretries = 1000
+startsecs = {startsecs}
+stopsignal = {signal}
+stopwaitsecs = {patience}
+stopasgroup = false
+killasgroup = true
+redirect_stderr = true
+stdout_logfile = {log}
+stdout_logfile_maxbytes = 10MB
+stdout_logfile_backups = 3
+{more}
+"""
+
+
+@dataclass(frozen=True)
+class ServerProgram:
+    """An embedded server as supervisor runs it."""
+
+    name: str
+    command: Sequence[str]
+    stop_signal: str
+    patience: int
+    priority: int
+
+
+def wanted(project: Path, skip: Sequence[str] = ()) -> list[Program]:
+    """The rows of the table whose module exists, but those to skip."""
+    return [row for row in PROGRAMS if row.name not in skip and (not row.needs or (project / row.needs).exists())]
+
+
+def configuration(
+    *,
+    project: Path,
+    data: Path,
+    control: Path,
+    servers: Sequence[ServerProgram],
+    account: Account,
+    programs: Sequence[Program],
+    mail_workers: int,
+) -> str:
+    """Return the text of supervisord.conf; raises ServerError for a path that its syntax cannot hold."""
+    logs = data / "log"
+    root = "user = root\n" if account.drops else ""
+    head = _HEAD.format(logs=_value(logs), data=_value(data), control=_value(control), user=root)
+    sections = [_server_section(server, logs, account) for server in servers]
+    sections += [_program_section(row, _command(row, project, data, mail_workers), logs) for row in programs]
+    names = ",".join(row.name for row in programs)
+    return f"{head}{''.join(sections)}\n[group:{APP}]\nprograms = {names}\npriority = 900\n"
+
+
+def _server_section(server: ServerProgram, logs: Path, account: Account) -> str:
+    # env -i: no PGDATA, locale or LD_PRELOAD of whoever started us
+    clean = [f"{key}={value}" for key, value in bare_environment().items()]
+    user = f"user = {account.name}" if account.drops else ""
+    return _PROGRAM.format(
+        name=server.name, command=_line(["/usr/bin/env", "-i", *clean, *server.command]), directory="/",
+        restart="true", startsecs=1, signal=server.stop_signal, patience=server.patience,
+        log=_twice(logs / f"{server.name}.log"), more=f"priority = {server.priority}\n{user}",
+    )  # fmt: skip
+
+
+def _program_section(row: Program, command: Sequence[str], logs: Path) -> str:
+    # the caller's folder is where relative settings such as MAILDIR_PATH begin
+    environment = f"\nenvironment = {row.environment}" if row.environment else ""
+    return _PROGRAM.format(
+        name=row.name, command=_line(command), directory=_value(Path.cwd()),
+        restart=row.restart, startsecs=0 if row.restart == "unexpected" else 1, signal="TERM",
+        patience=WARM_SECONDS, log=_twice(logs / f"{row.name}.log"), more=f"autostart = false{environment}",
+    )  # fmt: skip
+
+
+def _command(row: Program, project: Path, data: Path, mail_workers: int) -> list[str]:
+    values = {"mail_workers": mail_workers, "project": project, "progress": data / "install.json"}
+    nice = ["nice", "-n", str(row.nice)] if row.nice else []
+    return [*nice, sys.executable, "-P", *(word.format(**values) for word in row.arguments.split())]
+
+
+def _line(command: Sequence[str]) -> str:
+    return _value(shlex.join(command))
+
+
+def _twice(text: object) -> str:
+    """Escape a program's log file, which supervisor expands twice."""
+    return _value(text).replace("%", "%%")
+
+
+def _value(text: object) -> str:
+    """Escape for supervisor's configuration, which expands %(name)s and cuts a line at ` ;`."""
+    shown = str(text)
+    if " ;" in shown or "\n" in shown or "\r" in shown:
+        raise ServerError(f"supervisor cannot take the path {shown!r}: move the project or set DATA_DIR")
+    return shown.replace("%", "%%")

@@ -1,0 +1,265 @@
+"""`./run.sh up`: everything in order, in the foreground, until it is told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mrilu.service import checks, instance, programs
+from mrilu.service.account import ServerError
+from mrilu.service.instance import Instance
+from mrilu.service.log_tail import advice, last_words
+from mrilu.service.orphans import PROGRAM_SECONDS, kill_orphans, left_running, stop_all
+from mrilu.service.signals import Signals
+from mrilu.service.supervisor import Supervisor, launch, program_states
+from mrilu.settings.table import PROJECT, SettingError, Settings, load
+
+RETRY_SECONDS = 15.0  # for a server that ends at once to be tried again
+LOOK_SECONDS = 5.0  # between two looks whether the postmaster lives
+SLOW_SECONDS = 30.0  # for our programs to report; longer is worth a line, and no reason to stop
+
+
+def up() -> int:
+    """Start the service, stay until SIGINT or SIGTERM, stop it in order; returns the exit code."""
+    began = time.monotonic()
+    signals = Signals()
+    try:
+        settings = load()
+        with checks.only_one(checks.usable_folder(settings.data_dir)):
+            _call_if_there("check", settings)
+            return _serve(settings, signals, began)
+    except (ServerError, SettingError) as error:
+        print(f"mrilu: {error}", file=sys.stderr)
+        return 1
+
+
+def _serve(settings: Settings, signals: Signals, began: float) -> int:
+    service = instance.of(settings)
+    for folder in service.disks():
+        checks.enough_room(folder)
+    _tidy(service, "a killed supervisor")
+    checks.usable_address(settings.web_address)
+    _prepare(service)
+    supervisor = _launch(service)
+    try:
+        if _start(service, supervisor, signals):
+            _announce(service, time.monotonic() - began)
+            threading.Thread(target=_call_if_there, args=("report", service.reached), daemon=True).start()
+            while supervisor.alive and not signals.stop:
+                signals.sleep(LOOK_SECONDS)
+                _free(service)
+    finally:
+        ended = not supervisor.alive
+        _stop(supervisor)
+        if ended:
+            _tidy(service, "a killed supervisor")
+        else:  # such as the fork of a worker that had to be killed
+            _tidy(service, "a killed worker", patience=0.5)
+    if ended:
+        for folder in service.disks():
+            checks.enough_room(folder, checks.FULL)
+        raise ServerError(f"the supervisor ended by itself: see {service.data / 'log' / 'supervisord.log'}")
+    return 0
+
+
+def _tidy(service: Instance, whose: str, patience: float = PROGRAM_SECONDS) -> None:
+    """Stop what still runs of this instance: two servers on one folder would be the end of it."""
+    leftovers = left_running(service.data, service.server_marks())
+    if leftovers:
+        _say(f"stopping {len(leftovers)} processes that {whose} left running")
+        stop_all(leftovers, patience)
+    (service.data / "supervisord.pid").unlink(missing_ok=True)
+
+
+def _free(service: Instance) -> None:
+    """After a death of the postmaster: end what it left, or no new one can start."""
+    if service.cluster and not service.cluster.alive():
+        if killed := kill_orphans(service.server_marks()):
+            _say(f"postgresql ended and left {killed} processes, which were killed so that it can start again")
+
+
+def _prepare(service: Instance) -> None:
+    if service.cluster:
+        service.cluster.prepare()
+    else:
+        checks.usable_database(str(service.settings.database_url))
+    if not service.valkey:
+        checks.usable_redis(str(service.settings.redis_url))
+    service.note()
+
+
+def _launch(service: Instance) -> Supervisor:
+    text = programs.configuration(
+        project=PROJECT,
+        data=service.data,
+        control=service.control,
+        servers=list(service.server_programs()),
+        account=service.account,
+        programs=programs.wanted(PROJECT),
+        mail_workers=service.settings.mail_workers,
+    )
+    file = service.data / "supervisord.conf"
+    file.write_text(text)
+    return launch(file, service.control, service.environment(), service.data / "log" / "supervisord.out")
+
+
+def _start(service: Instance, supervisor: Supervisor, signals: Signals) -> bool:
+    """Wait for the servers, migrate, start our programs; returns False when told to stop meanwhile."""
+    for name, server in (("postgresql", service.cluster), ("valkey", service.valkey)):
+        if server and not _wait_for_server(service, supervisor, signals, name, server.ready):
+            return False
+    _migrate(str(service.reached.database_url), "POSTGRES_BIN" if service.cluster else "DATABASE_URL")
+    _call_if_there("agree", service.reached)
+    if signals.stop or not signals.until(lambda: bool(supervisor.states()) or not supervisor.alive):
+        return False
+    began = time.time()
+    supervisor.start_group(programs.APP, but={"install"} if _all_installed() else set())
+    return _wait_for_programs(service, supervisor, signals, began)
+
+
+def _wait_for_server(
+    service: Instance, supervisor: Supervisor, signals: Signals, name: str, ready: Callable[[], bool]
+) -> bool:
+    """Wait as long as the server runs (recovery takes its time), or may come to run; False when told to stop."""
+    deadline = time.monotonic() + RETRY_SECONDS
+
+    def settled() -> bool:
+        return ready() or _given_up(supervisor, name, time.monotonic() > deadline)
+
+    if not signals.until(settled):
+        return False
+    if ready():
+        return True
+    log = service.data / "log" / f"{name if supervisor.alive else 'supervisord'}.log"
+    raise ServerError(f"{name} does not start: {last_words(log)} (see {log}){advice(log)}")
+
+
+def _given_up(supervisor: Supervisor, name: str, late: bool) -> bool:
+    """Whether there is no hope; after a kill -9 PostgreSQL's first tries meet its stale lock, so not at once."""
+    return not supervisor.alive or (late and supervisor.states().get(name) in ("BACKOFF", "FATAL", "EXITED"))
+
+
+def _migrate(url: str, variable: str) -> None:
+    import peewee
+    import psycopg
+
+    from mrilu import migrations
+    import models
+
+    try:
+        migrations.apply(models.bind(url))
+    except (peewee.PeeweeException, psycopg.Error) as error:
+        told = str(error).strip().partition("\n")[0]
+        raise ServerError(f"{variable}: cannot bring the schema up to date there: {told}") from error
+
+
+def _wait_for_programs(service: Instance, supervisor: Supervisor, signals: Signals, began: float) -> bool:
+    """Wait until the workers are known to Redis; says what is amiss after a while, and goes on."""
+    import redis
+
+    expected = service.settings.mail_workers + 2
+    with redis.Redis.from_url(str(service.reached.redis_url)) as link:
+        deadline = time.monotonic() + SLOW_SECONDS
+        if not signals.until(lambda: _workers_since(link, began) >= expected or time.monotonic() > deadline):
+            return False
+    amiss = [name for name, state in supervisor.states().items() if state in ("BACKOFF", "FATAL")]
+    for name in amiss:
+        log = service.data / "log" / f"{name}.log"
+        _say(f"{name} keeps ending: {last_words(log)} (see {log})")
+    return True
+
+
+def _workers_since(link: Any, began: float) -> int:
+    """How many workers registered after the Unix time `began`; a killed worker's entry lingers for a while."""
+    since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(began - 1)).encode()
+    births = [link.hget(key, "birth") for key in link.smembers("rq:workers")]
+    return sum(birth is not None and birth >= since for birth in births)
+
+
+def _announce(service: Instance, seconds: float) -> None:
+    _say(f"mrilu is up after {seconds:.1f} s")
+    for name, path in service.places():
+        _say(f"  {name:<12}{path}")
+    _say('  look at it: ./run.sh status;  use it: eval "$(./run.sh env)"; psql "$DATABASE_URL"; rq info')
+    _say("  stop it: Ctrl-C")
+
+
+def _say(text: str) -> None:
+    """Print for whoever looks; a terminal that was closed is no reason to leave things half done."""
+    with contextlib.suppress(OSError):
+        print(text, flush=True)
+
+
+def _call_if_there(function: str, settings: Settings) -> None:
+    """Call a function of mrilu.service.first_look; the front door also works without it."""
+    if find_spec("mrilu.service.first_look"):
+        found = getattr(importlib.import_module("mrilu.service.first_look"), function, None)
+        if found:
+            found(settings)
+
+
+def _stop(supervisor: Supervisor) -> None:
+    if supervisor.alive:
+        _say("stopping ...")
+    supervisor.stop()
+
+
+def _all_installed() -> bool:
+    from mrilu.service.install import installed
+
+    return installed("heavy")
+
+
+def environment() -> dict[str, str]:
+    """Return DATABASE_URL, REDIS_URL, RQ_REDIS_URL and PATH for a shell; raises ServerError, SettingError."""
+    return instance.environment_of(load())
+
+
+def install_progress() -> dict[str, Any]:
+    """Return how far the background installation is: state (done, running, waiting, missing), package, done, total."""
+    from mrilu.service.install import pins
+
+    total = len(pins("heavy"))
+    if _all_installed():
+        return {"state": "done", "package": "", "done": total, "total": total, "error": ""}
+    try:
+        return dict(json.loads((load().data_dir / "install.json").read_text()))
+    except (OSError, ValueError):
+        return {"state": "missing", "package": "", "done": 0, "total": total, "error": ""}
+
+
+def states() -> dict[str, str]:
+    """Return the state of each supervised program, in supervisor's words; empty when the service is down."""
+    control = instance.noted(load().data_dir).get("control")
+    return program_states(Path(control)) if control else {}
+
+
+def stop(seconds: float = 60.0) -> bool:
+    """Stop the service that runs in the data folder, and wait for its end; returns False when none runs."""
+    import os
+
+    data = load().data_dir
+    if not (data / "lock").exists():
+        return False
+    deadline = time.monotonic() + seconds
+    asked = False
+    while time.monotonic() < deadline:
+        try:
+            checks.only_one(data).close()
+            return asked
+        except ServerError:
+            holder = (data / "lock").read_text().strip()
+            if not asked and holder.isdecimal():
+                os.kill(int(holder), signal.SIGTERM)
+                asked = True
+            time.sleep(0.1)
+    raise ServerError(f"the service in {data} did not stop within {seconds:.0f} s")

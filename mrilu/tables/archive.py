@@ -1,0 +1,227 @@
+"""The archive: Maildirs, messages, their files, rejected mail, threads."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from peewee import BigIntegerField, BooleanField, IntegerField, SmallIntegerField, TextField, UUIDField
+from playhouse.postgres_ext import ArrayField, BinaryJSONField, DateTimeTZField, IdentityField, TSVectorField
+
+from mrilu.tables.base import BaseModel, db
+
+
+class FileCounts(NamedTuple):
+    """The database's side of one Maildir's ledger, in files."""
+
+    imported: int
+    copies: int
+    rejected: int
+
+
+class Maildir(BaseModel):
+    """A Maildir (or flat folder of mail) whose files the archive accounts for."""
+
+    id = IdentityField()
+    name = TextField(unique=True)
+    root = TextField()
+    kind = TextField()
+    watched = BooleanField()
+    added_at = DateTimeTZField()
+    restored_at = DateTimeTZField(null=True)
+
+    @property
+    def awaited_since(self) -> datetime:
+        """Since when its files are looked for: those that lay there before were not late."""
+        return max(self.added_at, self.restored_at or self.added_at)
+
+    @classmethod
+    def mark_restored(cls) -> None:
+        """Note that a backup was restored now."""
+        db.execute_sql("UPDATE maildir SET restored_at = now()")
+
+    @classmethod
+    def register(cls, name: str, root: str, kind: str, *, watched: bool = True) -> Maildir:
+        """Note where the Maildir `name` lies now; its files keep their rows when the root moved."""
+        row = cls._upsert(name, root, kind, watched)
+        return cls.get_by_id(row)
+
+    @classmethod
+    def _upsert(cls, name: str, root: str, kind: str, watched: bool) -> int:
+        cursor = db.execute_sql(
+            "INSERT INTO maildir (name, root, kind, watched) VALUES (%s, %s, %s, %s) "
+            "ON CONFLICT (name) DO UPDATE SET root = excluded.root, kind = excluded.kind, "
+            "watched = maildir.watched OR excluded.watched RETURNING id",
+            (name, root, kind, watched),
+        )
+        return cursor.fetchone()[0]
+
+    @classmethod
+    def add(cls, name: str, root: str, kind: str) -> Maildir | None:
+        """Register a folder that is not watched; None if the name is another's already."""
+        cursor = db.execute_sql(
+            "INSERT INTO maildir (name, root, kind, watched) VALUES (%s, %s, %s, false) "
+            "ON CONFLICT (name) DO NOTHING RETURNING id",
+            (name, root, kind),
+        )
+        row = cursor.fetchone()
+        return cls.get_by_id(row[0]) if row else None
+
+    def has_files(self) -> bool:
+        """Tell whether the database knows a file that should be on disk."""
+        return any(self.file_counts())
+
+    @classmethod
+    def watch_only(cls, names: tuple[str, ...]) -> None:
+        """Note that these Maildirs are watched, and that all others are not any more."""
+        db.execute_sql(
+            "UPDATE maildir SET watched = name = ANY(%s) WHERE watched <> (name = ANY(%s))", (list(names),) * 2
+        )
+
+    def file_counts(self) -> FileCounts:
+        """Count the live files that the database knows: imported, copies, rejected."""
+        row = db.execute_sql(
+            "SELECT count(*) FILTER (WHERE NOT copy), count(*) FILTER (WHERE copy), "
+            "(SELECT count(*) FROM rejected WHERE maildir = %s AND gone_at IS NULL) "
+            "FROM location WHERE maildir = %s AND gone_at IS NULL",
+            (self.id, self.id),
+        ).fetchone()
+        return FileCounts(*row)
+
+
+class Message(BaseModel):
+    """One message, however many files hold it; see RFC 5322 for the header's fields.
+
+    `own_spans` are start, end, start, end ... character offsets in `body` of what the author wrote.
+    `node` is the 64-bit hash of the Message-ID that thread_link knows it by.
+    """
+
+    id = IdentityField()
+    identity = UUIDField(unique=True)
+    message_id = TextField()
+    message_id_derived = BooleanField()
+    node = BigIntegerField(index=True)
+    subject = TextField()
+    cleaned_subject = TextField()
+    subject_key = BigIntegerField(null=True)
+    orphan = BooleanField()
+    from_name = TextField()
+    from_address = TextField()
+    to_addresses = BinaryJSONField(index=False)
+    cc_addresses = BinaryJSONField(index=False)
+    sent_at = DateTimeTZField(index=True)
+    date_source = TextField()
+    list_ids = ArrayField(TextField, index=False)
+    in_reply_to = ArrayField(TextField, index=False)
+    reference_ids = ArrayField(TextField, index=False)
+    body = TextField()
+    own_spans = ArrayField(IntegerField, index=False)
+    parts = BinaryJSONField(index=False)
+    has_attachment = BooleanField()
+    signed = BooleanField()
+    encrypted = BooleanField()
+    defects = ArrayField(TextField, index=False)
+    parser_version = SmallIntegerField()
+    imported_at = DateTimeTZField()
+    search = TSVectorField()
+
+    @classmethod
+    def with_message_id(cls, node: int, message_id: str) -> list[Message]:
+        """Return the messages that carry this Message-ID, oldest first (several when it was re-used)."""
+        rows = cls.select().where(cls.node == node, cls.message_id == message_id)
+        return list(rows.order_by(cls.sent_at, cls.id))
+
+    @classmethod
+    def reused_ids(cls) -> int:
+        """Count the messages whose Message-ID another message (other From or Date) carries too."""
+        cursor = db.execute_sql(
+            "SELECT coalesce(sum(n - 1), 0)::bigint FROM (SELECT count(*) AS n FROM message GROUP BY node) AS ids"
+        )
+        return cursor.fetchone()[0]
+
+    def own_text(self) -> str:
+        """Return the author's own words: the body without quoted lines, attributions and signature."""
+        pairs = zip(self.own_spans[::2], self.own_spans[1::2], strict=True)
+        return "".join(self.body[start:end] for start, end in pairs)
+
+    def thread_id(self) -> int:
+        """Return the thread this message belongs to."""
+        return db.execute_sql("SELECT thread FROM thread_link WHERE node = %s", (self.node,)).fetchone()[0]
+
+
+class Location(BaseModel):
+    """One file of a Maildir and the message it holds; identity is never the path.
+
+    A move new/ -> cur/, a flag change or a new ",S=" suffix changes this row, since `unique_name` stays.
+    """
+
+    id = IdentityField()
+    maildir = IntegerField()
+    folder = TextField()
+    unique_name = TextField()
+    nth = SmallIntegerField()
+    subdir = TextField()
+    name = TextField()
+    flags = TextField()
+    size = BigIntegerField()
+    list_id = TextField(null=True)
+    message = BigIntegerField(index=True)
+    copy = BooleanField()
+    first_seen = DateTimeTZField()
+    last_seen = DateTimeTZField()
+    gone_at = DateTimeTZField(null=True)
+
+    def path(self) -> str:
+        """Return the file's path below its Maildir's root."""
+        return "/".join(part for part in (self.folder, self.subdir, self.name) if part)
+
+    @classmethod
+    def of_message(cls, message: int) -> list[Location]:
+        """Return the files that hold this message, first seen first."""
+        return list(cls.select().where(cls.message == message).order_by(cls.first_seen, cls.id))
+
+
+class Rejected(BaseModel):
+    """One file that could not be imported, with the reason; nothing is thrown away."""
+
+    id = IdentityField()
+    maildir = IntegerField()
+    folder = TextField()
+    unique_name = TextField()
+    nth = SmallIntegerField()
+    subdir = TextField()
+    name = TextField()
+    size = BigIntegerField()
+    reason = TextField()
+    error = TextField()
+    attempts = IntegerField()
+    parser_version = SmallIntegerField()
+    first_seen = DateTimeTZField()
+    last_seen = DateTimeTZField()
+    gone_at = DateTimeTZField(null=True)
+
+    def path(self) -> str:
+        """Return the file's path below its Maildir's root."""
+        return "/".join(part for part in (self.folder, self.subdir, self.name) if part)
+
+    @classmethod
+    def by_reason(cls) -> dict[str, int]:
+        """Count the live rejected files of all Maildirs by reason."""
+        cursor = db.execute_sql(
+            "SELECT reason, count(*) FROM rejected WHERE gone_at IS NULL GROUP BY reason ORDER BY 2 DESC, 1"
+        )
+        return dict(cursor.fetchall())
+
+
+class Thread(BaseModel):
+    """One conversation; `merged_into` leads on from a thread that a late parent joined to another."""
+
+    id = IdentityField()
+    merged_into = BigIntegerField(null=True)
+
+
+class ThreadLink(BaseModel):
+    """Which thread a Message-ID belongs to, be it seen or only referenced."""
+
+    node = BigIntegerField(primary_key=True)
+    thread = BigIntegerField(index=True)

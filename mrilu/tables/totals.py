@@ -1,0 +1,36 @@
+"""Running totals of what jobs did; most are kept by triggers on job_run (mrilu/migrations/0006_operations.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from peewee import CompositeKey, DoubleField, SmallIntegerField, TextField
+
+from mrilu.tables.base import BaseModel, db
+
+ADD = """
+INSERT INTO total (name, job, label, shard, value)
+SELECT %(name)s, %(job)s, label, pg_backend_pid() %% 16, value
+  FROM unnest(%(labels)s::text[], %(values)s::double precision[]) AS one (label, value) ORDER BY label
+ON CONFLICT (name, job, label, shard) DO UPDATE SET value = total.value + excluded.value
+"""
+
+
+class Total(BaseModel):
+    """A part of one running total; the parts of all shards add up to it."""
+
+    name = TextField()
+    job = TextField()
+    label = TextField()
+    shard = SmallIntegerField()
+    value = DoubleField()
+
+    class Meta:
+        primary_key = CompositeKey("name", "job", "label", "shard")
+
+    @classmethod
+    def add(cls, name: str, job: str, values: Mapping[str, float]) -> None:
+        """Add to the totals of `name` and `job`, by label, in the caller's transaction."""
+        if values:
+            facts = {"name": name, "job": job, "labels": list(values), "values": list(values.values())}
+            db.connection().execute(ADD, facts)

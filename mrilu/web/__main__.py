@@ -1,0 +1,81 @@
+"""python -m web: the pages under waitress, until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from dataclasses import replace
+from types import FrameType
+
+import waitress
+
+from mrilu.runtime import resources
+from mrilu.runtime.logs import log_as
+from mrilu.settings.table import SettingError, Settings
+from mrilu.web.app import make_app
+
+logger = logging.getLogger("web")
+
+THREADS = 4
+REDIS_SECONDS = 3
+OFF = "off"
+
+
+def main() -> int:
+    """Serve; the exit code: 0 stopped by a signal or off, 1 the address is taken, 2 a setting is wrong."""
+    try:
+        settings = resources.settings()
+        if settings.database_url is None or settings.redis_url is None:
+            raise resources.NotConfigured
+    except (SettingError, resources.NotConfigured) as error:
+        print(error, file=sys.stderr)
+        return 2
+    log_as(settings)
+    if settings.web_address == OFF:
+        return _stay_off()
+    database = settings.web_database_url or settings.database_url
+    resources.use(replace(settings, database_url=database, redis_url=impatient(settings.redis_url)))
+    return _serve(settings)
+
+
+def impatient(url: str) -> str:
+    """Return Redis's URL with a shorter wait for its answers, so that one that hangs does not take all our threads."""
+    return url if "socket_timeout=" in url else f"{url}{'&' if '?' in url else '?'}socket_timeout={REDIS_SECONDS}"
+
+
+def _serve(settings: Settings) -> int:
+    signal.signal(signal.SIGTERM, _stop)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns of each page that waits for a thread
+    try:
+        # Headers of proxies are not trusted, but seen: who comes through one is not of this machine (mrilu/web/access.py).
+        server = waitress.create_server(
+            make_app(settings), listen=settings.web_address, threads=THREADS, ident=None,
+            clear_untrusted_proxy_headers=False,
+        )  # fmt: skip
+    except OSError as error:
+        logger.critical("WEB_ADDRESS: cannot listen on %s: %s", settings.web_address, error.strerror or error)
+        return 1
+    logger.info("serving http://%s", settings.web_address)
+    server.run()
+    server.close()
+    return 0
+
+
+def _stay_off() -> int:
+    """Wait for the end: supervisor starts again what ends."""
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    logger.info("WEB_ADDRESS=off: no web pages")
+    ended.wait()
+    return 0
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

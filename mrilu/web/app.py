@@ -1,0 +1,58 @@
+"""The application: its pages, its errors, and the headers that each answer carries."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from mrilu.settings.table import Settings
+from mrilu.web import dashboard, health, metrics, start, unsubscribe
+from mrilu.web.facts_slow import SlowFacts, gather_slow
+
+logger = logging.getLogger(__name__)
+
+# The parts of the site; a new one is a module with a blueprint named `pages`, and a row here.
+PARTS = (start.pages, health.pages, metrics.pages, unsubscribe.pages)
+
+_POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+# rq-dashboard's pages have their scripts and styles inside
+_DASHBOARD_POLICY = f"{_POLICY}; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'"
+
+
+def make_app(settings: Settings) -> Flask:
+    """Return the application; nothing is opened before the first request."""
+    app = Flask(__name__)
+    app.config.update(
+        OPERATOR_PASSWORD=settings.operator_password,
+        SITE_URL=settings.site_url,
+        MAX_CONTENT_LENGTH=64 * 1024,
+    )
+    app.extensions["slow_facts"] = SlowFacts(gather_slow)
+    for part in PARTS:
+        app.register_blueprint(part)
+    dashboard.mount(app)
+    app.after_request(_add_headers)
+    app.register_error_handler(HTTPException, _tell)
+    app.register_error_handler(Exception, _apologise)
+    return app
+
+
+def _add_headers(answer: Response) -> Response:
+    of_dashboard = request.path.startswith(f"{dashboard.PLACE}/")
+    answer.headers["Content-Security-Policy"] = _DASHBOARD_POLICY if of_dashboard else _POLICY
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    # A token in the address must not travel on.
+    answer.headers["Referrer-Policy"] = "same-origin" if of_dashboard else "no-referrer"
+    return answer
+
+
+def _tell(error: HTTPException) -> ResponseReturnValue:
+    return render_template("error.html", code=error.code, name=error.name), error.code or 500
+
+
+def _apologise(error: Exception) -> ResponseReturnValue:
+    logger.error("a page failed path=%s", request.url_rule or "?", exc_info=error)
+    return render_template("error.html", code=500, name="Something went wrong here"), 500

@@ -1,0 +1,104 @@
+"""What is too slow for a scrape, gathered beside it: the ledger, and what waits to be embedded.
+
+It is gathered again, in a thread, when a scrape finds it old; never more than a twentieth of the time goes into it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+
+from mrilu.embeddings.model import EncoderMissing, find_model
+from mrilu.embeddings.progress import NO_MODEL
+from mrilu.embeddings.sources import count_waiting
+from mrilu.archive.ledger import Balance, quick_balance
+from mrilu.queues.queues import queued_paths
+from mrilu.runtime.resources import database, settings
+from models import EmbeddingModel, Maildir
+from mrilu.maildir.names import MaildirError
+from mrilu.web.facts_postgresql import Samples
+
+logger = logging.getLogger(__name__)
+
+EVERY = 60.0  # seconds, at least
+SHARE = 20  # rest so many times as long as it took
+
+
+class SlowFacts:
+    """The last facts, and who renews them; `gather` does the work."""
+
+    def __init__(self, gather: Callable[[], Samples], clock: Callable[[], float] = time.monotonic) -> None:
+        self._gather, self._clock = gather, clock
+        self._samples: Samples = {}
+        self._due = float("-inf")
+        self._busy = threading.Lock()
+
+    def latest(self) -> Samples:
+        """Return the last facts (none at first), and have them renewed if they are old."""
+        if self._clock() >= self._due and self._busy.acquire(blocking=False):
+            threading.Thread(target=self._renew, name="slow-facts", daemon=True).start()
+        return self._samples
+
+    def renew(self) -> None:
+        """Renew the facts now, in this thread."""
+        self._busy.acquire()
+        self._renew()
+
+    def _renew(self) -> None:
+        began = self._clock()
+        try:
+            self._samples = self._gather()
+        except Exception:
+            logger.exception("the ledger cannot be drawn up for the metrics")
+            self._samples = {}
+        finally:
+            ended = self._clock()
+            self._due = ended + max(EVERY, SHARE * (ended - began))
+            self._busy.release()
+
+
+def gather_slow() -> Samples:
+    """Draw up the ledger of each Maildir and count what waits to be embedded; closes this thread's connection."""
+    db = database()
+    try:
+        found: Samples = defaultdict(list)
+        for maildir in Maildir.select().order_by(Maildir.name):
+            _ledger(maildir, found)
+        found["ledger_checked_timestamp_seconds"].append(((), time.time()))
+        if settings().embeddings:
+            waiting = count_waiting(db, _wanted_model(settings().embedding_model))
+            found["embeddings_waiting"] += [((kind,), number) for kind, number in waiting.items()]
+        return found
+    finally:
+        db.close()
+
+
+def _wanted_model(source: str) -> int:
+    """Return the id of the model that EMBEDDING_MODEL names, as `status` does: before it has a row, everything waits.
+
+    It need not be the one that is searched, which answers until this one is complete.
+    """
+    try:
+        row = EmbeddingModel.get_or_none(EmbeddingModel.name == find_model(source).name)
+    except EncoderMissing:
+        row = None
+    return row.id if row else NO_MODEL
+
+
+def _ledger(maildir: Maildir, found: Samples) -> None:
+    try:
+        one = quick_balance(maildir, lambda: queued_paths().get(maildir.name, set()))
+    except MaildirError as error:  # unmounted: no files on disk to speak of; doctor and status say so
+        logger.warning("maildir=%s is left out of the metrics: %s", maildir.name, error)
+        return
+    found["ledger_gap_files"].append(((maildir.name,), gap_of(one)))
+    sides = ("on_disk", "imported", "copies", "rejected", "waiting")
+    found["ledger_files"] += [((maildir.name, side), getattr(one, side)) for side in sides]
+
+
+def gap_of(one: Balance) -> int:
+    """Return how many files are unaccounted for, on either side."""
+    return len(one.lost) + len(one.stale)

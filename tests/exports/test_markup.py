@@ -1,0 +1,56 @@
+"""What jbovlaste's markup means, and that nothing else means anything."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mrilu.exports.markup import REPLACEMENT, clean, one_line, spans
+
+
+def shown(text: str) -> str:
+    marks = {"text": "{}", "letter": "/{}/", "low": "_{}", "high": "^{}", "word": "[{}]"}
+    return "".join(marks[span.kind].format(span.text) for span in spans(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("$x_1$ is a cat", "/x/_1 is a cat"),
+        ("$x_{12}$.", "/x/_12."),
+        ("$k_1=b_2$", "/k/_1=/b/_2"),
+        ("10: $10^{-3}$", "10: 10^-3"),
+        ("$x_n$ but $x_10$", "/x/_n but /x/_10"),
+        ("see {mlatu}, {la .alis.}", "see [mlatu], [la .alis.]"),
+        ("x1 and x2's", "/x/_1 and x2's"),
+        ("x_3 of x_{4}", "/x/_3 of /x/_4"),
+        ("max1 x1000", "max1 x1000"),
+        ("xu_1=vi_{2}, l33t_x", "/xu/_1=/vi/_2, l33t_x"),
+        (r"$\pi r^2$", "π /r/^2"),
+        (r"$\nosuch{a}$", r"\nosuch/a/"),
+        ("costs $5", "costs $5"),
+        ("{} { } {1} }{", "{} { } {1} }{"),
+        ("$$", "$$"),
+        ("  two\n\tlines ", "two lines"),
+    ],
+)
+def test_markup_is_read(text, expected):
+    assert shown(text) == expected
+
+
+@given(st.text(alphabet="$x_{}12^\\ab \n'", max_size=40))
+def test_no_text_makes_it_fail_or_lose_words(text):
+    kept = "".join(span.text for span in spans(text))
+    assert {letter for letter in text if letter in "ab"} <= set(kept) | set("π")
+
+
+def test_what_no_page_can_hold_is_made_visible():
+    assert clean("a\x00\x07\ufffe\ud800b\t\n\x9b") == "a" + REPLACEMENT * 4 + "b\t\n\x9b"
+    assert one_line("a\x9bb\x85c") == f"a{REPLACEMENT}b c"
+    assert one_line("x\u0303\r\n y") == "x\u0303 y"
+
+
+def test_a_word_longer_than_a_column_may_be_broken():
+    assert one_line("a" * 150).split("\u200b") == ["a" * 60, "a" * 60, "a" * 30]
+    assert one_line("a" * 60 + " b") == "a" * 60 + " b"

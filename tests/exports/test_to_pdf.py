@@ -1,0 +1,117 @@
+"""The PDF as its readers see it: guide words, places, every script, and no text that became markup."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from mrilu.dictionary.jbovlaste_xml import Reverse
+from mrilu.exports import fonts, to_pdf
+from mrilu.exports.book import Book, EntryFailed, Report
+from mrilu.exports.build import FORMATS, check_installed
+from tests.exports.books import HOSTILE, book, entry, hostile_book, text_of
+
+
+@pytest.fixture(autouse=True)
+def _installed() -> None:
+    try:
+        check_installed("pdf")
+    except fonts.NotInstalled as error:
+        pytest.skip(str(error))
+
+
+def typeset(one: Book, folder: Path) -> tuple[Path, Report]:
+    report = to_pdf.write(one, folder / "x.pdf")
+    return folder / "x.pdf", report
+
+
+def test_hostile_entries_are_shown_and_nothing_is_read(tmp_path):
+    pdf, report = typeset(hostile_book(), tmp_path)
+    text = text_of(pdf, 1, 0, "-raw")
+    flat = re.sub(r"[\s\u00ad\u200b]|-\n", "", text)
+    for shown in (r"\input{/etc/passwd}", '#read("/etc/passwd")', "*bold*_it_`raw`<here>@there", "<script>alert(1)"):
+        assert shown in flat
+    assert "root:x:0" not in text
+    assert not report.missing
+    assert not report.warnings
+
+
+def test_every_script_of_the_corpora_has_its_glyphs(tmp_path):
+    pdf, _ = typeset(book(entry(definition=HOSTILE["scripts"])), tmp_path)
+    # Indic and Arabic text is drawn with glyphs in another order than its letters.
+    text = unicodedata.normalize("NFC", text_of(pdf))
+    for run in ("日本語", "한국어", "Ἰθάκη", "привет", "৳", "ไทย", "∘", "∄", "ụṣ", "ɾɑʔ", "℥"):
+        assert run in text, run
+
+
+def test_a_character_without_a_glyph_is_reported_and_shown_by_its_number(tmp_path):
+    pdf, report = typeset(book(entry(definition="one \U00012000 and \U00012000, \ue000"), entry("b", 2)), tmp_path)
+    assert report.missing == {"\U00012000": 2, "\ue000": 1}
+    assert "[U+12000]" in text_of(pdf)
+
+
+def test_invisible_characters_need_no_glyph():
+    assert not fonts.missing_glyphs("a\u200b\u200d\ufe0f\u202e\u00ad\n b")
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_guide_words_are_the_first_and_the_last_of_each_page(large, tmp_path, monkeypatch):
+    monkeypatch.setattr(to_pdf, "LARGE", 10 if large else 1000)
+    words = [f"{letter}vla{number:02}" for letter in "abc" for number in range(25)]
+    entries = [entry(word, n, "a definition that fills some lines, " * 12) for n, word in enumerate(words, 1)]
+    reverse = tuple(Reverse(f"word{n:03}", "", "mlatu", 0) for n in range(300))
+    pdf, _ = typeset(book(*entries, reverse=reverse), tmp_path)
+    pages = text_of(pdf, 2, 0, "-raw").split("\f")[:-1]
+    begun = []
+    for number, page in enumerate(pages, 1):
+        here = re.findall(r"^([abc]vla\d\d) gismu|^(word\d{3}) mlatu", page, re.MULTILINE)
+        shown = [first or second for first, second in here]
+        head = re.findall(r"[abc]vla\d\d|word\d{3}", re.split(r" gismu| mlatu", page)[0])
+        assert head[:2] == ([shown[0], shown[-1]] if shown else begun[-1:] * 2), page[:200]
+        assert str(number) in page.split()
+        begun += shown
+    assert begun == [*words, *(one.text for one in reverse)]
+
+
+def test_a_page_on_which_no_entry_begins_is_headed_by_the_one_that_goes_on(tmp_path):
+    pdf, _ = typeset(book(entry("aa", 1), entry("bb", 2, "very long. " * 2600), entry("cc", 3)), tmp_path)
+    assert text_of(pdf, 3, 3, "-layout").split()[:2] == ["bb", "bb"]
+
+
+def test_the_title_page_tells_the_language_and_the_edition(tmp_path):
+    pdf, _ = typeset(book(tag="ja", name="日本語"), tmp_path)
+    title = text_of(pdf, 1, 1).split()
+    assert title == ["Lojban", "日本語", "1", "Lojban", "words", "2026-11-20"]
+
+
+def test_places_are_set_as_subscripts():
+    shown = to_pdf.typeset_data(book(entry(definition="$x_1$ loves x2")))["words"][0]["entries"][0]["definition"]
+    assert shown == [["letter", "x₁"], " loves ", ["letter", "x₂"]]
+
+
+def test_what_is_no_digit_is_lowered():
+    shown = to_pdf.typeset_data(book(entry(definition="$x_n=y$ $10^3$")))["words"][0]["entries"][0]["definition"]
+    assert shown == [["letter", "x"], ["low", "n"], "=", ["letter", "y"], " 10", ["high", "3"]]
+
+
+def test_long_lojban_words_may_be_broken_where_syllables_start():
+    broken = to_pdf.breakable("carkemkasygaukepyblikemkeitci").replace("\u00ad", "-")
+    assert broken == "car-kem-ka-sy-gau-ke-pyb-li-kem-keit-ci"
+    assert to_pdf.breakable("mlatu") == "mlatu"
+
+
+def test_an_error_names_the_entry(tmp_path):
+    with pytest.raises(EntryFailed, match=r"entry 'broda' \(definitionid 7\)"):
+        typeset(book(entry("broda", 7, glosses=(None,))), tmp_path)
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch):
+    monkeypatch.setitem(fonts.PACKAGES, "no_such_fonts", "")
+    with pytest.raises(fonts.NotInstalled, match="no-such-fonts is not installed"):
+        fonts.folders()
+    monkeypatch.setitem(FORMATS, "pdf", FORMATS["pdf"]._replace(packages=("no-such-package",)))
+    with pytest.raises(fonts.NotInstalled, match="no-such-package is not installed"):
+        check_installed("pdf")

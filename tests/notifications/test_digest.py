@@ -1,0 +1,104 @@
+"""Digests: one mail an hour or a day, by the subscriber's own clock."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+import pytest
+
+from mrilu.runtime import resources
+from mrilu.notifications.events import notify_new_messages
+from models import Message, Notification, Subscriber
+from tests.notifications.conftest import run
+from tests.notifications.postoffice import PostOffice
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def happened(moment: str) -> None:
+    """Let the mail that came last have come at that moment."""
+    message = Message.select().order_by(Message.id.desc()).get()
+    Notification.delete().where(Notification.subject == message.id).execute()
+    connection = resources.database().connection()
+    assert notify_new_messages(connection, {message.id: time.time()}, at(moment)) == 1
+
+
+@pytest.mark.parametrize(
+    ("digest", "zone", "moment", "due"),
+    [
+        ("none", "Asia/Tokyo", "2026-11-24T14:59:59Z", "2026-11-24T14:59:59Z"),
+        ("daily", "Asia/Tokyo", "2026-11-24T14:59:59Z", "2026-11-24T15:00:00Z"),  # 23:59:59 there
+        ("daily", "Asia/Tokyo", "2026-11-24T15:00:00Z", "2026-11-25T15:00:00Z"),  # midnight there
+        ("daily", "UTC", "2026-11-24T23:59:59Z", "2026-11-25T00:00:00Z"),
+        ("daily", "America/New_York", "2026-11-24T23:59:59Z", "2026-11-25T05:00:00Z"),
+        ("daily", "Europe/Berlin", "2026-10-24T23:00:00Z", "2026-10-25T23:00:00Z"),  # a day of 25 hours
+        ("daily", "Europe/Berlin", "2026-03-28T23:30:00Z", "2026-03-29T22:00:00Z"),  # a day of 23 hours
+        ("hourly", "UTC", "2026-11-24T12:34:56Z", "2026-11-24T13:00:00Z"),
+        ("hourly", "Asia/Kolkata", "2026-11-24T12:34:56Z", "2026-11-24T13:30:00Z"),  # half an hour off
+        ("hourly", "Europe/Berlin", "2026-10-25T00:30:00Z", "2026-10-25T01:00:00Z"),  # the hour that comes twice
+    ],
+)
+def test_news_is_due_at_the_end_of_the_subscribers_hour_or_day(digest, zone, moment, due, arrive, search_for):
+    search_for("coi", "a@x.org", digest=digest, timezone=zone)
+    arrive(subject="coi", date="Thu, 31 Dec 2026 00:00:00 +0000")
+    happened(moment)
+    [row] = Notification.select()
+    assert row.next_attempt_at == at(due)
+
+
+def test_midnight_in_the_subscribers_zone_parts_two_digests(office, configured, arrive, search_for):
+    search_for("coi", "a@x.org", digest="daily", timezone="Asia/Tokyo", locale="ja")
+    for number, moment in enumerate(("14:00", "14:59", "15:01")):
+        arrive(subject=f"coi {number}", date="Thu, 31 Dec 2026 00:00:00 +0000")
+        happened(f"2026-11-24T{moment}:00Z")
+    settings = configured(office)
+    assert run(settings, now=lambda: at("2026-11-24T14:59:59Z")) == {}
+    assert run(settings, now=lambda: at("2026-11-24T15:02:00Z")) == {"sent": 1}
+    [first] = office.accepted
+    assert first.message["Subject"] == "お知らせ 2 件（2026-11-24）"
+    text = first.message.get_body(("plain",)).get_content()
+    assert "coi 0" in text and "coi 1" in text and "coi 2" not in text
+    assert run(settings, now=lambda: at("2026-11-25T14:59:00Z")) == {}
+    assert run(settings, now=lambda: at("2026-11-25T15:00:00Z")) == {"sent": 1}
+    assert "coi 2" in office.accepted[1].message.get_body(("plain",)).get_content()
+    assert Notification.by_state()["sent"] == 3
+
+
+def test_a_digest_that_is_tried_again_is_the_same_mail(configured, arrive, search_for):
+    search_for("coi", "a@x.org", digest="hourly")
+    for number in range(2):
+        arrive(subject=f"coi {number}", date="Thu, 31 Dec 2026 00:00:00 +0000")
+        happened("2026-11-24T12:00:00Z")
+    told = {"rcpt": "451 4.0.0 later"}
+    with PostOffice(lambda at, recipient: told.get(at)) as office:
+        settings = configured(office)
+        assert run(settings, now=lambda: at("2026-11-24T13:00:00Z")) == {"retried": 1}
+        arrive(subject="coi later", date="Thu, 31 Dec 2026 00:00:00 +0000")
+        happened("2026-11-24T12:59:00Z")  # a transaction that was slow to commit
+        told.clear()
+        assert run(settings, now=lambda: at("2026-11-24T13:10:00Z")) == {"sent": 2}
+        texts = sorted(one.message.get_body(("plain",)).get_content() for one in office.accepted)
+        assert ["coi later" in text for text in texts].count(True) == 1
+        assert len({one.message_id for one in office.accepted}) == 2
+
+
+def test_a_digest_goes_on_without_the_news_that_was_unsubscribed(office, configured, arrive, search_for, database):
+    from mrilu.notifications.subscriptions import unsubscribe
+
+    search_for("coi", "a@x.org", digest="hourly")
+    search_for("rodo", "a@x.org")
+    for subject in ("coi", "rodo"):
+        arrive(subject=subject, body="mi\n", date="Thu, 31 Dec 2026 00:00:00 +0000")
+        happened("2026-11-24T12:00:00Z")
+    settings = configured(office, mail_rate=1)
+    from jobs.send_notifications import delivery_of
+
+    delivery_of(resources.database(), settings).outbox.gather_digests(at("2026-11-24T13:00:00Z"))
+    assert {row.mail for row in Notification.select()} == {Notification.select().order_by(Notification.id).get().id}
+    unsubscribe(resources.database(), Subscriber.get().id, "query", "coi")  # the digest's first row
+    assert run(settings, now=lambda: at("2026-11-24T13:01:00Z")) == {"sent": 1}
+    text = office.accepted[0].message.get_body(("plain",)).get_content()
+    assert "rodo" in text and "coi" not in text

@@ -1,0 +1,101 @@
+"""Each thing that can be wrong at a start: one line that names the setting."""
+
+import os
+import socket
+
+import pytest
+from redis import Redis
+
+from mrilu.service import checks
+from mrilu.service.account import ServerError
+from mrilu.service.valkey import Server
+
+
+def test_a_second_start_in_the_same_folder_is_refused_and_names_the_first(tmp_path):
+    with checks.only_one(tmp_path):
+        with pytest.raises(ServerError, match=rf"already runs in .*process {os.getpid()}.*DATA_DIR"):
+            checks.only_one(tmp_path)
+    checks.only_one(tmp_path).close()
+
+
+def test_a_file_in_place_of_the_data_folder_is_told(tmp_path):
+    (tmp_path / "data").write_text("")
+    with pytest.raises(ServerError, match="DATA_DIR: cannot use"):
+        checks.usable_folder(tmp_path / "data")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a folder away")
+def test_data_of_another_user_is_refused(tmp_path):
+    os.chown(tmp_path, 12345, 12345)
+    with pytest.raises(ServerError, match="DATA_DIR: .* belongs to user id 12345"):
+        checks.usable_folder(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_is_not_writable_is_told(tmp_path):
+    (tmp_path / "log").mkdir()
+    tmp_path.chmod(0o500)
+    with pytest.raises(ServerError, match="DATA_DIR: .* is not writable"):
+        checks.usable_folder(tmp_path)
+
+
+def test_a_nearly_full_disk_is_told_before_it_is_full(tmp_path):
+    checks.enough_room(tmp_path, least=1)
+    with pytest.raises(ServerError, match="DATA_DIR: only .* MB free"):
+        checks.enough_room(tmp_path, least=2**60)
+
+
+def test_a_database_that_cannot_be_reached_is_told_without_its_password(tmp_path):
+    with pytest.raises(ServerError, match="DATABASE_URL: cannot connect") as raised:
+        checks.usable_database(f"postgresql://me:secret@/x?host={tmp_path}")
+    assert "secret" not in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("failed: Connection refused\n\tIs the server running there?\n", "failed: Connection refused"),
+        ("Several attempts failed:\n- host: a, FATAL: no\n- host: b, FATAL: none", "- host: b, FATAL: none"),
+        ("", "OSError"),
+    ],
+)
+def test_the_reason_is_told_and_not_libpqs_hint(said, told):
+    assert checks.reason_of(OSError(said)) == told
+
+
+def test_a_redis_that_wants_a_password_is_told(tmp_path):
+    with Server(tmp_path / "server") as server:
+        with Redis.from_url(server.url) as link:
+            link.config_set("requirepass", "secret")
+        for url in (server.url, f"{server.url}?password=wrong"):
+            with pytest.raises(ServerError, match="REDIS_URL: .*password"):
+                checks.usable_redis(url)
+        checks.usable_redis(f"{server.url}?password=secret")
+
+
+def test_a_redis_that_cannot_be_reached_is_told(tmp_path):
+    with pytest.raises(ServerError, match="REDIS_URL: cannot connect"):
+        checks.usable_redis(f"unix://{tmp_path}/none.sock")
+
+
+def test_a_redis_that_is_too_old_is_told(tmp_path, monkeypatch):
+    with Server(tmp_path / "server") as server:
+        checks.usable_redis(server.url)
+        monkeypatch.setattr(checks, "LEAST_REDIS", (99, 0))
+        with pytest.raises(ServerError, match="REDIS_URL: version .* is too old"):
+            checks.usable_redis(server.url)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+def test_a_web_address_that_is_taken_is_told_with_what_to_do(host):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ServerError, match=rf"WEB_ADDRESS: .*{host}:{port}: another program .*or to off"):
+            checks.usable_address(f"{host}:{port}")
+    checks.usable_address(f"127.0.0.1:{port}")
+
+
+def test_a_web_address_of_another_machine_is_told_and_off_is_never_asked():
+    with pytest.raises(ServerError, match="WEB_ADDRESS: cannot listen on .*set WEB_ADDRESS"):
+        checks.usable_address("192.0.2.1:8025")
+    checks.usable_address("off")

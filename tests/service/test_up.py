@@ -1,0 +1,319 @@
+"""The whole service, started as a person starts it: over a data folder of its own, with this very .venv."""
+
+import os
+import signal
+import socket
+import socketserver
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import psutil
+import psycopg
+import pytest
+import redis
+
+import models
+from mrilu.service import instance, up as service
+from mrilu.service.account import ServerError
+from mrilu.service.install import installed
+from mrilu.service.orphans import MARK, left_running
+from mrilu.service.placement import ourselves, remove_outside
+from mrilu.settings.table import PROJECT, load
+
+pytestmark = pytest.mark.skipif(
+    not installed("heavy"), reason="the background installation would start: ./run.sh setup"
+)
+PATIENCE = 60.0
+
+
+def wait_for(holds: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.02)
+
+
+class Running:
+    """`./run.sh up` without the shell around it."""
+
+    def __init__(self, folder: Path, **more: str) -> None:
+        self.data, self.log = folder / "data", folder / "up.log"
+        for name in ("new", "cur", "tmp"):
+            (folder / "Maildir" / name).mkdir(parents=True, exist_ok=True)
+        known = {"DATA_DIR": str(self.data), "MAILDIR_PATH": str(folder / "Maildir"), "PYTHONPATH": str(PROJECT)}
+        known["WEB_ADDRESS"] = "off"
+        self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder)} | known | more
+        self.settings = load(self.environment)
+        with open(self.log, "w") as log:
+            command = [sys.executable, "-P", "-m", "cli", "up"]
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, cwd=folder)
+
+    def said(self, text: str) -> bool:
+        return text in self.log.read_text()
+
+    def wait_up(self) -> None:
+        wait_for(lambda: self.said("stop it: Ctrl-C") or self.process.poll() is not None, "the start")
+        assert self.process.poll() is None, self.log.read_text()
+
+    def supervisor(self) -> int:
+        return int((self.data / "supervisord.pid").read_text())
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+    def left(self) -> list[psutil.Process]:
+        return left_running(self.data, instance.of(self.settings).server_marks())
+
+
+@pytest.fixture
+def start(tmp_path):
+    started: list[Running] = []
+
+    def run(**more: str) -> Running:
+        started.append(Running(tmp_path, **more))
+        return started[-1]
+
+    yield run
+    for one in started:
+        one.stop()
+    remove_outside(tmp_path / "data")
+
+
+def test_it_starts_answers_and_stops_in_order(start):
+    running = start()
+    running.wait_up()
+    known = instance.environment_of(running.settings)
+    with psycopg.connect(known["DATABASE_URL"]) as link:
+        assert link.execute("SELECT count(*) FROM message").fetchone() == (0,)
+    with redis.Redis.from_url(known["RQ_REDIS_URL"]) as link:
+        assert link.scard("rq:workers") >= 4
+    began = time.monotonic()
+    assert running.stop(signal.SIGINT) == 0
+    assert time.monotonic() - began < 10
+    assert not running.left()
+
+
+def test_a_second_start_in_the_same_folder_is_refused(start):
+    first = start()
+    first.wait_up()
+    first_log = first.log.read_text()
+    second = subprocess.run(
+        [sys.executable, "-P", "-m", "cli", "up"],
+        env=first.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert second.returncode == 1
+    assert "already runs" in second.stderr and len(second.stderr.splitlines()) == 1
+    assert first.process.poll() is None and first_log in first.log.read_text()
+
+
+def test_a_start_copes_with_what_a_killed_supervisor_left(start):
+    first = start()
+    first.wait_up()
+    supervisor = first.supervisor()
+    os.kill(first.process.pid, signal.SIGKILL)
+    os.kill(supervisor, signal.SIGKILL)
+    first.process.wait()
+    assert first.left(), "something is left running, or this tests nothing"
+    second = start()
+    second.wait_up()
+    assert second.said("killed supervisor left running")
+    assert second.stop() == 0 and not second.left()
+
+
+def test_a_supervisor_that_dies_takes_the_service_down_and_is_told(start):
+    running = start()
+    running.wait_up()
+    os.kill(running.supervisor(), signal.SIGKILL)
+    assert running.process.wait(PATIENCE) == 1
+    assert running.said("supervisor ended by itself") and not running.left()
+
+
+def test_a_dead_postgresql_and_valkey_come_back_by_themselves(start):
+    running = start()
+    running.wait_up()
+    servers = [process for process in running.left() if process.name() in ("postgres", "valkey-server")]
+    servers = [process for process in servers if process.ppid() == running.supervisor()]
+    assert len(servers) == 2
+    for process in servers:
+        process.kill()
+    known = instance.environment_of(running.settings)
+
+    def answer() -> bool:
+        try:
+            psycopg.connect(known["DATABASE_URL"]).close()
+            return bool(redis.Redis.from_url(known["REDIS_URL"]).ping())
+        except (psycopg.Error, redis.RedisError):
+            return False
+
+    wait_for(lambda: not any(process.is_running() for process in servers) and answer(), "both servers")
+    assert running.stop() == 0
+
+
+def test_a_request_to_stop_during_the_start_is_heeded(start):
+    running = start()
+    wait_for(lambda: (running.data / "supervisord.conf").exists(), "the servers to be started")
+    assert running.stop() == 0
+    assert not running.left() and not running.said("Traceback")
+
+
+class OldPostgresql(socketserver.BaseRequestHandler):
+    """Enough of PostgreSQL's protocol, version 3, to say that it is PostgreSQL 14 and has no extension."""
+
+    READY = b"Z\0\0\0\5I"
+
+    def handle(self) -> None:
+        while self._read_startup() != 196608:  # the other one asks for encryption
+            self.request.sendall(b"N")
+        version = b"server_version\x0014.9\0"
+        status = b"S" + struct.pack("!I", len(version) + 4) + version
+        self.request.sendall(b"R\0\0\0\x08\0\0\0\0" + status + self.READY)
+        while question := self.request.recv(65536):
+            if question[:1] == b"X":
+                return
+            columns = b"T\0\0\0\x1d\0\1name\0" + struct.pack("!IHIHIH", 0, 0, 19, 64, 0xFFFFFFFF, 0)
+            rows = columns if b"SELECT" in question else b""
+            self.request.sendall(rows + b"C\0\0\0\x0bSELECT\0" + self.READY)
+
+    def _read_startup(self) -> int:
+        length, kind = struct.unpack("!II", self.request.recv(8))
+        if length > 8:
+            self.request.recv(length - 8)
+        return kind
+
+
+@pytest.fixture
+def odd_servers(cluster):
+    """URLs of servers that are not good enough: a PostgreSQL 14, and one that offers no pgvector."""
+    with psycopg.connect(cluster.url, autocommit=True) as link:
+        link.execute("CREATE SCHEMA IF NOT EXISTS bare")
+        offered = "SELECT * FROM pg_catalog.pg_available_extensions WHERE name <> 'vector'"
+        link.execute(f"CREATE OR REPLACE VIEW bare.pg_available_extensions AS {offered}")
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), OldPostgresql) as old:
+        threading.Thread(target=old.serve_forever, daemon=True).start()
+        yield {
+            "old": f"postgresql://mrilu@127.0.0.1:{old.server_address[1]}/x",
+            "bare": f"{cluster.url}&options=-csearch_path%3Dbare,pg_catalog",
+        }
+        old.shutdown()
+    with psycopg.connect(cluster.url, autocommit=True) as link:
+        link.execute("DROP SCHEMA bare CASCADE")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("SERVER_USER", "no-such-account", "SERVER_USER: there is no account"),
+        ("POSTGRES_BIN", "/no/such/folder", "POSTGRES_BIN: "),
+        ("DATABASE_URL", "postgresql://mrilu@/x?host=/no/such/folder", "DATABASE_URL: cannot connect"),
+        ("REDIS_URL", "unix:///no/such/socket", "REDIS_URL: cannot connect"),
+        ("DATABASE_URL", "postgresql://mrilu@127.0.0.1:1/x", "DATABASE_URL: cannot connect"),
+        ("DATABASE_URL", "{old}", "DATABASE_URL: PostgreSQL 14 is too old, 15 or newer is needed"),
+        ("DATABASE_URL", "{bare}", "DATABASE_URL: that server lacks vector: install pgvector"),
+        ("REDIS_URL", "redis://127.0.0.1:1/0", "REDIS_URL: cannot connect"),
+        ("DATA_DIR", "/proc/mrilu", "DATA_DIR: cannot use /proc/mrilu"),
+        ("MAIL_WORKERS", "none", "MAIL_WORKERS: "),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_one_line_and_an_exit_code(tmp_path, odd_servers, setting, value, told):
+    value = value.format(**odd_servers)
+    if setting == "SERVER_USER" and os.geteuid() != 0:
+        pytest.skip("only root changes the account")
+    known = {"DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(PROJECT), "PATH": os.environ["PATH"]}
+    known |= {"WEB_ADDRESS": "off", setting: value}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "cli", "up"],
+        env=known,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=PATIENCE,
+    )
+    assert done.returncode != 0
+    assert told in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+    remove_outside(tmp_path / "data")
+
+
+def test_a_web_address_that_is_taken_stops_the_start_before_anything_runs(start, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        running = start(WEB_ADDRESS=f"127.0.0.1:{taken.getsockname()[1]}")
+        assert running.process.wait(PATIENCE) == 1
+    told = running.log.read_text().splitlines()
+    assert len(told) == 1 and told[0].startswith("mrilu: WEB_ADDRESS: "), told
+    assert not (running.data / "supervisord.conf").exists() and not running.left()
+
+
+def test_a_database_that_takes_no_schema_from_us_is_told_in_one_line(cluster):
+    with psycopg.connect(cluster.url, autocommit=True) as link:
+        link.execute("CREATE ROLE weak LOGIN")
+        link.execute("CREATE DATABASE bare")
+    url = cluster.url.replace("mrilu@/mrilu", "weak@/bare")
+    try:
+        with pytest.raises(ServerError, match="DATABASE_URL: cannot bring the schema up to date there: ") as raised:
+            service._migrate(url, "DATABASE_URL")
+        assert "\n" not in str(raised.value)
+    finally:
+        models.bind(cluster.url)
+
+
+class Told:
+    """A supervisor that says what a test wants it to say."""
+
+    alive = True
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+
+    def states(self) -> dict[str, str]:
+        return {"postgresql": self.state}
+
+
+class Awake:
+    """Signals that never come; what is waited for is looked at a hundred times."""
+
+    def until(self, holds: Callable[[], bool], pause: float = 0.0) -> bool:
+        return any(holds() for _ in range(100))
+
+
+def wait_for_postgresql(data: Path, state: str, ready: Callable[[], bool]) -> bool:
+    whole = instance.Instance(load({"DATA_DIR": str(data)}), ourselves(), data, None, None)
+    supervisor, signals = cast(Any, Told(state)), cast(Any, Awake())
+    return service._wait_for_server(whole, supervisor, signals, "postgresql", ready)
+
+
+def test_a_server_that_keeps_ending_is_given_up_with_its_own_words(tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "RETRY_SECONDS", 0.0)
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "postgresql.log").write_text(
+        'LOG: x\nFATAL:  lock file "socket.lock" already exists\nHINT: y\n'
+    )
+    with pytest.raises(ServerError, match='postgresql does not start: FATAL:  lock file "socket.lock" already exists'):
+        wait_for_postgresql(tmp_path, "BACKOFF", lambda: False)
+
+
+def test_a_server_that_runs_but_recovers_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "RETRY_SECONDS", 0.0)
+    looks = iter([False] * 50 + [True] * 2)
+    assert wait_for_postgresql(tmp_path, "RUNNING", lambda: next(looks))
+
+
+def test_only_the_processes_of_this_data_folder_are_taken_for_ours(tmp_path):
+    ours = subprocess.Popen(["/bin/sleep", "60"], env={MARK: str(tmp_path)})
+    others = subprocess.Popen(["/bin/sleep", "60"], env={MARK: f"{tmp_path}-other"})
+    try:
+        wait_for(lambda: left_running(tmp_path, []), "the process")
+        assert [process.pid for process in left_running(tmp_path, [])] == [ours.pid]
+    finally:
+        for process in (ours, others):
+            process.kill()
+            process.wait()

@@ -1,0 +1,110 @@
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mrilu.settings.parsers import passwords_in
+from mrilu.settings.table import PROJECT, SettingError, load, masked, table
+
+
+def test_defaults_need_no_environment():
+    settings = load({})
+    assert settings.database_url is None and settings.mail_workers == 2
+    assert [(one.name, one.watch) for one in settings.maildirs] == [("sample", "inotify")]
+
+
+def test_every_setting_is_documented_in_the_readme():
+    readme = (PROJECT / "README.md").read_text()
+    for variable, default, about in table():
+        assert f"| `{variable}` | {default} | {about} |" in readme, variable
+
+
+def test_maildirs_are_named_or_take_their_folders_name():
+    settings = load({"MAILDIR_PATH": "/srv/mail/My Lists, old=/srv/old", "WATCH_MODE": "inotify,old=poll"})
+    assert [(one.name, str(one.path), one.watch) for one in settings.maildirs] == [
+        ("My_Lists", "/srv/mail/My Lists", "inotify"),
+        ("old", "/srv/old", "poll"),
+    ]
+    assert load({"MAILDIR_PATH": "/srv/a=b"}).maildirs[0].path == Path("/srv/a=b")
+    assert load({"MAILDIR_PATH": "/srv/a", "WATCH_MODE": "poll"}).maildirs[0].watch == "poll"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "hint"),
+    [
+        ("MAIL_WORKERS", "0", "whole number"),
+        ("MAIL_WORKERS", "two", "whole number"),
+        ("MAX_MESSAGE_BYTES", "much", "50M"),
+        ("POLL_SECONDS", "-1", "above 0"),
+        ("POLL_SECONDS", "nan", "above 0"),
+        ("TIMEZONE", "Mars/Olympus", "tz database"),
+        ("TIMEZONE", "../../etc/passwd", "tz database"),
+        ("GONE_FILES", "burn", "keep, remove"),
+        ("DATABASE_URL", "mysql://x", "postgresql://"),
+        ("MAILDIR_PATH", "bad name=/x", "name=PATH"),
+        ("MAILDIR_PATH", "a=/x,a=/y", "twice"),
+        ("WATCH_MODE", "nobody=poll", "no Maildir"),
+        ("WATCH_MODE", "ftp", "inotify, poll"),
+        ("MAX_DELAY", "0.1", "INITIAL_DELAY"),
+    ],
+)
+def test_an_error_names_the_variable_and_what_to_use(variable, value, hint):
+    with pytest.raises(SettingError) as caught:
+        load({variable: value})
+    assert str(caught.value).startswith(variable) and hint in str(caught.value)
+
+
+def test_a_secret_may_come_from_a_file_and_is_not_shown(tmp_path):
+    (tmp_path / "url").write_text("postgresql://u:hush@h/d\n")
+    assert load({"DATABASE_URL_FILE": str(tmp_path / "url")}).database_url == "postgresql://u:hush@h/d"
+    with pytest.raises(SettingError, match="DATABASE_URL_FILE: cannot read"):
+        load({"DATABASE_URL_FILE": str(tmp_path / "none")})
+    with pytest.raises(SettingError) as caught:
+        load({"REDIS_URL": "http://:hush@h"})
+    assert "hush" not in str(caught.value)
+    assert masked("postgresql://u:hush@h:5/d?x=1") == "postgresql://u:***@h:5/d?x=1"
+    assert masked("redis://h") == "redis://h"
+    assert masked("redis://:hu@sh@h") == "redis://:***@h"
+    assert masked("no://u:hush@h and ja=http://h/x?a=b&password=hush#c") == "no://u:***@h and ja=http://h/x?a=b&password=***#c"
+    assert masked("x=http://h/?token=hush,y=http://h/b") == "x=http://h/?token=***,y=http://h/b"
+
+
+@pytest.mark.parametrize(
+    ("url", "forms"),
+    [
+        ("postgresql://h/d?password=hu+sh", {"hu+sh", "hu sh", "hu%2Bsh", "hu%20sh"}),
+        ("postgresql://h/d?x=1&password=a%20b", {"a%20b", "a b"}),
+        ("postgresql://u:hu%2fsh@h/d", {"hu%2fsh", "hu/sh", "hu%2Fsh"}),
+        ("en=https://u:one@h/x.xml,ja=https://u:two@h/y.xml", {"one", "two"}),
+        ("redis://h", set()),
+        ("redis://:@h/?password=", set()),
+    ],
+)
+def test_a_password_is_known_in_each_form_that_others_may_show(url, forms):
+    assert passwords_in(url) == forms
+
+
+def test_a_source_that_cannot_be_read_is_told_without_its_password():
+    with pytest.raises(SettingError) as caught:
+        load({"DICTIONARY_SOURCE": "https://u:hush@h/nothing.xml"})
+    assert "hush" not in str(caught.value)
+
+
+def test_sizes_have_units():
+    sizes = [load({"MAX_MESSAGE_BYTES": text}).max_message_bytes for text in ("1024", "2k", "3M", "1 GiB")]
+    assert sizes == [1024, 2048, 3 * 1024**2, 1024**3]
+
+
+def test_settings_do_not_change():
+    with pytest.raises(FrozenInstanceError):
+        load({}).mail_workers = 3  # type: ignore[misc]
+
+
+@given(st.sampled_from([row[0] for row in table()]), st.text(max_size=30))
+def test_any_text_is_taken_or_refused_with_the_name(variable, value):
+    try:
+        load({variable: value})
+    except SettingError as error:
+        assert variable in str(error)

@@ -1,0 +1,113 @@
+"""All watched Maildirs: each by inotify or by polling, repaired or moved to polling when inotify cannot go on."""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mrilu.maildir import names as maildir
+from watcher.inotify import WatchedMaildir
+from watcher.limits import WatchLimit
+from watcher.poll import PolledMaildir
+
+logger = logging.getLogger(__name__)
+
+MAX_FAILURES = 10  # checks in a row that may fail before the supervisor has to start the process again
+
+
+class ObserverBroken(RuntimeError):
+    """watching cannot be repaired from inside; the process has to be started again"""
+
+
+class Observer:
+    """Feeds `offer(maildir, path)` with whatever comes or goes, `rescan(maildir, reason)` when events may be lost.
+
+    Both are called in the observing threads: they must return at once.
+    """
+
+    def __init__(
+        self, offer: Callable[[str, str], None], rescan: Callable[[str, str], None], poll_seconds: float
+    ) -> None:
+        self.last_event_at: float | None = None  # UTC, seconds
+        self._offer, self._rescan, self._poll_seconds = offer, rescan, poll_seconds
+        self._parts: dict[str, WatchedMaildir | PolledMaildir] = {}
+        self._failures = 0
+
+    def add(self, name: str, root: Path, watch: str, kind: maildir.Kind | None = None) -> None:
+        """Start to watch a Maildir by "inotify" or "poll"; one that is watched as another kind is watched anew.
+
+        Raises maildir.MaildirError if it is none and no `kind` is given.
+        """
+        kind = kind or maildir.kind_of(root)
+        former = self._parts.get(name)
+        if former is not None and former.kind == kind:
+            return
+        if watch == "poll":
+            self._poll(name, root, kind)
+        else:
+            self._watch(name, root, kind)
+        if former is not None:
+            former.stop()
+        part = self._parts[name]
+        logger.info("watching %s (%s): %s by %s, folders=%d", name, root, kind, part.mode, part.folder_count())
+
+    def _watch(self, name: str, root: Path, kind: maildir.Kind) -> None:
+        part = WatchedMaildir(name, root, kind, partial(self._seen, name), partial(self._rescan, name))
+        self._parts[name] = part
+        try:
+            part.start()
+        except WatchLimit as limit:
+            self._fall_back(part, limit)
+
+    def kind_of(self, name: str) -> maildir.Kind | None:
+        """As what a Maildir is watched; None if it is not."""
+        part = self._parts.get(name)
+        return part.kind if part else None
+
+    def check(self) -> None:
+        """Repair what is broken; to be called about once a second. Raises ObserverBroken when that keeps failing."""
+        healthy = all([self._check_part(part) for part in list(self._parts.values())])
+        self._failures = 0 if healthy else self._failures + 1
+        if self._failures >= MAX_FAILURES:
+            raise ObserverBroken(ObserverBroken.__doc__)
+
+    def facts(self) -> dict[str, Any]:
+        """What `status` shows: per Maildir the mode, the number of folders and of overflows."""
+        return {
+            name: {"mode": part.mode, "folders": part.folder_count(), "overflows": part.overflows}
+            for name, part in self._parts.items()
+        }
+
+    def stop(self) -> None:
+        """Stop watching."""
+        for part in self._parts.values():
+            part.stop()
+
+    def _seen(self, name: str, path: str) -> None:
+        self.last_event_at = time.time()
+        self._offer(name, path)
+
+    def _check_part(self, part: WatchedMaildir | PolledMaildir) -> bool:
+        try:
+            part.check()
+        except WatchLimit as limit:
+            if isinstance(part, WatchedMaildir):
+                self._fall_back(part, limit)
+        except Exception:
+            logger.exception("checking the watches of %s failed", part.name)
+            self._rescan(part.name, "checking the watches failed")
+            return False
+        return True
+
+    def _fall_back(self, part: WatchedMaildir, limit: WatchLimit) -> None:
+        logger.warning("%s. Looking every %g s instead until the next start", limit, self._poll_seconds)
+        part.stop()
+        self._poll(part.name, part.root, part.kind)
+        self._rescan(part.name, "moved from inotify to polling")
+
+    def _poll(self, name: str, root: Path, kind: maildir.Kind) -> None:
+        part = PolledMaildir(name, root, kind, partial(self._seen, name), self._poll_seconds)
+        self._parts[name] = part
+        part.start()
