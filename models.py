@@ -9,7 +9,14 @@ from mrilu.tables.base import BaseModel, bind, db
 from mrilu.tables.dictionary import Definition, DefinitionVersion, Keyword, Language, Sentence, Source, Word
 from mrilu.tables.embeddings import Embedded, Embedding, EmbeddingModel
 from mrilu.tables.exports import CachedExport, FailedExport
-from mrilu.tables.notifications import Notification, NotificationPause, Subscriber, Subscription, SubscriptionLexeme, TokenKey
+from mrilu.tables.notifications import (
+    Notification,
+    NotificationPause,
+    Subscriber,
+    Subscription,
+    SubscriptionLexeme,
+    TokenKey,
+)
 from mrilu.tables.runs import JobRun
 from mrilu.tables.totals import Total
 

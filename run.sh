@@ -21,7 +21,7 @@ set_up() {
     local python="$venv"
     if ! "$venv" -I -c 'import pip' 2>/dev/null; then python="$(find_python)"; fi
     # In the background, so that a signal to this shell ends it too, and does not leave it working alone.
-    "$python" -I "$here/local/install.py" "$1" &
+    "$python" -I "$here/mrilu/service/install.py" "$1" &
     local installer=$! code=0
     trap 'kill "$installer" 2>/dev/null || true' INT TERM
     wait "$installer" || code=$?
@@ -45,6 +45,6 @@ case "$word" in
         ;;
     *)
         set_up core
-        exec "$venv" -P -m cli "$word" "$@"
+        exec "$venv" -P -m mrilu.cli "$word" "$@"
         ;;
 esac

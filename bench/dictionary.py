@@ -13,18 +13,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from mrilu import migrations
 import models
 from bench.bars import report_bars
 from bench.corpus import CORPORA, CorpusMissing, unpacked
 from bench.machine import machine_facts
 from bench.timing import only_benchmark, progress
-from mrilu.runtime import resources
 from jobs.sync_dictionary import sync_dictionary
 from jobs.update_muplis import update_muplis
+from models import DefinitionVersion
+from mrilu import migrations
+from mrilu.runtime import resources
 from mrilu.service.postgres import Cluster
 from mrilu.service.valkey import Server
-from models import DefinitionVersion
 from mrilu.settings.table import Settings, load
 
 ROUNDS = 3

@@ -27,13 +27,13 @@ from peewee import PostgresqlDatabase
 from bench.filled import empty_service, fill_dictionary
 from bench.machine import machine_facts
 from bench.timing import only_benchmark, progress
-from mrilu.runtime import resources
 from jobs.embed_missing import embed_missing
+from models import EmbeddingModel
 from mrilu.embeddings.encoder import load_encoder
 from mrilu.embeddings.index import drop_indexes_of_others
 from mrilu.embeddings.model import PACKAGED, find_model
 from mrilu.embeddings.sources import as_sources, rows_waiting
-from models import EmbeddingModel
+from mrilu.runtime import resources
 from mrilu.settings.table import PROJECT
 
 ROUNDS = 3

@@ -18,21 +18,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from mrilu import migrations
 import models
 from bench.bars import report_bars
 from bench.corpus import CorpusMissing, unpacked
 from bench.export_peers import PEERS, run_peer
 from bench.machine import machine_facts
 from bench.timing import only_benchmark, progress
-from mrilu.runtime import resources
-from mrilu.exports import build
-from mrilu.exports.rows import read_book
 from jobs.export_dictionaries import export_dictionaries
 from jobs.sync_dictionary import sync_dictionary
+from models import CachedExport, Language
+from mrilu import migrations
+from mrilu.exports import build
+from mrilu.exports.rows import read_book
+from mrilu.runtime import resources
 from mrilu.service.postgres import Cluster
 from mrilu.service.valkey import Server
-from models import CachedExport, Language
 from mrilu.settings.table import Settings, load
 
 ROUNDS = 3

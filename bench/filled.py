@@ -13,19 +13,19 @@ from unittest.mock import patch
 
 from peewee import PostgresqlDatabase
 
-from mrilu import migrations
 import models
 from bench.corpus import CORPORA, CorpusMissing, unpacked
 from bench.timing import progress
-from mrilu.runtime import resources
-from mrilu.dictionary import sql as dictionary_sql
-from mrilu.dictionary.store import store_export
-from mrilu.dictionary.jbovlaste_xml import read_export
 from jobs.import_messages import import_paths, limits_of
+from models import Maildir
+from mrilu import migrations
 from mrilu.archive.ledger import difference
+from mrilu.dictionary import sql as dictionary_sql
+from mrilu.dictionary.jbovlaste_xml import read_export
+from mrilu.dictionary.store import store_export
+from mrilu.runtime import resources
 from mrilu.service.postgres import Cluster
 from mrilu.service.valkey import Server
-from models import Maildir
 from mrilu.settings.table import load
 
 BATCH = 500

@@ -90,8 +90,8 @@ def measure(messages: int) -> dict[str, tuple[list[float], float]]:
     with tempfile.TemporaryDirectory(prefix="mrilu-bench-") as folder:
         with Cluster(Path(folder) / "pg") as cluster, Server(Path(folder) / "vk") as valkey:
             db = models.bind(cluster.url)
-            runner = Runner(db, str(PROJECT / "migrations"))
-            names = sorted(path.stem for path in (PROJECT / "migrations").glob("0*.py"))
+            runner = Runner(db, str(PROJECT / "mrilu" / "migrations"))
+            names = sorted(path.stem for path in (PROJECT / "mrilu" / "migrations").glob("0*.py"))
             with db.connection_context():
                 step(runner, names[0])
                 fill(db.connection(), messages, messages // 5)
@@ -149,7 +149,7 @@ def scrapes(database: str, redis: str, folder: str) -> list[float]:
     """Serve the pages in a process of their own, and time scrapes."""
     environ = os.environ | {"DATABASE_URL": database, "REDIS_URL": redis, "DATA_DIR": folder, "WEB_ADDRESS": WEB,
                             "LOG_LEVEL": "error", "PYTHONPATH": str(PROJECT)}  # fmt: skip
-    web = subprocess.Popen([sys.executable, "-P", "-m", "web"], env=environ)
+    web = subprocess.Popen([sys.executable, "-P", "-m", "mrilu.web"], env=environ)
     try:
         until(answers)
         times = []

@@ -20,15 +20,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from mrilu import migrations
 import models
 from bench.corpus import mail_files, unpacked
 from bench.machine import machine_facts
 from bench.timing import only_benchmark, progress
-from mrilu.runtime import resources
 from jobs.import_messages import import_paths, limits_of
-from mrilu.notifications.subscriptions import drop_subscriptions, subscribe, wish_for_query
 from jobs.send_notifications import delivery_of
+from mrilu import migrations
+from mrilu.notifications.subscriptions import drop_subscriptions, subscribe, wish_for_query
+from mrilu.runtime import resources
 from mrilu.service.postgres import Cluster
 from mrilu.settings.table import PROJECT, Settings, load
 

@@ -17,10 +17,10 @@ from redis import Redis
 from bench.bars import report_bars
 from bench.machine import machine_facts
 from bench.timing import only_benchmark, progress
-from mrilu.runtime import resources
 from mrilu.queues.queues import queue
 from mrilu.queues.scheduler import TableScheduler
 from mrilu.queues.table import Periodic
+from mrilu.runtime import resources
 from mrilu.service.valkey import Server
 from mrilu.settings.table import load
 

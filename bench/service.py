@@ -15,9 +15,9 @@ from typing import Any
 import psutil
 import psycopg
 
-from mrilu import migrations
 import models
 from bench.corpus import PROJECT
+from mrilu import migrations
 from mrilu.service.postgres import Cluster
 from mrilu.service.programs import PROGRAMS
 from mrilu.service.valkey import Server

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
-from mrilu.archive.ledger import Difference, difference
-from mrilu.queues.queues import queued_paths, submit_import
-from mrilu.runtime.resources import database, settings
-from mrilu.queues.runs import recorded
 from models import Maildir
+from mrilu.archive.ledger import Difference, difference
 from mrilu.maildir.names import MaildirError
+from mrilu.queues.queues import queued_paths, submit_import
+from mrilu.queues.runs import recorded
+from mrilu.runtime.resources import database, settings
 
 logger = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ import time
 
 from peewee import PostgresqlDatabase
 
+from models import EmbeddingModel
 from mrilu.embeddings.backlog import embed_backlog
 from mrilu.embeddings.encoder import load_encoder
 from mrilu.embeddings.index import drop_indexes_of_others, ensure_indexes
@@ -14,10 +15,9 @@ from mrilu.embeddings.model import Model, NotInstalled, find_model
 from mrilu.embeddings.progress import report
 from mrilu.embeddings.sources import count_waiting
 from mrilu.embeddings.store import forget_gone
+from mrilu.queues.runs import recorded
 from mrilu.queues.wake import ask_for_run, heard_wake
 from mrilu.runtime.resources import database, settings
-from mrilu.queues.runs import recorded
-from models import EmbeddingModel
 
 logger = logging.getLogger(__name__)
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from rq.timeouts import BaseTimeoutException
 
+from models import CachedExport, FailedExport, Language
 from mrilu.exports import build
 from mrilu.exports.book import Report
 from mrilu.exports.fonts import NotInstalled
 from mrilu.exports.rows import read_book, source_hash
+from mrilu.queues.runs import recorded
 from mrilu.runtime.resources import database, settings
 from mrilu.runtime.retry import is_transient
-from mrilu.queues.runs import recorded
-from models import CachedExport, FailedExport, Language
 
 logger = logging.getLogger(__name__)
 

@@ -12,22 +12,22 @@ from pathlib import Path
 from peewee import PostgresqlDatabase
 from rq import Retry, get_current_job
 
+from models import JobRun, Maildir, Total
 from mrilu.archive.plan import FoundFile, Plan, known_files, make_plan, outdated
 from mrilu.archive.read import portions, read_mails, rejection_of
 from mrilu.archive.store import Stored, store_changes, store_mails, store_rejections
-from mrilu.queues.wake import wake_embedding
-from mrilu.queues.lag import lag_buckets
-from mrilu.runtime.logs import brief, log_as, run_of
 from mrilu.mail.message import Limits
 from mrilu.mail.parse import PARSER_VERSION
-from mrilu.runtime.memory import collector_paused, limit_memory
+from mrilu.maildir.names import parse_path
+from mrilu.queues.lag import lag_buckets
 from mrilu.queues.queues import retry_policy
+from mrilu.queues.runs import MAX_ERROR
+from mrilu.queues.wake import wake_embedding
+from mrilu.runtime.logs import brief, log_as, run_of
+from mrilu.runtime.memory import collector_paused, limit_memory
 from mrilu.runtime.resources import database, settings
 from mrilu.runtime.retry import RetryPolicy, is_outside, is_transient
-from mrilu.queues.runs import MAX_ERROR
-from models import JobRun, Maildir, Total
 from mrilu.settings.table import Settings, hidden, secrets_of
-from mrilu.maildir.names import parse_path
 
 logger = logging.getLogger(__name__)
 

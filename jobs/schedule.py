@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from mrilu.runtime.logs import log_as
+from models import JobRun
 from mrilu.queues.queues import EMBED
-from mrilu.runtime.resources import NotConfigured, database, redis_connection, settings
 from mrilu.queues.runs import close_dead_runs
 from mrilu.queues.scheduler import TableScheduler
 from mrilu.queues.table import Periodic, ScheduleError, effective
-from models import JobRun
+from mrilu.runtime.logs import log_as
+from mrilu.runtime.resources import NotConfigured, database, redis_connection, settings
 from mrilu.settings.table import SettingError
 
 logger = logging.getLogger(__name__)

@@ -29,8 +29,8 @@ from mrilu.notifications.pause import current_pause
 from mrilu.notifications.smtp import Session, server_of
 from mrilu.notifications.status import pause_mark
 from mrilu.notifications.tokens import token_key
-from mrilu.runtime.resources import database, settings
 from mrilu.queues.runs import recorded
+from mrilu.runtime.resources import database, settings
 from mrilu.settings.table import Settings
 
 logger = logging.getLogger(__name__)

@@ -11,15 +11,16 @@ from pathlib import Path
 
 from peewee import PostgresqlDatabase
 
-from mrilu.dictionary.store import mark_language_gone, store_export
-from mrilu.downloads.fetch import Fetched, Limits, fetch
-from mrilu.downloads.errors import SourceError, SourceRefused, SourceUnreachable
-from mrilu.downloads.sources import note_source, validators_of
+from models import Definition, Language
 from mrilu.dictionary.jbovlaste_xml import READER_VERSION, Export, ExportUnreadable, read_export
+from mrilu.dictionary.store import mark_language_gone, store_export
+from mrilu.downloads.errors import SourceError, SourceRefused, SourceUnreachable
+from mrilu.downloads.fetch import Fetched, Limits, fetch
+from mrilu.downloads.sources import note_source, validators_of
+from mrilu.notifications.events import notify_changed_definitions
+from mrilu.queues.runs import recorded
 from mrilu.queues.wake import wake_embedding
 from mrilu.runtime.resources import database, settings
-from mrilu.queues.runs import recorded
-from models import Definition, Language
 from mrilu.settings.table import Settings
 
 logger = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ def sync_language(db: PostgresqlDatabase, tag: str, source: str, now: Settings, 
     moment = datetime.now(UTC)
     with db.atomic():
         counts = store_export(db, tag, source, export, moment, ALL_MAY_GO if force else now.max_shrink)
+        notify_changed_definitions(db.connection(), Language.get(Language.tag == tag).id, moment)
         note_source(source, fetched, READER_VERSION, counts["definitions"], moment)
     logger.info("language=%s %s", tag, " ".join(f"{key}={number}" for key, number in counts.items()))
     return {"languages": 1, **counts}

@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from mrilu.downloads.fetch import Fetched, Limits, fetch
-from mrilu.downloads.errors import SourceRefused
-from mrilu.sentences.store import Difference, store_pairs
-from mrilu.downloads.sources import note_source, validators_of
-from mrilu.queues.wake import wake_embedding
-from mrilu.sentences.tsv import READER_VERSION, MuplisUnreadable, Pairs, read_pairs
-from mrilu.runtime.resources import database, settings
-from mrilu.queues.runs import recorded
 from models import Sentence
+from mrilu.downloads.errors import SourceRefused
+from mrilu.downloads.fetch import Fetched, Limits, fetch
+from mrilu.downloads.sources import note_source, validators_of
+from mrilu.queues.runs import recorded
+from mrilu.queues.wake import wake_embedding
+from mrilu.runtime.resources import database, settings
+from mrilu.sentences.store import Difference, store_pairs
+from mrilu.sentences.tsv import READER_VERSION, MuplisUnreadable, Pairs, read_pairs
 
 logger = logging.getLogger(__name__)
 

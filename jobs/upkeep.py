@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from peewee import PostgresqlDatabase
 from psycopg import sql
 
-from mrilu.runtime.resources import database, settings
-from mrilu.queues.runs import close_dead_runs, recorded
 from models import JobRun
+from mrilu.queues.runs import close_dead_runs, recorded
+from mrilu.runtime.resources import database, settings
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ import pytest
 from peewee import PostgresqlDatabase
 from redis import Redis
 
-from mrilu import migrations
 import models
+from mrilu import migrations
 from mrilu.runtime import resources
 from mrilu.service.install import HOOK
 from mrilu.service.postgres import Cluster

@@ -25,7 +25,7 @@ def early(cluster: Cluster) -> Iterator[str]:
         link.execute("DROP DATABASE IF EXISTS early WITH (FORCE)")
         link.execute("CREATE DATABASE early")
     url = cluster.url.replace("/mrilu?", "/early?")
-    names = sorted(path.stem for path in (PROJECT / "migrations").glob("0*.py"))
+    names = sorted(path.stem for path in (PROJECT / "mrilu" / "migrations").glob("0*.py"))
     migrate(url, names[names.index(FULL_TEXT) - 1])
     with psycopg.connect(url) as link:
         link.execute("INSERT INTO language (tag, name, source, synced_at) VALUES ('en', 'English', 'x', now())")
@@ -42,7 +42,7 @@ def early(cluster: Cluster) -> Iterator[str]:
 def migrate(url: str, target: str) -> None:
     db = PostgresqlDatabase(url, prefer_psycopg3=True)
     with db.connection_context():
-        Runner(db, str(PROJECT / "migrations")).up(target=target)
+        Runner(db, str(PROJECT / "mrilu" / "migrations")).up(target=target)
 
 
 def test_full_text_comes_without_keeping_readers_of_the_dictionary_out(early: str) -> None:

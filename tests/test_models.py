@@ -1,5 +1,5 @@
-from mrilu import migrations
 import models
+from mrilu import migrations
 from tests.conftest import Cluster
 
 

@@ -17,19 +17,19 @@ import pytest
 from peewee import PostgresqlDatabase
 from redis import Redis
 
-from mrilu.cli import backups
-from mrilu.runtime import resources
-from mrilu.downloads.errors import SourceUnreachable
 from jobs.import_messages import import_messages
-from mrilu.notifications.links import Stop, sign
-from mrilu.notifications.tokens import Outcome, token_key, unsubscribe
 from jobs.update_muplis import update_muplis
 from jobs.upkeep import upkeep
-from mrilu.service.postgres import Cluster
 from models import JobRun, Location, Message, Rejected
+from mrilu.cli import backups
+from mrilu.downloads.errors import SourceUnreachable
+from mrilu.notifications.links import Stop, sign
+from mrilu.notifications.tokens import Outcome, token_key, unsubscribe
+from mrilu.runtime import resources
+from mrilu.service.postgres import Cluster
 from mrilu.settings.table import PROJECT, Settings
-from tests.factories import deliver, mail, make_maildir, register
 from mrilu.web import facts_postgresql
+from tests.factories import deliver, mail, make_maildir, register
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_a_command_shows_no_secret(service_settings: Settings, database, redis_c
     for job, error in (("export_dictionaries", f"{'x' * 110}{QUIET}"), ("update_muplis", known["MUPLIS_URL"]),
                        ("sync_dictionary", known["DICTIONARY_SOURCE"])):  # fmt: skip
         JobRun.record(job, "", now, now, {}, error)  # as a version that did not mask them left it
-    done = subprocess.run([sys.executable, "-P", "-m", "cli", *command], env=known, cwd=tmp_path, capture_output=True,
+    done = subprocess.run([sys.executable, "-P", "-m", "mrilu.cli", *command], env=known, cwd=tmp_path, capture_output=True,
                           text=True, timeout=60)  # fmt: skip
     told = done.stdout + done.stderr
     assert told and "Traceback" not in told, told

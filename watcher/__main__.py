@@ -7,14 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from mrilu.runtime import heartbeat, logs, resources
-from mrilu.archive import ledger
-from mrilu.queues import queues, recovery
-from mrilu.archive.removal import remove_gone_messages
-from mrilu.archive.registration import NameTaken, register_watched
 from models import Maildir
-from mrilu.settings.table import SettingError
+from mrilu.archive import ledger
+from mrilu.archive.registration import NameTaken, register_watched
+from mrilu.archive.removal import remove_gone_messages
 from mrilu.maildir.names import Kind
+from mrilu.queues import queues, recovery
+from mrilu.runtime import heartbeat, logs, resources
+from mrilu.settings.table import SettingError
 from watcher.observer import ObserverBroken
 from watcher.service import SIGNALS, Archive, Refused, Watcher
 

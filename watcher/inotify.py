@@ -20,8 +20,8 @@ from pathlib import Path
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
 
 from mrilu.maildir import names as maildir
-from watcher.limits import WatchLimit
 from mrilu.maildir.names import FolderUnreadable, Kind, Place
+from watcher.limits import WatchLimit
 
 logger = logging.getLogger(__name__)
 

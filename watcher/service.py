@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from watcher.batcher import Batcher
 from mrilu.maildir.names import Kind, MaildirError
+from watcher.batcher import Batcher
 from watcher.observer import Observer
 from watcher.rescan import Rescans
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from mrilu.mail.parse import PARSER_VERSION
 from models import Maildir, db
+from mrilu.mail.parse import PARSER_VERSION
 from mrilu.maildir.names import FolderUnreadable, Kind, scan
 
 # Every file that the database believes to be on disk, and rejected ones that are worth another try.

@@ -148,8 +148,8 @@ def import_(path: Path, wait: bool) -> None:
 
 def _tell_level(name: str) -> bool:
     """Print the ledger's line of one Maildir; return whether it is level."""
+    from mrilu.queues.ledgers import ledgers
     from mrilu.service.first_look import level_line
-    from mrilu.cli.status import ledgers
 
     facts = next(one for one in ledgers() if one["maildir"] == name)
     print(level_line(facts), flush=True)
@@ -160,9 +160,9 @@ def _tell_level(name: str) -> bool:
 @click.option("--wait", is_flag=True, help="stay until all is in")
 def rescan(wait: bool) -> None:
     """Compare every Maildir with the archive and enqueue the difference; exit code 1 if one cannot be read."""
+    from models import Maildir
     from mrilu.cli import importing
     from mrilu.cli.connect import connect
-    from models import Maildir
     from mrilu.maildir.names import MaildirError
 
     settings = connect()
@@ -186,9 +186,9 @@ def rescan(wait: bool) -> None:
 @click.option("--wait", is_flag=True, help="stay until all have been tried")
 def retry(reason: str | None, wait: bool) -> None:
     """Give rejected files another chance."""
+    from models import Maildir
     from mrilu.cli import importing
     from mrilu.cli.connect import connect
-    from models import Maildir
 
     settings = connect()
     offered = importing.retry_rejected(reason, settings.batch_size)

@@ -92,7 +92,7 @@ def schema_of(settings: Settings, file: Path) -> list[str]:
     steps = sorted(first or second for first, second in _ROW.findall(told))
     if not steps:
         raise ServerError(f"{file} is no backup of mrilu's")
-    newer = set(steps) - {path.stem for path in (PROJECT / "migrations").glob("0*.py")}
+    newer = set(steps) - {path.stem for path in (PROJECT / "mrilu" / "migrations").glob("0*.py")}
     if newer:
         raise ServerError(f"{file} was made by a newer mrilu ({', '.join(sorted(newer))}): upgrade first")
     return steps
@@ -142,7 +142,8 @@ def _pour(source: IO[bytes], target: IO[bytes], last: bytes) -> bool:
 @contextmanager
 def programs_at_rest(settings: Settings) -> Iterator[None]:
     """Stop our programs if they run under our supervisor, and start them again. Raises ServerError if others work."""
-    from mrilu.service import instance, supervisor as supervision
+    from mrilu.service import instance
+    from mrilu.service import supervisor as supervision
 
     control = instance.noted(settings.data_dir).get("control", "")
     ours = bool(control and supervision.program_states(Path(control)))
@@ -171,8 +172,8 @@ def _refuse_workers() -> None:
 
 
 def _migrate(settings: Settings) -> None:
-    from mrilu import migrations
     import models
+    from mrilu import migrations
     from mrilu.runtime import resources
 
     resources.forget()

@@ -122,7 +122,7 @@ def _servers() -> Findings:
     yield servers.check_postgresql(link.info.server_version, extensions)
     facts: Any = redis.info()
     yield servers.check_redis(str(facts["redis_version"]), str(facts.get("maxmemory_policy", "")))
-    ours = {path.stem for path in (PROJECT / "migrations").glob("0*.py")}
+    ours = {path.stem for path in (PROJECT / "mrilu" / "migrations").glob("0*.py")}
     yield servers.check_schema({name for (name,) in link.execute("SELECT name FROM schema_migration")}, ours)
     [theirs, newest] = link.execute(
         "SELECT extract(epoch FROM clock_timestamp())::float8, "
@@ -136,9 +136,9 @@ def _servers() -> Findings:
 def _programs() -> Findings:
     from rq.worker import Worker
 
+    from models import JobRun
     from mrilu.runtime.heartbeat import last_beat
     from mrilu.runtime.resources import redis_connection, settings
-    from models import JobRun
 
     now = time.time()
     for name in ("watcher", "scheduler"):
@@ -153,9 +153,9 @@ def _programs() -> Findings:
 
 
 def _due() -> dict[str, float | None]:
-    from mrilu.runtime.resources import redis_connection
     from jobs.schedule import schedule
     from mrilu.queues.scheduler import PREFIX, TableScheduler
+    from mrilu.runtime.resources import redis_connection
 
     client, key = redis_connection(), TableScheduler.scheduled_jobs_key
     return {row.id: client.zscore(key, f"{PREFIX}{row.id}") for row in schedule()}

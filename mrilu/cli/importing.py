@@ -17,11 +17,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )  # fmt: skip
 
-from mrilu.cli import sources
+from models import Maildir, Rejected
 from mrilu.archive.ledger import difference
+from mrilu.cli import sources
 from mrilu.queues.queues import queued_paths, submit_import
 from mrilu.queues.recovery import recover_imports
-from models import Maildir, Rejected
 
 POLL_SECONDS = 0.2
 

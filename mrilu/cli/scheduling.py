@@ -46,10 +46,10 @@ def _scheduler_lives() -> bool:
 
 def gather(now: datetime) -> list[dict[str, Any]]:
     """Return the facts of each job of the schedule; times in UTC, durations and drift in seconds."""
-    from mrilu.runtime.resources import database, redis_connection, settings
     from jobs.schedule import schedule as table
-    from mrilu.queues.scheduler import PREFIX, TableScheduler
     from models import JobRun
+    from mrilu.queues.scheduler import PREFIX, TableScheduler
+    from mrilu.runtime.resources import database, redis_connection, settings
 
     database()
     entries: Any = redis_connection().zrange(TableScheduler.scheduled_jobs_key, 0, -1, withscores=True)
@@ -119,8 +119,8 @@ def _seconds(seconds: float | None) -> str:
 def run(job: str, wait: bool, force: bool) -> None:
     """Run a job of the schedule now."""
     from mrilu.cli.connect import connect
-    from mrilu.runtime.resources import redis_connection
     from mrilu.queues.enqueue import enqueue_now, pending_job
+    from mrilu.runtime.resources import redis_connection
 
     connect()
     row = _row(job)

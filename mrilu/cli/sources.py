@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from models import Maildir
+from mrilu.archive.registration import register_imported
 from mrilu.mail.headers.dates import is_plausible, parse_from_line
 from mrilu.mail.mbox import is_mbox, split_mbox
-from mrilu.archive.registration import register_imported
 from mrilu.runtime.resources import settings
-from models import Maildir
 
 _MAIL_START = re.compile(rb"(?:[!-9;-~]+[ \t]*:|>?From )")
 GROUP = 500  # mails that are written before the disk is waited for

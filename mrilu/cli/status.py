@@ -11,15 +11,14 @@ from rq import Queue
 from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
 from rq.worker import BaseWorker, Worker
 
+from models import JobRun, Message, Rejected
 from mrilu.embeddings.progress import progress
-from mrilu.runtime.heartbeat import last_beat
-from mrilu.archive.ledger import Balance, balance
 from mrilu.notifications.status import outbox_status
-from mrilu.queues.queues import NAMES, queue, queued_paths
+from mrilu.queues.ledgers import ledgers
+from mrilu.queues.queues import NAMES, queue
+from mrilu.runtime.heartbeat import last_beat
 from mrilu.runtime.resources import database, redis_connection, settings
 from mrilu.service import up as service
-from models import JobRun, Maildir, Message, Rejected
-from mrilu.maildir.names import MaildirError
 
 # More names than this of a gap are only counted; --json has them all.
 SHOWN_NAMES = 20
@@ -44,28 +43,6 @@ def gather() -> dict[str, Any]:
         "embeddings": progress(),
         "installation": service.install_progress(),
     }
-
-
-def ledgers() -> list[dict[str, Any]]:
-    """Return the ledger of each registered Maildir, by name; `error` says why one cannot be drawn up."""
-    queued = queued_paths()
-    return [_ledger(row, queued.get(row.name, set())) for row in Maildir.select().order_by(Maildir.name)]
-
-
-def _ledger(maildir: Maildir, queued: set[str]) -> dict[str, Any]:
-    known = {"maildir": maildir.name, "root": maildir.root, "watched": maildir.watched}
-    try:
-        return known | _settled_balance(maildir, queued).as_dict()
-    except MaildirError as error:
-        return known | {"error": str(error), "level": False} | maildir.file_counts()._asdict()
-
-
-def _settled_balance(maildir: Maildir, queued: set[str]) -> Balance:
-    """Ask twice if something seems lost: it may have been on its way between the two looks."""
-    first = balance(maildir, queued)
-    if not (first.lost or first.stale):
-        return first
-    return balance(maildir, queued_paths().get(maildir.name, set()) | queued)
 
 
 def _queue(one: Queue) -> dict[str, Any]:

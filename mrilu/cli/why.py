@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from models import Location, Maildir, Message, Rejected, ThreadLink
 from mrilu.archive.plan import mail_status
 from mrilu.mail.thread_keys import node_of
-from mrilu.queues.queues import MAIL, import_jobs, queue
-from models import Location, Maildir, Message, Rejected, ThreadLink
 from mrilu.maildir.names import MailPath, parse_path, to_text
+from mrilu.queues.queues import MAIL, import_jobs, queue
 
 Facts = dict[str, Any]
 

@@ -13,9 +13,8 @@ from peewee import PostgresqlDatabase
 from psycopg import Connection
 
 from mrilu.dictionary import sql
-from mrilu.downloads.errors import refuse_shrink
 from mrilu.dictionary.jbovlaste_xml import Entry, Export, Reverse
-from mrilu.notifications.events import notify_changed_definitions
+from mrilu.downloads.errors import refuse_shrink
 
 
 class Known(NamedTuple):
@@ -80,7 +79,6 @@ def store_export(
     if plan.gone:
         connection.execute(sql.MARK_GONE, facts)
         connection.execute(sql.INSERT_GONE_VERSIONS, facts)
-    notify_changed_definitions(connection, language, now)
     return _counts(plan, export) | _store_reverse(connection, language, export.reverse)
 
 

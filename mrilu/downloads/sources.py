@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mrilu.downloads.fetch import Fetched, Validators
 from models import Source
+from mrilu.downloads.fetch import Fetched, Validators
 
 
 def validators_of(url: str, reader: int, live_rows: int) -> Validators:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from models import Embedded, EmbeddingModel
 from mrilu.embeddings.model import EncoderMissing, find_model
 from mrilu.embeddings.sources import KINDS, count_waiting
 from mrilu.runtime.heartbeat import beat, last_beat
 from mrilu.runtime.resources import database, settings
-from models import Embedded, EmbeddingModel
 
 BEAT = "embedding"
 NO_MODEL = 0  # no row has this id: all that there is waits

@@ -5,21 +5,35 @@ from collections.abc import Mapping
 from datetime import datetime
 from itertools import chain
 
+from mrilu.mail.headers.automatic import is_automatic
 from mrilu.mail.headers.addresses import parse_addresses, parse_author
-from mrilu.mail.automatic import is_automatic
-from mrilu.mail.tree.content import Content, Segment, check_size, read_part
-from mrilu.mail.headers.dates import EPOCH, file_name_date, from_seconds, is_plausible, newest_received, parse_date, parse_from_line
-from mrilu.mail.headers.identifiers import derive_message_id, identity_of, parse_in_reply_to, parse_message_id, parse_references
-from mrilu.mail.tree.lean import build_lean_tree
+from mrilu.mail.headers.dates import (
+    EPOCH,
+    file_name_date,
+    from_seconds,
+    is_plausible,
+    newest_received,
+    parse_date,
+    parse_from_line,
+)
+from mrilu.mail.headers.encoded_words import decode_header
+from mrilu.mail.headers.identifiers import (
+    derive_message_id,
+    identity_of,
+    parse_in_reply_to,
+    parse_message_id,
+    parse_references,
+)
 from mrilu.mail.headers.mailing_list import list_id_of
-from mrilu.mail.message import Address, Limits, ParsedMessage
 from mrilu.mail.headers.parameters import charset_of
+from mrilu.mail.headers.subjects import clean_subject
+from mrilu.mail.message import Address, Limits, ParsedMessage
 from mrilu.mail.own_words.quotes import Span, own_spans
+from mrilu.mail.tree.content import Content, Segment, check_size, read_part
+from mrilu.mail.tree.lean import build_lean_tree
 from mrilu.mail.tree.repair import OpenedMail, open_mail
 from mrilu.mail.tree.stdlib import build_tree
 from mrilu.mail.tree.structure import Budget, Part
-from mrilu.mail.headers.subjects import clean_subject
-from mrilu.mail.headers.encoded_words import decode_header
 
 PARSER_VERSION = 2
 _MAX_SUBJECT_CHARS = 4000

@@ -9,10 +9,10 @@ from peewee import PostgresqlDatabase
 from psycopg import Connection
 from psycopg.errors import InvalidParameterValue
 
+from models import Subscriber, Subscription
 from mrilu.mail.thread_keys import node_of
 from mrilu.notifications.addresses import checked_address, one_line
 from mrilu.notifications.searches import required_lexemes
-from models import Subscriber, Subscription
 from mrilu.search.fold import fold
 
 MAX_QUERY = 500  # characters

@@ -6,9 +6,9 @@ from enum import Enum
 
 from peewee import PostgresqlDatabase
 
+from models import Subscription, TokenKey
 from mrilu.notifications.links import Stop, sign, verify
 from mrilu.notifications.subscriptions import drop_subscriptions
-from models import Subscription, TokenKey
 
 __all__ = ["Outcome", "Stop", "sign", "token_key", "unsubscribe", "verify"]
 

@@ -21,15 +21,15 @@ from rq.timeouts import JobTimeoutException
 from rq.utils import as_text
 from rq.worker import Worker
 
+from models import JobRun, Maildir, Total
 from mrilu.archive.plan import known_files, look_at, parse_path
 from mrilu.archive.read import RETRY_ALWAYS, Rejection
 from mrilu.archive.store import store_rejections
 from mrilu.mail.parse import PARSER_VERSION
 from mrilu.queues.queues import IMPORT_FUNCTION, MAIL, fetch_imports, put_import, queue, raw_job_ids
+from mrilu.queues.runs import DIED
 from mrilu.runtime.resources import database, settings
 from mrilu.runtime.retry import is_outside, raised_by
-from mrilu.queues.runs import DIED
-from models import JobRun, Maildir, Total
 
 logger = logging.getLogger(__name__)
 

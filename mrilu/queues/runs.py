@@ -16,10 +16,10 @@ from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
+from models import JobRun
 from mrilu.runtime.logs import log_as, run_of
 from mrilu.runtime.resources import database, redis_connection, settings
 from mrilu.runtime.retry import is_transient
-from models import JobRun
 from mrilu.settings.table import hidden, secrets_of
 
 logger = logging.getLogger(__name__)

@@ -24,9 +24,9 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq_scheduler import Scheduler
 
-from mrilu.runtime.heartbeat import beat
 from mrilu.queues.enqueue import enqueue_now, pending_job, put_run
 from mrilu.queues.table import Periodic
+from mrilu.runtime.heartbeat import beat
 
 logger = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ import re
 
 from peewee import PostgresqlDatabase
 
+from models import Message
 from mrilu.mail.headers.identifiers import parse_message_id
 from mrilu.mail.thread_keys import node_of
-from models import Message
 from mrilu.search.conditions import Condition, where
 from mrilu.search.grammar import Query
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from peewee import PostgresqlDatabase
 
-from mrilu.embeddings.model import EncoderMissing
 from models import EmbeddingModel
+from mrilu.embeddings.model import EncoderMissing
 from mrilu.search.conditions import ALWAYS, Condition, both, condition_of
 from mrilu.search.direct import glossed_words, named_messages, named_words
 from mrilu.search.fulltext import LIVE_WORDS, find_text

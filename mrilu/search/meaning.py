@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from peewee import PostgresqlDatabase
 
-from mrilu.embeddings.index import vector_type
 from models import EmbeddingModel
+from mrilu.embeddings.index import vector_type
 from mrilu.search.conditions import Condition, both
 
 KINDS = {"message": "message", "word": "definition", "sentence": "sentence"}

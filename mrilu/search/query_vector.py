@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
+from models import EmbeddingModel
 from mrilu.embeddings.encoder import load_encoder
 from mrilu.embeddings.model import EncoderMissing, find_model
-from models import EmbeddingModel
 
 REMEMBERED = 256  # queries: each page of one query asks again
 

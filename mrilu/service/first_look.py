@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mrilu.settings.table import PROJECT, SettingError, Settings
 from mrilu.maildir.names import MaildirError, MaildirMissing, MaildirUnreadable, NotAFolder, NotAMaildir, kind_of, scan
+from mrilu.settings.table import PROJECT, SettingError, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +27,9 @@ ADVICE = {
 
 def check(settings: Settings) -> None:
     """Make the sample Maildir if MAILDIR_PATH is unset; raise SettingError for what cannot be used."""
-    from mrilu.runtime import resources
     from jobs.schedule import schedule
     from mrilu.queues.table import ScheduleError
+    from mrilu.runtime import resources
 
     resources.use(settings)
     try:
@@ -54,8 +54,8 @@ def advice(error: MaildirError) -> str:
 
 def agree(settings: Settings) -> None:
     """Register the Maildirs once the database is there; raise SettingError for what it cannot agree to."""
-    from mrilu.runtime import resources
     from mrilu.archive.registration import NameTaken, register_watched
+    from mrilu.runtime import resources
 
     resources.use(settings)
     resources.database()
@@ -117,7 +117,7 @@ def _count(root: Path) -> int:
 
 
 def _wait_for_level(started: float) -> None:
-    from mrilu.cli.status import ledgers
+    from mrilu.queues.ledgers import ledgers
 
     said = ""
     while True:

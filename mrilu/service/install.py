@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 VENV = PROJECT / ".venv"
 MARKER = "# ---- heavy"
 HOOK = "mrilu_rq_defaults"
@@ -48,7 +48,7 @@ def stamp(part: str) -> str:
     seen = hashlib.sha256("\n".join(pins(part)).encode())
     seen.update(f"{VENV}|{os.path.realpath(_python())}".encode())
     if part == "core":
-        seen.update((PROJECT / "local" / "rq_defaults.py").read_bytes())
+        seen.update((PROJECT / "mrilu" / "service" / "rq_defaults.py").read_bytes())
     return seen.hexdigest()
 
 
@@ -177,7 +177,7 @@ def _pip(arguments: list[str], heard: Callable[[str], None]) -> None:
 def _hook() -> None:
     """Put our RQ defaults and the project's folder into .venv's import path."""
     for folder in VENV.glob("lib/python*/site-packages"):
-        shutil.copyfile(PROJECT / "local" / "rq_defaults.py", folder / f"{HOOK}.py")
+        shutil.copyfile(PROJECT / "mrilu" / "service" / "rq_defaults.py", folder / f"{HOOK}.py")
         (folder / "mrilu.pth").write_text(f"{PROJECT}\nimport {HOOK}\n")
 
 

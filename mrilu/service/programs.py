@@ -38,8 +38,8 @@ PROGRAMS = (
     Program("embed", f"{_RQ} worker embed -P {{project}} {_SIMPLE} -S json {_QUIET}", nice=10),
     # cron times are in the process's zone, and an hourly job can wait two hours when daylight saving ends
     Program("scheduler", "-m jobs.schedule", needs="jobs/schedule.py", environment="TZ=UTC"),
-    Program("web", "-m web", needs="mrilu/web/__main__.py"),
-    Program("install", "{project}/local/install.py background {progress}", restart="unexpected"),
+    Program("web", "-m mrilu.web", needs="mrilu/web/__main__.py"),
+    Program("install", "{project}/mrilu/service/install.py background {progress}", restart="unexpected"),
 )
 
 _HEAD = """\

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mrilu.service import checks, instance, programs
+from mrilu.service import checks, first_look, instance, programs
 from mrilu.service.account import ServerError
 from mrilu.service.instance import Instance
 from mrilu.service.log_tail import advice, last_words
@@ -35,7 +33,7 @@ def up() -> int:
     try:
         settings = load()
         with checks.only_one(checks.usable_folder(settings.data_dir)):
-            _call_if_there("check", settings)
+            first_look.check(settings)
             return _serve(settings, signals, began)
     except (ServerError, SettingError) as error:
         print(f"mrilu: {error}", file=sys.stderr)
@@ -53,7 +51,7 @@ def _serve(settings: Settings, signals: Signals, began: float) -> int:
     try:
         if _start(service, supervisor, signals):
             _announce(service, time.monotonic() - began)
-            threading.Thread(target=_call_if_there, args=("report", service.reached), daemon=True).start()
+            threading.Thread(target=first_look.report, args=(service.reached,), daemon=True).start()
             while supervisor.alive and not signals.stop:
                 signals.sleep(LOOK_SECONDS)
                 _free(service)
@@ -118,7 +116,7 @@ def _start(service: Instance, supervisor: Supervisor, signals: Signals) -> bool:
         if server and not _wait_for_server(service, supervisor, signals, name, server.ready):
             return False
     _migrate(str(service.reached.database_url), "POSTGRES_BIN" if service.cluster else "DATABASE_URL")
-    _call_if_there("agree", service.reached)
+    first_look.agree(service.reached)
     if signals.stop or not signals.until(lambda: bool(supervisor.states()) or not supervisor.alive):
         return False
     began = time.time()
@@ -152,8 +150,8 @@ def _migrate(url: str, variable: str) -> None:
     import peewee
     import psycopg
 
-    from mrilu import migrations
     import models
+    from mrilu import migrations
 
     try:
         migrations.apply(models.bind(url))
@@ -197,14 +195,6 @@ def _say(text: str) -> None:
     """Print for whoever looks; a terminal that was closed is no reason to leave things half done."""
     with contextlib.suppress(OSError):
         print(text, flush=True)
-
-
-def _call_if_there(function: str, settings: Settings) -> None:
-    """Call a function of mrilu.service.first_look; the front door also works without it."""
-    if find_spec("mrilu.service.first_look"):
-        found = getattr(importlib.import_module("mrilu.service.first_look"), function, None)
-        if found:
-            found(settings)
 
 
 def _stop(supervisor: Supervisor) -> None:

@@ -14,11 +14,31 @@ from typing import Any
 
 from mrilu.settings.lists import MaildirSetting, SettingError, parse_export, parse_maildirs, parse_modes
 from mrilu.settings.operations import OperationSettings, setting
-from mrilu.settings.parsers import choice, count, cron, flag, folder, hidden, masked, passwords_in, percent, seconds, sender, site_url, size, smtp_url, some_of, text, url, web_or_file, zone
+from mrilu.settings.parsers import (
+    choice,
+    count,
+    cron,
+    flag,
+    folder,
+    hidden,
+    masked,
+    passwords_in,
+    percent,
+    seconds,
+    sender,
+    site_url,
+    size,
+    smtp_url,
+    some_of,
+    text,
+    url,
+    web_or_file,
+    zone,
+)
 
 __all__ = ["PROJECT", "SettingError", "Settings", "hidden", "load", "masked", "secret_files", "secrets_of", "table"]
 
-PROJECT = Path(__file__).resolve().parent
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)

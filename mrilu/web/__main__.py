@@ -1,4 +1,4 @@
-"""python -m web: the pages under waitress, until SIGTERM or SIGINT."""
+"""python -m mrilu.web: the pages under waitress, until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 

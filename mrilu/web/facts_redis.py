@@ -11,8 +11,8 @@ from redis import Redis
 from rq.job import Job
 from rq.utils import as_text
 
-from mrilu.runtime.heartbeat import KEY
 from mrilu.queues.queues import NAMES, queue
+from mrilu.runtime.heartbeat import KEY
 from mrilu.web.facts_postgresql import Samples
 
 SCHEDULED = "rq:scheduler:scheduled_jobs"

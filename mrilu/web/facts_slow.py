@@ -11,14 +11,14 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
+from models import EmbeddingModel, Maildir
+from mrilu.archive.ledger import Balance, quick_balance
 from mrilu.embeddings.model import EncoderMissing, find_model
 from mrilu.embeddings.progress import NO_MODEL
 from mrilu.embeddings.sources import count_waiting
-from mrilu.archive.ledger import Balance, quick_balance
+from mrilu.maildir.names import MaildirError
 from mrilu.queues.queues import queued_paths
 from mrilu.runtime.resources import database, settings
-from models import EmbeddingModel, Maildir
-from mrilu.maildir.names import MaildirError
 from mrilu.web.facts_postgresql import Samples
 
 logger = logging.getLogger(__name__)

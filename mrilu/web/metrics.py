@@ -17,8 +17,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from mrilu.queues.lag import BOUNDS, SUM, label_of
 from mrilu.mail.parse import PARSER_VERSION
+from mrilu.queues.lag import BOUNDS, SUM, label_of
 from mrilu.runtime.resources import database, redis_connection
 from mrilu.settings.table import PROJECT
 from mrilu.web import facts_postgresql, facts_redis
@@ -108,7 +108,7 @@ def _histogram(row: Row, values: dict[str, float]) -> Metric:
 @lru_cache(maxsize=1)
 def build() -> tuple[str, str, str, str]:
     """Return the versions of mrilu (the newest in CHANGELOG.md), Python, the parser and the schema."""
-    schema = sorted(path.stem for path in (PROJECT / "migrations").glob("0*.py"))[-1]
+    schema = sorted(path.stem for path in (PROJECT / "mrilu" / "migrations").glob("0*.py"))[-1]
     return version(), platform.python_version(), str(PARSER_VERSION), schema
 
 

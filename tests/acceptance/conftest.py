@@ -61,7 +61,7 @@ class Service:
         """Start it and wait until it says that it is up."""
         self.disconnect()
         with self.output.open("wb") as output:
-            command = [sys.executable, "-m", "cli", "up"]
+            command = [sys.executable, "-m", "mrilu.cli", "up"]
             self.process = subprocess.Popen(
                 command, cwd=PROJECT, env=self.environ, stdout=output, stderr=output, start_new_session=True
             )
@@ -83,13 +83,13 @@ class Service:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Call a command of the front door."""
-        command = [sys.executable, "-m", "cli", *words]
+        command = [sys.executable, "-m", "mrilu.cli", *words]
         return subprocess.run(command, cwd=PROJECT, env=self.environ, capture_output=True, text=True, timeout=DEADLINE)
 
     def watch(self, *words: str) -> tuple[int, str]:
         """Call a command of the front door in a terminal; return its exit code and all that was shown."""
         ours, its = pty.openpty()
-        command = [sys.executable, "-m", "cli", *words]
+        command = [sys.executable, "-m", "mrilu.cli", *words]
         environ = self.environ | {"TERM": "xterm", "COLUMNS": "160", "LINES": "50"}
         process = subprocess.Popen(command, cwd=PROJECT, env=environ, stdin=its, stdout=its, stderr=its)
         os.close(its)

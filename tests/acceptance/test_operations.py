@@ -34,7 +34,7 @@ def test_a_day_of_an_operator(service, tmp_path):
     deliver(service.maildir, mail("<one@x>", subject="hidden words"))
     imported = 'mrilu_mails_total{result="imported"}'
     service.until(lambda: values(ask("/metrics")[1]).get(imported) == 1, 10)
-    assert service.kill9("-m web") == 1
+    assert service.kill9("-m mrilu.web") == 1
     service.until(lambda: values(ask("/metrics")[1]).get(imported) == 1, 30)
 
     file = tmp_path / "mrilu.backup"

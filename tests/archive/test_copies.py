@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import models
-from mrilu.archive import store
-from mrilu.archive.removal import remove_gone_messages
 from jobs.import_messages import import_messages
-from mrilu.archive.ledger import balance, difference
 from models import Location, Maildir, Message
+from mrilu.archive import store
+from mrilu.archive.ledger import balance, difference
+from mrilu.archive.removal import remove_gone_messages
 from tests.factories import deliver, mail, make_maildir, register
 
 RAW = mail("<a@x>")
@@ -166,6 +166,6 @@ def test_the_schema_step_mends_what_earlier_versions_left(root, database):
     import_messages("test", [first, second])
     (root / first).unlink()
     database.execute_sql("UPDATE location SET gone_at = now() WHERE unique_name = '1.a'")
-    step = importlib.import_module("migrations.0010_one_file_is_no_copy")
+    step = importlib.import_module("mrilu.migrations.0010_one_file_is_no_copy")
     step.up(None, database)
     assert counts() == (1, 0)

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from jobs.import_messages import import_messages
-from mrilu.archive.ledger import balance, difference
 from models import Location
-from tests.factories import deliver, mail, make_maildir, register
+from mrilu.archive.ledger import balance, difference
 from mrilu.maildir.names import MaildirMissing
+from tests.factories import deliver, mail, make_maildir, register
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from jobs import import_messages as job
-from mrilu.queues import recovery
-from mrilu.archive import plan, read
 from jobs.import_messages import import_messages
-from mrilu.archive.ledger import balance, difference
 from models import Location, Maildir, Message, Rejected
+from mrilu.archive import plan, read
+from mrilu.archive.ledger import balance, difference
+from mrilu.queues import recovery
 from tests.factories import deliver, mail, make_maildir, register
 
 

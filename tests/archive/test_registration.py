@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from mrilu.service.first_look import agree
-from mrilu.cli.sources import register as register_source
-from mrilu.archive.removal import remove_gone_messages
 from jobs.import_messages import import_messages
+from models import Location, Maildir, Message
 from mrilu.archive.ledger import balance, difference
 from mrilu.archive.registration import NameTaken, register_watched
+from mrilu.archive.removal import remove_gone_messages
+from mrilu.cli.sources import register as register_source
+from mrilu.maildir.names import MaildirMissing, NotAMaildir
 from mrilu.runtime.resources import use
-from models import Location, Maildir, Message
+from mrilu.service.first_look import agree
 from mrilu.settings.table import SettingError
 from tests.factories import deliver, mail, make_maildir
-from mrilu.maildir.names import MaildirMissing, NotAMaildir
 
 
 def filled(root: Path, *names: str) -> Path:

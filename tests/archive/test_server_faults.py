@@ -10,11 +10,11 @@ from contextlib import contextmanager
 import pytest
 from rq.registry import ScheduledJobRegistry
 
-from mrilu.queues import recovery
+from models import JobRun, Maildir, Message, Rejected
 from mrilu.archive.ledger import balance, difference
+from mrilu.queues import recovery
 from mrilu.queues.queues import queue, queued_paths, submit_import
 from mrilu.queues.recovery import MAX_DEATHS, recover_imports
-from models import JobRun, Maildir, Message, Rejected
 from mrilu.settings.table import PROJECT
 from tests.factories import deliver, mail
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mrilu.runtime import resources
 from jobs.import_messages import import_messages
 from models import Location, Maildir, Message, Thread, ThreadLink
+from mrilu.runtime import resources
 from tests.factories import deliver, mail, make_maildir, register
 
 START = datetime.fromisoformat("2025-10-06T09:00:00+00:00")

@@ -15,11 +15,11 @@ from peewee import PostgresqlDatabase
 from redis import Redis
 
 import models
-from mrilu.cli import backups
-from mrilu.runtime import resources
 from jobs.import_messages import import_messages
-from mrilu.queues.lag import SUM
+from mrilu.cli import backups
 from mrilu.notifications import subscriptions
+from mrilu.queues.lag import SUM
+from mrilu.runtime import resources
 from mrilu.service.account import ServerError
 from mrilu.service.postgres import Cluster
 from mrilu.settings.table import Settings

@@ -224,7 +224,7 @@ def test_settings_that_cannot_be_read(monkeypatch) -> None:
 
 def doctor(tmp_path: Path, **more: str) -> subprocess.CompletedProcess[str]:
     known = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "DATA_DIR": str(tmp_path / "data"), "COLUMNS": "100"}
-    command = [sys.executable, "-P", "-m", "cli", "doctor", *(("--json",) if more.pop("json", "") else ())]
+    command = [sys.executable, "-P", "-m", "mrilu.cli", "doctor", *(("--json",) if more.pop("json", "") else ())]
     return subprocess.run(command, env=known | more, cwd=tmp_path, capture_output=True, text=True, timeout=60)
 
 

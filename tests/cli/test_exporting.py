@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from models import CachedExport, FailedExport, Language
 from mrilu.cli import connect
 from mrilu.cli.__main__ import main
-from models import CachedExport, FailedExport, Language
 from mrilu.settings.table import Settings
 
 NOW = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)

@@ -11,14 +11,14 @@ import pytest
 from click.testing import CliRunner, Result
 from rq import SimpleWorker
 
+from jobs.import_messages import import_messages
+from models import Maildir, Message, Rejected
 from mrilu.cli.__main__ import main
-from mrilu.service.first_look import check, level_line, make_sample
 from mrilu.cli.sources import NotMail, mails_in, register
 from mrilu.cli.status import embeddings_line
-from mrilu.runtime.heartbeat import beat
-from jobs.import_messages import import_messages
 from mrilu.queues.queues import queue, queued_paths, submit_import
-from models import Maildir, Message, Rejected
+from mrilu.runtime.heartbeat import beat
+from mrilu.service.first_look import check, level_line, make_sample
 from mrilu.settings.table import PROJECT, SettingError, load
 from tests.factories import deliver, mail, make_maildir
 from tests.factories import register as register_row
@@ -303,7 +303,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "env"], env=environ, cwd=PROJECT, stdout=writer, stderr=subprocess.PIPE
+        [sys.executable, "-m", "mrilu.cli", "env"], env=environ, cwd=PROJECT, stdout=writer, stderr=subprocess.PIPE
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")

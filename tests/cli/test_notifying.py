@@ -5,8 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from mrilu.cli.__main__ import main
 from models import Subscriber, Subscription
+from mrilu.cli.__main__ import main
 
 
 @pytest.fixture

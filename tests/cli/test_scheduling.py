@@ -15,13 +15,13 @@ from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
-from mrilu.cli.scheduling import run, schedule
 from jobs import schedule as table
-from mrilu.runtime.heartbeat import beat
+from models import JobRun
+from mrilu.cli.scheduling import run, schedule
 from mrilu.queues.queues import queue
 from mrilu.queues.scheduler import TableScheduler
 from mrilu.queues.table import Periodic
-from models import JobRun
+from mrilu.runtime.heartbeat import beat
 from mrilu.settings.table import Settings
 
 Command = Callable[..., Result]

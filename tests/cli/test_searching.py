@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mrilu.cli import searching
 from jobs.import_messages import import_messages
+from mrilu.cli import searching
 from mrilu.settings.table import PROJECT
-from tests.factories import deliver, mail, make_maildir, register
 from tests.embeddings.made import define, pair
+from tests.factories import deliver, mail, make_maildir, register
 
 
 @pytest.fixture

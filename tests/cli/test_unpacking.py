@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mrilu.cli import importing, sources
 from jobs.import_messages import import_messages
-from mrilu.queues.queues import queued_paths
 from models import Maildir, Message
+from mrilu.cli import importing, sources
+from mrilu.queues.queues import queued_paths
 from tests.factories import mail
 
 OLD = datetime(2003, 5, 6, 7, 8, 9, tzinfo=UTC)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mrilu.downloads.fetch import Fetched, Limits, Validators, fetch
 from mrilu.downloads.errors import SourceRefused, SourceUnreachable
+from mrilu.downloads.fetch import Fetched, Limits, Validators, fetch
 from tests.downloads import lying_server
 from tests.downloads.lying_server import LyingServer, answer
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from models import Definition, Keyword, Language, Sentence, Word, db
 from mrilu.embeddings.chunks import Spans
 from mrilu.embeddings.model import Model
-from models import Definition, Keyword, Language, Sentence, Word, db
 
 DIMENSIONS = 32
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

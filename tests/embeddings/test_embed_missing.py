@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from jobs import embed_missing as job
-from mrilu.runtime import resources
+from jobs.import_messages import import_messages
+from models import Definition, Embedded, Embedding, EmbeddingModel, JobRun, Message, Sentence
 from mrilu.embeddings import backlog
 from mrilu.embeddings.model import NotInstalled
 from mrilu.embeddings.progress import progress
-from jobs.import_messages import import_messages
 from mrilu.queues.queues import EMBED, queue
-from models import Definition, Embedded, Embedding, EmbeddingModel, JobRun, Message, Sentence
+from mrilu.runtime import resources
 from mrilu.settings.table import PROJECT
-from tests.factories import deliver, mail, make_maildir, register
 from tests.embeddings.made import FakeEncoder, change, define, fake_model, pair
+from tests.factories import deliver, mail, make_maildir, register
 
 
 @pytest.fixture(autouse=True)

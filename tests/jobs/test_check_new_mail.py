@@ -11,9 +11,9 @@ from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
 from jobs.check_new_mail import MaildirsOutOfReach, check_new_mail
+from models import JobRun, Maildir, Message
 from mrilu.archive.ledger import balance
 from mrilu.queues.queues import MAIL, queue
-from models import JobRun, Maildir, Message
 from tests.factories import deliver, mail, make_maildir, register
 
 

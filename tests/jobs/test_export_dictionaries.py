@@ -16,12 +16,12 @@ from peewee import PostgresqlDatabase
 from rq.timeouts import JobTimeoutException
 
 from jobs import export_dictionaries as job
-from mrilu.dictionary.store import store_export
+from models import CachedExport, FailedExport, JobRun, Language, db
 from mrilu.dictionary.jbovlaste_xml import Export, Gloss, Reverse, read_export
+from mrilu.dictionary.store import store_export
 from mrilu.exports import build
 from mrilu.exports.fonts import NotInstalled
 from mrilu.exports.rows import read_book, source_hash
-from models import CachedExport, FailedExport, JobRun, Language, db
 from mrilu.settings.table import PROJECT, Settings
 from tests.conftest import unpacked
 from tests.exports.books import entry

@@ -10,14 +10,14 @@ from rq import Retry
 
 import models
 from jobs import import_messages as job
-from mrilu.archive import read, store
-from mrilu.archive.removal import remove_gone_messages
 from jobs.import_messages import UnknownMaildir, import_messages
-from mrilu.archive.ledger import balance, difference
-from mrilu.mail.message import RejectedMail
 from models import JobRun, Location, Message, Rejected
-from tests.factories import deliver, mail, make_maildir
+from mrilu.archive import read, store
+from mrilu.archive.ledger import balance, difference
+from mrilu.archive.removal import remove_gone_messages
+from mrilu.mail.message import RejectedMail
 from mrilu.maildir.names import scan
+from tests.factories import deliver, mail, make_maildir
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from mrilu.runtime import resources
 from jobs import schedule
 from mrilu.queues.table import Periodic, ScheduleError, effective
+from mrilu.runtime import resources
 from mrilu.settings.table import SettingError, load
 
 ROW = Periodic(id="count_up", function="tests.queues.sample_jobs.count_up", cron="0 * * * *", timeout=60)

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mrilu.runtime import resources
-from mrilu.notifications import subscriptions
-from mrilu.notifications.status import outbox_status
 from jobs.send_notifications import send_notifications
 from models import JobRun, Notification, Subscriber
+from mrilu.notifications import subscriptions
+from mrilu.notifications.status import outbox_status
+from mrilu.runtime import resources
 from mrilu.settings.table import SettingError, load
 from tests.notifications.conftest import *  # noqa: F403 - the fixtures of the package beside
 

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from peewee import PostgresqlDatabase
 
-from mrilu.runtime import resources
-from mrilu.downloads.errors import SourceRefused, SourceUnreachable
 from jobs.sync_dictionary import DictionaryNotSynced, sync_dictionary
 from models import Definition, DefinitionVersion, JobRun, Keyword, Language, Source, Word
+from mrilu.downloads.errors import SourceRefused, SourceUnreachable
+from mrilu.runtime import resources
 from mrilu.settings.table import SettingError, Settings, load
 from tests.conftest import unpacked
 from tests.downloads import lying_server
-from tests.downloads.sources import export, many, valsi, write
 from tests.downloads.lying_server import LyingServer, answer
+from tests.downloads.sources import export, many, valsi, write
 
 Sync = dict[str, int]
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from peewee import PostgresqlDatabase
 
-from mrilu.runtime import resources
-from mrilu.downloads.errors import SourceRefused, SourceUnreachable
 from jobs.update_muplis import update_muplis
 from models import JobRun, Sentence
+from mrilu.downloads.errors import SourceRefused, SourceUnreachable
+from mrilu.runtime import resources
 from mrilu.settings.table import Settings
 from tests.conftest import CORPORA
 from tests.downloads import lying_server
-from tests.downloads.sources import pairs
 from tests.downloads.lying_server import Behaviour, LyingServer, answer
+from tests.downloads.sources import pairs
 
 TSV = "text/tab-separated-values; charset=utf-8"
 

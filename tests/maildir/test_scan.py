@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.watcher.conftest import make_maildir, permissions_that_bind
 from mrilu.maildir import names as maildir
 from mrilu.maildir.names import MaildirError, folders, kind_of, places, scan, to_disk
+from tests.watcher.conftest import make_maildir, permissions_that_bind
 
 
 def touch(root: Path, *paths: str) -> None:

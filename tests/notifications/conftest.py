@@ -11,10 +11,10 @@ import pytest
 import trustme
 from peewee import PostgresqlDatabase
 
-from mrilu.runtime import resources
 from jobs.import_messages import import_messages
-from mrilu.notifications import subscriptions
 from jobs.send_notifications import delivery_of
+from mrilu.notifications import subscriptions
+from mrilu.runtime import resources
 from mrilu.settings.table import Settings
 from tests.factories import deliver, mail, make_maildir, register
 from tests.notifications.postoffice import PostOffice

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mrilu.runtime import resources
+from models import Notification, NotificationPause, Subscriber, Subscription
 from mrilu.notifications.delivery import TRIES
 from mrilu.notifications.status import outbox_status
-from models import Notification, NotificationPause, Subscriber, Subscription
+from mrilu.runtime import resources
 from tests.notifications.conftest import FROM, run
 from tests.notifications.postoffice import DROP, HANG, KEEP_AND_DROP, PostOffice, by_recipient
 

@@ -7,9 +7,9 @@ from datetime import datetime
 
 import pytest
 
-from mrilu.runtime import resources
-from mrilu.notifications.events import notify_new_messages
 from models import Message, Notification, Subscriber
+from mrilu.notifications.events import notify_new_messages
+from mrilu.runtime import resources
 from tests.notifications.conftest import run
 from tests.notifications.postoffice import PostOffice
 

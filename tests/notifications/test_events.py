@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from jobs.import_messages import import_messages
+from models import Message, Notification, Subscriber, Subscription
 from mrilu.notifications import subscriptions
 from mrilu.notifications.events import notify_changed_definitions
-from models import Message, Notification, Subscriber, Subscription
 from tests.factories import deliver
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -201,8 +201,8 @@ def test_a_source_that_is_read_for_the_first_time_is_no_news(database, watch_wor
 def test_the_dictionary_sync_writes_notifications(database, watch_word, tmp_path, service_settings):
     from dataclasses import replace
 
-    from mrilu.runtime import resources
     from jobs.sync_dictionary import sync_dictionary
+    from mrilu.runtime import resources
 
     entry = (
         '<dictionary><direction from="lojban" to="English"><valsi word="klama" type="gismu">'

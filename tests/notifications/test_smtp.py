@@ -9,7 +9,15 @@ import pytest
 import trustme
 
 from mrilu.notifications.replies import Reply
-from mrilu.notifications.smtp import NotAccepted, Server, Session, SessionBroken, SessionRefused, SessionUnavailable, server_of
+from mrilu.notifications.smtp import (
+    NotAccepted,
+    Server,
+    Session,
+    SessionBroken,
+    SessionRefused,
+    SessionUnavailable,
+    server_of,
+)
 from tests.notifications.postoffice import DROP, HANG, KEEP_AND_DROP, PostOffice, by_recipient
 
 RAW = b"Subject: coi\r\n\r\n.dot\r\n..\r\n"

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrilu.runtime import resources
+from models import Notification, Subscriber, Subscription
 from mrilu.notifications import subscriptions
 from mrilu.notifications.tokens import Outcome, Stop, sign, token_key, unsubscribe, verify
-from models import Notification, Subscriber, Subscription
+from mrilu.runtime import resources
 from tests.notifications.conftest import run
 
 KEY = b"key"

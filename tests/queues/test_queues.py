@@ -8,8 +8,8 @@ from rq.job import JobStatus
 from rq.serializers import JSONSerializer
 
 from mrilu.queues import queues
-from mrilu.runtime import resources
 from mrilu.queues.queues import queue, queued_paths, submit_import
+from mrilu.runtime import resources
 from mrilu.settings.table import load
 
 

@@ -8,16 +8,16 @@ from collections.abc import Callable
 import pytest
 from rq.worker import Worker
 
-from mrilu.queues import recovery
-from mrilu.runtime import resources
 from jobs.import_messages import import_messages
+from models import JobRun, Message, Rejected
 from mrilu.archive.ledger import balance
+from mrilu.queues import recovery
 from mrilu.queues.queues import queue, queued_paths, submit_import
 from mrilu.queues.recovery import MAX_DEATHS, pieces, process_exists, recover_imports
-from models import JobRun, Message, Rejected
+from mrilu.runtime import resources
 from mrilu.settings.table import PROJECT
-from tests.factories import deliver, mail, make_maildir, register
 from mrilu.web import facts_postgresql
+from tests.factories import deliver, mail, make_maildir, register
 
 DEADLINE = 30.0
 

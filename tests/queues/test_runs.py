@@ -16,11 +16,11 @@ from rq import SimpleWorker, Worker
 from rq.job import JobStatus
 from rq.serializers import JSONSerializer
 
+from models import JobRun
+from mrilu.queues.enqueue import enqueue_now
 from mrilu.queues.queues import queue
 from mrilu.queues.runs import DIED, close_dead_runs, this_process
-from mrilu.queues.enqueue import enqueue_now
 from mrilu.queues.table import Periodic
-from models import JobRun
 from tests.queues.sample_jobs import count_up, fail_for_good, fail_for_now
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -23,13 +23,13 @@ from rq import SimpleWorker
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
-from mrilu.runtime.heartbeat import last_beat
-from mrilu.queues.queues import queue
 from jobs.schedule import SCHEDULE
+from models import JobRun
 from mrilu.queues import scheduler as module
+from mrilu.queues.queues import queue
 from mrilu.queues.scheduler import PREFIX, TableScheduler
 from mrilu.queues.table import Periodic
-from models import JobRun
+from mrilu.runtime.heartbeat import last_beat
 from mrilu.settings.table import Settings
 from tests.jobs.test_schedule import ROW
 

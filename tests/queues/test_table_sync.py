@@ -13,9 +13,9 @@ from fakeredis import FakeRedis
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from mrilu.runtime import resources
 from mrilu.queues.scheduler import JsonJob, TableScheduler
 from mrilu.queues.table import Periodic
+from mrilu.runtime import resources
 from mrilu.settings.table import load
 from tests.jobs.test_schedule import ROW
 

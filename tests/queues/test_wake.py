@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from redis import ConnectionError as RedisAway
 
-from mrilu.runtime import resources
-from mrilu.queues import wake
 from jobs.import_messages import import_messages
+from mrilu.queues import wake
 from mrilu.queues.queues import EMBED, queue
+from mrilu.runtime import resources
 from mrilu.settings.table import PROJECT
 from tests.factories import deliver, mail, make_maildir, register
 

@@ -17,9 +17,9 @@ from redis import Redis
 from rq import Worker
 from rq.serializers import JSONSerializer
 
-from mrilu.runtime import logs
 from jobs.import_messages import import_messages
 from mrilu.queues.queues import MAIL, put_import, queue
+from mrilu.runtime import logs
 from mrilu.settings.table import PROJECT, Settings, load
 from tests.factories import deliver, mail, make_maildir, register
 

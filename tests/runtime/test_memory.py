@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models import Rejected
 from mrilu.archive.plan import FoundFile
 from mrilu.archive.read import portions
+from mrilu.maildir.names import MailPath
 from mrilu.runtime.memory import collector_paused
-from models import Rejected
 from mrilu.settings.table import PROJECT
 from tests.factories import deliver, mail, make_maildir, register
-from mrilu.maildir.names import MailPath
 
 GREEDY = """
 import resource

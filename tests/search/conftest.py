@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from jobs import embed_missing as job
-from tests.factories import mail
 from tests.embeddings.made import FakeEncoder
+from tests.factories import mail
 from tests.search.made import NEW, OLD, receive
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from jobs.import_messages import import_messages
 from mrilu.search.engine import Wanted, search
-from tests.factories import deliver
 from tests.embeddings.made import FakeEncoder
+from tests.factories import deliver
 
 OLD, NEW = "Mon, 06 Oct 2003 09:12:44 +0000", "Mon, 06 Oct 2025 09:12:44 +0000"
 

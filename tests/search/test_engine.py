@@ -7,12 +7,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from jobs import embed_missing as job
-from mrilu.embeddings.model import EncoderMissing
 from models import Message
+from mrilu.embeddings.model import EncoderMissing
 from mrilu.search.engine import KINDS, Wanted, search
 from mrilu.search.grammar import QueryError
-from tests.factories import mail
 from tests.embeddings.made import define, pair
+from tests.factories import mail
 from tests.search.made import NEW, OLD, encode, found, receive
 from tests.search.test_grammar import ANYTHING
 

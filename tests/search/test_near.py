@@ -7,8 +7,8 @@ import pytest
 from jobs import embed_missing as job
 from models import Definition, Embedding, Message, Sentence
 from mrilu.search.engine import Wanted, search
-from tests.factories import mail
 from tests.embeddings.made import NOW, define, pair
+from tests.factories import mail
 from tests.search.made import encode, receive
 
 

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from mrilu.embeddings.model import EncoderMissing
 from models import EmbeddingModel
+from mrilu.embeddings.model import EncoderMissing
 from mrilu.search import query_vector
 from tests.embeddings.made import FakeEncoder
 

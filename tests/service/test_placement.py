@@ -9,7 +9,15 @@ import pytest
 
 from mrilu.service import placement
 from mrilu.service.account import Account, ServerError, server_account
-from mrilu.service.placement import ourselves, own_folder, reachable_binaries, server_folder, short_folder, socket_folder, throwaway
+from mrilu.service.placement import (
+    ourselves,
+    own_folder,
+    reachable_binaries,
+    server_folder,
+    short_folder,
+    socket_folder,
+    throwaway,
+)
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which servers drop from")
 

@@ -75,7 +75,7 @@ def test_a_path_with_spaces_percents_and_quotes_comes_out_whole(groups):
     command = shlex.split(groups["postgresql"].process_configs[0].command)
     assert command[-1] == str(PROJECT / "data")
     install = next(program for program in groups["app"].process_configs if program.name == "install")
-    assert str(PROJECT / "local" / "install.py") in shlex.split(install.command)
+    assert str(PROJECT / "mrilu" / "service" / "install.py") in shlex.split(install.command)
 
 
 def test_servers_get_nothing_of_the_callers_environment(groups):

@@ -19,7 +19,8 @@ import pytest
 import redis
 
 import models
-from mrilu.service import instance, up as service
+from mrilu.service import instance
+from mrilu.service import up as service
 from mrilu.service.account import ServerError
 from mrilu.service.install import installed
 from mrilu.service.orphans import MARK, left_running
@@ -51,7 +52,7 @@ class Running:
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder)} | known | more
         self.settings = load(self.environment)
         with open(self.log, "w") as log:
-            command = [sys.executable, "-P", "-m", "cli", "up"]
+            command = [sys.executable, "-P", "-m", "mrilu.cli", "up"]
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, cwd=folder)
 
     def said(self, text: str) -> bool:
@@ -106,7 +107,7 @@ def test_a_second_start_in_the_same_folder_is_refused(start):
     first.wait_up()
     first_log = first.log.read_text()
     second = subprocess.run(
-        [sys.executable, "-P", "-m", "cli", "up"],
+        [sys.executable, "-P", "-m", "mrilu.cli", "up"],
         env=first.environment,
         capture_output=True,
         text=True,
@@ -232,7 +233,7 @@ def test_a_setting_that_cannot_be_used_is_one_line_and_an_exit_code(tmp_path, od
     known = {"DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(PROJECT), "PATH": os.environ["PATH"]}
     known |= {"WEB_ADDRESS": "off", setting: value}
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "cli", "up"],
+        [sys.executable, "-P", "-m", "mrilu.cli", "up"],
         env=known,
         capture_output=True,
         text=True,

@@ -8,8 +8,8 @@ import time
 import pytest
 from watchdog.observers.inotify_c import InotifyFD
 
-from tests.watcher.conftest import Recorder, deliver, make_maildir, permissions_that_bind
 from mrilu.maildir import names as maildir
+from tests.watcher.conftest import Recorder, deliver, make_maildir, permissions_that_bind
 from watcher.inotify import WatchedMaildir
 from watcher.limits import WatchLimit
 

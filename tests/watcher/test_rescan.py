@@ -1,7 +1,7 @@
 import pytest
 
-from tests.watcher.conftest import Recorder
 from mrilu.maildir.names import MaildirMissing
+from tests.watcher.conftest import Recorder
 from watcher.rescan import Rescans
 
 

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from mrilu.maildir.names import kind_of, scan
 from tests.watcher.conftest import DEADLINE, Recorder, deliver, make_maildir
 from watcher import service
-from mrilu.maildir.names import kind_of, scan
 from watcher.service import Archive, Watcher
 
 SETTINGS = SimpleNamespace(batch_size=100, rescan_seconds=3600.0, poll_seconds=0.01)

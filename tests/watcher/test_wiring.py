@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from mrilu.runtime import resources
 from jobs.import_messages import import_messages
 from models import Location, Maildir, Message
+from mrilu.runtime import resources
 from tests.factories import deliver, mail, make_maildir
 from watcher.__main__ import connect
 from watcher.service import Refused

@@ -18,20 +18,20 @@ from redis import Redis
 from rq import SimpleWorker, Worker
 from rq.serializers import JSONSerializer
 
+from models import CachedExport, EmbeddingModel, JobRun, Language, Notification
 from mrilu.archive.read import read_mails
 from mrilu.embeddings.model import Model, NotInstalled
 from mrilu.embeddings.progress import progress
 from mrilu.embeddings.text import RECIPE
-from mrilu.runtime.heartbeat import beat
-from mrilu.queues.queues import MAIL, put_import, queue
 from mrilu.queues.enqueue import enqueue_now
+from mrilu.queues.queues import MAIL, put_import, queue
 from mrilu.queues.table import Periodic
-from models import CachedExport, EmbeddingModel, JobRun, Language, Notification
+from mrilu.runtime.heartbeat import beat
 from mrilu.settings.table import PROJECT, Settings
-from tests.factories import deliver, mail, make_maildir, register
-from tests.web.conftest import Ask, values
 from mrilu.web.facts_slow import SlowFacts
 from mrilu.web.metrics_table import METRICS
+from tests.factories import deliver, mail, make_maildir, register
+from tests.web.conftest import Ask, values
 
 Scrape = Callable[[], dict[str, float]]
 

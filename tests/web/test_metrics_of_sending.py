@@ -5,8 +5,8 @@ from __future__ import annotations
 from rq import Worker
 from rq.serializers import JSONSerializer
 
-from mrilu.queues.queues import queue
 from models import Notification
+from mrilu.queues.queues import queue
 from tests.notifications.conftest import arrive, configured, office, search_for  # noqa: F401 - fixtures
 from tests.notifications.postoffice import PostOffice, by_recipient
 

@@ -11,11 +11,11 @@ from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
-from mrilu.runtime.heartbeat import beat
+from models import Subscriber, Subscription
 from mrilu.notifications.links import Stop, sign
 from mrilu.notifications.tokens import token_key
 from mrilu.queues.queues import put_import, queue
-from models import Subscriber, Subscription
+from mrilu.runtime.heartbeat import beat
 from tests.web.conftest import Ask
 
 PASSWORD = "hush-hush"

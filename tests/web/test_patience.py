@@ -20,14 +20,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mrilu import migrations
 import models
+from mrilu import migrations
 from mrilu.service.postgres import Cluster
 from mrilu.service.valkey import Server
 from mrilu.settings.table import PROJECT
-from tests.web.conftest import values
 from mrilu.web.__main__ import impatient
 from mrilu.web.patience import Asker
+from tests.web.conftest import values
 
 Ask = Callable[[str], tuple[int, str, float]]
 
@@ -81,7 +81,7 @@ def ask(servers: tuple[Cluster, Server], tmp_path: Path) -> Iterator[Ask]:
         except OSError:
             return 0, "", time.monotonic() - began
 
-    web = subprocess.Popen([sys.executable, "-P", "-m", "web"], env=known, stderr=subprocess.DEVNULL)
+    web = subprocess.Popen([sys.executable, "-P", "-m", "mrilu.web"], env=known, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 30
         while get("/livez")[0] != 200:

@@ -10,8 +10,8 @@ from importlib import metadata
 from pathlib import Path
 
 from mrilu.cli.diagnosis.finding import Finding, error, ok, warning
-from mrilu.settings.lists import MaildirSetting
 from mrilu.maildir.names import FolderUnreadable, MaildirError, kind_of, scan
+from mrilu.settings.lists import MaildirSetting
 
 GIGABYTE = 1024**3
 LEAST_FREE = 0.5 * GIGABYTE

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mrilu.mail.message import Address
 from mrilu.mail.headers.encoded_words import decode_header
+from mrilu.mail.message import Address
 
 # The common forms: addr, <addr>, Name <addr>, "Name" <addr>; anything else goes through the tokens below.
 _PLAIN_ADDRESS = r'([^\s"\\(),:;<>@\[\]]+@[^\s"\\(),:;<>@\[\]]+)'

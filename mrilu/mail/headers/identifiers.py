@@ -5,8 +5,8 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 
-from mrilu.mail.text.cleaning import clean_line
 from mrilu.mail.message import Address
+from mrilu.mail.text.cleaning import clean_line
 
 _ANGLE = re.compile(r"<([^<>]{1,2000})>")
 # From the beginning of a word only: a search from each of its letters takes the square of its length.

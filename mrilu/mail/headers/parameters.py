@@ -4,9 +4,9 @@ import re
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
+from mrilu.mail.headers.encoded_words import decode_words
 from mrilu.mail.text.charset import decode_text
 from mrilu.mail.text.cleaning import clean_line
-from mrilu.mail.headers.encoded_words import decode_words
 
 _FOLD = re.compile(r"\r?\n|\r")
 _PARAMETER = re.compile(r';\s{0,80}+([^\s=;"]{1,80})[ \t]*=[ \t]*(?:"((?>(?:[^"\\]|\\.)*))"?|([^;]*))', re.DOTALL)

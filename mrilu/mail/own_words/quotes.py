@@ -2,8 +2,8 @@
 
 import re
 
-from mrilu.mail.tree.digests import DIGEST_RULE, split_digest
 from mrilu.mail.own_words.sessions import holds_prose_quote, is_code, is_output, is_prompted
+from mrilu.mail.tree.digests import DIGEST_RULE, split_digest
 
 Span = tuple[int, int]
 

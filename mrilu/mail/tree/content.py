@@ -3,18 +3,18 @@
 import re
 from dataclasses import dataclass, field
 
+from mrilu.mail.headers.encoded_words import decode_header
+from mrilu.mail.headers.parameters import charset_of
+from mrilu.mail.message import RejectedMail
 from mrilu.mail.text.charset import decode_text, is_plain_ascii
 from mrilu.mail.text.cleaning import clean_line, clean_text
 from mrilu.mail.text.flowed import unflow
 from mrilu.mail.text.hypertext import charset_in_html, enriched_to_text, html_to_text
-from mrilu.mail.tree.inventory import Inventory, add_content, describe, describe_embedded, is_file
-from mrilu.mail.message import RejectedMail
-from mrilu.mail.headers.parameters import charset_of
-from mrilu.mail.tree.structure import NESTED_TYPES, Budget, Part
 from mrilu.mail.text.transfer import decode_transfer
 from mrilu.mail.text.uuencode import split_uuencoded
-from mrilu.mail.headers.encoded_words import decode_header
 from mrilu.mail.text.yenc import MARK, split_yencoded
+from mrilu.mail.tree.inventory import Inventory, add_content, describe, describe_embedded, is_file
+from mrilu.mail.tree.structure import NESTED_TYPES, Budget, Part
 
 _SIGNATURES = frozenset({"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"})
 _PKCS7 = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})

@@ -4,8 +4,8 @@ import hashlib
 import re
 from typing import Any
 
-from mrilu.mail.text.cleaning import clean_line
 from mrilu.mail.headers.parameters import charset_of, file_name_of
+from mrilu.mail.text.cleaning import clean_line
 from mrilu.mail.tree.structure import Part
 
 Inventory = dict[str, Any]

@@ -6,11 +6,11 @@ from email.message import Message
 from email.policy import Compat32, compat32
 from typing import Any
 
-from mrilu.mail.message import RejectedMail
 from mrilu.mail.headers.parameters import content_type_of
+from mrilu.mail.message import RejectedMail
+from mrilu.mail.text.transfer import decode_transfer
 from mrilu.mail.tree.repair import open_mail
 from mrilu.mail.tree.structure import NESTED_TYPES, Budget, Part, default_type_in, make_part
-from mrilu.mail.text.transfer import decode_transfer
 
 _CHUNK = 64 * 1024
 _DELIMITER = re.compile(rb"^--(\S[^\r\n]{0,80}?)[ \t]*\r?\n(?=content-[a-z-]{1,40}:)", re.MULTILINE | re.IGNORECASE)

@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass, field
 
 from mrilu.mail.headers.fields import Fields
-from mrilu.mail.message import Limits, RejectedMail
 from mrilu.mail.headers.parameters import Parameters, content_type_of, parse_value
+from mrilu.mail.message import Limits, RejectedMail
 from mrilu.mail.text.transfer import encoding_name
 
 # On the average of a mail's parts; attached mails have some sixty each.
