@@ -4,9 +4,25 @@ The schema itself is made by migrations/; a test compares the two. `db` is defer
 it with `bind` when it has work to do, never at import (rq forks, and a connection must not be shared).
 """
 
-from mrilu.tables.archive import FileCounts, Location, Maildir, Message, Rejected, Thread, ThreadLink
+from mrilu.tables.archive import (
+    FileCounts,
+    Location,
+    Maildir,
+    Message,
+    Rejected,
+    Thread,
+    ThreadLink,
+)
 from mrilu.tables.base import BaseModel, bind, db
-from mrilu.tables.dictionary import Definition, DefinitionVersion, Keyword, Language, Sentence, Source, Word
+from mrilu.tables.dictionary import (
+    Definition,
+    DefinitionVersion,
+    Keyword,
+    Language,
+    Sentence,
+    Source,
+    Word,
+)
 from mrilu.tables.embeddings import Embedded, Embedding, EmbeddingModel
 from mrilu.tables.exports import CachedExport, FailedExport
 from mrilu.tables.notifications import (
@@ -21,7 +37,14 @@ from mrilu.tables.runs import JobRun
 from mrilu.tables.totals import Total
 
 DICTIONARY = (Source, Language, Word, Definition, DefinitionVersion, Keyword, Sentence)
-NOTIFICATIONS = (Subscriber, Subscription, SubscriptionLexeme, Notification, NotificationPause, TokenKey)
+NOTIFICATIONS = (
+    Subscriber,
+    Subscription,
+    SubscriptionLexeme,
+    Notification,
+    NotificationPause,
+    TokenKey,
+)
 EMBEDDINGS = (EmbeddingModel, Embedded, Embedding)
 EXPORTS = (CachedExport, FailedExport)
 ARCHIVE = (Maildir, Message, Location, Rejected, Thread, ThreadLink)

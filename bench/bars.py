@@ -6,7 +6,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 
-def report_bars(measured: Mapping[str, tuple[Sequence[float], float]], machine: Mapping[str, object]) -> bool:
+def report_bars(
+    measured: Mapping[str, tuple[Sequence[float], float]], machine: Mapping[str, object]
+) -> bool:
     """Print each measurement's runs, median and bar; True when every median is under its bar."""
     width = max(map(len, measured))
     for name, value in machine.items():
@@ -17,5 +19,7 @@ def report_bars(measured: Mapping[str, tuple[Sequence[float], float]], machine: 
         median = statistics.median(runs)
         passed &= median < bar
         shown = " ".join(f"{run:.3f}" for run in runs)
-        print(f"{name:{width}} {median:9.3f} {bar:7g} {'PASS' if median < bar else 'FAIL'}  ({shown})")
+        print(
+            f"{name:{width}} {median:9.3f} {bar:7g} {'PASS' if median < bar else 'FAIL'}  ({shown})"
+        )
     return passed

@@ -29,8 +29,13 @@ def unpacked(name: str = "lists", corpora: Path = CORPORA) -> Iterator[Path]:
     """Unpack `name`.tar.xz into a temporary folder that lives as long as the block; gives the Maildir's root."""
     archive = corpora / f"{name}.tar.xz"
     if not archive.is_file():
-        raise CorpusMissing(f"{archive} is missing: benchmarks need the corpora folder beside the project")
-    with tempfile.TemporaryDirectory(prefix="mrilu-corpus-") as folder, tarfile.open(archive) as tar:
+        raise CorpusMissing(
+            f"{archive} is missing: benchmarks need the corpora folder beside the project"
+        )
+    with (
+        tempfile.TemporaryDirectory(prefix="mrilu-corpus-") as folder,
+        tarfile.open(archive) as tar,
+    ):
         tar.extractall(folder, filter="data")
         yield Path(folder) / name
 
@@ -44,7 +49,9 @@ def mail_folders(maildir: Path) -> list[Path]:
 def mail_files(maildir: Path) -> list[Path]:
     """Every mail in new/ and cur/ of every folder, sorted by path."""
     leaves = (folder / leaf for folder in mail_folders(maildir) for leaf in ("cur", "new"))
-    return sorted(Path(entry.path) for leaf in leaves for entry in os.scandir(leaf) if entry.is_file())
+    return sorted(
+        Path(entry.path) for leaf in leaves for entry in os.scandir(leaf) if entry.is_file()
+    )
 
 
 def link_maildir(maildir: Path, target: Path) -> Path:
@@ -76,7 +83,11 @@ def unread_mails(moves: Sequence[tuple[Path, Path]]) -> None:
 
 def spread(paths: Sequence[Path], count: int) -> list[Path]:
     """`count` paths evenly spaced over `paths` (all of them when there are fewer)."""
-    return list(paths) if count >= len(paths) else [paths[i * len(paths) // count] for i in range(count)]
+    return (
+        list(paths)
+        if count >= len(paths)
+        else [paths[i * len(paths) // count] for i in range(count)]
+    )
 
 
 def subject_word(paths: Sequence[Path]) -> str:

@@ -29,7 +29,11 @@ from mrilu.settings.table import Settings, load
 
 ROUNDS = 3
 MADE = 25_000
-FIRST, UNCHANGED, ONE = "20,724 entries, first", "20,724 entries, unchanged", "20,724 entries, one changed"
+FIRST, UNCHANGED, ONE = (
+    "20,724 entries, first",
+    "20,724 entries, unchanged",
+    "20,724 entries, one changed",
+)
 REAL, LARGE = "449 muplis rows, unchanged", "25,000 muplis rows, unchanged"
 BARS = {FIRST: 15.0, UNCHANGED: 3.0, ONE: 3.0, REAL: 1.0, LARGE: 1.0}
 
@@ -56,7 +60,9 @@ def timed(job: Callable[[], dict[str, int]], **expected: int) -> float:
 
 def time_dictionary(settings: Settings, folder: Path, export: bytes) -> Iterator[tuple[str, float]]:
     """One round over jbo-en.xml: empty tables, the same content as a new file, one definition changed."""
-    models.db.execute_sql("TRUNCATE language, word, definition, definition_version, keyword, source CASCADE")
+    models.db.execute_sql(
+        "TRUNCATE language, word, definition, definition_version, keyword, source CASCADE"
+    )
     path = folder / "jbo-en.xml"
     resources.use(replace(settings, dictionary_source=str(folder)))
     resources.database()
@@ -71,7 +77,9 @@ def time_dictionary(settings: Settings, folder: Path, export: bytes) -> Iterator
         raise SystemExit(f"one definition changed, {versions} version rows")
 
 
-def time_muplis(settings: Settings, folder: Path, name: str, content: bytes) -> Iterator[tuple[str, float]]:
+def time_muplis(
+    settings: Settings, folder: Path, name: str, content: bytes
+) -> Iterator[tuple[str, float]]:
     """One round over a muplis file: read it, then time the same content as a new file."""
     models.db.execute_sql("TRUNCATE sentence, source")
     path = folder / "muplis.tsv"
@@ -85,25 +93,42 @@ def time_muplis(settings: Settings, folder: Path, name: str, content: bytes) -> 
 
 def main() -> int:
     """Run all rounds; the exit code is 0 when every bar is met."""
-    made = "".join(f"lo te mrilu be li {n} cu jai se djuno\tThe receiver of {n} is known.\t\n" for n in range(MADE))
+    made = "".join(
+        f"lo te mrilu be li {n} cu jai se djuno\tThe receiver of {n} is known.\t\n"
+        for n in range(MADE)
+    )
     runs: dict[str, list[float]] = defaultdict(list)
     try:
-        with only_benchmark(), unpacked("dictionary") as corpus, tempfile.TemporaryDirectory() as work:
+        with (
+            only_benchmark(),
+            unpacked("dictionary") as corpus,
+            tempfile.TemporaryDirectory() as work,
+        ):
             export = (corpus / "jbo-en.xml").read_bytes()
-            muplis = {REAL: (CORPORA / "muplis-jb2en-sample.tsv").read_bytes(), LARGE: made.encode()}
+            muplis = {
+                REAL: (CORPORA / "muplis-jb2en-sample.tsv").read_bytes(),
+                LARGE: made.encode(),
+            }
             folder = Path(work) / "exports"
             folder.mkdir()
             with service(Path(work)) as settings:
                 for turn in range(ROUNDS):
                     rounds = [time_dictionary(settings, folder, export)]
-                    rounds += [time_muplis(settings, folder, name, content) for name, content in muplis.items()]
+                    rounds += [
+                        time_muplis(settings, folder, name, content)
+                        for name, content in muplis.items()
+                    ]
                     for name, seconds in (one for measured in rounds for one in measured):
                         runs[name].append(seconds)
                         progress(f"round {turn + 1}: {name} {seconds:.3f} s")
     except CorpusMissing as error:
         print(error, file=sys.stderr)
         return 2
-    return 0 if report_bars({name: (runs[name], bar) for name, bar in BARS.items()}, machine_facts()) else 1
+    return (
+        0
+        if report_bars({name: (runs[name], bar) for name, bar in BARS.items()}, machine_facts())
+        else 1
+    )
 
 
 if __name__ == "__main__":

@@ -87,7 +87,12 @@ def peak(torch: Any) -> Pace:
 
 def cpu_seconds(db: PostgresqlDatabase) -> float:
     """Return the CPU time that this process and its PostgreSQL session have used."""
-    fields = Path(f"/proc/{db.connection().info.backend_pid}/stat").read_text().rpartition(")")[2].split()
+    fields = (
+        Path(f"/proc/{db.connection().info.backend_pid}/stat")
+        .read_text()
+        .rpartition(")")[2]
+        .split()
+    )
     return time.process_time() + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -133,13 +138,17 @@ def measure(db: PostgresqlDatabase) -> dict[str, Any]:
         peaks.append(peak(torch))
         shares.append(share(Pace(work / passed, work / used), peaks[-2:]))
         assert counts["definitions"] == len(sources) and "left" not in counts, counts
-        progress(f"round {turn + 1}: {counts} { ({name: round(all_[-1], 1) for name, all_ in seconds.items()}) }")
+        progress(
+            f"round {turn + 1}: {counts} { ({name: round(all_[-1], 1) for name, all_ in seconds.items()}) }"
+        )
     return {"seconds": seconds, "peaks": peaks, "shares": shares, "lengths": lengths}
 
 
 def share(ours: Pace, peaks: Sequence[Pace]) -> Pace:
     """Return our part of the mean of the peaks, in both measures."""
-    return Pace(ours.wall / mean(one.wall for one in peaks), ours.cpu / mean(one.cpu for one in peaks))
+    return Pace(
+        ours.wall / mean(one.wall for one in peaks), ours.cpu / mean(one.cpu for one in peaks)
+    )
 
 
 def idle_seconds() -> float:
@@ -156,7 +165,9 @@ def summary(facts: dict[str, Any]) -> dict[str, Any]:
     times = [slow / quick for slow, quick in zip(plain, ours, strict=True)]
     counts = [len(lengths) for lengths in facts["lengths"]]
     rates = {
-        name: median([count / one for count, one in zip(counts, facts["seconds"][name], strict=True)])
+        name: median(
+            [count / one for count, one in zip(counts, facts["seconds"][name], strict=True)]
+        )
         for name in ("ours", "plain")
     }
     return {
@@ -169,7 +180,9 @@ def summary(facts: dict[str, Any]) -> dict[str, Any]:
         "share of peak": round(median(one.wall for one in facts["shares"]), 3),
         "share of peak by round": [round(one.wall, 3) for one in facts["shares"]],
         "share of peak per CPU second": round(median(one.cpu for one in facts["shares"]), 3),
-        "seconds by round": {name: [round(one, 1) for one in all_] for name, all_ in facts["seconds"].items()},
+        "seconds by round": {
+            name: [round(one, 1) for one in all_] for name, all_ in facts["seconds"].items()
+        },
     }
 
 
@@ -181,7 +194,11 @@ def main() -> int:
         idle = idle_seconds()
     shown = summary(facts) | {"idle hour (s)": round(idle, 3)}
     print(json.dumps({"machine": machine_facts(), **shown}, indent=1))
-    kept = shown["times faster"] >= TIMES_FASTER, shown["share of peak"] >= SHARE_OF_PEAK, idle < IDLE_SECONDS
+    kept = (
+        shown["times faster"] >= TIMES_FASTER,
+        shown["share of peak"] >= SHARE_OF_PEAK,
+        idle < IDLE_SECONDS,
+    )
     return 0 if all(kept) else 1
 
 

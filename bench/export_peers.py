@@ -33,8 +33,15 @@ class Peer(NamedTuple):
 def with_xelatex(book: Book, path: Path) -> None:
     """Typeset our LaTeX source, one pass."""
     to_latex.write(book, path.with_suffix(".tex"))
-    command = ["xelatex", "-interaction=batchmode", "-no-shell-escape", path.with_suffix(".tex").name]
-    subprocess.run(command, cwd=path.parent, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [
+        "xelatex",
+        "-interaction=batchmode",
+        "-no-shell-escape",
+        path.with_suffix(".tex").name,
+    ]
+    subprocess.run(
+        command, cwd=path.parent, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
 
 
 def with_reportlab(book: Book, path: Path) -> None:
@@ -44,9 +51,13 @@ def with_reportlab(book: Book, path: Path) -> None:
     from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate, Paragraph
 
     width, height = B5
-    columns = [Frame(left, 40, (width - 80) / 2, height - 80) for left in (36, 44 + (width - 80) / 2)]
+    columns = [
+        Frame(left, 40, (width - 80) / 2, height - 80) for left in (36, 44 + (width - 80) / 2)
+    ]
     document = BaseDocTemplate(str(path), pagesize=B5, pageTemplates=[PageTemplate(frames=columns)])
-    style = ParagraphStyle("entry", fontSize=8, leading=10, leftIndent=8, firstLineIndent=-8, alignment=4)
+    style = ParagraphStyle(
+        "entry", fontSize=8, leading=10, leftIndent=8, firstLineIndent=-8, alignment=4
+    )
     document.build([Paragraph(entry, style) for entry in marked_up(book, TAGS)])
 
 
@@ -57,14 +68,18 @@ def with_weasyprint(book: Book, path: Path) -> None:
     body = "columns:2; font:8pt 'Noto Serif',serif; text-align:justify; hyphens:auto"
     style = f"@page {{size:B5; margin:18mm}} body {{{body}}} p {{margin:0}}"
     entries = "".join(f"<p>{entry}</p>" for entry in marked_up(book, {**TAGS, "high": "sup"}))
-    HTML(string=f"<html lang=en><style>{style}</style><body>{entries}</body></html>").write_pdf(path)
+    HTML(string=f"<html lang=en><style>{style}</style><body>{entries}</body></html>").write_pdf(
+        path
+    )
 
 
 def marked_up(book: Book, tags: dict[str, str]) -> Iterator[str]:
     """Yield the words, then the other direction, as the few tags that both libraries know."""
     for entry in book.entries:
         texts = [entry.definition, *([entry.notes] if entry.notes else [])]
-        shown = " - ".join("".join(tagged(tags.get(one.kind), one.text) for one in spans(text)) for text in texts)
+        shown = " - ".join(
+            "".join(tagged(tags.get(one.kind), one.text) for one in spans(text)) for text in texts
+        )
         yield f"<b>{html.escape(entry.word)}</b> <i>{html.escape(facts(entry))}</i> {shown}"
     for one in book.reverse:
         yield f"<b>{html.escape(one.text)}</b> {html.escape(one.valsi)}"
@@ -93,7 +108,9 @@ def run_peer(name: str, book: Path, folder: Path) -> tuple[float, int]:
     """Run one peer; return its wall seconds (the interpreter's start too) and the most MiB it had in memory."""
     target = folder / f"{name}.pdf"
     began = time.perf_counter()
-    peer = subprocess.Popen([sys.executable, "-m", "bench.export_peers", name, str(book), str(target)], cwd=PROJECT)
+    peer = subprocess.Popen(
+        [sys.executable, "-m", "bench.export_peers", name, str(book), str(target)], cwd=PROJECT
+    )
     _, status, usage = os.wait4(peer.pid, 0)
     peer.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - began
@@ -103,4 +120,6 @@ def run_peer(name: str, book: Path, folder: Path) -> tuple[float, int]:
 
 
 if __name__ == "__main__":
-    PEERS[sys.argv[1]].write(Book.from_json(Path(sys.argv[2]).read_text(encoding="utf-8")), Path(sys.argv[3]))
+    PEERS[sys.argv[1]].write(
+        Book.from_json(Path(sys.argv[2]).read_text(encoding="utf-8")), Path(sys.argv[3])
+    )

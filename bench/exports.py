@@ -37,7 +37,11 @@ from mrilu.settings.table import Settings, load
 
 ROUNDS = 3
 LANGUAGES, FORMATS = 5, 5
-ALL, ENGLISH, UNCHANGED = "5 languages in 5 formats, from scratch", "English PDF, 20,724 words", "an unchanged night"
+ALL, ENGLISH, UNCHANGED = (
+    "5 languages in 5 formats, from scratch",
+    "English PDF, 20,724 words",
+    "an unchanged night",
+)
 BARS = {ALL: 90.0, ENGLISH: 15.0, UNCHANGED: 2.0}
 MEMORY = 2 * 1024  # MiB, job and its largest build together
 PER_MIB = 1024  # ru_maxrss is in KiB (Linux)
@@ -46,10 +50,18 @@ PER_MIB = 1024  # ru_maxrss is in KiB (Linux)
 @contextmanager
 def dictionaries(folder: Path) -> Iterator[Settings]:
     """Throw-away servers that hold the five dictionaries; this process is bound to them."""
-    with Cluster(folder / "pg") as cluster, Server(folder / "vk") as valkey, unpacked("dictionary") as corpus:
+    with (
+        Cluster(folder / "pg") as cluster,
+        Server(folder / "vk") as valkey,
+        unpacked("dictionary") as corpus,
+    ):
         migrations.apply(models.bind(cluster.url))
         chosen = replace(
-            load({}), database_url=cluster.url, redis_url=valkey.url, dictionary_source=str(corpus), log_level="warning"
+            load({}),
+            database_url=cluster.url,
+            redis_url=valkey.url,
+            dictionary_source=str(corpus),
+            log_level="warning",
         )
         # In a process of its own, so that its memory is not taken for the job's.
         syncing = multiprocessing.get_context("spawn").Process(target=fill, args=(chosen,))
@@ -82,7 +94,9 @@ def time_round() -> Iterator[tuple[str, float]]:
     """Time one night from scratch, and the next, in which nothing has changed."""
     CachedExport.delete().execute()
     yield ALL, timed_export(LANGUAGES * FORMATS)
-    [english] = [row for row in CachedExport.listed() if (row["tag"], row["format"]) == ("en", "pdf")]
+    [english] = [
+        row for row in CachedExport.listed() if (row["tag"], row["format"]) == ("en", "pdf")
+    ]
     yield ENGLISH, english["seconds"]
     yield UNCHANGED, timed_export(0)
 
@@ -97,7 +111,10 @@ def time_peers(folder: Path) -> None:
     """Typeset the English dictionary once with each peer and print the seconds."""
     language = Language.get(Language.tag == "en")
     book = folder / "book"
-    book.write_text(read_book(models.db.connection(), language.id, "en", language.name).to_json(), encoding="utf-8")
+    book.write_text(
+        read_book(models.db.connection(), language.id, "en", language.name).to_json(),
+        encoding="utf-8",
+    )
     for name, peer in PEERS.items():
         lack = peer.lacks()
         if lack:
@@ -115,13 +132,19 @@ def main() -> int:
     chosen = parser.parse_args()
     build.check_installed("pdf")
     measured: dict[str, list[float]] = defaultdict(list)
-    with only_benchmark(), tempfile.TemporaryDirectory(prefix="mrilu-bench-") as folder, dictionaries(Path(folder)):
+    with (
+        only_benchmark(),
+        tempfile.TemporaryDirectory(prefix="mrilu-bench-") as folder,
+        dictionaries(Path(folder)),
+    ):
         for turn in range(chosen.rounds):
             for name, seconds in time_round():
                 measured[name].append(seconds)
                 progress(f"round {turn + 1}: {name} {seconds:.2f} s")
         memory = most_memory()
-        passed = report_bars({name: (runs, BARS[name]) for name, runs in measured.items()}, machine_facts())
+        passed = report_bars(
+            {name: (runs, BARS[name]) for name, runs in measured.items()}, machine_facts()
+        )
         passed &= memory < MEMORY
         verdict = "PASS" if memory < MEMORY else "FAIL"
         print(f"memory, job and its largest build: {memory:,} MiB, bar {MEMORY:,} MiB {verdict}")

@@ -39,7 +39,14 @@ def empty_service() -> Iterator[PostgresqlDatabase]:
         place = Path(folder)
         with Cluster(place / "pg") as cluster, Server(place / "vk") as valkey:
             migrations.apply(models.bind(cluster.url))
-            resources.use(replace(load({}), database_url=cluster.url, redis_url=valkey.url, data_dir=place / "data"))
+            resources.use(
+                replace(
+                    load({}),
+                    database_url=cluster.url,
+                    redis_url=valkey.url,
+                    data_dir=place / "data",
+                )
+            )
             yield resources.database()
             resources.forget()
 
@@ -56,7 +63,9 @@ def fill_dictionary(db: PostgresqlDatabase, tag: str = "en") -> int:
     """Read one language of the dictionary corpus; return how many definitions there are."""
     archive = CORPORA / "dictionary.tar.xz"
     if not archive.is_file():
-        raise CorpusMissing(f"{archive} is missing: benchmarks need the corpora folder beside the project")
+        raise CorpusMissing(
+            f"{archive} is missing: benchmarks need the corpora folder beside the project"
+        )
     with tarfile.open(archive) as tar:
         member = next(one for one in tar.getmembers() if one.name.endswith(f"jbo-{tag}.xml"))
         file = tar.extractfile(member)
@@ -78,13 +87,19 @@ def fill_plain_dictionary(db: PostgresqlDatabase, tags: Iterable[str] = LANGUAGE
 
 def fill_sentences(db: PostgresqlDatabase, wanted: int = 20_000) -> None:
     """Make as many sentence pairs as asked for of the sample's, each with a number in it."""
-    pairs = [line.split("\t")[:2] for line in (CORPORA / "muplis-jb2en-sample.tsv").read_text().splitlines()]
+    pairs = [
+        line.split("\t")[:2]
+        for line in (CORPORA / "muplis-jb2en-sample.tsv").read_text().splitlines()
+    ]
     db.connection().cursor().executemany(
         "INSERT INTO sentence (pair_hash, lojban, english, rating, added_at, changed_at) "
         "SELECT md5(%(lojban)s || %(english)s || n)::uuid, n || ' ' || %(lojban)s, %(english)s || ' ' || n, '', "
         "       now(), now() "
         "  FROM generate_series(1, %(each)s::int) AS n ON CONFLICT DO NOTHING",
-        [{"lojban": lojban, "english": english, "each": wanted // len(pairs)} for lojban, english in pairs],
+        [
+            {"lojban": lojban, "english": english, "each": wanted // len(pairs)}
+            for lojban, english in pairs
+        ],
     )
     db.execute_sql("ANALYZE sentence")
 
@@ -95,7 +110,9 @@ def fill_mail(db: PostgresqlDatabase) -> int:
         maildir = Maildir.register("lists", str(root), "maildir")
         paths = difference(root, maildir.name).paths
         for start in range(0, len(paths), BATCH):
-            import_paths(db, maildir.name, paths[start : start + BATCH], limits_of(resources.settings()))
+            import_paths(
+                db, maildir.name, paths[start : start + BATCH], limits_of(resources.settings())
+            )
     db.execute_sql("ANALYZE")
     progress(f"imported {len(paths)} files")
     return models.Message.select().count()

@@ -104,9 +104,13 @@ def print_rescans(costs: dict[int, float]) -> bool:
     smallest = min(costs)
     growth = max(costs[size] / size for size in costs) / (costs[smallest] / smallest)
     for size, seconds in costs.items():
-        print(f"unchanged rescan of {size} files: {seconds:.3f} s ({seconds / size * 1e6:.1f} us a file)")
+        print(
+            f"unchanged rescan of {size} files: {seconds:.3f} s ({seconds / size * 1e6:.1f} us a file)"
+        )
     passed = costs[smallest] < SCAN_LIMIT_SECONDS and growth < LINEAR
-    print(f"{smallest} files under {SCAN_LIMIT_SECONDS} s and linear ({growth:.2f}x): {'PASS' if passed else 'FAIL'}")
+    print(
+        f"{smallest} files under {SCAN_LIMIT_SECONDS} s and linear ({growth:.2f}x): {'PASS' if passed else 'FAIL'}"
+    )
     return passed
 
 

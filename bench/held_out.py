@@ -21,7 +21,9 @@ class Constants(NamedTuple):
     least_share: float
 
 
-GRID = tuple(map(Constants._make, itertools.product((5, 10, 20, 60), (0.4, 0.7, 1.0), (0.0, 0.5, 0.7, 0.9))))
+GRID = tuple(
+    map(Constants._make, itertools.product((5, 10, 20, 60), (0.4, 0.7, 1.0), (0.0, 0.5, 0.7, 0.9)))
+)
 
 
 @contextmanager

@@ -47,7 +47,9 @@ class FirstImport:
             processor = running.processor_seconds()
             check(running, len(paths), subject_word(paths))
         shutil.rmtree(work / "service")
-        return Result(seconds, len(paths), f"fsync on, 2 workers, {processor:.1f} processor seconds")
+        return Result(
+            seconds, len(paths), f"fsync on, 2 workers, {processor:.1f} processor seconds"
+        )
 
 
 def check(running: Service, files: int, word: str) -> None:
@@ -96,7 +98,9 @@ class Renames:
         """Nothing: the watcher runs already."""
 
     def run(self, maildir: Path, work: Path) -> Result:
-        moved = "SELECT count(*) FROM location WHERE subdir = 'cur' AND flags = 'S' AND gone_at IS NULL"
+        moved = (
+            "SELECT count(*) FROM location WHERE subdir = 'cur' AND flags = 'S' AND gone_at IS NULL"
+        )
         before = self.running.value(moved)
         began = time.perf_counter()
         moves = read_mails(self.running.maildir, self.count)
@@ -129,7 +133,11 @@ def race_changes(maildir: Path, work: Path, rounds: int, only: str | None) -> bo
             chosen = [peer for peer in peers if only in (None, peer.name)]
             results = take_turns([ours, *chosen], maildir, work / title, rounds)
             print(f"\n{title}")
-            passed.append(report(results, machine_facts(debian_versions(PACKAGES)), "mrilu", {}, LIMITS[title]))
+            passed.append(
+                report(
+                    results, machine_facts(debian_versions(PACKAGES)), "mrilu", {}, LIMITS[title]
+                )
+            )
     return all(passed)
 
 
@@ -148,19 +156,27 @@ def kill_in_mid_import(maildir: Path, work: Path) -> bool:
         ran = "SELECT coalesce(sum((counts->>'imported')::int + coalesce((counts->>'copies')::int, 0)), 0) FROM job_run"
         again = running.value(ran) - total
     batch = load({}).batch_size
-    print(f"\nkill -9 in mid-import: {kept} of {total} kept, {again} stored again (bar: one batch, {batch})")
+    print(
+        f"\nkill -9 in mid-import: {kept} of {total} kept, {again} stored again (bar: one batch, {batch})"
+    )
     return again <= batch
 
 
 def main() -> None:
     """Run the races that are asked for; exit code 1 when a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("races", nargs="*", default=["import", "changes", "kill"], metavar="import|changes|kill")
+    parser.add_argument(
+        "races", nargs="*", default=["import", "changes", "kill"], metavar="import|changes|kill"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", help="one peer by its name; 'none' for none")
     options = parser.parse_args()
     passed = []
-    with only_benchmark(), unpacked() as maildir, tempfile.TemporaryDirectory(prefix="mrilu-bench-") as folder:
+    with (
+        only_benchmark(),
+        unpacked() as maildir,
+        tempfile.TemporaryDirectory(prefix="mrilu-bench-") as folder,
+    ):
         work = Path(folder)
         if "import" in options.races:
             passed.append(race_import(maildir, work, options.rounds, options.only))

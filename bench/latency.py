@@ -27,7 +27,9 @@ BACKLOG_FILES = 100_000
 BACKLOG_LIMIT_SECONDS = 1.0
 
 
-def deliver_each(running: Service, mails: Iterable[tuple[str, bytes]], rest: float = REST_SECONDS) -> list[float]:
+def deliver_each(
+    running: Service, mails: Iterable[tuple[str, bytes]], rest: float = REST_SECONDS
+) -> list[float]:
     """Deliver (Message-ID, bytes) one at a time; milliseconds from each rename until a search finds the mail.
 
     The search by its words and Message-ID is asked again and again by one connection, which costs us a core's worth of
@@ -65,14 +67,20 @@ def race(maildir: Path, work: Path, rounds: int, count: int) -> bool:
         ours, theirs = [], []
         for turn in range(rounds):
             ours += [deliver_each(running, fresh_mails(count, seed=turn))]
-            theirs += [] if reason else [peer.deliver_each(work / "peer", fresh_mails(count, seed=turn + 1000))]
+            theirs += (
+                []
+                if reason
+                else [peer.deliver_each(work / "peer", fresh_mails(count, seed=turn + 1000))]
+            )
     return print_race(ours, theirs)
 
 
 def print_race(ours: list[list[float]], theirs: list[list[float]]) -> bool:
     """Print the medians over the rounds of p50 and p95, with the bars; whether these are met."""
     table = {
-        name: percentiles(rounds) for name, rounds in (("mrilu", ours), ("inotifywait + notmuch new", theirs)) if rounds
+        name: percentiles(rounds)
+        for name, rounds in (("mrilu", ours), ("inotifywait + notmuch new", theirs))
+        if rounds
     }
     for name, (half, most) in table.items():
         print(f"{name:26} p50 {half:7.2f} ms   p95 {most:7.2f} ms")
@@ -88,7 +96,9 @@ def print_race(ours: list[list[float]], theirs: list[list[float]]) -> bool:
 
 def percentiles(rounds: list[list[float]]) -> tuple[float, float]:
     """The medians over the rounds of p50 and p95 in milliseconds."""
-    return tuple(statistics.median(percentile(times, percent) for times in rounds) for percent in (50, 95))  # type: ignore[return-value]
+    return tuple(
+        statistics.median(percentile(times, percent) for times in rounds) for percent in (50, 95)
+    )  # type: ignore[return-value]
 
 
 def beside_backlog(maildir: Path, work: Path, files: int) -> bool:
@@ -123,7 +133,11 @@ def main() -> None:
     parser.add_argument("--mails", type=int, default=100)
     parser.add_argument("--backlog", type=int, default=BACKLOG_FILES, help="0 leaves that part out")
     options = parser.parse_args()
-    with only_benchmark(), unpacked() as maildir, tempfile.TemporaryDirectory(prefix="mrilu-bench-") as folder:
+    with (
+        only_benchmark(),
+        unpacked() as maildir,
+        tempfile.TemporaryDirectory(prefix="mrilu-bench-") as folder,
+    ):
         print(json.dumps(machine_facts(debian_versions(PACKAGES)), indent=1, default=str))
         passed = [race(maildir, Path(folder), options.rounds, options.mails)]
         if options.backlog:

@@ -28,7 +28,9 @@ def _proc_field(path: str, field: str, separator: str = ":") -> str:
         lines = Path(path).read_text().splitlines()
     except OSError:
         return "unknown"
-    values = (line.partition(separator)[2].strip(' \t"') for line in lines if line.startswith(field))
+    values = (
+        line.partition(separator)[2].strip(' \t"') for line in lines if line.startswith(field)
+    )
     return next(values, "unknown")
 
 

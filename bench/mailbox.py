@@ -18,7 +18,12 @@ class Mailbox:
         self.notes = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     async def handle_EHLO(  # noqa: N802 - aiosmtpd's
-        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+        self,
+        server: SMTP,
+        session: Session,
+        envelope: Envelope,
+        hostname: str,
+        responses: list[str],
     ) -> list[str]:
         session.host_name = hostname
         return [responses[0], "250-PIPELINING", *responses[1:]]
@@ -35,7 +40,9 @@ async def serve(notes: str) -> None:
     """Serve on a free port of the loopback until killed."""
     loop = asyncio.get_running_loop()
     handler = Mailbox(notes)
-    server = await loop.create_server(lambda: SMTP(handler, hostname="mailbox.test", loop=loop), "127.0.0.1", 0)
+    server = await loop.create_server(
+        lambda: SMTP(handler, hostname="mailbox.test", loop=loop), "127.0.0.1", 0
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -50,7 +50,12 @@ READS = (
     "SELECT valsi FROM keyword WHERE definition = %(id)s",
     "SELECT type FROM word WHERE id = %(id)s",
 )
-SINCE_DICTIONARY = ("FROM definition ", "FROM sentence ", "FROM keyword ", "FROM word ")  # there are from 0002 on
+SINCE_DICTIONARY = (
+    "FROM definition ",
+    "FROM sentence ",
+    "FROM keyword ",
+    "FROM word ",
+)  # there are from 0002 on
 FULL_TEXT = "0005_embeddings"  # before it the dictionary is filled
 MODEL = "INSERT INTO embedding_model (name, source, dimensions, current) VALUES ('bench', 'bench', 3, true)"
 WEB = "127.0.0.1:18025"
@@ -61,7 +66,9 @@ class Readers:
 
     def __init__(self, url: str, reads: Sequence[str] = READS) -> None:
         self.url, self.worst, self._ended = url, 0.0, threading.Event()
-        self._threads = [threading.Thread(target=self._read, args=(statement,)) for statement in reads]
+        self._threads = [
+            threading.Thread(target=self._read, args=(statement,)) for statement in reads
+        ]
 
     def _read(self, statement: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as link:
@@ -101,10 +108,15 @@ def measure(messages: int) -> dict[str, tuple[list[float], float]]:
                         print(f"  {fill_plain_dictionary(db):,} definitions", flush=True)
                         fill_sentences(db)
                         measured["longest read, control"] = (control(cluster.url), LONGEST)
-                    measured[f"longest read during {name}"] = ([during(runner, name, cluster.url)], LONGEST)
+                    measured[f"longest read during {name}"] = (
+                        [during(runner, name, cluster.url)],
+                        LONGEST,
+                    )
                 # with a model, what waits to be embedded is counted beside the scrapes
                 db.execute_sql(MODEL)
-            return measured | {"a scrape of /metrics": (scrapes(cluster.url, valkey.url, folder), SCRAPE)}
+            return measured | {
+                "a scrape of /metrics": (scrapes(cluster.url, valkey.url, folder), SCRAPE)
+            }
 
 
 def step(runner: Runner, name: str) -> None:
@@ -182,4 +194,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=1_000_000)
     chosen = parser.parse_args()
-    sys.exit(0 if report_bars(measure(chosen.messages), machine_facts({"messages": f"{chosen.messages:,}"})) else 1)
+    sys.exit(
+        0
+        if report_bars(
+            measure(chosen.messages), machine_facts({"messages": f"{chosen.messages:,}"})
+        )
+        else 1
+    )

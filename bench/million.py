@@ -32,7 +32,9 @@ BATCH = 100_000
 
 def fill(connection: Connection, messages: int, runs: int) -> None:
     """Make messages with a file each, their threads, and runs of jobs; the schema may be that of any step."""
-    connection.execute("INSERT INTO maildir (name, root, kind) VALUES ('bench', '/nonexistent', 'maildir')")
+    connection.execute(
+        "INSERT INTO maildir (name, root, kind) VALUES ('bench', '/nonexistent', 'maildir')"
+    )
     for first in range(1, messages + 1, BATCH):
         connection.execute(MESSAGES, {"first": first, "last": min(messages, first + BATCH - 1)})
         print(f"  {min(messages, first + BATCH - 1):,} messages", flush=True)

@@ -96,7 +96,9 @@ def forget_mail() -> None:
 def fill_outbox(number: int) -> None:
     """Write so many rows about the mails of the archive, each for a subscriber of its own."""
     db = resources.database()
-    db.execute_sql("TRUNCATE subscriber, subscription, subscription_lexeme, notification RESTART IDENTITY CASCADE")
+    db.execute_sql(
+        "TRUNCATE subscriber, subscription, subscription_lexeme, notification RESTART IDENTITY CASCADE"
+    )
     db.execute_sql(
         "INSERT INTO subscriber (address) SELECT 'reader-' || n || '@domain' || n %% 50 || '.example' "
         "FROM generate_series(1, %s) AS n",
@@ -134,10 +136,17 @@ def send(settings: Settings, work: Path) -> Bar:
             rates.append(NOTIFICATIONS / (time.perf_counter() - start))
         found = accepted(notes)
         if counts != {"sent": NOTIFICATIONS} or not len(found) == found.total() == NOTIFICATIONS:
-            raise AssertionError(f"counts {counts}, {found.total()} accepted, {len(found)} different")
+            raise AssertionError(
+                f"counts {counts}, {found.total()} accepted, {len(found)} different"
+            )
         progress(f"send: {rates[-1]:.0f} notifications/s")
     rate = statistics.median(rates)
-    return Bar("10,000 notifications, one connection", f"{rate:.0f}/s", f">= {PER_SECOND:.0f}/s", rate >= PER_SECOND)
+    return Bar(
+        "10,000 notifications, one connection",
+        f"{rate:.0f}/s",
+        f">= {PER_SECOND:.0f}/s",
+        rate >= PER_SECOND,
+    )
 
 
 def searches_of(maildir: Path, rng: random.Random) -> list[str]:
@@ -145,7 +154,9 @@ def searches_of(maildir: Path, rng: random.Random) -> list[str]:
     files = mail_files(maildir)
     found: list[str] = []
     while len(found) < SEARCHES:
-        words = _WORD.findall(rng.choice(files).read_bytes().decode("latin-1").partition("\n\n")[2][:4000])
+        words = _WORD.findall(
+            rng.choice(files).read_bytes().decode("latin-1").partition("\n\n")[2][:4000]
+        )
         if len(words) > 20:
             found.append(" ".join(rng.sample(words, rng.choice((1, 2, 2, 3)))))
     return found
@@ -240,10 +251,16 @@ def _finish(settings: Settings) -> None:
 def main() -> int:
     """Run the benchmarks that are asked for; exit code 1 when a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("what", nargs="*", choices=["send", "match", "kill", []], help="all by default")
+    parser.add_argument(
+        "what", nargs="*", choices=["send", "match", "kill", []], help="all by default"
+    )
     chosen = parser.parse_args().what or ["send", "match", "kill"]
     bars = []
-    with only_benchmark(), unpacked() as maildir, tempfile.TemporaryDirectory(prefix="mrilu-bench-") as work:
+    with (
+        only_benchmark(),
+        unpacked() as maildir,
+        tempfile.TemporaryDirectory(prefix="mrilu-bench-") as work,
+    ):
         paths = [str(path.relative_to(maildir)) for path in mail_files(maildir)]
         with database(Path(work) / "pg") as settings:
             import_corpus(maildir, paths[:MAILS], settings)

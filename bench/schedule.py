@@ -29,8 +29,12 @@ ROUND_SECONDS = 10.0
 BAR = 2.0
 # Ten that are due all at once each 2 s, and ten of cron that only weigh on the schedule.
 TABLE = tuple(
-    Periodic(id=f"often_{n}", function="jobs.upkeep.upkeep", interval=2, timeout=60) for n in range(10)
-) + tuple(Periodic(id=f"cron_{n}", function="jobs.upkeep.upkeep", cron=f"{n} 3 * * *", timeout=60) for n in range(10))
+    Periodic(id=f"often_{n}", function="jobs.upkeep.upkeep", interval=2, timeout=60)
+    for n in range(10)
+) + tuple(
+    Periodic(id=f"cron_{n}", function="jobs.upkeep.upkeep", cron=f"{n} 3 * * *", timeout=60)
+    for n in range(10)
+)
 
 
 def lateness(connection: Redis, seconds: float) -> list[float]:
@@ -65,10 +69,16 @@ def one_round(url: str) -> float:
 
 def main() -> int:
     """Run all rounds; the exit code is 0 when the bar is met."""
-    with only_benchmark(), tempfile.TemporaryDirectory() as work, Server(Path(work) / "vk") as valkey:
+    with (
+        only_benchmark(),
+        tempfile.TemporaryDirectory() as work,
+        Server(Path(work) / "vk") as valkey,
+    ):
         resources.use(replace(load({}), redis_url=valkey.url))
         runs = [one_round(valkey.url) for _ in range(ROUNDS)]
-    return 0 if report_bars({"latest of all slots, 20 entries": (runs, BAR)}, machine_facts()) else 1
+    return (
+        0 if report_bars({"latest of all slots, 20 entries": (runs, BAR)}, machine_facts()) else 1
+    )
 
 
 if __name__ == "__main__":

@@ -53,7 +53,9 @@ def filled_service(chosen: argparse.Namespace) -> AbstractContextManager[Postgre
 
 def fill(db: PostgresqlDatabase) -> None:
     """Read the corpora and embed all of it."""
-    progress(f"definitions: {fill_dictionary(db)}, messages: {fill_mail(db)}; now they are embedded")
+    progress(
+        f"definitions: {fill_dictionary(db)}, messages: {fill_mail(db)}; now they are embedded"
+    )
     while (counts := embed_missing()).get("embedded"):
         progress(str(counts))
     db.execute_sql("VACUUM ANALYZE")
@@ -61,7 +63,9 @@ def fill(db: PostgresqlDatabase) -> None:
 
 def measure_speed(db: PostgresqlDatabase) -> dict[str, object]:
     """Time each query ROUNDS times, in turns, in this process, model loaded; milliseconds."""
-    times: dict[str, dict[str, list[float]]] = {mode: {one: [] for one in SPEED_QUERIES} for mode in ("text", "fused")}
+    times: dict[str, dict[str, list[float]]] = {
+        mode: {one: [] for one in SPEED_QUERIES} for mode in ("text", "fused")
+    }
     for turn in range(ROUNDS + 1):
         for mode, by_query in times.items():
             for query in SPEED_QUERIES:
@@ -85,7 +89,9 @@ def _spread(by_query: dict[str, list[float]]) -> dict[str, object]:
 
 def ndcg(ranked: Sequence[object], right: set[object]) -> float:
     """Return the normalised discounted cumulative gain of the first DEPTH hits (Järvelin & Kekäläinen 2002)."""
-    gains = sum(1 / math.log2(place + 2) for place, one in enumerate(ranked[:DEPTH]) if one in right)
+    gains = sum(
+        1 / math.log2(place + 2) for place, one in enumerate(ranked[:DEPTH]) if one in right
+    )
     best = sum(1 / math.log2(place + 2) for place in range(min(len(right), DEPTH)))
     return gains / best
 
@@ -93,7 +99,9 @@ def ndcg(ranked: Sequence[object], right: set[object]) -> float:
 def labelled(name: str) -> list[tuple[str, list[str]]]:
     """Return the queries of one file with what answers them."""
     lines = (LABELS / f"{name}.tsv").read_text().splitlines()
-    return [(query, answers.split()) for query, _, answers in (line.partition("\t") for line in lines)]
+    return [
+        (query, answers.split()) for query, _, answers in (line.partition("\t") for line in lines)
+    ]
 
 
 def words_found(db: PostgresqlDatabase, query: str, mode: str) -> list[object]:
@@ -104,13 +112,17 @@ def words_found(db: PostgresqlDatabase, query: str, mode: str) -> list[object]:
 
 def threads_found(db: PostgresqlDatabase, query: str, mode: str) -> list[object]:
     """Return the threads of the hits."""
-    hits = search(db, query, "message", Wanted(mode, by_thread=True, limit=DEPTH), encode_query).hits
+    hits = search(
+        db, query, "message", Wanted(mode, by_thread=True, limit=DEPTH), encode_query
+    ).hits
     return [getattr(hit, "thread", None) for hit in hits]
 
 
 def threads_of_ids(db: PostgresqlDatabase, ids: Iterable[str]) -> set[object]:
     """Return the threads of these Message-IDs."""
-    rows = db.execute_sql("SELECT thread FROM thread_link WHERE node = ANY(%s)", ([node_of(one) for one in ids],))
+    rows = db.execute_sql(
+        "SELECT thread FROM thread_link WHERE node = ANY(%s)", ([node_of(one) for one in ids],)
+    )
     return {row[0] for row in rows}
 
 
@@ -131,7 +143,10 @@ def measure_quality(db: PostgresqlDatabase) -> dict[str, object]:
 def scored(db: PostgresqlDatabase, mode: str) -> dict[str, list[float]]:
     """Return the nDCG@10 of each query, by set."""
     words = [ndcg(words_found(db, query, mode), set(right)) for query, right in labelled("words")]
-    lists = [ndcg(threads_found(db, query, mode), threads_of_ids(db, ids)) for query, ids in labelled("lists")]
+    lists = [
+        ndcg(threads_found(db, query, mode), threads_of_ids(db, ids))
+        for query, ids in labelled("lists")
+    ]
     return {"words": words, "lists": lists, "all": words + lists}
 
 
@@ -144,7 +159,9 @@ def passed(facts: dict[str, dict[str, object]]) -> bool:
     if "quality" in facts:
         mean = dict(facts["quality"]["all"])  # type: ignore[call-overload]
         cross = dict(facts["quality"]["held out"])  # type: ignore[call-overload]
-        kept += [found > max(mean["text"], mean["meaning"]) for found in (mean["fused"], cross["fused"])]
+        kept += [
+            found > max(mean["text"], mean["meaning"]) for found in (mean["fused"], cross["fused"])
+        ]
     return all(kept)
 
 

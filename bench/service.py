@@ -43,7 +43,11 @@ class Service:
 
     def __init__(self, maildir: Path, cluster: Cluster, valkey: Server, log: Path) -> None:
         self.maildir, self.log = maildir, log
-        self.urls = {"DATABASE_URL": cluster.url, "REDIS_URL": valkey.url, "RQ_REDIS_URL": valkey.url}
+        self.urls = {
+            "DATABASE_URL": cluster.url,
+            "REDIS_URL": valkey.url,
+            "RQ_REDIS_URL": valkey.url,
+        }
         self.link: psycopg.Connection = psycopg.connect(cluster.url, autocommit=True)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -51,7 +55,12 @@ class Service:
         """Start one row of mrilu/service/programs.py as supervisor would."""
         row = next(program for program in PROGRAMS if program.name == name)
         words = [word.format(project=PROJECT, mail_workers=2) for word in row.arguments.split()]
-        environ = {**os.environ, **self.urls, "MAILDIR_PATH": f"bench={self.maildir}", "PYTHONPATH": str(PROJECT)}
+        environ = {
+            **os.environ,
+            **self.urls,
+            "MAILDIR_PATH": f"bench={self.maildir}",
+            "PYTHONPATH": str(PROJECT),
+        }
         with self.log.open("ab") as log:
             command = [sys.executable, "-P", *words]
             process = subprocess.Popen(
@@ -77,7 +86,9 @@ class Service:
         deadline = time.monotonic() + LONGEST_SECONDS
         while not ready():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"mrilu did not finish: {self.log.read_text(errors='replace')[-2000:]}")
+                raise TimeoutError(
+                    f"mrilu did not finish: {self.log.read_text(errors='replace')[-2000:]}"
+                )
             time.sleep(POLL_SECONDS)
 
     def wait_for_files(self, count: int) -> None:

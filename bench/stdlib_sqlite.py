@@ -24,7 +24,17 @@ CREATE VIRTUAL TABLE mail_text USING fts5 (subject, sender, body, content='mail'
 """
 INSERT = """INSERT INTO mail (path, message_id, subject, sender, recipients, copied, sent, in_reply_to, refers_to, list,
                               body, attachments) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-HEADERS = ("message-id", "subject", "from", "to", "cc", "date", "in-reply-to", "references", "list-id")
+HEADERS = (
+    "message-id",
+    "subject",
+    "from",
+    "to",
+    "cc",
+    "date",
+    "in-reply-to",
+    "references",
+    "list-id",
+)
 
 
 def read_header(message: EmailMessage, name: str) -> str:
@@ -52,7 +62,9 @@ def list_attachments(message: EmailMessage) -> str:
             continue
         content = bytes(part.get_payload(decode=True) or b"")
         digest = hashlib.sha256(content).hexdigest()
-        found.append([clean(part.get_filename() or ""), part.get_content_type(), len(content), digest])
+        found.append(
+            [clean(part.get_filename() or ""), part.get_content_type(), len(content), digest]
+        )
     return json.dumps(found)
 
 

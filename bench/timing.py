@@ -83,7 +83,9 @@ class Row:
         return " ".join(bar + ([] if self.limit is None else [f"{self.limit:g} s"]))
 
 
-def take_turns(contenders: Sequence[Contender], maildir: Path, work: Path, rounds: int = 3) -> Results:
+def take_turns(
+    contenders: Sequence[Contender], maildir: Path, work: Path, rounds: int = 3
+) -> Results:
     """Run the available contenders in alternation, `rounds` times each, each in its own folder under `work`.
 
     What one has written is on the disk before the next begins: nobody's fsync waits for another's data.
@@ -135,7 +137,18 @@ def compare(results: Results, ours: str | None, bars: Bars, limits: Bars) -> lis
     rows = []
     for name, run in medians.items():
         times = own.rate / run.rate if own else None
-        rows.append(Row(name, run.seconds, run.mails, run.rate, times, bars.get(name), limits.get(name), run.note))
+        rows.append(
+            Row(
+                name,
+                run.seconds,
+                run.mails,
+                run.rate,
+                times,
+                bars.get(name),
+                limits.get(name),
+                run.note,
+            )
+        )
     return rows
 
 
@@ -202,7 +215,11 @@ def _held_by_ancestor(path: Path) -> bool:
         held = Path("/proc/locks").read_text().split("\n")
     except OSError:
         return False
-    holders = {fields[4] for fields in map(str.split, held) if len(fields) > 5 and fields[5].endswith(inode)}
+    holders = {
+        fields[4]
+        for fields in map(str.split, held)
+        if len(fields) > 5 and fields[5].endswith(inode)
+    }
     return not holders.isdisjoint(_ancestors())
 
 

@@ -70,7 +70,9 @@ def check_maildir(maildir: Maildir, batch_size: int) -> dict[str, int]:
 def _log_gap(name: str, paths: list[str], found: Difference) -> None:
     vanished = set(found.vanished)
     for path in paths[:NAMED]:
-        logger.warning("maildir=%s gap=%s path=%s", name, "gone" if path in vanished else "missing", path)
+        logger.warning(
+            "maildir=%s gap=%s path=%s", name, "gone" if path in vanished else "missing", path
+        )
     if len(paths) > NAMED:
         logger.warning("maildir=%s gap=more paths=%d", name, len(paths) - NAMED)
     for folder in found.unreadable:

@@ -52,7 +52,9 @@ def embed(db: PostgresqlDatabase, model: Model, device: str, *, recent: bool) ->
     complete = True
     if recent or any(count_waiting(db, row.id).values()):
         encoder = load_encoder(model, device)
-        made, complete = embed_backlog(db, row.id, encoder, recent=recent, seconds=RUN_SECONDS, heard=report)
+        made, complete = embed_backlog(
+            db, row.id, encoder, recent=recent, seconds=RUN_SECONDS, heard=report
+        )
         counts.update(made)
     if not complete:
         ask_for_run(recent=False)

@@ -66,7 +66,12 @@ def _languages(tags: Iterable[str] | None) -> list[Language]:
 
 
 def export_language(
-    language: Language, formats: Iterable[str], counts: Counter[str], errors: dict[str, Exception], *, force: bool
+    language: Language,
+    formats: Iterable[str],
+    counts: Counter[str],
+    errors: dict[str, Exception],
+    *,
+    force: bool,
 ) -> None:
     """Build what is not current of one language; counts and errors (by "tag format") are added to."""
     # The hash is taken before the rows: should they change in between, the next run builds them again.
@@ -86,7 +91,11 @@ def export_language(
             except Exception as error:
                 if is_transient(error):
                     raise
-                logger.exception("language=%s format=%s cannot be exported; the last copy stays", language.tag, name)
+                logger.exception(
+                    "language=%s format=%s cannot be exported; the last copy stays",
+                    language.tag,
+                    name,
+                )
                 FailedExport.note(language.id, name, str(error), datetime.now(UTC))
                 errors[f"{language.tag} {name}"] = error
 
@@ -112,7 +121,9 @@ def export_format(language: Language, name: str, source: str, folder: Path) -> N
         built_at=datetime.now(UTC),
     )
     _log_report(language.tag, name, report)
-    logger.info("language=%s format=%s bytes=%d seconds=%.1f", language.tag, name, len(content), seconds)
+    logger.info(
+        "language=%s format=%s bytes=%d seconds=%.1f", language.tag, name, len(content), seconds
+    )
 
 
 def _written_book(language: Language, folder: Path) -> Path:
@@ -128,13 +139,23 @@ def _log_report(tag: str, name: str, report: Report) -> None:
     if report.missing:
         some = sorted(report.missing.items(), key=lambda pair: -pair[1])[:SHOWN]
         shown = " ".join(f"U+{ord(letter):04X}({number})" for letter, number in some)
-        logger.warning("language=%s format=%s characters without a glyph=%d: %s", tag, name, len(report.missing), shown)
+        logger.warning(
+            "language=%s format=%s characters without a glyph=%d: %s",
+            tag,
+            name,
+            len(report.missing),
+            shown,
+        )
     for warning in report.warnings:
         logger.warning("language=%s format=%s %s", tag, name, warning)
 
 
 def _failure(errors: dict[str, Exception], counts: Counter[str]) -> ExportsFailed:
     message = "; ".join(f"{what}: {error}" for what, error in errors.items())
-    kind = ExportsNotReady if all(isinstance(error, NotInstalled) for error in errors.values()) else ExportsFailed
+    kind = (
+        ExportsNotReady
+        if all(isinstance(error, NotInstalled) for error in errors.values())
+        else ExportsFailed
+    )
     done = " ".join(f"{key}={number}" for key, number in counts.items())
     return kind(f"{len(errors)} failed ({done}): {message}")

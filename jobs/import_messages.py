@@ -65,7 +65,9 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
     if counts.get("imported"):
         wake_embedding()
     with run_of(run):
-        logger.info("imported maildir=%s %s", maildir, " ".join(f"{key}={n}" for key, n in counts.items()))
+        logger.info(
+            "imported maildir=%s %s", maildir, " ".join(f"{key}={n}" for key, n in counts.items())
+        )
     return counts
 
 
@@ -81,7 +83,11 @@ def limits_of(now: Settings) -> Limits:
 
 
 def import_paths(
-    db: PostgresqlDatabase, name: str, paths: list[str], limits: Limits, lags: dict[str, float] | None = None
+    db: PostgresqlDatabase,
+    name: str,
+    paths: list[str],
+    limits: Limits,
+    lags: dict[str, float] | None = None,
 ) -> dict[str, int]:
     """Plan, read and store one batch; return how many files were imported, copies, rejected, moved, gone ...
 
@@ -98,7 +104,9 @@ def import_paths(
         if not left:
             break
     else:
-        logger.warning("maildir=%s keeps changing, left to the next rescan: %d files", name, len(list(left)))
+        logger.warning(
+            "maildir=%s keeps changing, left to the next rescan: %d files", name, len(list(left))
+        )
     if lags is not None:
         lags.update(lag_buckets(arrivals, maildir.awaited_since.timestamp(), time.time()))
     return {key: number for key, number in counts.items() if number}
@@ -128,14 +136,20 @@ def _import_once(
 
 
 def _take_in(
-    db: PostgresqlDatabase, maildir: Maildir, files: list[FoundFile], limits: Limits, arrivals: list[float]
+    db: PostgresqlDatabase,
+    maildir: Maildir,
+    files: list[FoundFile],
+    limits: Limits,
+    arrivals: list[float],
 ) -> Stored:
     """Read these files and store them; when memory runs out each alone, and what is too large alone is rejected."""
     try:
         return _read_and_store(db, maildir, files, limits, arrivals)
     except MemoryError:
         total = sum(file.size for file in files)
-        logger.warning("memory ran out maildir=%s files=%d bytes=%d", maildir.name, len(files), total)
+        logger.warning(
+            "memory ran out maildir=%s files=%d bytes=%d", maildir.name, len(files), total
+        )
     # After the handler: while it runs, its traceback holds what was read.
     if len(files) == 1:
         return store_rejections(db, maildir.id, [rejection_of(files[0], MemoryError())])
@@ -146,7 +160,11 @@ def _take_in(
 
 
 def _read_and_store(
-    db: PostgresqlDatabase, maildir: Maildir, files: list[FoundFile], limits: Limits, arrivals: list[float]
+    db: PostgresqlDatabase,
+    maildir: Maildir,
+    files: list[FoundFile],
+    limits: Limits,
+    arrivals: list[float],
 ) -> Stored:
     with collector_paused():
         mails, rejections, vanished = read_mails(Path(maildir.root), files, limits)
@@ -159,7 +177,9 @@ def _read_and_store(
 
 def _counts(plan: Plan) -> Counter[str]:
     moved = {(row.table, row.id) for row, _ in plan.moved}
-    gone = sum((row.table, row.id) not in moved for row in plan.gone)  # the old name of a file that moved is not
+    gone = sum(
+        (row.table, row.id) not in moved for row in plan.gone
+    )  # the old name of a file that moved is not
     return Counter(moved=len(plan.moved), gone=gone, known=plan.unchanged, ignored=plan.ignored)
 
 

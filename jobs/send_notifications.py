@@ -36,7 +36,9 @@ from mrilu.settings.table import Settings
 logger = logging.getLogger(__name__)
 
 RUN_SECONDS = 45.0  # the next run comes after a minute
-ANSWERS = 12  # of the server, that one mail may wait for: connecting and logging in again are among them
+ANSWERS = (
+    12  # of the server, that one mail may wait for: connecting and logging in again are among them
+)
 
 
 @recorded
@@ -44,7 +46,9 @@ def send_notifications() -> dict[str, int]:
     """Send what is due; return how many mails were sent, will be tried again, are dead or cancelled, or wait."""
     now, db = settings(), database()
     moment = datetime.now(UTC)
-    expired = Outbox(db, uuid4(), rates_of(now)).expire(moment - timedelta(days=now.keep_notifications))
+    expired = Outbox(db, uuid4(), rates_of(now)).expire(
+        moment - timedelta(days=now.keep_notifications)
+    )
     counts = {"expired": expired} if expired else {}
     if now.smtp_url is None:
         return {**counts, "waiting": counts_by_state(db)["waiting"]}

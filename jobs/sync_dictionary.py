@@ -65,7 +65,9 @@ def find_exports(now: Settings) -> dict[str, str]:
     folder = now.dictionary_folder
     if folder is None:
         return now.dictionary_urls
-    found = {match[1]: str(folder / name) for name in _names(folder) if (match := _FILE.match(name))}
+    found = {
+        match[1]: str(folder / name) for name in _names(folder) if (match := _FILE.match(name))
+    }
     if not found:
         raise SourceRefused(f"DICTIONARY_SOURCE: the folder {folder} has no jbo-LANG.xml")
     return found
@@ -75,17 +77,23 @@ def _names(folder: Path) -> list[str]:
     try:
         return [entry.name for entry in folder.iterdir()]
     except OSError as error:
-        raise SourceRefused(f"DICTIONARY_SOURCE: {folder} cannot be read: {error.strerror}") from error
+        raise SourceRefused(
+            f"DICTIONARY_SOURCE: {folder} cannot be read: {error.strerror}"
+        ) from error
 
 
-def sync_language(db: PostgresqlDatabase, tag: str, source: str, now: Settings, *, force: bool) -> dict[str, int]:
+def sync_language(
+    db: PostgresqlDatabase, tag: str, source: str, now: Settings, *, force: bool
+) -> dict[str, int]:
     """Sync one language from its URL or file; {"unchanged": 1} when it is the file that was read before.
 
     Raises SourceError.
     """
     known = validators_of(source, READER_VERSION, -1 if force else _live(tag, source))
     with tempfile.TemporaryDirectory(prefix="mrilu-") as folder:
-        fetched = fetch(source, Path(folder), known, Limits(now.download_timeout, now.max_download_bytes))
+        fetched = fetch(
+            source, Path(folder), known, Limits(now.download_timeout, now.max_download_bytes)
+        )
         if fetched is None:
             logger.info("language=%s unchanged source=%s", tag, source)
             return {"languages": 1, "unchanged": 1}
@@ -93,10 +101,14 @@ def sync_language(db: PostgresqlDatabase, tag: str, source: str, now: Settings, 
     _log_skipped(tag, export)
     moment = datetime.now(UTC)
     with db.atomic():
-        counts = store_export(db, tag, source, export, moment, ALL_MAY_GO if force else now.max_shrink)
+        counts = store_export(
+            db, tag, source, export, moment, ALL_MAY_GO if force else now.max_shrink
+        )
         notify_changed_definitions(db.connection(), Language.get(Language.tag == tag).id, moment)
         note_source(source, fetched, READER_VERSION, counts["definitions"], moment)
-    logger.info("language=%s %s", tag, " ".join(f"{key}={number}" for key, number in counts.items()))
+    logger.info(
+        "language=%s %s", tag, " ".join(f"{key}={number}" for key, number in counts.items())
+    )
     return {"languages": 1, **counts}
 
 
@@ -105,7 +117,11 @@ def _live(tag: str, source: str) -> int:
     language = Language.get_or_none(Language.tag == tag, Language.source == source)
     if language is None:
         return -1
-    return Definition.select().where(Definition.language == language.id, Definition.gone_at.is_null()).count()
+    return (
+        Definition.select()
+        .where(Definition.language == language.id, Definition.gone_at.is_null())
+        .count()
+    )
 
 
 def _read(fetched: Fetched, source: str) -> Export:
@@ -136,7 +152,9 @@ def _miss_languages(
         if _live(language.tag, language.source) <= 0:
             continue
         if not force:
-            errors[language.tag] = SourceRefused(f"{language.source} is no more; if that is right, use --force")
+            errors[language.tag] = SourceRefused(
+                f"{language.source} is no more; if that is right, use --force"
+            )
             continue
         with db.atomic():
             counts["gone"] += mark_language_gone(db, language.tag, datetime.now(UTC))

@@ -41,13 +41,17 @@ def update_muplis(force: bool = False) -> dict[str, int]:
     source = now.muplis_source
     known = validators_of(source, READER_VERSION, -1 if force else Sentence.select().count())
     with tempfile.TemporaryDirectory(prefix="mrilu-") as folder:
-        fetched = fetch(source, Path(folder), known, Limits(now.download_timeout, now.max_download_bytes))
+        fetched = fetch(
+            source, Path(folder), known, Limits(now.download_timeout, now.max_download_bytes)
+        )
         if fetched is None:
             return {"unchanged": 1}
         pairs = read_fetched(fetched, source)
     moment = datetime.now(UTC)
     with db.atomic():
-        found, removed = store_pairs(db, pairs.pairs, moment, ALL_MAY_GO if force else now.max_shrink)
+        found, removed = store_pairs(
+            db, pairs.pairs, moment, ALL_MAY_GO if force else now.max_shrink
+        )
         note_source(source, fetched, READER_VERSION, len(pairs.pairs), moment)
     _log_changes(found, removed, pairs)
     if found.added or found.removed:
@@ -67,7 +71,9 @@ def read_fetched(fetched: Fetched, source: str) -> Pairs:
         raise SourceRefused(f"{source} is {fetched.content_type}, not a TSV")
     data = fetched.path.read_bytes()
     if not fetched.framed and not data.endswith(b"\n"):
-        raise SourceRefused(f"{source} ends within a line, and its server does not say how long it is: it was cut off")
+        raise SourceRefused(
+            f"{source} ends within a line, and its server does not say how long it is: it was cut off"
+        )
     try:
         return read_pairs(data)
     except MuplisUnreadable as error:
@@ -77,16 +83,29 @@ def read_fetched(fetched: Fetched, source: str) -> Pairs:
 def _log_changes(found: Difference, removed: list[str], pairs: Pairs) -> None:
     for kind, changed in (("added", found.added), ("rated", found.rated)):
         if changed:
-            logger.info("muplis %s=%d lines=%s", kind, len(changed), ranges([pair.line for _, pair in changed]))
+            logger.info(
+                "muplis %s=%d lines=%s",
+                kind,
+                len(changed),
+                ranges([pair.line for _, pair in changed]),
+            )
     for lojban in removed[:SHOWN]:
         logger.info("muplis removed lojban=%r", lojban)
     for line, reason in pairs.skipped[:SHOWN]:
         logger.warning("muplis skipped line=%d reason=%r", line, reason)
     if max(len(removed), len(pairs.skipped)) > SHOWN:
-        logger.info("muplis removed=%d skipped=%d, of each %d are named", len(removed), len(pairs.skipped), SHOWN)
+        logger.info(
+            "muplis removed=%d skipped=%d, of each %d are named",
+            len(removed),
+            len(pairs.skipped),
+            SHOWN,
+        )
 
 
 def ranges(numbers: Sequence[int]) -> str:
     """Return ascending numbers in short: 1, 2, 3, 7 as "1-3,7"."""
-    runs = ([number for _, number in run] for _, run in groupby(enumerate(numbers), lambda one: one[1] - one[0]))
+    runs = (
+        [number for _, number in run]
+        for _, run in groupby(enumerate(numbers), lambda one: one[1] - one[0])
+    )
     return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)

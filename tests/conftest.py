@@ -24,7 +24,7 @@ from mrilu.settings.table import fields as setting_fields
 from tests.factories import make_maildir, register
 
 rq_defaults = importlib.import_module(HOOK)  # as setup put it into the .venv
-rq_defaults.ALSO.append("tests.")  # jobs of the tests
+rq_defaults.ALSO.extend(["tests.", "operator."])  # what tests let a worker run
 
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 
@@ -68,7 +68,9 @@ def migrated(cluster: Cluster) -> str:
 @pytest.fixture
 def service_settings(migrated: str, valkey: Server, tmp_path: Path) -> Iterator[Settings]:
     """Settings of a service on the session's servers, which this process uses from now on."""
-    chosen = replace(load({}), database_url=migrated, redis_url=valkey.url, data_dir=tmp_path / "data")
+    chosen = replace(
+        load({}), database_url=migrated, redis_url=valkey.url, data_dir=tmp_path / "data"
+    )
     resources.use(chosen)
     yield chosen
     resources.forget()
@@ -78,7 +80,10 @@ def service_settings(migrated: str, valkey: Server, tmp_path: Path) -> Iterator[
 def database(service_settings: Settings) -> PostgresqlDatabase:
     """The connected database, all tables of ours empty."""
     db = resources.database()
-    tables = [row[0] for row in db.execute_sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+    tables = [
+        row[0]
+        for row in db.execute_sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    ]
     names = ", ".join(f'"{name}"' for name in tables if name != "schema_migration")
     db.execute_sql(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
     return db

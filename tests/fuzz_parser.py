@@ -57,7 +57,9 @@ def main(limit: float) -> int:
     except Crash as crash:
         print(f"{crash} after {mails} mails (seed {start}): {keep(crash.raw)}", file=sys.stderr)
         return 1
-    print(f"fuzz: {mails:,} mails in {time.monotonic() - began:.0f} s, {len(seeds)} seeds, seed {start}: nothing broke")
+    print(
+        f"fuzz: {mails:,} mails in {time.monotonic() - began:.0f} s, {len(seeds)} seeds, seed {start}: nothing broke"
+    )
     return 0
 
 

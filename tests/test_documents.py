@@ -9,7 +9,12 @@ import pytest
 from mrilu.settings.table import PROJECT
 
 DOCS = PROJECT / "docs"
-DOCUMENTS = [DOCS / "guarantees.md", DOCS / "architecture.md", DOCS / "operations.md", PROJECT / "CONTRIBUTING.md"]
+DOCUMENTS = [
+    DOCS / "guarantees.md",
+    DOCS / "architecture.md",
+    DOCS / "operations.md",
+    PROJECT / "CONTRIBUTING.md",
+]
 FOLDERS = "jobs|watcher|web|local|search|cli|bench|docs|migrations"
 EXAMPLE = "count_threads"  # CONTRIBUTING's, which is for the reader to write
 
@@ -28,6 +33,8 @@ def test_every_test_and_file_that_a_document_names_is_there(document):
 
 def test_every_promise_has_a_test():
     text = (PROJECT / "docs" / "guarantees.md").read_text()
-    rows = [row for row in text.splitlines() if row.startswith("| ") and not row.startswith("| promise")]
+    rows = [
+        row for row in text.splitlines() if row.startswith("| ") and not row.startswith("| promise")
+    ]
     assert len(rows) > 20
     assert all("`tests/" in row or "`python -m bench" in row for row in rows)

@@ -28,7 +28,9 @@ def early(cluster: Cluster) -> Iterator[str]:
     names = sorted(path.stem for path in (PROJECT / "mrilu" / "migrations").glob("0*.py"))
     migrate(url, names[names.index(FULL_TEXT) - 1])
     with psycopg.connect(url) as link:
-        link.execute("INSERT INTO language (tag, name, source, synced_at) VALUES ('en', 'English', 'x', now())")
+        link.execute(
+            "INSERT INTO language (tag, name, source, synced_at) VALUES ('en', 'English', 'x', now())"
+        )
         link.execute("INSERT INTO word (word, type) VALUES ('mlatu', 'gismu')")
         link.execute(
             "INSERT INTO definition (language, word, source_id, text, notes, selmaho, username, realname, content_hash,"
@@ -48,16 +50,22 @@ def migrate(url: str, target: str) -> None:
 def test_full_text_comes_without_keeping_readers_of_the_dictionary_out(early: str) -> None:
     migration = threading.Thread(target=migrate, args=(early, FULL_TEXT))
     with psycopg.connect(early) as reader, psycopg.connect(early, autocommit=True) as other:
-        reader.execute("SELECT FROM sentence")  # what the step waits for when the definitions are done
+        reader.execute(
+            "SELECT FROM sentence"
+        )  # what the step waits for when the definitions are done
         migration.start()
         deadline = time.monotonic() + 30
         while not other.execute(WAITS).fetchone()[0]:
             assert migration.is_alive() and time.monotonic() < deadline
         other.execute("SET lock_timeout = '1s'")
-        assert other.execute("SELECT count(*) FROM definition WHERE search @@ 'cat'").fetchone() == (1,)
+        assert other.execute(
+            "SELECT count(*) FROM definition WHERE search @@ 'cat'"
+        ).fetchone() == (1,)
         reader.rollback()
         migration.join(30)
-        assert other.execute("SELECT count(*) FROM sentence WHERE search @@ 'cat'").fetchone() == (1,)
+        assert other.execute("SELECT count(*) FROM sentence WHERE search @@ 'cat'").fetchone() == (
+            1,
+        )
 
 
 def test_full_text_that_was_interrupted_is_tried_again(early: str) -> None:

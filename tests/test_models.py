@@ -17,7 +17,12 @@ def test_tables_and_columns_are_those_of_the_migrations(database):
 
 
 def test_every_table_of_the_migrations_has_a_model(database):
-    tables = {row[0] for row in database.execute_sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+    tables = {
+        row[0]
+        for row in database.execute_sql(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        )
+    }
     assert tables - {"schema_migration"} == {model._meta.table_name for model in models.ALL}
 
 
@@ -40,7 +45,9 @@ def test_two_starts_at_once_apply_each_step_once(cluster: Cluster):
     url = cluster.url.replace("/mrilu?", "/twice?")
     script = f"import models, migrations; print(len(migrations.apply(models.bind({url!r}))))"
     starts = [
-        subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", script], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+        )
         for _ in range(3)
     ]
     applied = sorted(int(start.communicate(timeout=60)[0]) for start in starts)

@@ -46,7 +46,9 @@ def root(database: PostgresqlDatabase, redis_client: Redis, tmp_path: Path) -> P
         "new/\0/etc/passwd", "..", "cur/..", "new/./x", ".one/cur/../../../outside.eml", "\0", "new/\n../x", "",
     ],
 )  # fmt: skip
-def test_a_path_that_leads_out_of_the_maildir_is_no_mail(root: Path, tmp_path: Path, path: str) -> None:
+def test_a_path_that_leads_out_of_the_maildir_is_no_mail(
+    root: Path, tmp_path: Path, path: str
+) -> None:
     (tmp_path / "outside.eml").write_bytes(mail("<outside@x>"))
     import_messages("test", [path])
     assert Message.select().count() == 0 and Rejected.select().count() == 0
@@ -71,7 +73,18 @@ def test_a_folder_that_became_a_symlink_is_not_entered(root: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "name", ["1.x:2,S", "a b", "-rf", "$(id)", "`id`", "%s%n", "'; DROP TABLE message; --", "é\n\x1b[2J", "🐈"]
+    "name",
+    [
+        "1.x:2,S",
+        "a b",
+        "-rf",
+        "$(id)",
+        "`id`",
+        "%s%n",
+        "'; DROP TABLE message; --",
+        "é\n\x1b[2J",
+        "🐈",
+    ],
 )
 def test_a_strange_name_is_only_a_name(root: Path, name: str) -> None:
     place = f"cur/{name}"
@@ -81,7 +94,9 @@ def test_a_strange_name_is_only_a_name(root: Path, name: str) -> None:
 
 
 @pytest.fixture
-def roles(cluster: Cluster, database: PostgresqlDatabase, service_settings: Settings) -> Iterator[dict[str, Settings]]:
+def roles(
+    cluster: Cluster, database: PostgresqlDatabase, service_settings: Settings
+) -> Iterator[dict[str, Settings]]:
     """The settings of each role of docs/roles.sql."""
     psql = backups.program("psql", service_settings)
     script = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(PROJECT / "docs" / "roles.sql")]
@@ -96,13 +111,18 @@ def roles(cluster: Cluster, database: PostgresqlDatabase, service_settings: Sett
         yield {name: replace(service_settings, database_url=url) for name, url in urls.items()}
         resources.forget()
         for name in names:
-            link.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{name}'")
+            link.execute(
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{name}'"
+            )
             link.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
 
 
 def refused(settings: Settings, *statements: str) -> None:
     for statement in statements:
-        with psycopg.connect(str(settings.database_url)) as link, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        with (
+            psycopg.connect(str(settings.database_url)) as link,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
             link.execute(statement)
 
 
@@ -114,9 +134,13 @@ def test_the_workers_role_can_work_and_no_more(roles: dict[str, Settings], root:
             "DELETE FROM schema_migration", "CREATE ROLE x", "COPY message TO PROGRAM 'id'")  # fmt: skip
 
 
-def test_the_webs_role_reads_and_unsubscribes_and_no_more(roles: dict[str, Settings], database) -> None:
+def test_the_webs_role_reads_and_unsubscribes_and_no_more(
+    roles: dict[str, Settings], database
+) -> None:
     database.execute_sql("INSERT INTO subscriber (address) VALUES ('a@x.example')")
-    database.execute_sql("INSERT INTO subscription (subscriber, kind, target, label) VALUES (1, 'word', 'coi', 'coi')")
+    database.execute_sql(
+        "INSERT INTO subscription (subscriber, kind, target, label) VALUES (1, 'word', 'coi', 'coi')"
+    )
     resources.use(roles["mrilu_web"])
     db = resources.database()
     assert facts_postgresql.gather(db.connection())
@@ -142,13 +166,19 @@ resources.{what}
 def test_a_traceback_shows_no_password(what: str) -> None:
     known = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "REDIS_URL": f"redis://u:{SECRET}@127.0.0.1:1",
              "DATABASE_URL": f"postgresql://u:{SECRET}@127.0.0.1:1/d"}  # fmt: skip
-    done = subprocess.run([sys.executable, "-c", FAILING.format(what=what)], env=known, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FAILING.format(what=what)], env=known, capture_output=True, text=True
+    )
     assert done.returncode and "level=critical" in done.stderr
     assert SECRET not in done.stderr + done.stdout
 
 
-@pytest.mark.parametrize("command", [["status"], ["status", "--json"], ["schedule"], ["why", "x"], ["env"], ["doctor"]])
-def test_a_command_shows_no_secret(service_settings: Settings, database, redis_client, tmp_path, command) -> None:
+@pytest.mark.parametrize(
+    "command", [["status"], ["status", "--json"], ["schedule"], ["why", "x"], ["env"], ["doctor"]]
+)
+def test_a_command_shows_no_secret(
+    service_settings: Settings, database, redis_client, tmp_path, command
+) -> None:
     known = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "DATA_DIR": str(tmp_path / "data"),
              "DATABASE_URL": str(service_settings.database_url) + f"&password={SECRET}",
              "REDIS_URL": str(service_settings.redis_url), "TOKEN_SECRET": SECRET, "OPERATOR_PASSWORD": SECRET,
@@ -159,8 +189,8 @@ def test_a_command_shows_no_secret(service_settings: Settings, database, redis_c
     for job, error in (("export_dictionaries", f"{'x' * 110}{QUIET}"), ("update_muplis", known["MUPLIS_URL"]),
                        ("sync_dictionary", known["DICTIONARY_SOURCE"])):  # fmt: skip
         JobRun.record(job, "", now, now, {}, error)  # as a version that did not mask them left it
-    done = subprocess.run([sys.executable, "-P", "-m", "mrilu.cli", *command], env=known, cwd=tmp_path, capture_output=True,
-                          text=True, timeout=60)  # fmt: skip
+    done = subprocess.run([sys.executable, "-P", "-m", "mrilu.cli", *command], env=known, cwd=tmp_path,
+                          capture_output=True, text=True, timeout=60)  # fmt: skip
     told = done.stdout + done.stderr
     assert told and "Traceback" not in told, told
     if command != ["env"]:  # what a shell is to use: DATABASE_URL and REDIS_URL, and nothing else
@@ -176,7 +206,9 @@ def test_a_sources_password_is_kept_out_of_its_run_and_its_traceback(
     with pytest.raises(SourceUnreachable) as caught:
         update_muplis()
     assert "127.0.0.1:1/x.tsv" in str(caught.value) and "***" in str(caught.value)
-    assert SECRET not in "".join(traceback.format_exception(caught.value))  # what rq keeps and /rq shows
+    assert SECRET not in "".join(
+        traceback.format_exception(caught.value)
+    )  # what rq keeps and /rq shows
     assert JobRun.get().outcome == "failed" and SECRET not in JobRun.get().error
 
 
@@ -193,6 +225,8 @@ def test_the_callers_folder_is_not_imported(tmp_path):
         (tmp_path / f"{name}.py").write_text(f"open({str(ran)!r}, 'a').write({name!r})\n")
     known = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "DATA_DIR": str(tmp_path / "data")}
     command = ["bash", str(PROJECT / "run.sh"), "--help"]
-    done = subprocess.run(command, env=known, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command, env=known, cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0 and "status" in done.stdout, done.stderr
     assert not ran.exists(), ran.read_text()

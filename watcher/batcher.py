@@ -46,7 +46,9 @@ class Batcher:
         self._batch_size, self._rest, self._quiet, self._gather = batch_size, rest, quiet, gather
         self._burst, self._limit = burst, limit
         self._tokens, self._refilled_at, self._sent_at = float(burst), time.monotonic(), 0.0
-        self._waiting: dict[str, dict[str, None]] = {}  # dicts as ordered sets: duplicates collapse, order stays
+        self._waiting: dict[
+            str, dict[str, None]
+        ] = {}  # dicts as ordered sets: duplicates collapse, order stays
         self._count = 0
         self._failures = 0
         self._overfull: set[str] = set()
@@ -123,9 +125,15 @@ class Batcher:
 
     def _wait_for_quiet(self) -> None:
         deadline, before = time.monotonic() + self._gather, -1
-        while before < self._count < self._batch_size and time.monotonic() < deadline and not self._closing:
+        while (
+            before < self._count < self._batch_size
+            and time.monotonic() < deadline
+            and not self._closing
+        ):
             before = self._count
-            self._changed.wait_for(lambda: self._count >= self._batch_size or self._closing, self._quiet)
+            self._changed.wait_for(
+                lambda: self._count >= self._batch_size or self._closing, self._quiet
+            )
 
     def _take(self) -> tuple[str, dict[str, None]]:
         """The next batch; the Maildirs take turns."""
@@ -155,7 +163,9 @@ class Batcher:
         with self._changed:
             later = self._waiting.pop(maildir, {})
             self._count -= len(later)
-            self._waiting[maildir] = paths | later  # behind the other Maildirs: a batch that never goes blocks none
+            self._waiting[maildir] = (
+                paths | later
+            )  # behind the other Maildirs: a batch that never goes blocks none
             self._count += len(self._waiting[maildir])
             self._failures += 1
         if self._failures == 1:
@@ -172,7 +182,9 @@ class Batcher:
         self._sent_at = time.monotonic()
         if not self._failures:
             return
-        logger.info("the queue is back after %d attempts; %d paths wait", self._failures, self._count)
+        logger.info(
+            "the queue is back after %d attempts; %d paths wait", self._failures, self._count
+        )
         self._failures = 0
         for name in list(self._maildirs):  # the queue may have come back empty
             self._rescan(name, "the queue is back")

@@ -17,7 +17,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
+from watchdog.observers.inotify_c import (
+    CallbackId,
+    InotifyConstants,
+    InotifyEvent,
+    InotifyFD,
+    Mask,
+    WatchDescriptor,
+)
 
 from mrilu.maildir import names as maildir
 from mrilu.maildir.names import FolderUnreadable, Kind, Place
@@ -32,7 +39,9 @@ _WENT = _C.IN_DELETE | _C.IN_MOVED_FROM
 FOLDER_MASK = _SELF | _CAME | _WENT
 # CLOSE_WRITE: a file written in place is offered when it is whole; a rename from tmp/ gives only MOVED_TO.
 MAIL_MASK = FOLDER_MASK | _C.IN_CLOSE_WRITE
-COVERAGE_SHARE = 50  # looking for folders that are not watched may take one part in this many of the time
+COVERAGE_SHARE = (
+    50  # looking for folders that are not watched may take one part in this many of the time
+)
 
 
 @dataclass
@@ -55,7 +64,12 @@ class WatchedMaildir:
     mode = "inotify"
 
     def __init__(
-        self, name: str, root: Path, kind: Kind, offer: Callable[[str], None], rescan: Callable[[str], None]
+        self,
+        name: str,
+        root: Path,
+        kind: Kind,
+        offer: Callable[[str], None],
+        rescan: Callable[[str], None],
     ) -> None:
         self.name, self.root, self.kind = name, root, kind
         self.overflows = 0
@@ -119,7 +133,13 @@ class WatchedMaildir:
     def folder_count(self) -> int:
         """How many folders with mail are watched."""
         with self._lock:
-            return len({watch.place.path.rpartition("/")[0] for watch in self._by_path.values() if watch.place.mail})
+            return len(
+                {
+                    watch.place.path.rpartition("/")[0]
+                    for watch in self._by_path.values()
+                    if watch.place.mail
+                }
+            )
 
     # Arming
 
@@ -133,7 +153,9 @@ class WatchedMaildir:
     def _arm_new(self, place: Place) -> None:
         """Arm a directory that has just come, with all below it, and offer the mail that is there already."""
         errors: list[FolderUnreadable] = []
-        below = maildir.places_below(self.root, place.path, errors) if place.folders else iter([place])
+        below = (
+            maildir.places_below(self.root, place.path, errors) if place.folders else iter([place])
+        )
         for one in below:
             if self._arm(one) and one.mail:
                 for path in maildir.scan_place(self.root, one.path, self.kind, errors):
@@ -170,7 +192,9 @@ class WatchedMaildir:
             self._fd.remove_callbacks([(wd, watch_id)])
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), where)
         twin = self._by_wd.get(wd)
-        if twin is not None:  # the same directory under its old name: its events are still on their way
+        if (
+            twin is not None
+        ):  # the same directory under its old name: its events are still on their way
             self._fd.remove_callbacks([(wd, twin.id)])
             self._by_path.pop(twin.place.path, None)
         self._by_wd[wd] = self._by_path[place.path] = _Watch(place, inode, wd, watch_id)
@@ -179,7 +203,9 @@ class WatchedMaildir:
 
     def _forget(self, path: str) -> None:
         """Drop the watches of a directory and of all below it."""
-        gone = [one for one in self._by_path if one == path or not path or one.startswith(f"{path}/")]
+        gone = [
+            one for one in self._by_path if one == path or not path or one.startswith(f"{path}/")
+        ]
         watches = [self._by_path.pop(one) for one in gone]
         for watch in watches:
             self._by_wd.pop(watch.wd, None)
@@ -201,7 +227,9 @@ class WatchedMaildir:
                 self._forget(path)
         self._report(errors)
         if armed or gone:
-            self._rescan(f"folders changed unseen: {', '.join(sorted({*armed, *gone})[:5]) or 'the root'}")
+            self._rescan(
+                f"folders changed unseen: {', '.join(sorted({*armed, *gone})[:5]) or 'the root'}"
+            )
         now = time.monotonic()
         self._look_after = now + (now - began) * COVERAGE_SHARE
 
@@ -265,7 +293,9 @@ class WatchedMaildir:
 
     def _is_mail(self, path: str, event: InotifyEvent) -> bool:
         parsed = maildir.parse_path(path)
-        if parsed is None or not (parsed.subdir if self.kind == "maildir" else maildir.is_mail_file(parsed.name)):
+        if parsed is None or not (
+            parsed.subdir if self.kind == "maildir" else maildir.is_mail_file(parsed.name)
+        ):
             return False
         if not event.mask & _C.IN_CREATE:
             return True
@@ -291,7 +321,11 @@ class WatchedMaildir:
         """What a directory of this path would hold; None for tmp/ and the like."""
         if self.kind == "folder":
             inside = maildir.parse_path(f"{path}/x.eml")
-            return Place(path, True, False) if inside and not (inside.subdir and inside.folder) else None
+            return (
+                Place(path, True, False)
+                if inside and not (inside.subdir and inside.folder)
+                else None
+            )
         if path.rpartition("/")[2] in maildir.MAIL_SUBDIRS:
             return Place(path, True, False) if maildir.parse_path(f"{path}/x") else None
         return Place(path, False, True) if maildir.parse_path(f"{path}/new/x") else None

@@ -8,7 +8,9 @@ class WatchLimit(Exception):
     """inotify has reached its limit"""
 
     def __init__(self, name: str, error: OSError) -> None:
-        knob = {errno.ENOSPC: "max_user_watches", errno.EMFILE: "max_user_instances"}.get(error.errno or 0)
+        knob = {errno.ENOSPC: "max_user_watches", errno.EMFILE: "max_user_instances"}.get(
+            error.errno or 0
+        )
         advice = f"; raise it with: sysctl fs.inotify.{knob}={_limit(knob) * 4}" if knob else ""
         limit = f" (fs.inotify.{knob} = {_limit(knob)})" if knob else ""
         super().__init__(f"cannot watch {name} with inotify: {error.strerror}{limit}{advice}")

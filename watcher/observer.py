@@ -14,7 +14,9 @@ from watcher.poll import PolledMaildir
 
 logger = logging.getLogger(__name__)
 
-MAX_FAILURES = 10  # checks in a row that may fail before the supervisor has to start the process again
+MAX_FAILURES = (
+    10  # checks in a row that may fail before the supervisor has to start the process again
+)
 
 
 class ObserverBroken(RuntimeError):
@@ -28,7 +30,10 @@ class Observer:
     """
 
     def __init__(
-        self, offer: Callable[[str, str], None], rescan: Callable[[str, str], None], poll_seconds: float
+        self,
+        offer: Callable[[str, str], None],
+        rescan: Callable[[str, str], None],
+        poll_seconds: float,
     ) -> None:
         self.last_event_at: float | None = None  # UTC, seconds
         self._offer, self._rescan, self._poll_seconds = offer, rescan, poll_seconds
@@ -51,10 +56,19 @@ class Observer:
         if former is not None:
             former.stop()
         part = self._parts[name]
-        logger.info("watching %s (%s): %s by %s, folders=%d", name, root, kind, part.mode, part.folder_count())
+        logger.info(
+            "watching %s (%s): %s by %s, folders=%d",
+            name,
+            root,
+            kind,
+            part.mode,
+            part.folder_count(),
+        )
 
     def _watch(self, name: str, root: Path, kind: maildir.Kind) -> None:
-        part = WatchedMaildir(name, root, kind, partial(self._seen, name), partial(self._rescan, name))
+        part = WatchedMaildir(
+            name, root, kind, partial(self._seen, name), partial(self._rescan, name)
+        )
         self._parts[name] = part
         try:
             part.start()
@@ -102,7 +116,9 @@ class Observer:
         return True
 
     def _fall_back(self, part: WatchedMaildir, limit: WatchLimit) -> None:
-        logger.warning("%s. Looking every %g s instead until the next start", limit, self._poll_seconds)
+        logger.warning(
+            "%s. Looking every %g s instead until the next start", limit, self._poll_seconds
+        )
         part.stop()
         self._poll(part.name, part.root, part.kind)
         self._rescan(part.name, "moved from inotify to polling")

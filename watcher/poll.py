@@ -17,14 +17,18 @@ class PolledMaildir:
 
     mode = "poll"
 
-    def __init__(self, name: str, root: Path, kind: Kind, offer: Callable[[str], None], interval: float) -> None:
+    def __init__(
+        self, name: str, root: Path, kind: Kind, offer: Callable[[str], None], interval: float
+    ) -> None:
         self.name, self.root, self.kind, self.interval = name, root, kind, interval
         self.overflows = 0
         self._offer = offer
         self._known: set[str] = set()
         self._inode: tuple[int, int] | None = None
         self._folder_count = 0
-        self._growing: dict[str, int] = {}  # path -> size, of files that are new since the last look
+        self._growing: dict[
+            str, int
+        ] = {}  # path -> size, of files that are new since the last look
         self._trouble = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"poll-{name}", daemon=True)
@@ -58,7 +62,9 @@ class PolledMaildir:
         """List once and offer the differences. A file that has grown since the last look is offered again."""
         now = self._list()
         came, went = now - self._known, self._known - now
-        grown = [path for path, size in self._growing.items() if path in now and self._size(path) != size]
+        grown = [
+            path for path, size in self._growing.items() if path in now and self._size(path) != size
+        ]
         self._growing = {path: self._size(path) for path in (*came, *grown)}
         if came or went:
             self._remember(now)
@@ -68,7 +74,9 @@ class PolledMaildir:
     def _remember(self, paths: set[str]) -> None:
         self._known = paths
         directories = {path.rpartition("/")[0] for path in paths}
-        self._folder_count = len({_folder(f"{one}/x.eml" if one else "x.eml") for one in directories})
+        self._folder_count = len(
+            {_folder(f"{one}/x.eml" if one else "x.eml") for one in directories}
+        )
 
     def _list(self) -> set[str]:
         """All paths; those of a folder that cannot be read are taken to be still there."""

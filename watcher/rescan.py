@@ -27,7 +27,12 @@ class Rescans:
         every: float,
     ) -> None:
         self.done = 0
-        self._missing, self._submit, self._batch_size, self._every = missing, submit, batch_size, every
+        self._missing, self._submit, self._batch_size, self._every = (
+            missing,
+            submit,
+            batch_size,
+            every,
+        )
         self._wanted: dict[str, str] = {}
         self._not_before: dict[str, float] = {}
         self._last: dict[str, float] = {}
@@ -77,7 +82,9 @@ class Rescans:
         ended = self._last[maildir] = time.monotonic()
         self._not_before[maildir] = ended + REST_SHARE * (ended - began)
         self.done += 1
-        logger.info("rescan of %s (%s): %d paths queued, %.3f s", maildir, reason, count, ended - began)
+        logger.info(
+            "rescan of %s (%s): %d paths queued, %.3f s", maildir, reason, count, ended - began
+        )
 
     def _send(self, maildir: str) -> int:
         """Queue what is missing, in batches at the back of the queue."""

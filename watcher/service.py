@@ -26,11 +26,15 @@ class Archive:
     """What the watcher needs of the rest of the system; each may raise when Redis or PostgreSQL are away."""
 
     register: Callable[[str, Path], Kind]  # name, root; the kind that it counts as
-    missing: Callable[[str, Path], list[str]]  # paths where disk and database differ and that no job has
+    missing: Callable[
+        [str, Path], list[str]
+    ]  # paths where disk and database differ and that no job has
     submit: Callable[[str, list[str], bool], None]  # maildir, paths, live
     recover: Callable[[], int]  # jobs put back whose worker died
     beat: Callable[[dict[str, Any]], None]
-    emptied: Callable[[], bool] = lambda: False  # whether the queue has lost what it held since the last call
+    emptied: Callable[[], bool] = lambda: (
+        False
+    )  # whether the queue has lost what it held since the last call
 
 
 class Refused(Exception):
@@ -40,7 +44,9 @@ class Refused(Exception):
 class Watcher:
     """One process: the observing threads, the sending thread, the upkeep thread, and `run` for the signals."""
 
-    def __init__(self, maildirs: dict[str, tuple[Path, str]], archive: Archive, settings: Any) -> None:
+    def __init__(
+        self, maildirs: dict[str, tuple[Path, str]], archive: Archive, settings: Any
+    ) -> None:
         self._roots, self._archive = maildirs, archive
         size = settings.batch_size
         self._rescans = Rescans(self._missing, archive.submit, size, settings.rescan_seconds)

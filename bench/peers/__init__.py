@@ -11,7 +11,14 @@ from bench.peers.notmuch import Notmuch
 from bench.peers.publicinbox import PublicInbox, PublicInboxAsMade, PublicInboxEachList
 from bench.peers.script import StdlibScript
 
-__all__ = ["IMPORT_BARS", "PACKAGES", "RENAME_COUNT", "import_peers", "rename_peers", "rescan_peers"]
+__all__ = [
+    "IMPORT_BARS",
+    "PACKAGES",
+    "RENAME_COUNT",
+    "import_peers",
+    "rename_peers",
+    "rescan_peers",
+]
 
 PACKAGES = [
     "notmuch", "maildir-utils", "public-inbox", "libsearch-xapian-perl", "python3-django-hyperkitty", "python3-whoosh",

@@ -59,8 +59,14 @@ def read_options() -> argparse.Namespace:
 def main() -> None:
     """Unpack the corpus into a temporary folder, take the lock, run."""
     options = read_options()
-    with only_benchmark(), unpacked() as maildir, tempfile.TemporaryDirectory(prefix="mrilu-bench-") as work:
-        (latency if options.race == "latency" else race)(options, maildir, Path(work) / options.race)
+    with (
+        only_benchmark(),
+        unpacked() as maildir,
+        tempfile.TemporaryDirectory(prefix="mrilu-bench-") as work,
+    ):
+        (latency if options.race == "latency" else race)(
+            options, maildir, Path(work) / options.race
+        )
 
 
 if __name__ == "__main__":

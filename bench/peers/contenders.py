@@ -17,7 +17,9 @@ def check_index(tool: Tool, maildir: Path, work: Path) -> str:
     word = subject_word(files)
     found = tool.find(word, maildir, work)
     if found.mails < LEAST_SHARE * len(files) or not found.hits:
-        raise PeerFailed(f"{tool.name} holds {found.mails} of {len(files)} mails, {found.hits} hits for {word!r}")
+        raise PeerFailed(
+            f"{tool.name} holds {found.mails} of {len(files)} mails, {found.hits} hits for {word!r}"
+        )
     return describe(found, word)
 
 
@@ -46,7 +48,9 @@ class FirstImport:
         work.mkdir(parents=True)
         self.tool.create(maildir, work)
         seconds = self.tool.index(maildir, work)
-        return Result(seconds, len(self.tool.sample(maildir)), check_index(self.tool, maildir, work))
+        return Result(
+            seconds, len(self.tool.sample(maildir)), check_index(self.tool, maildir, work)
+        )
 
 
 class Rescan:

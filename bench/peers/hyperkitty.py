@@ -64,15 +64,21 @@ class HyperKitty:
 
     def index(self, maildir: Path, work: Path) -> float:
         """The import, which says that it leaves the search index alone, and the command that it names for that."""
-        imports = self._django("hyperkitty_import", "--no-sync-mailman", f"--list-address={LIST}", "sample.mbox")
+        imports = self._django(
+            "hyperkitty_import", "--no-sync-mailman", f"--list-address={LIST}", "sample.mbox"
+        )
         seconds = timed_command(imports, self._environment(work), work)
-        return seconds + timed_command(self._django("update_index_one_list", LIST), self._environment(work), work)
+        return seconds + timed_command(
+            self._django("update_index_one_list", LIST), self._environment(work), work
+        )
 
     def sample(self, maildir: Path) -> list[Path]:
         return spread(mail_files(maildir), SAMPLE)
 
     def find(self, word: str, maildir: Path, work: Path) -> Found:
-        mails, hits = run_command([PYTHON, "-W", "ignore", "-c", QUERY, word], self._environment(work)).split()
+        mails, hits = run_command(
+            [PYTHON, "-W", "ignore", "-c", QUERY, word], self._environment(work)
+        ).split()
         return Found(int(mails), int(hits))
 
     def _write_mbox(self, files: list[Path], target: Path) -> None:

@@ -57,9 +57,13 @@ class NotmuchLoop:
         publish(maildir, name)
         line = finished.readline()
         elapsed = time.perf_counter() - start
-        count = run_command(["notmuch", "count", f"id:{message_id}"], self.notmuch.environment(work))
+        count = run_command(
+            ["notmuch", "count", f"id:{message_id}"], self.notmuch.environment(work)
+        )
         if line.strip() != name or int(count) != 1:
-            raise PeerFailed(f"{self.name}: {name} was signalled as {line!r} and found {count.strip()} times")
+            raise PeerFailed(
+                f"{self.name}: {name} was signalled as {line!r} and found {count.strip()} times"
+            )
         time.sleep(REST_SECONDS)
         return elapsed * 1000
 

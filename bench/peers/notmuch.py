@@ -47,4 +47,6 @@ class Notmuch:
         return Found(self._count(work, "--output=files", "*"), self._count(work, word))
 
     def _count(self, work: Path, *query: str) -> int:
-        return int(run_command(["notmuch", "count", "--exclude=false", *query], self.environment(work)))
+        return int(
+            run_command(["notmuch", "count", "--exclude=false", *query], self.environment(work))
+        )

@@ -32,7 +32,11 @@ class PublicInbox:
         return "missing here: apt-get install libsearch-xapian-perl libdbd-sqlite3-perl"
 
     def create(self, maildir: Path, work: Path) -> None:
-        watches = [option for folder in mail_folders(maildir) for option in ("-c", f"watch=maildir:{folder}")]
+        watches = [
+            option
+            for folder in mail_folders(maildir)
+            for option in ("-c", f"watch=maildir:{folder}")
+        ]
         place = [str(work / "inbox"), "http://example.org/lists", "lists@example.org"]
         command = ["public-inbox-init", "-V2", "-L", "full", *watches, "lists", *place]
         run_command(command, self._environment(work))
@@ -44,7 +48,9 @@ class PublicInbox:
         """
         with open(work / "watch.log", "ab") as log:
             start = time.perf_counter()
-            watch = subprocess.Popen(["public-inbox-watch"], env=self._environment(work), stderr=log, stdout=log)
+            watch = subprocess.Popen(
+                ["public-inbox-watch"], env=self._environment(work), stderr=log, stdout=log
+            )
             try:
                 return last_busy(watch) - start
             finally:
@@ -55,7 +61,9 @@ class PublicInbox:
         return mail_files(maildir)
 
     def find(self, word: str, maildir: Path, work: Path) -> Found:
-        mails, hits = run_command(["perl", "-e", QUERY, work / "inbox", word], self._environment(work)).split()
+        mails, hits = run_command(
+            ["perl", "-e", QUERY, work / "inbox", word], self._environment(work)
+        ).split()
         return Found(int(mails), int(hits))
 
     def _environment(self, work: Path) -> dict[str, str]:
@@ -102,7 +110,9 @@ def last_busy(process: subprocess.Popen[bytes]) -> float:
     ticks = ""
     while (now := time.perf_counter()) - changed < QUIET_SECONDS:
         if process.poll() is not None or now - begin > LONGEST_SECONDS:
-            raise PeerFailed(f"{process.args!r} ended with {process.returncode} before its scan did")
+            raise PeerFailed(
+                f"{process.args!r} ended with {process.returncode} before its scan did"
+            )
         if (latest := " ".join(processor_ticks(process.pid))) != ticks:
             ticks, changed = latest, now
         time.sleep(POLL_SECONDS)

@@ -24,7 +24,12 @@ class StdlibScript:
         (work / "archive.sqlite3").unlink(missing_ok=True)
 
     def index(self, maildir: Path, work: Path) -> float:
-        command = [sys.executable, stdlib_sqlite.__file__, str(maildir), str(work / "archive.sqlite3")]
+        command = [
+            sys.executable,
+            stdlib_sqlite.__file__,
+            str(maildir),
+            str(work / "archive.sqlite3"),
+        ]
         return timed_command(command, own_environment(work))
 
     def sample(self, maildir: Path) -> list[Path]:
@@ -33,5 +38,7 @@ class StdlibScript:
     def find(self, word: str, maildir: Path, work: Path) -> Found:
         with closing(sqlite3.connect(work / "archive.sqlite3")) as connection:
             mails = connection.execute("SELECT count(*) FROM mail").fetchone()[0]
-            hits = connection.execute("SELECT count(*) FROM mail_text WHERE mail_text MATCH ?", [word]).fetchone()[0]
+            hits = connection.execute(
+                "SELECT count(*) FROM mail_text WHERE mail_text MATCH ?", [word]
+            ).fetchone()[0]
         return Found(mails, hits)

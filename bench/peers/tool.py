@@ -61,17 +61,27 @@ def own_environment(work: Path, **more: object) -> dict[str, str]:
     }
 
 
-def run_command(command: Sequence[str | Path], environment: Mapping[str, str], cwd: Path | None = None) -> str:
+def run_command(
+    command: Sequence[str | Path], environment: Mapping[str, str], cwd: Path | None = None
+) -> str:
     """Run to the end, give stdout; raises `PeerFailed` with the last lines of stderr when it fails."""
     done = subprocess.run(
-        command, env=environment, cwd=cwd, capture_output=True, text=True, errors="replace", check=False
+        command,
+        env=environment,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )
     if done.returncode:
         raise PeerFailed(f"{command[0]} ended with {done.returncode}: {done.stderr[-800:]}")
     return done.stdout
 
 
-def timed_command(command: Sequence[str | Path], environment: Mapping[str, str], cwd: Path | None = None) -> float:
+def timed_command(
+    command: Sequence[str | Path], environment: Mapping[str, str], cwd: Path | None = None
+) -> float:
     """Run to the end, give the wall seconds."""
     start = time.perf_counter()
     run_command(command, environment, cwd)
@@ -81,4 +91,8 @@ def timed_command(command: Sequence[str | Path], environment: Mapping[str, str],
 def missing_programs(packages: Mapping[str, str]) -> str | None:
     """`packages` maps programs to their Debian packages: None when all are there, else the line that installs them."""
     missing = [package for program, package in packages.items() if not shutil.which(program)]
-    return f"missing here: apt-get install --no-install-recommends {' '.join(missing)}" if missing else None
+    return (
+        f"missing here: apt-get install --no-install-recommends {' '.join(missing)}"
+        if missing
+        else None
+    )

@@ -90,12 +90,16 @@ def difference(root: Path | str, name: str) -> Difference:
         if path in settled or path in retried:
             doubled.add(path)
         (settled if is_settled else retried).add(path)
-    vanished = {path for path in (settled | retried) - on_disk if not (hidden and path.startswith(hidden))}
+    vanished = {
+        path for path in (settled | retried) - on_disk if not (hidden and path.startswith(hidden))
+    }
     unknown, not_read = sorted(on_disk - settled), [error.folder for error in unreadable]
     return Difference(unknown, sorted(vanished | doubled), len(on_disk), not_read)
 
 
-def files_of(maildir: Maildir, unreadable: list[FolderUnreadable], root: Path | str | None = None) -> Iterator[str]:
+def files_of(
+    maildir: Maildir, unreadable: list[FolderUnreadable], root: Path | str | None = None
+) -> Iterator[str]:
     """Yield the files on disk of a registered Maildir; raises what mrilu.maildir.names.kind_of raises.
 
     A flat folder without mail is taken for empty only if no file of it is missed: it may not be mounted.

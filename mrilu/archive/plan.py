@@ -82,11 +82,17 @@ class Plan:
 def known_files(connection: Connection, maildir: int, parts: Iterable[MailPath]) -> list[KnownFile]:
     """Return every row that may be about one of these files: same folder, same unique name."""
     keys = sorted({(one.folder, one.unique) for one in parts})
-    arguments = {"maildir": maildir, "folders": [key[0] for key in keys], "uniques": [key[1] for key in keys]}
+    arguments = {
+        "maildir": maildir,
+        "folders": [key[0] for key in keys],
+        "uniques": [key[1] for key in keys],
+    }
     return [KnownFile(*row) for row in connection.execute(KNOWN_SQL, arguments)]
 
 
-def make_plan(root: Path, paths: Iterable[str], known: Iterable[KnownFile], parser_version: int) -> Plan:
+def make_plan(
+    root: Path, paths: Iterable[str], known: Iterable[KnownFile], parser_version: int
+) -> Plan:
     """Compare each path with the disk and with the known rows; reads no mail.
 
     A file with a known row is unchanged, moved (its row's own file is not there any more) or, when its
@@ -106,7 +112,9 @@ def make_plan(root: Path, paths: Iterable[str], known: Iterable[KnownFile], pars
     return plan
 
 
-def _decide(plan: Plan, root: Path, path: str, parts: MailPath, rows: list[KnownFile], parser_version: int) -> None:
+def _decide(
+    plan: Plan, root: Path, path: str, parts: MailPath, rows: list[KnownFile], parser_version: int
+) -> None:
     status = mail_status(root, path)
     if status is None:
         plan.gone += [row for row in rows if row.path == path and not row.gone]
@@ -114,7 +122,12 @@ def _decide(plan: Plan, root: Path, path: str, parts: MailPath, rows: list[Known
     row = _row_of(root, parts, rows)
     found = _found(path, parts, status, row, rows)
     plan.gone += [twin for twin in rows if twin.path == path and twin is not row and not twin.gone]
-    if row is None or row.table == "new" or _is_another(row, found) or _worth_a_retry(row, parser_version):
+    if (
+        row is None
+        or row.table == "new"
+        or _is_another(row, found)
+        or _worth_a_retry(row, parser_version)
+    ):
         plan.read.append(found)
     elif row.path == path and not row.gone:
         plan.unchanged += 1
@@ -126,7 +139,9 @@ def _decide(plan: Plan, root: Path, path: str, parts: MailPath, rows: list[Known
 
 def _take(rows: list[KnownFile], found: FoundFile) -> None:
     """Note that a row is this file's from now on: the next namesake of the batch must not take it too."""
-    row = found.row or KnownFile("new", 0, found.parts.folder, found.parts.unique, found.nth, "", "", -1, False, 0, 0.0)
+    row = found.row or KnownFile(
+        "new", 0, found.parts.folder, found.parts.unique, found.nth, "", "", -1, False, 0, 0.0
+    )
     taken = row._replace(subdir=found.parts.subdir, name=found.parts.name, gone=False)
     rows[:] = [*(one for one in rows if one is not found.row), taken]
 
@@ -155,7 +170,9 @@ def outdated(root: Path, plan: Plan) -> set[str]:
     """
     here = [file.path for file in plan.read] + [file.path for _, file in plan.moved]
     left = {path for path in here if mail_status(root, path) is None}
-    return left | {row.path for row in plan.gone if row.path not in here and mail_status(root, row.path)}
+    return left | {
+        row.path for row in plan.gone if row.path not in here and mail_status(root, row.path)
+    }
 
 
 def _row_of(root: Path, parts: MailPath, rows: list[KnownFile]) -> KnownFile | None:

@@ -81,7 +81,9 @@ def read_mails(
 
 def _parse(root: Path, file: FoundFile, limits: Limits) -> ParsedMessage:
     if file.size > limits.max_bytes:
-        raise RejectedMail("too-large", f"{file.size} bytes are over MAX_MESSAGE_BYTES ({limits.max_bytes})")
+        raise RejectedMail(
+            "too-large", f"{file.size} bytes are over MAX_MESSAGE_BYTES ({limits.max_bytes})"
+        )
     raw = read_bytes(root, file.path, limits.max_bytes)
     return parse_message(raw, limits=limits, file_name=file.parts.name, mtime=file.mtime)
 
@@ -93,7 +95,9 @@ def read_bytes(root: Path, path: str, max_bytes: int) -> bytes:
     neither lead out of the Maildir nor block; if it took a folder's place, another file was opened than
     lies at the path, which counts as not there. Raises OSError.
     """
-    descriptor = os.open(f"{root}/{to_disk(path)}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(
+        f"{root}/{to_disk(path)}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    )
     with open(descriptor, "rb", buffering=0) as stream:
         opened, there = os.fstat(descriptor), mail_status(root, path)
         if there is None or not os.path.samestat(opened, there):
@@ -101,7 +105,11 @@ def read_bytes(root: Path, path: str, max_bytes: int) -> bytes:
         size = opened.st_size
         raw = stream.read(min(size, max_bytes) + 1)
         # One read is all, but for a file that grows meanwhile or a file system that returns short reads.
-        while len(raw) != size and len(raw) <= max_bytes and (more := stream.read(max_bytes + 1 - len(raw))):
+        while (
+            len(raw) != size
+            and len(raw) <= max_bytes
+            and (more := stream.read(max_bytes + 1 - len(raw)))
+        ):
             raw += more
     return raw
 
@@ -115,4 +123,6 @@ def rejection_of(file: FoundFile, error: Exception) -> Rejection:
     if isinstance(error, MemoryError):
         return Rejection(file, "memory", "parsing needs more memory than WORKER_MEMORY allows")
     logger.exception("parser failed path=%s", file.path)
-    return Rejection(file, "parser-error", f"{type(error).__name__}: {error}"[:1000].replace("\0", ""))
+    return Rejection(
+        file, "parser-error", f"{type(error).__name__}: {error}"[:1000].replace("\0", "")
+    )

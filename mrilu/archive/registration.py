@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import cast
 
 from models import Maildir, db
-from mrilu.maildir.names import FolderUnreadable, Kind, MaildirError, NotAMaildir, kind_of, parse_path, scan
+from mrilu.maildir.names import (
+    FolderUnreadable,
+    Kind,
+    MaildirError,
+    NotAMaildir,
+    kind_of,
+    parse_path,
+    scan,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +57,13 @@ def register_watched(name: str, root: Path) -> Maildir:
     if row.watched:
         raise NameTaken(name, row.root, str(root))
     with db.atomic():
-        row.name = free_name(name, lambda other: Maildir.select().where(Maildir.name == other).exists())
+        row.name = free_name(
+            name, lambda other: Maildir.select().where(Maildir.name == other).exists()
+        )
         row.save()
-        logger.warning("maildir=%s: was that of %s, which is %s from now on", name, row.root, row.name)
+        logger.warning(
+            "maildir=%s: was that of %s, which is %s from now on", name, row.root, row.name
+        )
         return Maildir.register(name, str(root), kind_of(root))
 
 

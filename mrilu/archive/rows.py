@@ -64,7 +64,9 @@ STAGED_TEXTS = ("body", "index_text", "parts")
 
 def staging_row(mail: ReadMail) -> tuple[Any, ...]:
     """Return one row of the staging table: the message, its index texts and its file."""
-    return message_values(mail.message, list_of(mail)) + index_texts(mail.message) + _file_values(mail)
+    return (
+        message_values(mail.message, list_of(mail)) + index_texts(mail.message) + _file_values(mail)
+    )
 
 
 def list_of(mail: ReadMail) -> str:

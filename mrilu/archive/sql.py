@@ -81,7 +81,9 @@ UPDATE location AS l SET copy = l.id <> live.first
 """
 MESSAGES_NAMED = "SELECT id FROM message WHERE identity = ANY(%s::uuid[])"
 MESSAGES_OF = "SELECT DISTINCT message FROM location WHERE id = ANY(%s)"
-MESSAGES_OF_GONE = "SELECT DISTINCT message FROM location WHERE id = ANY(%s) AND gone_at IS NOT NULL"
+MESSAGES_OF_GONE = (
+    "SELECT DISTINCT message FROM location WHERE id = ANY(%s) AND gone_at IS NOT NULL"
+)
 
 # Lists and threads must not tell which copy came first: a message is on the lists of all its copies and
 # refers to what any of them names, its subject counts as the least of theirs, and it is an orphan only if

@@ -57,7 +57,9 @@ def store_mails(db: PostgresqlDatabase, maildir: int, mails: list[ReadMail]) -> 
             stored += store_mails(db, maildir, mails[half:])
             return stored
         logger.exception("mail cannot be stored path=%s", mails[0].file.path)
-        rejection = Rejection(mails[0].file, "unstorable", f"{type(error).__name__}: {error}"[:1000])
+        rejection = Rejection(
+            mails[0].file, "unstorable", f"{type(error).__name__}: {error}"[:1000]
+        )
         return store_rejections(db, maildir, [rejection])
 
 
@@ -98,7 +100,9 @@ def _arrivals(fresh: dict[str, int], mails: list[ReadMail]) -> dict[int, float]:
     return found
 
 
-def _reread(connection: Connection, maildir: int, mails: list[ReadMail]) -> tuple[list[tuple], set[int]]:
+def _reread(
+    connection: Connection, maildir: int, mails: list[ReadMail]
+) -> tuple[list[tuple], set[int]]:
     """Write the rows of files that have one; return their keys, and the messages that they had and have."""
     rows = [row for mail in mails if (row := mail.file.row_in("location"))]
     if not rows:
@@ -106,12 +110,16 @@ def _reread(connection: Connection, maildir: int, mails: list[ReadMail]) -> tupl
     ids = [row.id for row in rows]
     touched = {row[0] for row in connection.execute(sql.MESSAGES_OF, (ids,))}
     places = {"subdirs": [row.subdir for row in rows], "names": [row.name for row in rows]}
-    written = connection.execute(sql.REREAD_LOCATIONS, {"maildir": maildir, "ids": ids} | places).fetchall()
+    written = connection.execute(
+        sql.REREAD_LOCATIONS, {"maildir": maildir, "ids": ids} | places
+    ).fetchall()
     return [row[:3] for row in written], touched | {row[3] for row in written}
 
 
 def _stored(mails: list[ReadMail], files: list[tuple], reread: list[tuple]) -> Stored:
-    stored = Stored(Counter("copies" if copy else "imported" for *_, copy in files) + Counter(known=len(reread)))
+    stored = Stored(
+        Counter("copies" if copy else "imported" for *_, copy in files) + Counter(known=len(reread))
+    )
     if len(files) + len(reread) < len(mails):
         done = {row[:3] for row in (*files, *reread)}
         stored.again = {mail.file.path for mail in mails if _key_of(mail.file) not in done}
@@ -134,7 +142,9 @@ def _copied(fresh: dict[str, int], mails: list[ReadMail]) -> list[str]:
     return [identity for identity, count in files.items() if count > 1 or identity not in fresh]
 
 
-def store_rejections(db: PostgresqlDatabase, maildir: int, rejections: Iterable[Rejection]) -> Stored:
+def store_rejections(
+    db: PostgresqlDatabase, maildir: int, rejections: Iterable[Rejection]
+) -> Stored:
     """Keep the rejected files' paths and reasons."""
     stored, rejections = Stored(), list(rejections)
     with db.atomic():
@@ -146,7 +156,10 @@ def store_rejections(db: PostgresqlDatabase, maildir: int, rejections: Iterable[
             if location := one.file.row_in("location"):
                 cursor.execute(sql.FORGET_LOCATION, (location.id, location.subdir, location.name))
                 orphaned |= {row[0] for row in cursor}
-            row, place = one.file.row_in("rejected"), (one.file.parts.subdir, one.file.parts.name, one.file.size)
+            row, place = (
+                one.file.row_in("rejected"),
+                (one.file.parts.subdir, one.file.parts.name, one.file.size),
+            )
             values = (*place, one.reason, one.error, one.parser_version, row.id if row else 0)
             cursor.execute(sql.INSERT_REJECTION, (maildir, *_key_of(one.file), *values))
             if cursor.rowcount:
@@ -157,7 +170,9 @@ def store_rejections(db: PostgresqlDatabase, maildir: int, rejections: Iterable[
     return stored
 
 
-def store_changes(db: PostgresqlDatabase, moved: list[tuple[KnownFile, FoundFile]], gone: list[KnownFile]) -> set[str]:
+def store_changes(
+    db: PostgresqlDatabase, moved: list[tuple[KnownFile, FoundFile]], gone: list[KnownFile]
+) -> set[str]:
     """Write what needs no reading: the new places and flags of files that moved, and which files are gone.
 
     A file thought gone is revived by its move. Where a message's first file goes, one of its copies takes
@@ -173,7 +188,9 @@ def store_changes(db: PostgresqlDatabase, moved: list[tuple[KnownFile, FoundFile
     return again
 
 
-def _store_moves(connection: Connection, moved: list[tuple[KnownFile, FoundFile]]) -> tuple[set[str], set[int]]:
+def _store_moves(
+    connection: Connection, moved: list[tuple[KnownFile, FoundFile]]
+) -> tuple[set[str], set[int]]:
     """Write the moves; return the paths whose rows moved elsewhere, and the messages of which a file came back."""
     done: set[tuple[str, int]] = set()
     ids = [row.id for row, _ in moved if row.table == "location"]
@@ -193,6 +210,8 @@ def _store_gone(connection: Connection, gone: list[KnownFile]) -> set[int]:
     for table, statement in (("location", sql.GONE_LOCATIONS), ("rejected", sql.GONE_REJECTED)):
         rows = sorted((row.id, row.subdir, row.name) for row in gone if row.table == table)
         if rows:
-            cursor = connection.execute(statement, [list(column) for column in zip(*rows, strict=True)])
+            cursor = connection.execute(
+                statement, [list(column) for column in zip(*rows, strict=True)]
+            )
             left |= {row[0] for row in cursor} if table == "location" else set()
     return left

@@ -32,7 +32,9 @@ THREADS_OF = "SELECT node, thread FROM thread_link WHERE node = ANY(%s)"
 NEW_THREADS = """
 INSERT INTO thread SELECT nextval(pg_get_serial_sequence('thread', 'id')) FROM generate_series(1, %s) RETURNING id
 """
-INSERT_LINKS = "INSERT INTO thread_link (node, thread) SELECT * FROM unnest(%s::bigint[], %s::bigint[])"
+INSERT_LINKS = (
+    "INSERT INTO thread_link (node, thread) SELECT * FROM unnest(%s::bigint[], %s::bigint[])"
+)
 MOVE_LINKS = """
 UPDATE thread_link AS l SET thread = moved.new FROM unnest(%s::bigint[], %s::bigint[]) AS moved (old, new)
  WHERE l.thread = moved.old
@@ -60,7 +62,9 @@ class Neighbours(NamedTuple):
     broken: set[tuple[int, int]]
 
 
-def assign_threads(connection: Connection, fresh: dict[str, int], copied: list[str], mails: Sequence[ReadMail]) -> None:
+def assign_threads(
+    connection: Connection, fresh: dict[str, int], copied: list[str], mails: Sequence[ReadMail]
+) -> None:
     """Join the batch's messages to their threads.
 
     `fresh` are the rows it inserted, by identity; `copied` the identities that have more than one file.
@@ -101,13 +105,18 @@ def _neighbours(connection: Connection, changed: list[int], former: set[int | No
         return Neighbours(set(), set())
     entries = [_entry(row) for row in rows]
     new = {row[0] for row in connection.execute(IDENTITIES_OF, (changed,))}
-    now, before = subject_edges(entries), subject_edges(one for one in entries if one.identity not in new)
+    now, before = (
+        subject_edges(entries),
+        subject_edges(one for one in entries if one.identity not in new),
+    )
     return Neighbours(now, before - now)
 
 
 def _threads_of(connection: Connection, nodes: set[int]) -> list[int]:
     """Return the threads of these nodes, which may have to be split."""
-    return sorted({row[1] for row in connection.execute(THREADS_OF, (list(nodes),))}) if nodes else []
+    return (
+        sorted({row[1] for row in connection.execute(THREADS_OF, (list(nodes),))}) if nodes else []
+    )
 
 
 def _link(connection: Connection, components: Components) -> None:
@@ -118,7 +127,12 @@ def _link(connection: Connection, components: Components) -> None:
     unthreaded = [number for number, thread in enumerate(winners) if thread is None]
     for number, row in zip(unthreaded, _new_threads(connection, len(unthreaded)), strict=True):
         winners[number] = row
-    links = [(n, thread) for group, thread in zip(groups, winners, strict=True) for n in group if n not in known]
+    links = [
+        (n, thread)
+        for group, thread in zip(groups, winners, strict=True)
+        for n in group
+        if n not in known
+    ]
     if links:
         connection.execute(INSERT_LINKS, [list(column) for column in zip(*links, strict=True)])
     if merged:
@@ -129,7 +143,9 @@ def _link(connection: Connection, components: Components) -> None:
 
 def _known_threads(connection: Connection, groups: list[list[int]]) -> dict[int, int]:
     """Return the threads of those nodes that have one."""
-    rows = connection.execute(THREADS_OF, ([node for group in groups for node in group],)).fetchall()
+    rows = connection.execute(
+        THREADS_OF, ([node for group in groups for node in group],)
+    ).fetchall()
     return {node: thread for node, thread in rows}
 
 
@@ -138,7 +154,9 @@ def _entry(row: tuple[Any, ...]) -> SubjectEntry:
     return SubjectEntry(sent_at, identity, node, orphan, tuple(lists), subject_key)
 
 
-def _winners(groups: list[list[int]], known: dict[int, int]) -> tuple[list[int | None], dict[int, int]]:
+def _winners(
+    groups: list[list[int]], known: dict[int, int]
+) -> tuple[list[int | None], dict[int, int]]:
     """Return each group's thread (None: a new one is needed) and which threads merge into which.
 
     Groups that meet in an old thread are one: that happens when this batch has two of its messages.

@@ -19,7 +19,9 @@ from mrilu.settings.table import PROJECT, Settings
 
 GROUP = "app"  # supervisor's group of our programs
 # What the file is restored into; one transaction with it, so that a restore that fails changes nothing.
-CLEAN = b"DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\nGRANT USAGE ON SCHEMA public TO PUBLIC;\n"
+CLEAN = (
+    b"DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\nGRANT USAGE ON SCHEMA public TO PUBLIC;\n"
+)
 _MADE_ALREADY = b"CREATE SCHEMA public;"
 _ROW = re.compile(r"^\d+\t(0\d{3}_\w+)\t|^(0\d{3}_\w+)(?:\t|$)", re.MULTILINE)
 # What waited when the backup was made may have been sent since: to whom cannot be told, and twice is worse than not.
@@ -34,7 +36,11 @@ END $$;
 """
 ROLES = PROJECT / "docs" / "roles.sql"
 ANY_ROLE = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname IN ('mrilu_worker', 'mrilu_web'))"
-EXTENSIONS = ("vector", "pg_trgm", "unaccent")  # with a schema named, pg_dump leaves out what is not named, too
+EXTENSIONS = (
+    "vector",
+    "pg_trgm",
+    "unaccent",
+)  # with a schema named, pg_dump leaves out what is not named, too
 
 
 @click.command()
@@ -51,7 +57,11 @@ def backup(file: Path) -> None:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--yes", is_flag=True, help="do not ask")
-@click.option("--send-waiting", is_flag=True, help="send the notifications that waited: none went out since the backup")
+@click.option(
+    "--send-waiting",
+    is_flag=True,
+    help="send the notifications that waited: none went out since the backup",
+)
 def restore(file: Path, yes: bool, send_waiting: bool) -> None:
     """Replace the database's content by FILE's. Our programs rest meanwhile; mail that came since is found again."""
     from mrilu.cli.connect import connect
@@ -59,7 +69,9 @@ def restore(file: Path, yes: bool, send_waiting: bool) -> None:
     settings = connect()
     steps = schema_of(settings, file)
     if not yes:
-        click.confirm(f"Replace everything in the database by {file} (schema {steps[-1]})?", abort=True)
+        click.confirm(
+            f"Replace everything in the database by {file} (schema {steps[-1]})?", abort=True
+        )
     with programs_at_rest(settings):
         put_back(settings, file, send_waiting=send_waiting)
         _migrate(settings)
@@ -75,7 +87,16 @@ def save(settings: Settings, file: Path) -> None:
     try:
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         # -O -x: roles differ from machine to machine (docs/roles.sql grants again)
-        command = [program("pg_dump", settings), "-Fc", "-O", "-x", "-n", "public", "-f", str(partial)]
+        command = [
+            program("pg_dump", settings),
+            "-Fc",
+            "-O",
+            "-x",
+            "-n",
+            "public",
+            "-f",
+            str(partial),
+        ]
         command += [f"--extension={name}" for name in EXTENSIONS]
         _run(command, settings)
         with open(partial, "rb") as written:
@@ -87,14 +108,24 @@ def save(settings: Settings, file: Path) -> None:
 
 def schema_of(settings: Settings, file: Path) -> list[str]:
     """Return the schema steps that the backup has. Raises ServerError for no backup, or one of a newer mrilu."""
-    command = [program("pg_restore", settings), "-a", "-t", "schema_migration", "-f", "-", str(file)]
+    command = [
+        program("pg_restore", settings),
+        "-a",
+        "-t",
+        "schema_migration",
+        "-f",
+        "-",
+        str(file),
+    ]
     told = _run(command, settings, connects=False).decode(errors="replace")
     steps = sorted(first or second for first, second in _ROW.findall(told))
     if not steps:
         raise ServerError(f"{file} is no backup of mrilu's")
     newer = set(steps) - {path.stem for path in (PROJECT / "mrilu" / "migrations").glob("0*.py")}
     if newer:
-        raise ServerError(f"{file} was made by a newer mrilu ({', '.join(sorted(newer))}): upgrade first")
+        raise ServerError(
+            f"{file} was made by a newer mrilu ({', '.join(sorted(newer))}): upgrade first"
+        )
     return steps
 
 
@@ -104,11 +135,24 @@ def put_back(settings: Settings, file: Path, *, send_waiting: bool = False) -> N
     Notifications that wait in the backup are cancelled, but for `send_waiting`.
     """
     read = [program("pg_restore", settings), "-O", "-x", "-f", "-", str(file)]
-    write = [program("psql", settings), "-X", "-q", "-o", os.devnull, "-v", "ON_ERROR_STOP=1", "--single-transaction"]
+    write = [
+        program("psql", settings),
+        "-X",
+        "-q",
+        "-o",
+        os.devnull,
+        "-v",
+        "ON_ERROR_STOP=1",
+        "--single-transaction",
+    ]
     with (
         subprocess.Popen(read, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as source,
         subprocess.Popen(
-            write, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(settings), stdout=subprocess.DEVNULL
+            write,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(settings),
+            stdout=subprocess.DEVNULL,
         ) as target,
     ):
         assert source.stdout and target.stdin and target.stderr and source.stderr
@@ -193,7 +237,17 @@ def grant_again(settings: Settings) -> str:
     (there,) = resources.database().execute_sql(ANY_ROLE).fetchone()
     if not there:
         return ""
-    command = [program("psql", settings), "-X", "-q", "-o", os.devnull, "-v", "ON_ERROR_STOP=1", "-f", str(ROLES)]
+    command = [
+        program("psql", settings),
+        "-X",
+        "-q",
+        "-o",
+        os.devnull,
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-f",
+        str(ROLES),
+    ]
     try:
         _run(command, settings)
     except ServerError as error:
@@ -205,10 +259,16 @@ def program(name: str, settings: Settings) -> str:
     """Return the path of one of PostgreSQL's programs: POSTGRES_BIN's, the embedded one's or the PATH's."""
     from mrilu.service import instance
 
-    folders = [str(settings.postgres_bin or ""), instance.noted(settings.data_dir).get("binaries", ""), _wheel()]
+    folders = [
+        str(settings.postgres_bin or ""),
+        instance.noted(settings.data_dir).get("binaries", ""),
+        _wheel(),
+    ]
     found = shutil.which(name, path=os.pathsep.join(filter(None, folders))) or shutil.which(name)
     if found is None:
-        raise ServerError(f"{name} is not there: set POSTGRES_BIN to the folder of PostgreSQL's programs")
+        raise ServerError(
+            f"{name} is not there: set POSTGRES_BIN to the folder of PostgreSQL's programs"
+        )
     return found
 
 
@@ -225,7 +285,9 @@ def _environment(settings: Settings) -> dict[str, str]:
              "sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY",
              }  # fmt: skip
     facts = conninfo_to_dict(str(settings.database_url))
-    known = {names[key]: str(value) for key, value in facts.items() if key in names and value is not None}
+    known = {
+        names[key]: str(value) for key, value in facts.items() if key in names and value is not None
+    }
     return {"PATH": os.defpath, "LC_ALL": "C", **known}
 
 

@@ -123,7 +123,9 @@ def _servers() -> Findings:
     facts: Any = redis.info()
     yield servers.check_redis(str(facts["redis_version"]), str(facts.get("maxmemory_policy", "")))
     ours = {path.stem for path in (PROJECT / "mrilu" / "migrations").glob("0*.py")}
-    yield servers.check_schema({name for (name,) in link.execute("SELECT name FROM schema_migration")}, ours)
+    yield servers.check_schema(
+        {name for (name,) in link.execute("SELECT name FROM schema_migration")}, ours
+    )
     [theirs, newest] = link.execute(
         "SELECT extract(epoch FROM clock_timestamp())::float8, "
         "(SELECT extract(epoch FROM started_at)::float8 FROM job_run ORDER BY id DESC LIMIT 1)"
@@ -149,7 +151,9 @@ def _programs() -> Findings:
     runs = JobRun.latest()
     yield servers.check_drift([(run.job, run.slot, run.started_at) for run in runs if run.slot])
     secrets = secrets_of(settings())  # before the errors are cut short
-    yield servers.check_failures({run.job: hidden(run.error, secrets) for run in runs if run.outcome == "failed"})
+    yield servers.check_failures(
+        {run.job: hidden(run.error, secrets) for run in runs if run.outcome == "failed"}
+    )
 
 
 def _due() -> dict[str, float | None]:
@@ -170,10 +174,13 @@ def of_outside(settings: Settings) -> Findings:
     own_name = parseaddr(settings.mail_from)[1].rpartition("@")[2]
     url = settings.smtp_url
     yield outside.check_mail_server(
-        server_of(url, settings.smtp_ca_file, min(settings.smtp_timeout, 10.0)) if url else None, own_name
+        server_of(url, settings.smtp_ca_file, min(settings.smtp_timeout, 10.0)) if url else None,
+        own_name,
     )
     name = settings.embedding_model
-    yield outside.check_model(settings.embeddings, installed("heavy"), lambda: verify(find_model(name)))
+    yield outside.check_model(
+        settings.embeddings, installed("heavy"), lambda: verify(find_model(name))
+    )
     yield outside.check_reach(settings.web_address, settings.site_url, settings.operator_password)
 
 
@@ -196,4 +203,8 @@ def show(found: list[Finding]) -> None:
         table.add_row(Text(mark, style=colour), told)
     console.print(table)
     counts = Counter(one.level for one in found)
-    console.print(Padding(f"{counts[ERROR]} errors, {counts[WARNING]} warnings, {counts[OK]} ok", (1, 0, 0, 0)))
+    console.print(
+        Padding(
+            f"{counts[ERROR]} errors, {counts[WARNING]} warnings, {counts[OK]} ok", (1, 0, 0, 0)
+        )
+    )

@@ -18,7 +18,9 @@ from mrilu.service.account import ServerError
 @click.command()
 @click.argument("language", required=False)
 @click.argument("format", required=False)
-@click.option("-o", "output", type=click.Path(path_type=Path), help='file to write; "-" is standard output')
+@click.option(
+    "-o", "output", type=click.Path(path_type=Path), help='file to write; "-" is standard output'
+)
 @click.option("--json", "as_json", is_flag=True, help="the list, for scripts")
 def export(language: str | None, format: str | None, output: Path | None, as_json: bool) -> None:
     """Write the cached dictionary of LANGUAGE in FORMAT to a file; without them, list what is cached."""
@@ -93,7 +95,9 @@ def show_cached(as_json: bool, zone: ZoneInfo) -> None:
     _print_table(cached, failed, zone)
 
 
-def _print_table(cached: list[dict[str, Any]], failed: list[dict[str, Any]], zone: ZoneInfo) -> None:
+def _print_table(
+    cached: list[dict[str, Any]], failed: list[dict[str, Any]], zone: ZoneInfo
+) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -108,4 +112,7 @@ def _print_table(cached: list[dict[str, Any]], failed: list[dict[str, Any]], zon
     console.print(table if cached else "nothing is cached: ./run.sh run export_dictionaries --wait")
     for row in failed:
         moment = row["failed_at"].astimezone(zone)
-        console.print(f"failed: {row['tag']} {row['format']} at {moment:%Y-%m-%d %H:%M}: {row['error']}", markup=False)
+        console.print(
+            f"failed: {row['tag']} {row['format']} at {moment:%Y-%m-%d %H:%M}: {row['error']}",
+            markup=False,
+        )

@@ -28,9 +28,19 @@ def _targets(command: Command) -> Command:
 @click.command()
 @click.argument("email")
 @_targets
-@click.option("--locale", type=click.Choice(["en", "jbo", "ja", "zh"]), help="language of the mails (first: en)")
-@click.option("--timezone", help="zone of the times in the mails and of the digest's day (first: UTC)")
-@click.option("--digest", type=click.Choice(["none", "hourly", "daily"]), help="all news in one mail (first: none)")
+@click.option(
+    "--locale",
+    type=click.Choice(["en", "jbo", "ja", "zh"]),
+    help="language of the mails (first: en)",
+)
+@click.option(
+    "--timezone", help="zone of the times in the mails and of the digest's day (first: UTC)"
+)
+@click.option(
+    "--digest",
+    type=click.Choice(["none", "hourly", "daily"]),
+    help="all news in one mail (first: none)",
+)
 def subscribe(
     email: str,
     word: str | None,
@@ -49,7 +59,9 @@ def subscribe(
     db, wish = _wish(word, thread, query)
     with _one_line_refusals():
         new = add(db, email, wish, locale=locale, timezone=timezone, digest=digest)
-    print(f"{email} {'is now' if new else 'was already'} subscribed to the {wish.kind} {wish.label!r}")
+    print(
+        f"{email} {'is now' if new else 'was already'} subscribed to the {wish.kind} {wish.label!r}"
+    )
     if settings.smtp_url is None:
         print("SMTP_URL is not set: notifications wait until it is")
 
@@ -58,7 +70,9 @@ def subscribe(
 @click.argument("email")
 @_targets
 @click.option("--all", "everything", is_flag=True, help="all subscriptions of this address")
-def unsubscribe(email: str, word: str | None, thread: str | None, query: str | None, everything: bool) -> None:
+def unsubscribe(
+    email: str, word: str | None, thread: str | None, query: str | None, everything: bool
+) -> None:
     """Tell EMAIL no more of a word, a thread, a search, or of anything; what waits for it is not sent."""
     from mrilu.cli.connect import connect
     from mrilu.notifications import subscriptions
@@ -74,7 +88,9 @@ def unsubscribe(email: str, word: str | None, thread: str | None, query: str | N
     which = (wish.kind, wish.target) if wish else ("", "")
     gone = subscriptions.unsubscribe(db, subscriber.id, *which)
     if not gone:
-        raise ServerError(f"{email} has no such subscription; ./run.sh subscriptions {email} lists them")
+        raise ServerError(
+            f"{email} has no such subscription; ./run.sh subscriptions {email} lists them"
+        )
     for one in gone:
         print(f"{email} is no longer subscribed to the {one.kind} {one.label!r}")
 

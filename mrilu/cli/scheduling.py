@@ -52,7 +52,9 @@ def gather(now: datetime) -> list[dict[str, Any]]:
     from mrilu.runtime.resources import database, redis_connection, settings
 
     database()
-    entries: Any = redis_connection().zrange(TableScheduler.scheduled_jobs_key, 0, -1, withscores=True)
+    entries: Any = redis_connection().zrange(
+        TableScheduler.scheduled_jobs_key, 0, -1, withscores=True
+    )
     scores = dict(entries)
     runs = {run.job: run for run in JobRun.latest()}
     secrets = secrets_of(settings())
@@ -69,7 +71,14 @@ def gather(now: datetime) -> list[dict[str, Any]]:
 def _last(run: Any, now: datetime, secrets: set[str]) -> dict[str, Any]:
     """Return the facts of a job's last run; drift is how long after its slot it began."""
     if run is None:
-        return {"last": None, "outcome": "never", "seconds": None, "drift": None, "counts": {}, "error": ""}
+        return {
+            "last": None,
+            "outcome": "never",
+            "seconds": None,
+            "drift": None,
+            "counts": {},
+            "error": "",
+        }
     drift = (run.started_at - run.slot).total_seconds() if run.slot else None
     seconds = ((run.ended_at or now) - run.started_at).total_seconds()
     return {
@@ -88,7 +97,17 @@ def _show(rows: list[dict[str, Any]], zone: ZoneInfo, alive: bool) -> None:
     from rich.table import Table
 
     console = Console()
-    shown = Table("job", "when", "last run", "outcome", "took", "drift", "next", box=None, padding=(0, 1, 0, 0))
+    shown = Table(
+        "job",
+        "when",
+        "last run",
+        "outcome",
+        "took",
+        "drift",
+        "next",
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
     for row in rows:
         due = "OVERDUE" if row["overdue"] else _local(row["next"], zone)
         shown.add_row(
@@ -126,7 +145,9 @@ def run(job: str, wait: bool, force: bool) -> None:
     row = _row(job)
     arguments = _arguments(row.function, job, force)
     if force and pending_job(row, redis_connection()):
-        raise ServerError(f"{job} waits or runs already, without --force: try again when it has ended")
+        raise ServerError(
+            f"{job} waits or runs already, without --force: try again when it has ended"
+        )
     wanted = f"{row.id}-now-{time.time_ns()}"
     job_id = enqueue_now(row, wanted, redis_connection(), arguments)
     state = "is enqueued" if job_id == wanted else "waits or runs already"
@@ -170,7 +191,10 @@ def follow(queue_name: str, job_id: str) -> bool:
             return _print_counts(job.return_value())
         if status in (JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED):
             result = job.latest_result()
-            print((result and result.exc_string or str(status)).strip().splitlines()[-1], file=sys.stderr)
+            print(
+                (result and result.exc_string or str(status)).strip().splitlines()[-1],
+                file=sys.stderr,
+            )
             return False
         pause(LOOK_EVERY)
 

@@ -18,14 +18,19 @@ if TYPE_CHECKING:
 
 PLACES = {"messages": "message", "words": "word", "sentences": "sentence"}
 # "-word" is for the query, and so is "-hello".
-_QUERY_TAKES_DASHES: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
+_QUERY_TAKES_DASHES: dict[str, Any] = {
+    "ignore_unknown_options": True,
+    "help_option_names": ["--help"],
+}
 
 
 @click.command(context_settings=_QUERY_TAKES_DASHES)
 @click.argument("words", nargs=-1, required=True, metavar="QUERY")
 @click.option("--text", "mode", flag_value="text", help="by its words alone")
 @click.option("--meaning", "mode", flag_value="meaning", help="by its meaning alone")
-@click.option("--in", "place", type=click.Choice([*PLACES, "all"]), default="all", help="where to look (all)")
+@click.option(
+    "--in", "place", type=click.Choice([*PLACES, "all"]), default="all", help="where to look (all)"
+)
 @click.option("--threads", is_flag=True, help="one hit a thread")
 @click.option("--language", default="", metavar="TAG", help="words defined in this language only")
 @click.option("--limit", type=click.IntRange(1, 200), default=10, help="hits a page (10)")
@@ -87,7 +92,9 @@ def find_pages(settings: Settings, query: str, place: str, wanted: Wanted) -> li
 
     encoder: QueryEncoder | None = encode if settings.embeddings else None
     of_mail = parse(query).of_mail() is not None
-    places = [PLACES[place]] if place != "all" else ["message"] if of_mail else list(PLACES.values())
+    places = (
+        [PLACES[place]] if place != "all" else ["message"] if of_mail else list(PLACES.values())
+    )
     return [search_one(database(), query, one, wanted, encoder) for one in places]
 
 
@@ -106,17 +113,29 @@ def show(pages: Sequence[Page], wanted: Wanted) -> None:
     for notice in dict.fromkeys(notice for page in pages for notice in page.notices):
         print(notice, file=sys.stderr)
     if not any(page.hits for page in pages):
-        print("nothing found" if not any(page.total for page in pages) else "no more hits", file=sys.stderr)
+        print(
+            "nothing found" if not any(page.total for page in pages) else "no more hits",
+            file=sys.stderr,
+        )
 
 
 def _show_message(console: Console, hit: Any) -> None:
     from rich.text import Text
 
     more = f" (+{hit.in_thread - 1} in the thread)" if hit.in_thread > 1 else ""
-    console.print(Text(f"{hit.sent_at:%Y-%m-%d}  {hit.subject or '(no subject)'}{more}", style="bold cyan"))
+    console.print(
+        Text(f"{hit.sent_at:%Y-%m-%d}  {hit.subject or '(no subject)'}{more}", style="bold cyan")
+    )
     who = hit.from_name or hit.from_address
-    console.print(Text(f"    {who}  {' '.join(hit.list_ids)}  <{hit.message_id}>", style="dim"), soft_wrap=True)
-    console.print(Text.assemble("    ", *((one.text, "bold yellow" if one.hit else "") for one in hit.snippet)))
+    console.print(
+        Text(f"    {who}  {' '.join(hit.list_ids)}  <{hit.message_id}>", style="dim"),
+        soft_wrap=True,
+    )
+    console.print(
+        Text.assemble(
+            "    ", *((one.text, "bold yellow" if one.hit else "") for one in hit.snippet)
+        )
+    )
 
 
 def _show_word(console: Console, hit: Any) -> None:
@@ -126,7 +145,9 @@ def _show_word(console: Console, hit: Any) -> None:
 
     head = Text.assemble((hit.word, "bold cyan"), (f"  {hit.type} · {hit.language}", "dim"))
     console.print(head)
-    console.print(Text(f"    {'; '.join(hit.glosses)}{' — ' if hit.glosses else ''}{plain(hit.definition)}"))
+    console.print(
+        Text(f"    {'; '.join(hit.glosses)}{' — ' if hit.glosses else ''}{plain(hit.definition)}")
+    )
 
 
 def _show_sentence(console: Console, hit: Any) -> None:

@@ -56,13 +56,24 @@ def _queue(one: Queue) -> dict[str, Any]:
 
 
 def _worker(worker: BaseWorker) -> dict[str, Any]:
-    return {"name": worker.name, "queues": worker.queue_names(), "state": str(worker.get_state()), "pid": worker.pid}
+    return {
+        "name": worker.name,
+        "queues": worker.queue_names(),
+        "state": str(worker.get_state()),
+        "pid": worker.pid,
+    }
 
 
 def _run(run: JobRun) -> dict[str, Any]:
     seconds = (run.ended_at - run.started_at).total_seconds() if run.ended_at else None
     started = run.started_at.isoformat()
-    return {"job": run.job, "started_at": started, "seconds": seconds, "outcome": run.outcome, "counts": run.counts}
+    return {
+        "job": run.job,
+        "started_at": started,
+        "seconds": seconds,
+        "outcome": run.outcome,
+        "counts": run.counts,
+    }
 
 
 def show(facts: dict[str, Any], console: Console) -> None:
@@ -70,8 +81,12 @@ def show(facts: dict[str, Any], console: Console) -> None:
     _show_ledger(facts, console)
     for one in facts["maildirs"]:
         _show_gap(one, console)
-    rejected = ", ".join(f"{reason} {count}" for reason, count in facts["rejected"].items()) or "none"
-    console.print(f"messages   {facts['messages']:,} (Message-IDs used again: {facts['reused_message_ids']})")
+    rejected = (
+        ", ".join(f"{reason} {count}" for reason, count in facts["rejected"].items()) or "none"
+    )
+    console.print(
+        f"messages   {facts['messages']:,} (Message-IDs used again: {facts['reused_message_ids']})"
+    )
     console.print(f"rejected   {rejected}")
     console.print(f"watcher    {_life(facts['watcher'])}")
     if facts["scheduler"] or "scheduler" in facts["programs"]:
@@ -87,13 +102,26 @@ def _show_ledger(facts: dict[str, Any], console: Console) -> None:
     columns = ("on disk", "imported", "copies", "rejected", "waiting")
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Maildir")
-    for name in (*columns[:1], "=", *columns[1:2], "+", *columns[2:3], "+", *columns[3:4], "+", *columns[4:], ""):
+    for name in (
+        *columns[:1],
+        "=",
+        *columns[1:2],
+        "+",
+        *columns[2:3],
+        "+",
+        *columns[3:4],
+        "+",
+        *columns[4:],
+        "",
+    ):
         table.add_column(name if name not in "=+" else "", justify="right")
     for one in facts["maildirs"]:
         if "error" in one:
             table.add_row(one["maildir"], "?", "", f"{one['imported']:,}", "", f"{one['copies']:,}")
             continue
-        cells = [f"{one[key]:,}" for key in ("on_disk", "imported", "copies", "rejected", "waiting")]
+        cells = [
+            f"{one[key]:,}" for key in ("on_disk", "imported", "copies", "rejected", "waiting")
+        ]
         row = [cells[0], "=", cells[1], "+", cells[2], "+", cells[3], "+", cells[4]]
         table.add_row(one["maildir"], *row, verdict(one))
     console.print(table)
@@ -106,7 +134,9 @@ def verdict(one: dict[str, Any]) -> str:
         return f"[green]level[/]{aside}"
     if aside:
         return f"differs{aside}"
-    return "[red]gap[/]" if one["lost"] or one["stale"] or one["unreadable"] else "[yellow]working[/]"
+    return (
+        "[red]gap[/]" if one["lost"] or one["stale"] or one["unreadable"] else "[yellow]working[/]"
+    )
 
 
 def _show_gap(one: dict[str, Any], console: Console) -> None:
@@ -133,7 +163,9 @@ def _names(console: Console, title: str, names: Iterable[str]) -> None:
 def _life(facts: dict[str, Any] | None) -> str:
     if facts is None:
         return "[red]not running[/]"
-    shown = " ".join(f"{key}={value}" for key, value in flat(facts) if key != "at" and value not in ("", None))
+    shown = " ".join(
+        f"{key}={value}" for key, value in flat(facts) if key != "at" and value not in ("", None)
+    )
     return f"alive {shown}"
 
 
@@ -148,7 +180,9 @@ def flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def outbox_line(facts: dict[str, Any]) -> str:
     """Return the notifications by state, and why none goes out."""
-    states = ", ".join(f"{value} {key}" for key, value in facts.items() if value and isinstance(value, int))
+    states = ", ".join(
+        f"{value} {key}" for key, value in facts.items() if value and isinstance(value, int)
+    )
     return "; ".join(filter(None, (states or "empty", facts["held_up"])))
 
 
@@ -181,7 +215,9 @@ def _show_runs(runs: list[dict[str, Any]], console: Console) -> None:
     for run in runs:
         took = "" if run["seconds"] is None else f"{run['seconds']:.2f} s"
         counts = " ".join(f"{key}={value}" for key, value in run["counts"].items())
-        table.add_row(run["job"], run["started_at"][:19].replace("T", " "), took, run["outcome"], counts)
+        table.add_row(
+            run["job"], run["started_at"][:19].replace("T", " "), took, run["outcome"], counts
+        )
     console.print(table)
 
 

@@ -60,16 +60,26 @@ def _file(maildir: Maildir, path: str) -> Facts:
         "is_mail_path": parts is not None,
         "rows": [_location(row) for row in _rows(Location, maildir, parts)],
         "rejected": [_rejected(row) for row in _rows(Rejected, maildir, parts)],
-        "jobs": [_job(job) for job in import_jobs(queue(MAIL)) if job.args[0] == maildir.name and path in job.args[1]],
+        "jobs": [
+            _job(job)
+            for job in import_jobs(queue(MAIL))
+            if job.args[0] == maildir.name and path in job.args[1]
+        ],
     }
     facts["answer"] = answer(facts)
     return facts
 
 
-def _rows(table: type[Location] | type[Rejected], maildir: Maildir, parts: MailPath | None) -> list[Any]:
+def _rows(
+    table: type[Location] | type[Rejected], maildir: Maildir, parts: MailPath | None
+) -> list[Any]:
     if parts is None:
         return []
-    same = (table.maildir == maildir.id) & (table.folder == parts.folder) & (table.unique_name == parts.unique)
+    same = (
+        (table.maildir == maildir.id)
+        & (table.folder == parts.folder)
+        & (table.unique_name == parts.unique)
+    )
     return list(table.select().where(same).order_by(table.nth))
 
 
@@ -87,8 +97,17 @@ def _location(row: Location) -> Facts:
 
 
 def _rejected(row: Rejected) -> Facts:
-    times = {"first_seen": _time(row.first_seen), "last_seen": _time(row.last_seen), "gone_at": _time(row.gone_at)}
-    kept = {"reason": row.reason, "error": row.error, "attempts": row.attempts, "parser_version": row.parser_version}
+    times = {
+        "first_seen": _time(row.first_seen),
+        "last_seen": _time(row.last_seen),
+        "gone_at": _time(row.gone_at),
+    }
+    kept = {
+        "reason": row.reason,
+        "error": row.error,
+        "attempts": row.attempts,
+        "parser_version": row.parser_version,
+    }
     return {"path": row.path(), **kept, **times}
 
 
@@ -131,7 +150,9 @@ def _time(moment: datetime | None) -> str | None:
 def answer(facts: Facts) -> str:
     """Return one sentence on where this file stands."""
     live = [row for row in facts["rows"] if row["path"] == facts["path"] and not row["gone_at"]]
-    rejected = [row for row in facts["rejected"] if row["path"] == facts["path"] and not row["gone_at"]]
+    rejected = [
+        row for row in facts["rejected"] if row["path"] == facts["path"] and not row["gone_at"]
+    ]
     if not facts["is_mail_path"]:
         return "this is not a place where mail lives (tmp/, a dot-file, or not below new/ or cur/)"
     if live and facts["on_disk"]:
@@ -139,19 +160,32 @@ def answer(facts: Facts) -> str:
     if rejected and facts["on_disk"]:
         return f"rejected ({rejected[0]['reason']}): {rejected[0]['error']}"
     if facts["jobs"]:
-        return f"waiting in the queue (job {facts['jobs'][0]['id']} is {facts['jobs'][0]['status']})"
+        return (
+            f"waiting in the queue (job {facts['jobs'][0]['id']} is {facts['jobs'][0]['status']})"
+        )
     if facts["on_disk"]:
         return "on disk, but nobody has offered it yet: ./run.sh rescan"
     if any(not row["gone_at"] for row in facts["rows"]):
         return f"this file moved to {facts['rows'][0]['path']}"
-    return "not on disk any more; the archive keeps its message" if facts["rows"] else "not on disk, and never seen"
+    return (
+        "not on disk any more; the archive keeps its message"
+        if facts["rows"]
+        else "not on disk, and never seen"
+    )
 
 
 def _message_id(question: str, files: list[Facts]) -> Facts:
     name = question.strip().removeprefix("<").removesuffix(">")
-    messages = [_message(one, locations=True) for one in Message.with_message_id(node_of(name), name)]
+    messages = [
+        _message(one, locations=True) for one in Message.with_message_id(node_of(name), name)
+    ]
     link = ThreadLink.get_or_none(ThreadLink.node == node_of(name))
-    facts = {"question": question, "found": bool(messages or link), "files": files, "messages": messages}
+    facts = {
+        "question": question,
+        "found": bool(messages or link),
+        "files": files,
+        "messages": messages,
+    }
     if not messages and link:
         facts["ghost"] = {"message_id": name, "thread": link.thread, "named_by": _naming(name)}
     return facts
@@ -162,7 +196,8 @@ def _naming(name: str) -> list[str]:
     thread = ThreadLink.select(ThreadLink.thread).where(ThreadLink.node == node_of(name))
     nodes = ThreadLink.select(ThreadLink.node).where(ThreadLink.thread.in_(thread))
     rows = Message.select(Message.message_id).where(
-        Message.node.in_(nodes) & (Message.reference_ids.contains([name]) | Message.in_reply_to.contains([name]))
+        Message.node.in_(nodes)
+        & (Message.reference_ids.contains([name]) | Message.in_reply_to.contains([name]))
     )
     return [row.message_id for row in rows.order_by(Message.sent_at)]
 

@@ -138,7 +138,11 @@ def _add_entry(export: Export, valsi: Element, seen: set[int]) -> None:
 
 def read_entry(valsi: Element) -> Entry:
     """Return the entry of a <valsi>. Raises ValueError with what is wrong with it."""
-    word, definition, number = _squeezed(valsi.get("word")), _text(valsi, "definition"), _text(valsi, "definitionid")
+    word, definition, number = (
+        _squeezed(valsi.get("word")),
+        _text(valsi, "definition"),
+        _text(valsi, "definitionid"),
+    )
     if not word or not definition:
         raise ValueError("it has no word" if not word else "it has no definition")
     if not number.isascii() or not number.isdecimal() or int(number) >= 2**63:

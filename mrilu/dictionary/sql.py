@@ -85,9 +85,13 @@ SELECT DISTINCT ON (definition) definition, version + 1, 'gone', %(bulk)s, conte
  ORDER BY definition, version DESC
 """
 
-KNOWN_DEFINITIONS = "SELECT source_id, id, content_hash, gone_at FROM definition WHERE language = %s"
+KNOWN_DEFINITIONS = (
+    "SELECT source_id, id, content_hash, gone_at FROM definition WHERE language = %s"
+)
 
-KNOWN_REVERSE = "SELECT text, sense, valsi, place, id FROM keyword WHERE language = %s AND direction = 'to'"
+KNOWN_REVERSE = (
+    "SELECT text, sense, valsi, place, id FROM keyword WHERE language = %s AND direction = 'to'"
+)
 
 COPY_REVERSE = "COPY keyword (language, direction, valsi, text, sense, place, position) FROM STDIN"
 

@@ -55,7 +55,9 @@ def make_plan(known: Mapping[int, Known], entries: Iterable[Entry]) -> Plan:
             plan.changed.append(Changed(entry, now, "returned"))
         elif before.content_hash != now:
             plan.changed.append(Changed(entry, now, "edited"))
-    plan.gone = [one.id for source_id, one in known.items() if not one.gone and source_id not in present]
+    plan.gone = [
+        one.id for source_id, one in known.items() if not one.gone and source_id not in present
+    ]
     return plan
 
 
@@ -69,7 +71,9 @@ def store_export(
     connection = db.connection()
     language, bulk = _open_language(connection, tag, source, export.language, now)
     rows = _rows(connection, sql.KNOWN_DEFINITIONS, language)
-    plan = make_plan({row[0]: Known(row[1], row[2], row[3] is not None) for row in rows}, export.entries)
+    plan = make_plan(
+        {row[0]: Known(row[1], row[2], row[3] is not None) for row in rows}, export.entries
+    )
     # Another source may number its definitions differently; in the same one, entries that all changed their
     # numbers are another dictionary.
     kept = len(export.entries) if bulk else plan.live - len(plan.gone)
@@ -82,9 +86,13 @@ def store_export(
     return _counts(plan, export) | _store_reverse(connection, language, export.reverse)
 
 
-def _open_language(connection: Connection, tag: str, source: str, name: str, now: datetime) -> tuple[int, bool]:
+def _open_language(
+    connection: Connection, tag: str, source: str, name: str, now: datetime
+) -> tuple[int, bool]:
     """Return the language's id, its row locked, and whether this source is new to it."""
-    before = connection.execute("SELECT source FROM language WHERE tag = %s FOR UPDATE", (tag,)).fetchone()
+    before = connection.execute(
+        "SELECT source FROM language WHERE tag = %s FOR UPDATE", (tag,)
+    ).fetchone()
     row = connection.execute(
         "INSERT INTO language (tag, name, source, synced_at) VALUES (%s, %s, %s, %s) ON CONFLICT (tag) DO UPDATE "
         "SET name = excluded.name, source = excluded.source, synced_at = excluded.synced_at RETURNING id",

@@ -67,7 +67,9 @@ def _look_at_file(path: Path, known: Validators, limits: Limits) -> Fetched | No
         if not path.is_file():
             raise SourceRefused(f"{path} is not a file")
         if facts.st_size > limits.size:
-            raise SourceRefused(f"{path} has {facts.st_size:,} bytes, more than MAX_DOWNLOAD_BYTES ({limits.size:,})")
+            raise SourceRefused(
+                f"{path} has {facts.st_size:,} bytes, more than MAX_DOWNLOAD_BYTES ({limits.size:,})"
+            )
         validators = Validators(etag=f"{facts.st_mtime_ns}-{facts.st_size}-{facts.st_ino}")
         if validators == known:
             return None
@@ -83,7 +85,9 @@ def _fetch_remote(url: str, folder: Path, known: Validators, limits: Limits) -> 
     with requests.Session() as session:
         session.max_redirects = MAX_REDIRECTS
         try:
-            with session.get(url, headers=_headers(known), stream=True, timeout=_timeouts(limits)) as response:
+            with session.get(
+                url, headers=_headers(known), stream=True, timeout=_timeouts(limits)
+            ) as response:
                 if response.status_code == 304 and known != Validators():
                     return None
                 _check_answer(url, response)
@@ -96,7 +100,9 @@ def _fetch_remote(url: str, folder: Path, known: Validators, limits: Limits) -> 
             if isinstance(error, SourceUnreachable):
                 raise
             # Not "from error": rq keeps the whole traceback, and what led here may quote the URL with its password.
-            raise SourceUnreachable(f"{url} cannot be read: {type(error).__name__}: {error}") from None
+            raise SourceUnreachable(
+                f"{url} cannot be read: {type(error).__name__}: {error}"
+            ) from None
 
 
 def _headers(known: Validators) -> dict[str, str]:
@@ -118,7 +124,9 @@ def _check_answer(url: str, response: requests.Response) -> None:
         raise SourceRefused(f"{url} redirects to {response.url}, which is not encrypted")
 
 
-def _save(url: str, response: requests.Response, folder: Path, deadline: float, limits: Limits) -> Fetched:
+def _save(
+    url: str, response: requests.Response, folder: Path, deadline: float, limits: Limits
+) -> Fetched:
     path = folder / hashlib.sha256(url.encode()).hexdigest()
     with path.open("wb") as file:
         digest = _copy(url, response.raw, file, deadline, limits)
@@ -128,7 +136,8 @@ def _save(url: str, response: requests.Response, folder: Path, deadline: float, 
         Validators(headers.get("ETag", ""), headers.get("Last-Modified", "")),
         digest,
         headers.get("Content-Type", "").partition(";")[0].strip().lower(),
-        framed="Content-Length" in headers or "chunked" in headers.get("Transfer-Encoding", "").lower(),
+        framed="Content-Length" in headers
+        or "chunked" in headers.get("Transfer-Encoding", "").lower(),
     )
 
 
@@ -140,7 +149,9 @@ def _copy(url: str, raw: Any, file: IO[bytes], deadline: float, limits: Limits) 
         if size > limits.size:
             raise SourceRefused(f"{url} is larger than MAX_DOWNLOAD_BYTES ({limits.size:,})")
         if time.monotonic() > deadline:
-            raise SourceUnreachable(f"{url} took longer than DOWNLOAD_TIMEOUT ({limits.seconds:g} s)")
+            raise SourceUnreachable(
+                f"{url} took longer than DOWNLOAD_TIMEOUT ({limits.seconds:g} s)"
+            )
         digest.update(chunk)
         file.write(chunk)
     return digest.hexdigest()

@@ -27,7 +27,9 @@ RECENT = 5000
 Heard = Callable[[Counter[str], float], None]
 
 
-def slices(db: PostgresqlDatabase, model: int, *, recent: bool) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+def slices(
+    db: PostgresqlDatabase, model: int, *, recent: bool
+) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
     """Yield (kind, rows) until nothing waits: newest first, and mail that arrives meanwhile before all else.
 
     With `recent` only the latest messages are looked at.
@@ -69,7 +71,9 @@ class Pipeline:
         """Start to embed these rows' texts, then write the slice that was put before."""
         sources = as_sources(kind, rows, self.encoder)
         texts = self._new_texts(sources)
-        future = self._thread.submit(self.encoder.encode, list(texts.values())) if texts else _nothing()
+        future = (
+            self._thread.submit(self.encoder.encode, list(texts.values())) if texts else _nothing()
+        )
         before, self._flying = self._flying, (sources, list(texts), future)
         self._write(before)
 
@@ -110,7 +114,13 @@ def _nothing() -> Future[Any]:
 
 
 def embed_backlog(
-    db: PostgresqlDatabase, model: int, encoder: Encoder, *, recent: bool, seconds: float, heard: Heard
+    db: PostgresqlDatabase,
+    model: int,
+    encoder: Encoder,
+    *,
+    recent: bool,
+    seconds: float,
+    heard: Heard,
 ) -> tuple[Counter[str], bool]:
     """Embed what waits, for at most about so many seconds; return the counts and whether nothing was left out.
 

@@ -30,9 +30,15 @@ class UnknownArchitecture(ValueError):
 def pooling_of(folder: Path) -> str:
     """Return "mean" or "cls". Raises UnknownArchitecture for a model that this module does not compute."""
     config = json.loads((folder / "config.json").read_text())
-    types = [one["type"].rpartition(".")[2] for one in json.loads((folder / "modules.json").read_text())]
+    types = [
+        one["type"].rpartition(".")[2] for one in json.loads((folder / "modules.json").read_text())
+    ]
     pooling = json.loads((folder / "1_Pooling" / "config.json").read_text())
-    modes = {key.removeprefix("pooling_mode_") for key, on in pooling.items() if key.startswith("pooling_mode_") and on}
+    modes = {
+        key.removeprefix("pooling_mode_")
+        for key, on in pooling.items()
+        if key.startswith("pooling_mode_") and on
+    }
     known = {"mean_tokens": "mean", "cls_token": "cls"}
     if any(config.get(key, value) != value for key, value in KNOWN.items()) or types not in MODULES:
         raise UnknownArchitecture()
@@ -51,16 +57,28 @@ def build(folder: Path) -> Any:
     openvino = import_openvino()
 
     pooling = pooling_of(folder)
-    graph = _Graph(json.loads((folder / "config.json").read_text()), load_file(folder / "model.safetensors"))
+    graph = _Graph(
+        json.loads((folder / "config.json").read_text()), load_file(folder / "model.safetensors")
+    )
     ids = graph.op.parameter([-1, -1], np.int64, name="input_ids")
     mask = graph.op.parameter([-1, -1], np.int64, name="attention_mask")
     kept = graph.op.convert(mask, "f32")
     states = graph.embedded(ids)
-    hidden = graph.axes(graph.op.multiply(graph.op.subtract(kept, graph.number(1.0)), graph.constant(FAR_BELOW)), 1, 2)
+    hidden = graph.axes(
+        graph.op.multiply(graph.op.subtract(kept, graph.number(1.0)), graph.constant(FAR_BELOW)),
+        1,
+        2,
+    )
     for layer in range(graph.layers):
         states = graph.layer(states, hidden, f"encoder.layer.{layer}.")
-    pooled = graph.mean(states, kept) if pooling == "mean" else graph.op.gather(states, graph.at(0), graph.at(1))
-    return openvino.Model([graph.op.normalize_l2(pooled, graph.axis_list(1), 1e-12, "max")], [ids, mask], folder.name)
+    pooled = (
+        graph.mean(states, kept)
+        if pooling == "mean"
+        else graph.op.gather(states, graph.at(0), graph.at(1))
+    )
+    return openvino.Model(
+        [graph.op.normalize_l2(pooled, graph.axis_list(1), 1e-12, "max")], [ids, mask], folder.name
+    )
 
 
 class _Graph:
@@ -101,14 +119,22 @@ class _Graph:
 
     def embedded(self, ids: Any) -> Any:
         """Sum word, position and first-type embeddings, normalised: (n, tokens) -> (n, tokens, size)."""
-        words = self.constant(self.weight("embeddings.word_embeddings.weight", self.words, self.size))
+        words = self.constant(
+            self.weight("embeddings.word_embeddings.weight", self.words, self.size)
+        )
         places = self.weight("embeddings.position_embeddings.weight", self.places, self.size)
         types = self.weights["embeddings.token_type_embeddings.weight"][0]
         length = self.op.gather(self.op.shape_of(ids), self.axis_list(1), self.at(0))
         first = self.op.slice(
-            self.constant(places + types), self.axis_list(0), length, self.axis_list(1), self.axis_list(0)
+            self.constant(places + types),
+            self.axis_list(0),
+            length,
+            self.axis_list(1),
+            self.axis_list(0),
         )
-        return self.normal(self.op.add(self.op.gather(words, ids, self.at(0)), first), "embeddings.LayerNorm")
+        return self.normal(
+            self.op.add(self.op.gather(words, ids, self.at(0)), first), "embeddings.LayerNorm"
+        )
 
     def normal(self, node: Any, name: str) -> Any:
         centred = self.op.mvn(node, self.axis_list(-1), True, self.epsilon, "INSIDE_SQRT")
@@ -127,13 +153,16 @@ class _Graph:
             f"{name}attention.output.dense", self.size, self.size,
         )  # fmt: skip
         states = self.normal(self.op.add(attended, states), f"{name}attention.output.LayerNorm")
-        inner = self.op.gelu(self.dense(states, f"{name}intermediate.dense", self.wide, self.size), "erf")
+        inner = self.op.gelu(
+            self.dense(states, f"{name}intermediate.dense", self.wide, self.size), "erf"
+        )
         outer = self.dense(inner, f"{name}output.dense", self.size, self.wide)
         return self.normal(self.op.add(outer, states), f"{name}output.LayerNorm")
 
     def attention(self, states: Any, hidden: Any, name: str) -> Any:
         query, key, value = (
-            self.split(self.dense(states, f"{name}{part}", self.size, self.size)) for part in ("query", "key", "value")
+            self.split(self.dense(states, f"{name}{part}", self.size, self.size))
+            for part in ("query", "key", "value")
         )
         joined = self.op.scaled_dot_product_attention(query, key, value, hidden)
         beside = self.op.transpose(joined, self.axis_list(0, 2, 1, 3))
@@ -141,7 +170,9 @@ class _Graph:
 
     def split(self, node: Any) -> Any:
         """(n, tokens, size) -> (n, heads, tokens, size / heads)."""
-        parts = self.op.reshape(node, self.axis_list(0, 0, self.heads, self.size // self.heads), True)
+        parts = self.op.reshape(
+            node, self.axis_list(0, 0, self.heads, self.size // self.heads), True
+        )
         return self.op.transpose(parts, self.axis_list(0, 2, 1, 3))
 
     def mean(self, states: Any, kept: Any) -> Any:

@@ -56,16 +56,24 @@ def load_encoder(model: Model, device: str = "auto") -> Encoder:
 def _on_cpu(model: Model) -> Encoder:
     try:
         return OpenVinoEncoder(model)
-    except (ValueError, KeyError, FileNotFoundError) as error:  # what bert.py raises for what it does not compute
+    except (
+        ValueError,
+        KeyError,
+        FileNotFoundError,
+    ) as error:  # what bert.py raises for what it does not compute
         logger.info("model=%s is computed by torch: %s", model.name, error)
     except ImportError as error:
-        logger.warning("model=%s is computed by torch, which is slower: no %s here", model.name, error.name)
+        logger.warning(
+            "model=%s is computed by torch, which is slower: no %s here", model.name, error.name
+        )
     return TorchEncoder(model, "cpu")
 
 
 def gpu_is_likely() -> bool:
     """Tell whether this machine shows a GPU that torch may know, without the seconds that importing torch takes."""
-    return Path("/dev/nvidia0").exists() or Path("/dev/kfd").exists() or os.uname().sysname == "Darwin"
+    return (
+        Path("/dev/nvidia0").exists() or Path("/dev/kfd").exists() or os.uname().sysname == "Darwin"
+    )
 
 
 class OpenVinoEncoder:
@@ -83,16 +91,27 @@ class OpenVinoEncoder:
         self._tokenizer = Tokenizer.from_file(str(model.folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
         # Without the hint, processors with bf16 units would compute in bf16: other vectors.
-        rules = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": str(cores), "INFERENCE_NUM_THREADS": cores}
+        rules = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "NUM_STREAMS": str(cores),
+            "INFERENCE_NUM_THREADS": cores,
+        }
         self._compiled = openvino.Core().compile_model(build(model.folder), "CPU", rules)
         self._requests = openvino.AsyncInferQueue(self._compiled, 2 * cores)
         logger.info("model=%s loaded with=openvino streams=%d", model.name, cores)
 
     def tokens(self, texts: Sequence[str]) -> list[Spans]:
         """Return the character spans of each text's tokens."""
-        return [one.offsets for one in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+        return [
+            one.offsets
+            for one in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        ]
 
     def encode(self, texts: Sequence[str]) -> Any:
         """Return float32 (len(texts), model.dimensions), each of length 1."""
@@ -110,7 +129,11 @@ class OpenVinoEncoder:
         return vectors
 
     def _cut(self, ids: list[int]) -> list[int]:
-        return ids if len(ids) <= self.model.max_tokens else [*ids[: self.model.max_tokens - 1], ids[-1]]
+        return (
+            ids
+            if len(ids) <= self.model.max_tokens
+            else [*ids[: self.model.max_tokens - 1], ids[-1]]
+        )
 
     def _padded(self, coded: Sequence[Sequence[int]]) -> dict[int, Any]:
         """Return the graph's two inputs, int64 (texts, tokens of the longest)."""
@@ -132,15 +155,24 @@ class TorchEncoder:
         chosen = None if device == "auto" else device
         self.model = model
         try:
-            self._transformer: Any = SentenceTransformer(str(model.folder), device=chosen, local_files_only=True)
+            self._transformer: Any = SentenceTransformer(
+                str(model.folder), device=chosen, local_files_only=True
+            )
         except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise EncoderMissing(f"EMBEDDING_MODEL: {model.folder} cannot be loaded: {type(error).__name__}") from error
+            raise EncoderMissing(
+                f"EMBEDDING_MODEL: {model.folder} cannot be loaded: {type(error).__name__}"
+            ) from error
         self._alone = threading.Lock()  # its tokenizer raises when two threads set its truncation
         logger.info("model=%s loaded with=torch device=%s", model.name, self._transformer.device)
 
     def tokens(self, texts: Sequence[str]) -> list[Spans]:
         """Return the character spans of each text's tokens."""
-        asked = {"add_special_tokens": False, "return_offsets_mapping": True, "truncation": False, "verbose": False}
+        asked = {
+            "add_special_tokens": False,
+            "return_offsets_mapping": True,
+            "truncation": False,
+            "verbose": False,
+        }
         with self._alone:
             return self._transformer.tokenizer(list(texts), **asked)["offset_mapping"]
 
@@ -148,7 +180,11 @@ class TorchEncoder:
         """Return float32 (len(texts), model.dimensions), each of length 1."""
         import numpy as np
 
-        asked = {"batch_size": TORCH_BATCH, "normalize_embeddings": True, "show_progress_bar": False}
+        asked = {
+            "batch_size": TORCH_BATCH,
+            "normalize_embeddings": True,
+            "show_progress_bar": False,
+        }
         with self._alone:
             found = self._transformer.encode(list(texts), **asked)
         return np.asarray(found, np.float32)

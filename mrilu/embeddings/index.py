@@ -58,7 +58,9 @@ def _build(db: PostgresqlDatabase, name: str, model: int, kind: str, dimensions:
 def drop_indexes_of_others(db: PostgresqlDatabase, model: int) -> None:
     """Drop the indices of all models but this one."""
     kept = {index_name(model, kind) for kind in KINDS}
-    rows = db.execute_sql("SELECT relname FROM pg_class WHERE relkind = 'i' AND relname LIKE 'embedding\\_near\\_%%'")
+    rows = db.execute_sql(
+        "SELECT relname FROM pg_class WHERE relkind = 'i' AND relname LIKE 'embedding\\_near\\_%%'"
+    )
     for (name,) in rows.fetchall():
         if name not in kept:
             db.execute_sql(f'DROP INDEX IF EXISTS "{name}"')

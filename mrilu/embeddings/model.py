@@ -79,7 +79,9 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise EncoderMissing(f"EMBEDDING_MODEL: {path} cannot be read: {type(error).__name__}") from error
+        raise EncoderMissing(
+            f"EMBEDDING_MODEL: {path} cannot be read: {type(error).__name__}"
+        ) from error
     return found if isinstance(found, dict) else {}
 
 
@@ -108,5 +110,7 @@ def verify(model: Model) -> bool:
     with open(model.folder / WEIGHTS, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != PACKAGED_SHA256:
-        raise EncoderMissing(f"{WEIGHTS} of {PACKAGE} has SHA-256 {found[:16]}..., not the pinned one: reinstall it")
+        raise EncoderMissing(
+            f"{WEIGHTS} of {PACKAGE} has SHA-256 {found[:16]}..., not the pinned one: reinstall it"
+        )
     return True

@@ -32,14 +32,20 @@ def progress() -> dict[str, Any]:
         return {"state": "off"}
     facts: dict[str, Any] = {"model": now.embedding_model}
     try:
-        row = EmbeddingModel.get_or_none(EmbeddingModel.name == find_model(now.embedding_model).name)
+        row = EmbeddingModel.get_or_none(
+            EmbeddingModel.name == find_model(now.embedding_model).name
+        )
     except EncoderMissing as error:
         return facts | {"state": "missing", "why": str(error)}
     waiting = count_waiting(db, row.id if row else NO_MODEL)
     level = not any(waiting.values())
     building = row is not None and not row.current
     state = "building" if building else "level" if level else "behind"
-    return facts | {"state": state, "done": _done(row), "waiting": waiting} | _speed(sum(waiting.values()))
+    return (
+        facts
+        | {"state": state, "done": _done(row), "waiting": waiting}
+        | _speed(sum(waiting.values()))
+    )
 
 
 def _done(row: EmbeddingModel | None) -> dict[str, int]:

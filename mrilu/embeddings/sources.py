@@ -11,7 +11,15 @@ from peewee import PostgresqlDatabase
 
 from mrilu.embeddings.chunks import pieces
 from mrilu.embeddings.encoder import Encoder
-from mrilu.embeddings.text import RECIPE, Gloss, definition_text, message_head, message_piece, sentence_text, text_hash
+from mrilu.embeddings.text import (
+    RECIPE,
+    Gloss,
+    definition_text,
+    message_head,
+    message_piece,
+    sentence_text,
+    text_hash,
+)
 
 KINDS = ("definition", "sentence", "message")
 MAX_CHUNKS = 8  # of one message; what comes after some 2,000 tokens seldom is its topic
@@ -59,7 +67,10 @@ class Source:
 
 def count_waiting(db: PostgresqlDatabase, model: int) -> dict[str, int]:
     """Return how many sources of each kind have no current vector of this model."""
-    return {kind: db.execute_sql(_count(kind), {"model": model, "recipe": RECIPE}).fetchone()[0] for kind in KINDS}
+    return {
+        kind: db.execute_sql(_count(kind), {"model": model, "recipe": RECIPE}).fetchone()[0]
+        for kind in KINDS
+    }
 
 
 def _count(kind: str) -> str:
@@ -111,12 +122,18 @@ def _messages(rows: Sequence[tuple[Any, ...]], encoder: Encoder) -> Iterator[Sou
     # a text's beginning is enough: no token is longer than this many characters on average
     most = [body[: encoder.model.max_tokens * MAX_CHUNKS * 10] for body in bodies]
     taken = encoder.tokens(heads)
-    for row, head, in_head, body, spans in zip(rows, heads, taken, most, encoder.tokens(most), strict=True):
+    for row, head, in_head, body, spans in zip(
+        rows, heads, taken, most, encoder.tokens(most), strict=True
+    ):
         head = head if len(in_head) <= HEAD_TOKENS else head[: in_head[HEAD_TOKENS - 1][1]]
         budget = encoder.model.max_tokens - MARKS - min(len(in_head), HEAD_TOKENS)
         cut = pieces(body, spans, budget, MAX_CHUNKS) or [(0, 0)]
         texts = [(start, message_piece(head, body[start:end])) for start, end in cut]
-        made = (Piece(number, start, text, text_hash(text)) for number, (start, text) in enumerate(texts) if text)
+        made = (
+            Piece(number, start, text, text_hash(text))
+            for number, (start, text) in enumerate(texts)
+            if text
+        )
         yield Source("message", row[0], row[1], tuple(made))
 
 

@@ -47,7 +47,11 @@ def known_hashes(db: PostgresqlDatabase, model: int, hashes: Iterable[UUID]) -> 
 
 
 def store_sources(
-    db: PostgresqlDatabase, model: int, sources: Sequence[Source], fresh: Mapping[UUID, Vector], embed: Embed
+    db: PostgresqlDatabase,
+    model: int,
+    sources: Sequence[Source],
+    fresh: Mapping[UUID, Vector],
+    embed: Embed,
 ) -> int:
     """Write the vectors of these sources, of one kind; `fresh` are those just made. Return the rows written.
 
@@ -68,19 +72,33 @@ def store_sources(
     return len(rows)
 
 
-def _changed(db: PostgresqlDatabase, model: int, kind: str, sources: Sequence[Source]) -> list[Source]:
+def _changed(
+    db: PostgresqlDatabase, model: int, kind: str, sources: Sequence[Source]
+) -> list[Source]:
     held: dict[int, set[tuple[int, UUID, int]]] = {}
     for owner, *piece in db.execute_sql(_HELD, (model, kind, [source.owner for source in sources])):
         held.setdefault(owner, set()).add(tuple(piece))
-    wanted = {one.owner: {(piece.chunk, piece.hash, piece.start) for piece in one.pieces} for one in sources}
+    wanted = {
+        one.owner: {(piece.chunk, piece.hash, piece.start) for piece in one.pieces}
+        for one in sources
+    }
     return [one for one in sources if held.get(one.owner, set()) != wanted[one.owner]]
 
 
 def _vectors(
-    db: PostgresqlDatabase, model: int, sources: Sequence[Source], fresh: Mapping[UUID, Vector], embed: Embed
+    db: PostgresqlDatabase,
+    model: int,
+    sources: Sequence[Source],
+    fresh: Mapping[UUID, Vector],
+    embed: Embed,
 ) -> dict[UUID, Vector]:
     """Return the vector of each piece's text: a fresh one, one that is stored for the same text, or one made now."""
-    texts = {piece.hash: piece.text for source in sources for piece in source.pieces if piece.hash not in fresh}
+    texts = {
+        piece.hash: piece.text
+        for source in sources
+        for piece in source.pieces
+        if piece.hash not in fresh
+    }
     found = dict(fresh)
     if texts:
         with db.connection().cursor(binary=True) as cursor:
@@ -90,19 +108,28 @@ def _vectors(
     return found
 
 
-def _rows(sources: Sequence[Source], vectors: Mapping[UUID, Vector]) -> Iterable[tuple[int, int, bytes, int, Vector]]:
+def _rows(
+    sources: Sequence[Source], vectors: Mapping[UUID, Vector]
+) -> Iterable[tuple[int, int, bytes, int, Vector]]:
     for source in sources:
         for piece in source.pieces:
             yield source.owner, piece.chunk, piece.hash.bytes, piece.start, vectors[piece.hash]
 
 
-def _copy(db: PostgresqlDatabase, model: int, kind: str, rows: Iterable[tuple[int, int, bytes, int, Vector]]) -> None:
+def _copy(
+    db: PostgresqlDatabase,
+    model: int,
+    kind: str,
+    rows: Iterable[tuple[int, int, bytes, int, Vector]],
+) -> None:
     name = kind.encode()
     begin = struct.pack(f"!hihi{len(name)}s", 7, 2, model, len(name), name)
     with db.connection().cursor().copy(_COPY) as copy:
         copy.write(_COPY_HEAD)
         for owner, chunk, text_hash, start, vector in rows:
-            middle = struct.pack("!iqihi16siii", 8, owner, 2, chunk, 16, text_hash, 4, start, len(vector))
+            middle = struct.pack(
+                "!iqihi16siii", 8, owner, 2, chunk, 16, text_hash, 4, start, len(vector)
+            )
             copy.write(begin + middle + vector)
         copy.write(_COPY_END)
 
@@ -117,6 +144,8 @@ def forget_gone(db: PostgresqlDatabase) -> int:
             rows = db.execute_sql(query).fetchall()
             if rows:
                 owners = [row[0] for row in rows]
-                db.execute_sql("DELETE FROM embedding WHERE kind = %s AND owner = ANY(%s)", (kind, owners))
+                db.execute_sql(
+                    "DELETE FROM embedding WHERE kind = %s AND owner = ANY(%s)", (kind, owners)
+                )
         gone += len(rows)
     return gone

@@ -32,13 +32,17 @@ class Book:
 
     def to_json(self) -> str:
         """Return the book as JSON, for a process of its own."""
-        return json.dumps([self.tag, self.name, self.edition, self.entries, self.reverse], ensure_ascii=False)
+        return json.dumps(
+            [self.tag, self.name, self.edition, self.entries, self.reverse], ensure_ascii=False
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Book:
         """Read back what `to_json` wrote."""
         tag, name, edition, entries, reverse = json.loads(text)
-        return cls(tag, name, edition, tuple(map(_entry, entries)), tuple(Reverse(*row) for row in reverse))
+        return cls(
+            tag, name, edition, tuple(map(_entry, entries)), tuple(Reverse(*row) for row in reverse)
+        )
 
     @property
     def language(self) -> str:
@@ -48,7 +52,9 @@ class Book:
 
 def _entry(row: list[Any]) -> Entry:
     entry = Entry(*row)
-    return entry._replace(rafsi=tuple(entry.rafsi), glosses=tuple(Gloss(*gloss) for gloss in entry.glosses))
+    return entry._replace(
+        rafsi=tuple(entry.rafsi), glosses=tuple(Gloss(*gloss) for gloss in entry.glosses)
+    )
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,11 @@ def headword_key(word: str) -> tuple[str, str]:
 
 def reverse_key(text: str) -> tuple[str, str]:
     """Return the sorting key of a word of any language: letters without marks, case and leading punctuation."""
-    plain = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    plain = "".join(
+        letter
+        for letter in unicodedata.normalize("NFKD", text)
+        if not unicodedata.combining(letter)
+    )
     return plain.casefold().lstrip("-–—'’\"“„«(.…*¿¡ "), text
 
 
@@ -94,4 +104,6 @@ def letter_of(key: str) -> str:
 
 def glosses_of(entry: Entry) -> tuple[list[Gloss], list[Gloss]]:
     """Return the entry's gloss words and its place keywords."""
-    return [one for one in entry.glosses if not one.place], [one for one in entry.glosses if one.place]
+    return [one for one in entry.glosses if not one.place], [
+        one for one in entry.glosses if one.place
+    ]

@@ -35,15 +35,27 @@ class Format(NamedTuple):
     packages: tuple[str, ...] = ()
 
 
-FONTS = ("fontpkg-noto-serif", "pylopdf-fonts-jp", "pylopdf-fonts-zh-cn", "pylopdf-fonts-ko", "manimgx-fonts")
+FONTS = (
+    "fontpkg-noto-serif",
+    "pylopdf-fonts-jp",
+    "pylopdf-fonts-zh-cn",
+    "pylopdf-fonts-ko",
+    "manimgx-fonts",
+)
 FORMATS = {
-    "pdf": Format("to_pdf:write", "application/pdf", "jbo-{tag}.pdf", ("typst", "fonttools", *FONTS)),
+    "pdf": Format(
+        "to_pdf:write", "application/pdf", "jbo-{tag}.pdf", ("typst", "fonttools", *FONTS)
+    ),
     "latex": Format("to_latex:write", "application/x-tex", "jbo-{tag}.tex"),
     "xml": Format("to_xml:write", "application/xml", "jbo-{tag}.xml", ("lxml",)),
     "json": Format("to_json:write", "application/json", "jbo-{tag}.json"),
     "tsv": Format("to_tsv:write", "application/zip", "jbo-{tag}-tsv.zip"),
-    "stardict": Format("to_glossary:write_stardict", "application/zip", "jbo-{tag}-stardict.zip", ("pyglossary",)),
-    "epub": Format("to_glossary:write_epub", "application/epub+zip", "jbo-{tag}.epub", ("pyglossary",)),
+    "stardict": Format(
+        "to_glossary:write_stardict", "application/zip", "jbo-{tag}-stardict.zip", ("pyglossary",)
+    ),
+    "epub": Format(
+        "to_glossary:write_epub", "application/epub+zip", "jbo-{tag}.epub", ("pyglossary",)
+    ),
 }
 
 
@@ -151,7 +163,9 @@ def main(name: str, book: str, target: str, memory: str, parent: str) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        report = writer_of(name)(Book.from_json(Path(book).read_text(encoding="utf-8")), Path(target))
+        report = writer_of(name)(
+            Book.from_json(Path(book).read_text(encoding="utf-8")), Path(target)
+        )
     except (EntryFailed, NotInstalled) as error:
         print(" ".join(str(error).split())[:1000], file=sys.stderr)
         return 1

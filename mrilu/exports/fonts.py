@@ -64,17 +64,26 @@ def _folder(package: str) -> Path:
 
 def missing_glyphs(text: str) -> dict[str, int]:
     """Return the characters of `text` that no font has, with how often each occurs; invisible ones need no glyph."""
-    wanted = {ord(letter) for letter in set(text) if not _is_invisible(letter)} - EMBEDDED_CHARACTERS
+    wanted = {
+        ord(letter) for letter in set(text) if not _is_invisible(letter)
+    } - EMBEDDED_CHARACTERS
     for path in _font_files():
         if not wanted:
             break
         wanted -= _characters(path)
-    return {letter: number for letter, number in Counter(text).items() if ord(letter) in wanted} if wanted else {}
+    return (
+        {letter: number for letter, number in Counter(text).items() if ord(letter) in wanted}
+        if wanted
+        else {}
+    )
 
 
 def _is_invisible(letter: str) -> bool:
     # Default ignorable, or white space; variation selectors are marks (Mn).
-    return unicodedata.category(letter) in ("Cf", "Cc", "Zs", "Zl", "Zp") or "\ufe00" <= letter <= "\ufe0f"
+    return (
+        unicodedata.category(letter) in ("Cf", "Cc", "Zs", "Zl", "Zp")
+        or "\ufe00" <= letter <= "\ufe0f"
+    )
 
 
 def _font_files() -> Iterable[Path]:
@@ -88,7 +97,9 @@ def _font_files() -> Iterable[Path]:
 
 @lru_cache(maxsize=64)
 def _characters(path: Path) -> frozenset[int]:
-    from fontTools.ttLib import TTFont  # only here: a tenth of a second that formats without fonts do not need
+    from fontTools.ttLib import (
+        TTFont,
+    )  # only here: a tenth of a second that formats without fonts do not need
 
     with TTFont(path, lazy=True) as font:
         return frozenset(font["cmap"].getBestCmap())

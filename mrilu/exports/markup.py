@@ -30,7 +30,9 @@ _MATH = re.compile(
     r"|(?P<other>[^A-Za-z_^\\{}]+|.)"
 )
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0, 2.2
-_NO_PRINT = re.compile("[\x7f-\x84\x86-\x9f\ufdd0-\ufdef]")  # further control codes and non-characters
+_NO_PRINT = re.compile(
+    "[\x7f-\x84\x86-\x9f\ufdd0-\ufdef]"
+)  # further control codes and non-characters
 _ENDLESS = re.compile("[\u0021-\u024f]{60}(?=[\u0021-\u024f])")
 
 
@@ -70,14 +72,20 @@ def _pieces(text: str) -> Iterator[Span]:
         elif match["word"]:
             yield Span("word", match["word"].strip())
         else:
-            yield from (Span("letter", match["letter"] or "x"), Span("low", match["braced"] or match["place"]))
+            yield from (
+                Span("letter", match["letter"] or "x"),
+                Span("low", match["braced"] or match["place"]),
+            )
     yield Span("text", text[end:])
 
 
 def _math(source: str) -> Iterator[Span]:
     for match in _MATH.finditer(source):
         if match["mark"]:
-            yield Span("low" if match["mark"] == "_" else "high", _plain(match["group"] or match["digits"] or ""))
+            yield Span(
+                "low" if match["mark"] == "_" else "high",
+                _plain(match["group"] or match["digits"] or ""),
+            )
         elif match["command"]:
             yield Span("text", SYMBOLS.get(match["command"], match[0]))
         elif match["letters"]:

@@ -54,7 +54,14 @@ def read_book(connection: Connection, language: int, tag: str, name: str) -> Boo
     entries = [_entry(row) for row in connection.execute(BEST_DEFINITIONS, facts)]
     reverse = [Reverse(*row) for row in connection.execute(REVERSE_ENTRIES, facts)]
     entries.sort(key=lambda entry: headword_key(entry.word))
-    reverse.sort(key=lambda entry: (reverse_key(entry.text), entry.sense, headword_key(entry.valsi), entry.place))
+    reverse.sort(
+        key=lambda entry: (
+            reverse_key(entry.text),
+            entry.sense,
+            headword_key(entry.valsi),
+            entry.place,
+        )
+    )
     return Book(tag, name, str(_one(connection, EDITION, language)), tuple(entries), tuple(reverse))
 
 

@@ -37,7 +37,9 @@ class NotConverted(Exception):
 def write_stardict(book: Book, path: Path) -> Report:
     """Write a zip of the three files of a StarDict dictionary. Raises EntryFailed, NotInstalled, NotConverted."""
     with TemporaryDirectory(prefix="mrilu-") as folder:
-        made = _convert(Path(folder), tabfile(book, str), f"jbo-{book.tag}.ifo", "Stardict", STARDICT)
+        made = _convert(
+            Path(folder), tabfile(book, str), f"jbo-{book.tag}.ifo", "Stardict", STARDICT
+        )
         files = {one.name: one.read_bytes() for one in made.parent.iterdir()}
     _zip(path, files)
     return Report()
@@ -61,12 +63,28 @@ def _convert(folder: Path, source_text: str, name: str, writer: str, *options: s
     source, target = folder / "source.txt", folder / "made" / name
     target.parent.mkdir()
     write_text(source, source_text)
-    command = [sys.executable, "-c", COMMAND, str(source), str(target), *QUIET, f"--write-format={writer}", *options]
+    command = [
+        sys.executable,
+        "-c",
+        COMMAND,
+        str(source),
+        str(target),
+        *QUIET,
+        f"--write-format={writer}",
+        *options,
+    ]
     # It keeps its configuration and cache in the home folder: a temporary one.
-    environment = {"HOME": str(folder), "PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
+    environment = {
+        "HOME": str(folder),
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        "PYTHONHASHSEED": "0",
+    }
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
     if done.returncode or not target.exists():
-        raise NotConverted(f"pyglossary ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-500:]}")
+        raise NotConverted(
+            f"pyglossary ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-500:]}"
+        )
     return target
 
 
@@ -96,7 +114,10 @@ def _html(entry: Entry) -> str:
     shown = [f"<i>{html.escape(facts(entry))}</i>", f"<div>{_shown(entry.definition)}</div>"]
     if glosses:
         shown.append(f"<div>{html.escape('; '.join(map(gloss_text, glosses)))}</div>")
-    shown += [f"<div><i>x</i><sub>{one.place}</sub> {html.escape(gloss_text(one))}</div>" for one in keywords]
+    shown += [
+        f"<div><i>x</i><sub>{one.place}</sub> {html.escape(gloss_text(one))}</div>"
+        for one in keywords
+    ]
     if entry.notes:
         shown.append(f"<p>{_shown(entry.notes)}</p>")
     return "".join(shown)

@@ -45,7 +45,9 @@ def _word_object(entry: Entry) -> dict[str, Any]:
         "notes": entry.notes,
         "score": entry.score,
         "glosswords": [{"word": one.text, "sense": one.sense} for one in glosses],
-        "keywords": [{"word": one.text, "sense": one.sense, "place": one.place} for one in keywords],
+        "keywords": [
+            {"word": one.text, "sense": one.sense, "place": one.place} for one in keywords
+        ],
     }
 
 

@@ -64,7 +64,9 @@ def _document(book: Book) -> Iterator[str]:
 
 
 def _reverse_part(book: Book) -> Iterator[str]:
-    for letter, entries in sections((letter_of(reverse_key(one.text)[0]), one) for one in book.reverse):
+    for letter, entries in sections(
+        (letter_of(reverse_key(one.text)[0]), one) for one in book.reverse
+    ):
         yield f"\\letter{{{latex(letter)}}}\n"
         for _, group in groupby(entries, key=lambda one: one.text):
             yield _reverse(list(group))
@@ -86,7 +88,9 @@ def _reverse(group: list[Reverse]) -> str:
     with naming(group[0]):
         senses = []
         for sense, leads in senses_of(group):
-            words = ", ".join(_word(valsi) + (rf"\,\place{{{place}}}" if place else "") for valsi, place in leads)
+            words = ", ".join(
+                _word(valsi) + (rf"\,\place{{{place}}}" if place else "") for valsi, place in leads
+            )
             senses.append(rf"\sense{{{latex(sense)}}}{words}" if sense else words)
         return f"\\entry{{{latex(one_line(group[0].text))}}}{{}}{{{'; '.join(senses)}}}\n"
 
@@ -100,7 +104,9 @@ _COMMANDS = {"letter": "variable", "low": "low", "high": "high", "word": "valsi"
 
 def _shown(text: str) -> str:
     return "".join(
-        latex(span.text) if span.kind == "text" else rf"\{_COMMANDS[span.kind]}{{{latex(span.text)}}}"
+        latex(span.text)
+        if span.kind == "text"
+        else rf"\{_COMMANDS[span.kind]}{{{latex(span.text)}}}"
         for span in spans(text)
     )
 
@@ -125,4 +131,8 @@ def _script(letter: str) -> str:
 def unescape(source: str) -> str:
     """Undo `latex` for text in the main font's script (for tests and for reading sources)."""
     back = {value: key for key, value in _SPECIAL.items()}
-    return re.sub("|".join(map(re.escape, sorted(back, key=len, reverse=True))), lambda found: back[found[0]], source)
+    return re.sub(
+        "|".join(map(re.escape, sorted(back, key=len, reverse=True))),
+        lambda found: back[found[0]],
+        source,
+    )

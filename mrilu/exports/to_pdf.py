@@ -54,7 +54,9 @@ def write(book: Book, path: Path) -> Report:
 def _compile(folder: Path, path: Path, edition: date) -> tuple[str, ...]:
     import typst  # 84 MB: only where a PDF is made
 
-    chosen = typst.Fonts(include_system_fonts=False, include_embedded_fonts=True, font_paths=fonts.folders())
+    chosen = typst.Fonts(
+        include_system_fonts=False, include_embedded_fonts=True, font_paths=fonts.folders()
+    )
     try:
         _, warnings = typst.compile_with_warnings(
             folder / TEMPLATE.name,
@@ -81,10 +83,14 @@ def _give_memory_back() -> None:
 def typeset_data(book: Book) -> dict[str, Any]:
     """Return what the template reads: plain strings and spans, in order, with the guide words."""
     words = [_entry(entry) for entry in book.entries]
-    reverse = [_reverse(list(group)) for _, group in groupby(book.reverse, key=lambda one: one.text)]
+    reverse = [
+        _reverse(list(group)) for _, group in groupby(book.reverse, key=lambda one: one.text)
+    ]
     return {
         "name": one_line(book.name),
-        "language": book.language if book.language.isalpha() and len(book.language) in (2, 3) else "und",
+        "language": book.language
+        if book.language.isalpha() and len(book.language) in (2, 3)
+        else "und",
         "families": fonts.families(book.language),
         "headings": (*fonts.LOJBAN, *fonts.families(book.language)),
         "lojban": fonts.LOJBAN[0],
@@ -98,7 +104,10 @@ def typeset_data(book: Book) -> dict[str, Any]:
 
 
 def _sections(entries: list[dict[str, Any]], letters: Iterable[str]) -> list[dict[str, Any]]:
-    return [{"letter": letter, "entries": section} for letter, section in sections(zip(letters, entries, strict=True))]
+    return [
+        {"letter": letter, "entries": section}
+        for letter, section in sections(zip(letters, entries, strict=True))
+    ]
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
@@ -120,7 +129,10 @@ def _reverse(group: list[Reverse]) -> dict[str, Any]:
     """Return one headword of the other direction with all that it leads to."""
     with naming(group[0]):
         senses = [
-            {"sense": sense, "valsi": [[breakable(valsi), min(place, 99)] for valsi, place in leads]}
+            {
+                "sense": sense,
+                "valsi": [[breakable(valsi), min(place, 99)] for valsi, place in leads],
+            }
             for sense, leads in senses_of(group)
         ]
         text = one_line(group[0].text)
@@ -157,7 +169,10 @@ def _span(span: Span) -> str | list[str]:
 
 def breakable(word: str) -> str:
     """Return the word with soft hyphens where it is so long that it might not fit a column."""
-    parts = (_SYLLABLE.sub("\N{SOFT HYPHEN}", part) if len(part) >= LONG else part for part in word.split(" "))
+    parts = (
+        _SYLLABLE.sub("\N{SOFT HYPHEN}", part) if len(part) >= LONG else part
+        for part in word.split(" ")
+    )
     return " ".join(parts)
 
 

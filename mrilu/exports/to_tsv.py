@@ -33,20 +33,34 @@ _NAMES = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 def write(book: Book, path: Path) -> Report:
     """Write the zip of up to three tables. Raises EntryFailed."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        _add(archive, f"jbo-{book.tag}.tsv", _table(WORDS, book.entries, lambda entry: [_word(entry)]))
+        _add(
+            archive,
+            f"jbo-{book.tag}.tsv",
+            _table(WORDS, book.entries, lambda entry: [_word(entry)]),
+        )
         _add(archive, f"jbo-{book.tag}-glosses.tsv", _table(GLOSSES, book.entries, _glosses))
         if book.reverse:
-            _add(archive, f"{book.tag}-jbo.tsv", _table(REVERSE, book.reverse, lambda one: [_reverse(one)]))
+            _add(
+                archive,
+                f"{book.tag}-jbo.tsv",
+                _table(REVERSE, book.reverse, lambda one: [_reverse(one)]),
+            )
     return Report()
 
 
 def _add(archive: zipfile.ZipFile, name: str, table: str) -> None:
     info = zipfile.ZipInfo(name, STARTED)
-    info.compress_type, info.create_system, info.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
+    info.compress_type, info.create_system, info.external_attr = (
+        zipfile.ZIP_DEFLATED,
+        3,
+        0o644 << 16,
+    )
     archive.writestr(info, table.encode())
 
 
-def _table(header: Iterable[str], entries: Iterable[T], rows_of: Callable[[T], Iterable[Iterable[str]]]) -> str:
+def _table(
+    header: Iterable[str], entries: Iterable[T], rows_of: Callable[[T], Iterable[Iterable[str]]]
+) -> str:
     table = io.StringIO()
     table.write("\t".join(header) + "\n")
     for entry in entries:

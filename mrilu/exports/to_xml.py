@@ -37,7 +37,9 @@ def _direction(file: Any, source: str, target: str) -> Any:
 
 def _valsi(entry: Entry) -> Any:
     attributes = {"unofficial": "true"} if entry.unofficial else {}
-    valsi = etree.Element("valsi", attributes | {"word": clean(entry.word), "type": clean(entry.type)})
+    valsi = etree.Element(
+        "valsi", attributes | {"word": clean(entry.word), "type": clean(entry.type)}
+    )
     for rafsi in entry.rafsi:
         _add(valsi, "rafsi", rafsi)
     _add(valsi, "selmaho", entry.selmaho)
@@ -50,7 +52,9 @@ def _valsi(entry: Entry) -> Any:
     _add(valsi, "notes", entry.notes)
     _add(valsi, "score", "" if entry.score is None else repr(entry.score))
     for gloss in entry.glosses:
-        _add_word(valsi, "keyword" if gloss.place else "glossword", gloss.text, gloss.place, gloss.sense)
+        _add_word(
+            valsi, "keyword" if gloss.place else "glossword", gloss.text, gloss.place, gloss.sense
+        )
     return valsi
 
 

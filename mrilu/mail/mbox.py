@@ -10,8 +10,10 @@ from typing import BinaryIO
 # RFC 4155's default: "From ", an address, an asctime date. A line "From here on ..." in a body is none.
 _SEPARATOR = re.compile(rb"From \S.*\b\d{1,2}:\d\d(:\d\d)?\b.*\b\d{4}\b")
 # With the day's and the month's name in its date it is hardly ever anything else: a blank line above may be missing.
-_ENVELOPE = re.compile(rb"From \S.*\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? +"
-                       rb"(?:[A-Z][a-z]{2} +\d{1,2}|\d{1,2} +[A-Z][a-z]{2}) +(?:\d{4} +)?\d{1,2}:\d\d(?::\d\d)?\b")
+_ENVELOPE = re.compile(
+    rb"From \S.*\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? +"
+    rb"(?:[A-Z][a-z]{2} +\d{1,2}|\d{1,2} +[A-Z][a-z]{2}) +(?:\d{4} +)?\d{1,2}:\d\d(?::\d\d)?\b"
+)
 _FIELD = re.compile(rb"[!-9;-~]{1,100}:|>From ")
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 
@@ -40,7 +42,11 @@ def _is_separator(line: bytes, following: bytes, blank_above: bool) -> bool:
     """Whether a mail begins here: mbox files that were put together may lack the blank line between two mails."""
     if blank_above and _SEPARATOR.match(line):
         return True
-    return _FIELD.match(following) is not None and _ENVELOPE.match(line) is not None and bool(_SEPARATOR.match(line))
+    return (
+        _FIELD.match(following) is not None
+        and _ENVELOPE.match(line) is not None
+        and bool(_SEPARATOR.match(line))
+    )
 
 
 def _mail(lines: list[bytes]) -> bytes:

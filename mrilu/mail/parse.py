@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from itertools import chain
 
-from mrilu.mail.headers.automatic import is_automatic
 from mrilu.mail.headers.addresses import parse_addresses, parse_author
+from mrilu.mail.headers.automatic import is_automatic
 from mrilu.mail.headers.dates import (
     EPOCH,
     file_name_date,
@@ -40,8 +40,14 @@ _MAX_SUBJECT_CHARS = 4000
 _DEFAULT_LIMITS = Limits()
 
 
-def parse_message(raw: bytes, *, limits: Limits = _DEFAULT_LIMITS, file_name: str = "",
-                  mtime: float | None = None, lean: bool = True) -> ParsedMessage:
+def parse_message(
+    raw: bytes,
+    *,
+    limits: Limits = _DEFAULT_LIMITS,
+    file_name: str = "",
+    mtime: float | None = None,
+    lean: bool = True,
+) -> ParsedMessage:
     """Parse one mail (RFC 5322, MIME); raises RejectedMail and nothing else.
 
     `file_name` (Maildir) and `mtime` (Unix seconds) date a mail that carries no date of its own.
@@ -57,8 +63,9 @@ def parse_message(raw: bytes, *, limits: Limits = _DEFAULT_LIMITS, file_name: st
     return _compose(part, opened, budget, (file_name, mtime))
 
 
-def _compose(part: Part, opened: OpenedMail, budget: Budget,
-             outside: tuple[str, float | None]) -> ParsedMessage:
+def _compose(
+    part: Part, opened: OpenedMail, budget: Budget, outside: tuple[str, float | None]
+) -> ParsedMessage:
     fields, limits = part.by_name, budget.limits
     hint = _charset_hint(part)
     content = Content(budget, hint)
@@ -76,29 +83,56 @@ def _compose(part: Part, opened: OpenedMail, budget: Budget,
     cleaned, is_reply = clean_subject(subject)
     to, cc = _recipients(part, opened.header, hint, limits.max_addresses)
     return ParsedMessage(
-        message_id=message_id, message_id_derived=derived,
+        message_id=message_id,
+        message_id_derived=derived,
         identity=identity_of(message_id, author.address, _identity_date(stated, fields)),
-        subject=subject, cleaned_subject=cleaned, is_reply=is_reply,
-        from_name=author.name, from_address=author.address,
-        to=to, cc=cc,
-        sent_at=sent_at, date_source=source, list_id=list_id_of(fields),
-        in_reply_to=parse_in_reply_to(fields.get("in-reply-to", ""), limits.max_references, [author, *to, *cc]),
+        subject=subject,
+        cleaned_subject=cleaned,
+        is_reply=is_reply,
+        from_name=author.name,
+        from_address=author.address,
+        to=to,
+        cc=cc,
+        sent_at=sent_at,
+        date_source=source,
+        list_id=list_id_of(fields),
+        in_reply_to=parse_in_reply_to(
+            fields.get("in-reply-to", ""), limits.max_references, [author, *to, *cc]
+        ),
         references=parse_references(fields.get("references", ""), limits.max_references),
-        body=body, own_spans=spans, parts=parts, signed=content.signed, encrypted=content.encrypted,
-        has_attachment=content.has_attachment, automatic=is_automatic(fields), defects=tuple(budget.defects))
+        body=body,
+        own_spans=spans,
+        parts=parts,
+        signed=content.signed,
+        encrypted=content.encrypted,
+        has_attachment=content.has_attachment,
+        automatic=is_automatic(fields),
+        defects=tuple(budget.defects),
+    )
 
 
-def _recipients(part: Part, header: bytes, hint: str, limit: int) -> tuple[list[Address], list[Address]]:
+def _recipients(
+    part: Part, header: bytes, hint: str, limit: int
+) -> tuple[list[Address], list[Address]]:
     """To and Cc; some programs write a field for each address, though there must be one only (RFC 5322, 3.6)."""
     fields = part.by_name
     repeated = len(part.fields) - len(fields)
     if repeated and repeated >= header.count(b"\nReceived:") + header.startswith(b"Received:"):
         # Other fields than Received come more than once, too.
-        to, cc = ([person for name, value in part.fields if name.lower() == wanted
-                   for person in parse_addresses(value, hint, limit)] for wanted in ("to", "cc"))
+        to, cc = (
+            [
+                person
+                for name, value in part.fields
+                if name.lower() == wanted
+                for person in parse_addresses(value, hint, limit)
+            ]
+            for wanted in ("to", "cc")
+        )
         return to[:limit], cc[:limit]
-    return (parse_addresses(fields["to"], hint, limit) if "to" in fields else [],
-            parse_addresses(fields["cc"], hint, limit) if "cc" in fields else [])
+    return (
+        parse_addresses(fields["to"], hint, limit) if "to" in fields else [],
+        parse_addresses(fields["cc"], hint, limit) if "cc" in fields else [],
+    )
 
 
 def _charset_hint(part: Part) -> str:
@@ -129,18 +163,31 @@ def _join_segments(segments: list[Segment]) -> tuple[str, list[Span]]:
     return "\n\n".join(texts), spans
 
 
-def _sent_at(stated: datetime | None, part: Part, opened: OpenedMail, budget: Budget,
-             outside: tuple[str, float | None]) -> tuple[datetime, str]:
+def _sent_at(
+    stated: datetime | None,
+    part: Part,
+    opened: OpenedMail,
+    budget: Budget,
+    outside: tuple[str, float | None],
+) -> tuple[datetime, str]:
     """The first plausible of Date, newest Received, X-From-Space-Date or mbox line, file name, mtime."""
     fields = part.by_name
     if stated is not None and is_plausible(stated):
         return stated, "date"
-    budget.note("no-date" if "date" not in fields else "bad-date" if stated is None else "date-clamped")
+    budget.note(
+        "no-date" if "date" not in fields else "bad-date" if stated is None else "date-clamped"
+    )
     received = newest_received([value for name, value in part.fields if name.lower() == "received"])
     space = fields.get("x-from-space-date", "")
-    later = chain([(received, "received"), (parse_date(space.strip()), "x-from-space-date"),
-                   (parse_from_line(opened.from_line), "x-from-space-date"),
-                   (file_name_date(outside[0]), "file-name"), (from_seconds(outside[1]), "mtime")])
+    later = chain(
+        [
+            (received, "received"),
+            (parse_date(space.strip()), "x-from-space-date"),
+            (parse_from_line(opened.from_line), "x-from-space-date"),
+            (file_name_date(outside[0]), "file-name"),
+            (from_seconds(outside[1]), "mtime"),
+        ]
+    )
     for moment, source in later:
         if moment is not None and is_plausible(moment):
             return moment, source

@@ -29,7 +29,9 @@ _TO_TEXT: dict[int, str] = {
 _TO_DISK = {good: chr(bad) for bad, good in zip(_SURROGATES, _STANDINS, strict=True)}
 
 # ":2," by the standard; ";2," and "!2," where the file system refuses a colon; "_2,S" in exported files.
-_INFO = re.compile(r"(?s)(?P<base>.+?)(?:[:;!](?P<version>[12]),(?P<info>.*)|_2,(?P<exported>[A-Za-z]*)(?:\.eml)?)\Z")
+_INFO = re.compile(
+    r"(?s)(?P<base>.+?)(?:[:;!](?P<version>[12]),(?P<info>.*)|_2,(?P<exported>[A-Za-z]*)(?:\.eml)?)\Z"
+)
 _ATTRIBUTES = re.compile(r"(?:,[SWU]=\d+)+\Z")
 _LETTERS = re.compile(r"[A-Za-z]*")
 _MAILDIR_NAME = re.compile(r"\d{6,12}\.[^.\s]+\.\S")
@@ -128,7 +130,9 @@ def split_name(name: str) -> tuple[str, str]:
     found = _INFO.match(name)
     base = found["base"] if found else name
     unique = _ATTRIBUTES.sub("", base) or base
-    if not found or found["version"] == "1":  # ":1," is the standard's experimental form: no flags in it
+    if (
+        not found or found["version"] == "1"
+    ):  # ":1," is the standard's experimental form: no flags in it
         return unique, ""
     letters = _LETTERS.match(found["info"] or found["exported"] or "")
     return unique, "".join(sorted(set(letters[0] if letters else "")))
@@ -143,7 +147,12 @@ def _is_folder(parts: list[str]) -> bool:
 
 def _is_flat(parts: list[str], name: str) -> bool:
     """In a flat folder, and one level below: .eml files and files that kept their Maildir name."""
-    return len(parts) < 2 and _is_folder(parts) and not "".join(parts).startswith(".") and is_mail_file(name)
+    return (
+        len(parts) < 2
+        and _is_folder(parts)
+        and not "".join(parts).startswith(".")
+        and is_mail_file(name)
+    )
 
 
 def is_mail_file(name: str) -> bool:
@@ -211,7 +220,9 @@ def places(root: Path | str, kind: Kind, errors: list[FolderUnreadable]) -> Iter
     if kind == "folder":
         yield Place("", True, True)
         subdirs = subdirectories(root, "", errors)
-        yield from (Place(name, True, False) for name in subdirs if name != "tmp" and name[0] != ".")
+        yield from (
+            Place(name, True, False) for name in subdirs if name != "tmp" and name[0] != "."
+        )
     else:
         yield from places_below(root, "", errors)
 
@@ -259,7 +270,10 @@ def folders(root: Path | str) -> list[str]:
 
 
 def scan(
-    root: Path | str, errors: list[FolderUnreadable] | None = None, kind: Kind | None = None, may_be_empty: bool = False
+    root: Path | str,
+    errors: list[FolderUnreadable] | None = None,
+    kind: Kind | None = None,
+    may_be_empty: bool = False,
 ) -> Iterator[str]:
     """Paths of all mail files, from the directory entries alone: no stat, no reading.
 
@@ -284,7 +298,9 @@ def scan(
         raise ScanIncomplete(root, found)
 
 
-def scan_place(root: Path | str, place: str, kind: Kind, errors: list[FolderUnreadable]) -> Iterator[str]:
+def scan_place(
+    root: Path | str, place: str, kind: Kind, errors: list[FolderUnreadable]
+) -> Iterator[str]:
     """Paths of the mail files in one directory; none if it has vanished since it was listed."""
     where, prefix = os.path.join(root, to_disk(place)), f"{place}/" if place else ""
     try:
@@ -297,4 +313,6 @@ def scan_place(root: Path | str, place: str, kind: Kind, errors: list[FolderUnre
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError:
-        errors.append(FolderUnreadable(where, place.rpartition("/")[0] if kind == "maildir" else place))
+        errors.append(
+            FolderUnreadable(where, place.rpartition("/")[0] if kind == "maildir" else place)
+        )

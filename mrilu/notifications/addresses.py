@@ -30,7 +30,13 @@ def checked_address(text: str) -> str:
         raise InvalidAddress(text) from error
     printable = all(unicodedata.category(letter)[0] not in "CZ" for letter in local)
     labels = domain.split(".")
-    if not at or not printable or not _LOCAL.fullmatch(local) or local.startswith(".") or local.endswith("."):
+    if (
+        not at
+        or not printable
+        or not _LOCAL.fullmatch(local)
+        or local.startswith(".")
+        or local.endswith(".")
+    ):
         raise InvalidAddress(text)
     if len(local.encode()) > 64 or len(domain) > 253 or not all(map(_LABEL.fullmatch, labels)):
         raise InvalidAddress(text)
@@ -43,7 +49,9 @@ def one_line(text: str, limit: int = MAX_LINE) -> str:
     Controls (line ends among them), separators, direction marks and lone surrogates become spaces.
     """
     if not text.isprintable():  # most are: looking at each letter takes a hundred times as long
-        text = "".join(" " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text)
+        text = "".join(
+            " " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text
+        )
         text = _SEPARATORS.sub(" ", text)
     line = " ".join(text.split())
     return line if len(line) <= limit else f"{_cut(line, limit - 1).rstrip()}…"

@@ -39,7 +39,11 @@ _BOUNDARY = "=_mrilu"
 
 class _Policy(EmailPolicy):
     def fold(self, name: str, value: Any) -> str:
-        return super().fold(name, value) if name.lower() in _FOLDED else f"{name}: {value}{self.linesep}"
+        return (
+            super().fold(name, value)
+            if name.lower() in _FOLDED
+            else f"{name}: {value}{self.linesep}"
+        )
 
     def fold_binary(self, name: str, value: Any) -> bytes:
         return self.fold(name, value).encode("utf-8" if self.utf8 else "ascii")
@@ -106,7 +110,9 @@ def _thread_headers(letter: Letter) -> dict[str, str]:
     nearest = bracketed_ids([*reply.in_reply_to, *reply.references[::-1], reply.message_id])
     if not nearest:
         return {}
-    kept = parents if len(parents) <= MAX_REFERENCES else parents[:1] + parents[1 - MAX_REFERENCES :]
+    kept = (
+        parents if len(parents) <= MAX_REFERENCES else parents[:1] + parents[1 - MAX_REFERENCES :]
+    )
     return {"In-Reply-To": nearest[0], "References": "\r\n ".join(kept or nearest[:1])}
 
 
@@ -124,7 +130,9 @@ def _title_of(letter: Letter, t: Words) -> str:
 
 def _news_title(news: News, t: Words) -> str:
     if isinstance(news, DefinitionNews):
-        return t["title"][news.change].format(word=one_line(news.word, 80), language=one_line(news.language, 40))
+        return t["title"][news.change].format(
+            word=one_line(news.word, 80), language=one_line(news.language, 40)
+        )
     subject = one_line(news.subject, 150) or t["label"]["no_subject"]
     return t["title"][news.kind].format(subject=subject, label=one_line(news.label, 60))
 
@@ -150,12 +158,21 @@ def _shown(news: News, letter: Letter, site: Site, t: Words) -> dict[str, str]:
         texts = {"text": news.text, "before": news.before, "notes": news.notes}
         shown = {name: readable_definition(text) for name, text in texts.items()}
         author, url = one_line(news.author), word_url(site.url, news.word)
-        return {"kind": "word", "title": title, "author": author, "language": news.language, "url": url, **shown}
+        return {
+            "kind": "word",
+            "title": title,
+            "author": author,
+            "language": news.language,
+            "url": url,
+            **shown,
+        }
     sent = news.sent_at.astimezone(ZoneInfo(letter.timezone))
     return {
         "kind": news.kind,
         "title": title,
-        "author": one_line(f"{news.from_name} <{news.from_address}>" if news.from_name else news.from_address),
+        "author": one_line(
+            f"{news.from_name} <{news.from_address}>" if news.from_name else news.from_address
+        ),
         "date": f"{sent:%Y-%m-%d %H:%M %Z}",
         "lists": one_line(", ".join(news.lists)),
         "text": excerpt(news.own_text),
@@ -186,7 +203,9 @@ def _set_parts(message: EmailMessage, facts: dict[str, Any]) -> None:
     message.set_raw("Content-Type", _content_type(f'multipart/alternative; boundary="{_BOUNDARY}"'))
     templates = environment()
     text = templates.get_template("mail.txt.j2").render(facts).lstrip("\n")
-    message.set_payload([_part("plain", text), _part("html", templates.get_template("mail.html.j2").render(facts))])
+    message.set_payload(
+        [_part("plain", text), _part("html", templates.get_template("mail.html.j2").render(facts))]
+    )
 
 
 @lru_cache(maxsize=8)

@@ -18,7 +18,13 @@ from mrilu.notifications.outbox import Claim, Outbox
 from mrilu.notifications.pause import AWAY, REFUSED, begin_pause, end_pause
 from mrilu.notifications.read import read_letters
 from mrilu.notifications.replies import Verdict, verdict
-from mrilu.notifications.smtp import NotAccepted, Session, SessionBroken, SessionRefused, SessionUnavailable
+from mrilu.notifications.smtp import (
+    NotAccepted,
+    Session,
+    SessionBroken,
+    SessionRefused,
+    SessionUnavailable,
+)
 from mrilu.runtime.retry import RetryPolicy
 
 logger = logging.getLogger(__name__)
@@ -48,7 +54,9 @@ class Delivery:
     monotonic: Callable[[], float] = time.monotonic
     rng: random.Random = field(default_factory=random.Random)  # spreads load, guards nothing
     counts: Counter[str] = field(default_factory=Counter)
-    ahead: dict[int, bytes] = field(default_factory=dict)  # the next mail, made while the server looks at an envelope
+    ahead: dict[int, bytes] = field(
+        default_factory=dict
+    )  # the next mail, made while the server looks at an envelope
     session: Session | None = None
     refusals: int = 0
     flushed: float = 0.0
@@ -74,7 +82,10 @@ class Delivery:
     def _send_batch(self, claims: list[Claim], end: float) -> None:
         """Send a batch; what it could not begin before the time or half of the lease is over is given back."""
         end = min(end, self.monotonic() + self.lease_seconds / 2)
-        letters = {letter.id: letter for letter in read_letters(self.outbox.connection, [one.id for one in claims])}
+        letters = {
+            letter.id: letter
+            for letter in read_letters(self.outbox.connection, [one.id for one in claims])
+        }
         waiting = list(claims)
         try:
             while waiting and self.monotonic() < end:
@@ -88,7 +99,9 @@ class Delivery:
         """Send one mail. Whatever is wrong with it stays its own matter; only a pause goes on to the caller."""
         reason = _why_not(letter)
         if letter is None or reason:
-            self._finish(claim, "cancelled" if letter is None or not letter.news else "dead", reason)
+            self._finish(
+                claim, "cancelled" if letter is None or not letter.news else "dead", reason
+            )
         elif claim.attempts >= TRIES.max_attempts:
             self._finish(claim, "dead", "its sender died each time")
         else:
@@ -96,7 +109,9 @@ class Delivery:
             if self.outbox.begin(claim.id, self.now()):
                 self._send_letter(session, claim, letter, following)
 
-    def _send_letter(self, session: Session, claim: Claim, letter: Letter, following: Letter | None) -> None:
+    def _send_letter(
+        self, session: Session, claim: Claim, letter: Letter, following: Letter | None
+    ) -> None:
         try:
             raw = self.ahead.pop(letter.id, None) or self._composed(letter)
         except JobTimeoutException:
@@ -141,7 +156,9 @@ class Delivery:
                 raise self._pause(str(error), AWAY) from error
         return self.session
 
-    def _deliver(self, session: Session, letter: Letter, raw: bytes, meanwhile: Callable[[], None]) -> object:
+    def _deliver(
+        self, session: Session, letter: Letter, raw: bytes, meanwhile: Callable[[], None]
+    ) -> object:
         """Hand the mail over; a session that the server closed between two mails is opened again, once."""
         sender, recipient = self.site.address, letter.address or ""
         try:

@@ -83,7 +83,9 @@ ON CONFLICT (subscriber, subject, (kind = 'word')) DO NOTHING
 """  # noqa: S608 - DUE is ours
 
 
-def notify_new_messages(connection: Connection, fresh: Mapping[int, float], now: datetime | None = None) -> int:
+def notify_new_messages(
+    connection: Connection, fresh: Mapping[int, float], now: datetime | None = None
+) -> int:
     """Write the outbox rows for messages that were just stored and threaded; return how many.
 
     `fresh` has when their files arrived (seconds since 1970), by id. Mail dated more than NOTIFY_DAYS ago is no news:
@@ -96,7 +98,12 @@ def notify_new_messages(connection: Connection, fresh: Mapping[int, float], now:
     (restored,) = connection.execute(LAST_RESTORE).fetchone() or (0.0,)
     news = [number for number, arrived in fresh.items() if arrived >= restored]
     own = parseaddr(settings().mail_from)[1].lower() or None
-    facts = {"fresh": news, "since": now - timedelta(days=settings().notify_days), "now": now, "own": own}
+    facts = {
+        "fresh": news,
+        "since": now - timedelta(days=settings().notify_days),
+        "now": now,
+        "own": own,
+    }
     return connection.execute(NOTIFY_MESSAGES, facts).rowcount
 
 
@@ -111,7 +118,10 @@ def notify_changed_definitions(connection: Connection, language: int, recorded_a
     changed = connection.execute(CHANGED_DEFINITIONS, facts).fetchall()
     if not changed:
         return 0
-    words = {"versions": [row[0] for row in changed], "words": [word_key(row[1]) for row in changed]}
+    words = {
+        "versions": [row[0] for row in changed],
+        "words": [word_key(row[1]) for row in changed],
+    }
     return connection.execute(NOTIFY_DEFINITIONS, {**words, "now": recorded_at}).rowcount
 
 

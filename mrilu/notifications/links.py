@@ -45,7 +45,9 @@ def sign(stop: Stop, key: bytes) -> str:
 def verify(token: str, key: bytes) -> Stop | None:
     """Return what a token asks for; None if we did not sign it."""
     match = _TOKEN.fullmatch(token)
-    if match is None or not hmac.compare_digest(_signature(token.rpartition(".")[0], key), match[4]):
+    if match is None or not hmac.compare_digest(
+        _signature(token.rpartition(".")[0], key), match[4]
+    ):
         return None
     return Stop(int(match[1]), None if match[2] == "all" else int(match[2]), int(match[3]))
 

@@ -132,16 +132,27 @@ class Outbox:
 
     def begin(self, number: int, now: datetime) -> bool:
         """Count a try before it is made, so that a mail that kills its sender is known; False: it is not ours."""
-        return self.connection.execute(BEGIN, {"id": number, "lease": self.lease, "now": now}).rowcount == 1
+        return (
+            self.connection.execute(BEGIN, {"id": number, "lease": self.lease, "now": now}).rowcount
+            == 1
+        )
 
-    def finish(self, number: int, state: str, reply: str, now: datetime, *, durable: bool = True) -> int:
+    def finish(
+        self, number: int, state: str, reply: str, now: datetime, *, durable: bool = True
+    ) -> int:
         """Mark a claimed mail (all rows of a digest) as sent, dead or cancelled; return the number of rows."""
         facts = {"id": number, "lease": self.lease, "state": state, "reply": reply, "now": now}
         return self.connection.execute(FINISH_DURABLY if durable else FINISH_SOON, facts).rowcount
 
     def retry(self, number: int, due: datetime, reply: str, *, counted: bool = True) -> None:
         """Give a claimed row back after a try that failed; one that was not its fault is not counted."""
-        facts = {"id": number, "lease": self.lease, "due": due, "reply": reply, "uncounted": int(not counted)}
+        facts = {
+            "id": number,
+            "lease": self.lease,
+            "due": due,
+            "reply": reply,
+            "uncounted": int(not counted),
+        }
         self.connection.execute(RETRY, facts)
 
     def suppress(self, subscriber: int, reply: str, now: datetime) -> int:
@@ -154,7 +165,9 @@ class Outbox:
         return self.connection.execute(EXPIRE, (before,)).rowcount
 
 
-def _within(rows: list[Claim], tried: dict[str, int], limit: int) -> tuple[list[Claim], list[Claim]]:
+def _within(
+    rows: list[Claim], tried: dict[str, int], limit: int
+) -> tuple[list[Claim], list[Claim]]:
     """Split claims into those within the domains' rate and those over it."""
     counts = dict(tried)
     kept: list[Claim] = []

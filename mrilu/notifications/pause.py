@@ -19,7 +19,9 @@ def current_pause(about: str, now: datetime) -> NotificationPause | None:
     return row if row is not None and row.about == about and row.until > now else None
 
 
-def begin_pause(reason: str, first: timedelta, about: str, now: datetime, rng: random.Random) -> datetime:
+def begin_pause(
+    reason: str, first: timedelta, about: str, now: datetime, rng: random.Random
+) -> datetime:
     """Pause the outbox and return until when: `first`, doubled at each pause without a success in between."""
     row = NotificationPause.get_or_none(NotificationPause.id == 1)
     before = row if row is not None and row.about == about else None

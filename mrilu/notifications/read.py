@@ -66,13 +66,49 @@ def _by_id(connection: Connection, statement: Any, ids: list[int]) -> dict[int, 
 
 
 def _letter(row: tuple[Any, ...], news: tuple[News, ...], more: int) -> Letter:
-    number, key, subscriber, address, suppressed, locale, zone, unsubscribed, digest, created, stop = row
-    facts = (number, key, subscriber, address, suppressed or "", locale, zone, unsubscribed, digest, created, stop)
+    (
+        number,
+        key,
+        subscriber,
+        address,
+        suppressed,
+        locale,
+        zone,
+        unsubscribed,
+        digest,
+        created,
+        stop,
+    ) = row
+    facts = (
+        number,
+        key,
+        subscriber,
+        address,
+        suppressed or "",
+        locale,
+        zone,
+        unsubscribed,
+        digest,
+        created,
+        stop,
+    )
     return Letter(*facts, news, more)
 
 
 def _message(kind: str, label: str, row: tuple[Any, ...]) -> MessageNews:
-    number, message_id, subject, name, address, sent_at, lists, body, spans, in_reply_to, references = row
+    (
+        number,
+        message_id,
+        subject,
+        name,
+        address,
+        sent_at,
+        lists,
+        body,
+        spans,
+        in_reply_to,
+        references,
+    ) = row
     pairs = zip(spans[::2], spans[1::2], strict=True)
     own = "".join(body[start:end] for start, end in pairs)[:OWN_TEXT_CHARS]
     return MessageNews(
@@ -86,4 +122,6 @@ def _definition(label: str, row: tuple[Any, ...]) -> DefinitionNews:
     author = content.get("realname") or content.get("username") or ""
     edited = (before or "") if change == "edited" and before != content.get("definition") else ""
     text, notes = content.get("definition", ""), content.get("notes", "")
-    return DefinitionNews("word", label or word, word, language, change, text, notes, author, edited)
+    return DefinitionNews(
+        "word", label or word, word, language, change, text, notes, author, edited
+    )

@@ -65,4 +65,6 @@ def _enhanced(text: str) -> tuple[int, int]:
 def readable(raw: bytes) -> str:
     """Return a reply's text as one clean line."""
     text = raw.decode("utf-8", "replace")
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:400]
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[
+        :400
+    ]

@@ -44,7 +44,9 @@ def _tokens(tsquery: str) -> list[tuple[str, str]]:
             tokens.append((match[3][0], ""))
         else:
             prefix = match[2] is not None and "*" in match[2]
-            tokens.append(("prefix" if prefix else "lexeme", _DOUBLED.sub(lambda m: m[1] or "'", match[1])))
+            tokens.append(
+                ("prefix" if prefix else "lexeme", _DOUBLED.sub(lambda m: m[1] or "'", match[1]))
+            )
     return tokens[::-1]
 
 

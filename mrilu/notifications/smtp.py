@@ -64,7 +64,15 @@ def server_of(url: str, ca_file: Path | None, timeout: float) -> Server:
     chosen = parts.query.removeprefix("starttls=") or "offered"
     tls = {"smtps": "at once", "smtp+starttls": "required"}.get(parts.scheme, chosen)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    return Server(parts.hostname or "", parts.port or PORTS[parts.scheme], tls, user, password, ca_file, timeout)
+    return Server(
+        parts.hostname or "",
+        parts.port or PORTS[parts.scheme],
+        tls,
+        user,
+        password,
+        ca_file,
+        timeout,
+    )
 
 
 class Session:
@@ -91,7 +99,9 @@ class Session:
             raise _judged(server, error) from error
         self.pipelining = self.smtp.has_extn("pipelining")
 
-    def deliver(self, sender: str, recipient: str, raw: bytes, meanwhile: Callable[[], object] = bool) -> Reply:
+    def deliver(
+        self, sender: str, recipient: str, raw: bytes, meanwhile: Callable[[], object] = bool
+    ) -> Reply:
         """Hand one mail over and return the server's yes; `meanwhile` is called while the server looks at its envelope.
 
         Not while it takes the mail in: the shorter the time from its yes to our mark, the better.
@@ -121,8 +131,14 @@ class Session:
         """
         options = "" if recipient.isascii() else " SMTPUTF8 BODY=8BITMIME"
         if options and not self.smtp.has_extn("smtputf8"):
-            raise NotAccepted(Reply("rcpt", 550, "5.6.7 the mail server takes no addresses beyond ASCII"))
-        commands = [("mail", f"MAIL FROM:<{sender}>{options}"), ("rcpt", f"RCPT TO:<{recipient}>"), ("data", "DATA")]
+            raise NotAccepted(
+                Reply("rcpt", 550, "5.6.7 the mail server takes no addresses beyond ASCII")
+            )
+        commands = [
+            ("mail", f"MAIL FROM:<{sender}>{options}"),
+            ("rcpt", f"RCPT TO:<{recipient}>"),
+            ("data", "DATA"),
+        ]
         if self.pipelining:
             return self._pipelined(commands, meanwhile)
         replies = []
@@ -177,7 +193,9 @@ def _check(stage: str, code: int, text: bytes, yes: Collection[int]) -> None:
 
 def _connect(server: Server, own_name: str, context: ssl.SSLContext) -> smtplib.SMTP:
     if server.tls == "at once":
-        return smtplib.SMTP_SSL(server.host, server.port, own_name, timeout=server.timeout, context=context)
+        return smtplib.SMTP_SSL(
+            server.host, server.port, own_name, timeout=server.timeout, context=context
+        )
     return smtplib.SMTP(server.host, server.port, own_name, timeout=server.timeout)
 
 
@@ -185,7 +203,9 @@ def _context(server: Server) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=str(server.ca_file) if server.ca_file else None)
     except OSError as error:
-        raise SessionRefused(f"SMTP_CA_FILE {server.ca_file} cannot be used: {error.strerror or error}") from error
+        raise SessionRefused(
+            f"SMTP_CA_FILE {server.ca_file} cannot be used: {error.strerror or error}"
+        ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
@@ -199,7 +219,9 @@ def _greet(smtp: smtplib.SMTP, server: Server, context: ssl.SSLContext) -> None:
         encrypted = True
     if server.user:
         if not encrypted and server.tls != "never":
-            raise SessionRefused("SMTP_URL has a password, but the server offers no STARTTLS: it would go unencrypted")
+            raise SessionRefused(
+                "SMTP_URL has a password, but the server offers no STARTTLS: it would go unencrypted"
+            )
         smtp.login(server.user, server.password)
 
 

@@ -109,7 +109,9 @@ def wish_for_query(connection: Connection, query: str) -> Wish:
     tsquery = row[0] if row else ""
     lexemes = required_lexemes(tsquery, _frequencies(connection))
     if not lexemes:
-        raise NotSubscribable(f"{label!r} names no word that must be in a message (very common words do not count)")
+        raise NotSubscribable(
+            f"{label!r} names no word that must be in a message (very common words do not count)"
+        )
     return Wish("query", " ".join(label.split()), label, None, tsquery, tuple(sorted(lexemes)))
 
 
@@ -129,9 +131,13 @@ def subscribe(db: PostgresqlDatabase, address: str, wish: Wish, **facts: str | N
     with db.atomic():
         connection = db.connection()
         try:
-            row = connection.execute(SUBSCRIBER, {"address": checked_address(address), **chosen}).fetchone()
+            row = connection.execute(
+                SUBSCRIBER, {"address": checked_address(address), **chosen}
+            ).fetchone()
         except InvalidParameterValue as error:
-            raise NotSubscribable(f"PostgreSQL knows no time zone {chosen['timezone']!r}") from error
+            raise NotSubscribable(
+                f"PostgreSQL knows no time zone {chosen['timezone']!r}"
+            ) from error
         assert row is not None
         values = (row[0], wish.kind, wish.target, wish.label, wish.node, wish.search)
         made = connection.execute(SUBSCRIPTION, values).fetchone()
@@ -140,10 +146,14 @@ def subscribe(db: PostgresqlDatabase, address: str, wish: Wish, **facts: str | N
     return made is not None
 
 
-def unsubscribe(db: PostgresqlDatabase, subscriber: int, kind: str = "", target: str = "") -> list[Subscription]:
+def unsubscribe(
+    db: PostgresqlDatabase, subscriber: int, kind: str = "", target: str = ""
+) -> list[Subscription]:
     """Give up a subscriber's subscriptions, all of a kind or one of them; return those that are no more."""
     chosen = [
-        one for one in Subscription.of(subscriber) if kind in ("", one.kind) and target in ("", one.target)
+        one
+        for one in Subscription.of(subscriber)
+        if kind in ("", one.kind) and target in ("", one.target)
     ]
     drop_subscriptions(db, [one.id for one in chosen])
     return chosen

@@ -17,7 +17,9 @@ MAKE_KEY = """
 INSERT INTO token_key (id, key) VALUES (1, gen_random_uuid()::text || gen_random_uuid()::text)
 ON CONFLICT (id) DO NOTHING
 """
-END_EPOCH = "UPDATE subscriber SET unsubscribed = unsubscribed + 1 WHERE id = %s AND unsubscribed = %s"
+END_EPOCH = (
+    "UPDATE subscriber SET unsubscribed = unsubscribed + 1 WHERE id = %s AND unsubscribed = %s"
+)
 
 
 class Outcome(Enum):

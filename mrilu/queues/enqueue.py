@@ -47,7 +47,9 @@ def _is_pending(job: Job, holder: Queue) -> bool:
     if status == JobStatus.QUEUED and _waits(job, holder):
         return True
     # A job keeps the status "queued" from when a worker takes it until its horse has started.
-    return status in (JobStatus.QUEUED, JobStatus.STARTED) and _is_worked_on(job, StartedJobRegistry(queue=holder))
+    return status in (JobStatus.QUEUED, JobStatus.STARTED) and _is_worked_on(
+        job, StartedJobRegistry(queue=holder)
+    )
 
 
 def _waits(job: Job, holder: Queue) -> bool:
@@ -59,7 +61,10 @@ def _waits(job: Job, holder: Queue) -> bool:
 def _is_worked_on(job: Job, registry: StartedJobRegistry) -> bool:
     """Tell whether an execution of the job has had a heartbeat lately (scores are the times when they expire)."""
     keys = cast(list[bytes], registry.connection.zrangebyscore(registry.key, time.time(), "+inf"))
-    return any(Execution.from_composite_key(key.decode(), registry.connection).job_id == job.id for key in keys)
+    return any(
+        Execution.from_composite_key(key.decode(), registry.connection).job_id == job.id
+        for key in keys
+    )
 
 
 def _will_be_tried(job: Job, registry: ScheduledJobRegistry) -> bool:
@@ -95,7 +100,9 @@ def put_run(
     return job
 
 
-def enqueue_now(row: Periodic, job_id: str, connection: Redis, arguments: dict[str, object] | None = None) -> str:
+def enqueue_now(
+    row: Periodic, job_id: str, connection: Redis, arguments: dict[str, object] | None = None
+) -> str:
     """Enqueue a run that no slot asks for and return its id, or the id of the run that is pending already."""
     pending = pending_job(row, connection)
     if pending is not None:

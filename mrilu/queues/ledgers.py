@@ -13,7 +13,9 @@ from mrilu.queues.queues import queued_paths
 def ledgers() -> list[dict[str, Any]]:
     """Return the ledger of each registered Maildir, by name; `error` says why one cannot be drawn up."""
     queued = queued_paths()
-    return [_ledger(row, queued.get(row.name, set())) for row in Maildir.select().order_by(Maildir.name)]
+    return [
+        _ledger(row, queued.get(row.name, set())) for row in Maildir.select().order_by(Maildir.name)
+    ]
 
 
 def _ledger(maildir: Maildir, queued: set[str]) -> dict[str, Any]:

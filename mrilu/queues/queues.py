@@ -42,7 +42,9 @@ def submit_import(maildir: str, paths: list[str], live: bool) -> None:
     put_import(queue(MAIL), maildir, paths, at_front=live)
 
 
-def put_import(mail: Queue, maildir: str, paths: list[str], *, at_front: bool, attempts: int = 0) -> Job:
+def put_import(
+    mail: Queue, maildir: str, paths: list[str], *, at_front: bool, attempts: int = 0
+) -> Job:
     """Enqueue one import job; `attempts` counts how often its worker died over these paths.
 
     It has no rq retries of its own: the job asks for them when an error is transient, and any other
@@ -84,7 +86,11 @@ def queued_paths(connection: Redis | None = None) -> dict[str, set[str]]:
 def import_jobs(mail: Queue) -> Iterator[Job]:
     """Yield the import jobs of the queue and of its started, scheduled and failed registries."""
     ids = list(mail.job_ids)
-    for registry in (StartedJobRegistry(queue=mail), ScheduledJobRegistry(queue=mail), FailedJobRegistry(queue=mail)):
+    for registry in (
+        StartedJobRegistry(queue=mail),
+        ScheduledJobRegistry(queue=mail),
+        FailedJobRegistry(queue=mail),
+    ):
         ids += raw_job_ids(registry)
     ids += [as_text(raw) for raw in mail.connection.lrange(mail.intermediate_queue_key, 0, -1)]
     yield from fetch_imports(mail, ids)
@@ -115,4 +121,8 @@ def _is_import(job: Job) -> bool:
 
 def _are_arguments(maildir: object, paths: object) -> bool:
     """Tell whether a job's arguments are of the right types; whoever reaches Redis can write others."""
-    return isinstance(maildir, str) and isinstance(paths, list) and all(isinstance(path, str) for path in paths)
+    return (
+        isinstance(maildir, str)
+        and isinstance(paths, list)
+        and all(isinstance(path, str) for path in paths)
+    )

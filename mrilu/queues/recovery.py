@@ -49,7 +49,9 @@ def recover_imports() -> int:
     that killed its worker twice when alone is rejected with the reason "killed-worker".
     """
     mail = queue(MAIL)
-    if not _unfinished(mail) or not mail.connection.set(LOCK, socket.gethostname(), nx=True, ex=LOCK_SECONDS):
+    if not _unfinished(mail) or not mail.connection.set(
+        LOCK, socket.gethostname(), nx=True, ex=LOCK_SECONDS
+    ):
         return 0
     recovered = 0
     try:
@@ -87,7 +89,9 @@ def _is_dead(mail: Queue, execution: Execution) -> bool:
         execution.refresh()
     except (ValueError, KeyError):
         return True
-    worker = Worker.find_by_key(f"{Worker.redis_worker_namespace_prefix}{execution.worker_name}", mail.connection)
+    worker = Worker.find_by_key(
+        f"{Worker.redis_worker_namespace_prefix}{execution.worker_name}", mail.connection
+    )
     if worker is None:
         return True
     # Another machine's processes cannot be looked at; rq's own heartbeat decides there.
@@ -156,7 +160,9 @@ def _put_back(mail: Queue, job: Job) -> None:
         return
     database()
     if not Maildir.select().where(Maildir.name == maildir).exists():
-        logger.error("import job dropped: no Maildir is registered as %r files=%d", maildir, len(paths))
+        logger.error(
+            "import job dropped: no Maildir is registered as %r files=%d", maildir, len(paths)
+        )
         return
     deaths = int(job.meta.get("deaths", 0)) + 1 if len(paths) == 1 else 0
     reason, error = cause_of(job)
@@ -183,10 +189,16 @@ def cause_of(job: Job) -> tuple[str, str]:
     trace = _trace_of(job)
     last = trace.strip().splitlines()[-1][:500] if trace.strip() else ""
     if "JobTimeoutException" in last:
-        return "too-slow", f"importing this file alone took more than IMPORT_TIMEOUT ({job.timeout} s)"
+        return (
+            "too-slow",
+            f"importing this file alone took more than IMPORT_TIMEOUT ({job.timeout} s)",
+        )
     if last and "Work-horse terminated" not in last and "AbandonedJobError" not in last:
         return "import-error", last
-    return KILLED, f"its worker died {MAX_DEATHS} times while importing this file alone (memory or crash)"
+    return (
+        KILLED,
+        f"its worker died {MAX_DEATHS} times while importing this file alone (memory or crash)",
+    )
 
 
 def pieces(paths: list[str]) -> list[list[str]]:
@@ -200,7 +212,9 @@ def quarantine(name: str, path: str, reason: str, error: str) -> None:
     db = database()
     maildir = Maildir.get(Maildir.name == name)
     parts = parse_path(path)
-    file = look_at(Path(maildir.root), path, known_files(db.connection(), maildir.id, [parts] if parts else []))
+    file = look_at(
+        Path(maildir.root), path, known_files(db.connection(), maildir.id, [parts] if parts else [])
+    )
     if file is None:
         return
     # An import-error may be the service's own fault after all: each rescan tries again.

@@ -78,7 +78,9 @@ def _claim(name: str) -> int | None:
             return run
         if not close_dead_runs(name):
             break
-    logger.warning("job=%s refused: it runs already, or its slot is done slot=%s id=%s", name, slot, rq_id)
+    logger.warning(
+        "job=%s refused: it runs already, or its slot is done slot=%s id=%s", name, slot, rq_id
+    )
     return None
 
 
@@ -125,7 +127,9 @@ def close_dead_runs(name: str | None = None) -> int:
     closed = 0
     for run in JobRun.running(name):
         if _is_dead(run) and JobRun.close(run.id, "failed", datetime.now(UTC), {}, DIED):
-            logger.warning("job=%s run=%d outcome=failed error=%r worker=%s", run.job, run.id, DIED, run.worker)
+            logger.warning(
+                "job=%s run=%d outcome=failed error=%r worker=%s", run.job, run.id, DIED, run.worker
+            )
             closed += 1
     return closed
 
@@ -144,6 +148,8 @@ def _rq_status(rq_id: str) -> JobStatus | None:
     if not rq_id:
         return None
     try:
-        return Job.fetch(rq_id, connection=redis_connection(), serializer=JSONSerializer).get_status(refresh=False)
+        return Job.fetch(
+            rq_id, connection=redis_connection(), serializer=JSONSerializer
+        ).get_status(refresh=False)
     except NoSuchJobError:
         return None

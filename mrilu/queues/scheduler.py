@@ -43,7 +43,9 @@ LastRuns = Callable[[], Mapping[str, datetime]]
 class JsonJob(Job):
     """An rq job that is JSON whoever fetches it: unpickling runs code."""
 
-    def __init__(self, id: str | None = None, connection: Redis | None = None, serializer: Any = None) -> None:
+    def __init__(
+        self, id: str | None = None, connection: Redis | None = None, serializer: Any = None
+    ) -> None:
         super().__init__(id, connection, JSONSerializer)
 
 
@@ -145,7 +147,9 @@ class TableScheduler(Scheduler):
 
     def enqueue_jobs(self) -> None:
         """Fire every entry that is due; an entry that cannot be read or fired is complained of once."""
-        due = self.connection.zrangebyscore(self.scheduled_jobs_key, 0, self.now().timestamp(), withscores=True)
+        due = self.connection.zrangebyscore(
+            self.scheduled_jobs_key, 0, self.now().timestamp(), withscores=True
+        )
         for key, score in due:
             entry = key.decode(errors="replace")
             try:
@@ -154,7 +158,9 @@ class TableScheduler(Scheduler):
                 raise
             except Exception:
                 if entry not in self._complained:
-                    logger.exception("schedule entry cannot be fired, and is left where it is: %s", entry)
+                    logger.exception(
+                        "schedule entry cannot be fired, and is left where it is: %s", entry
+                    )
                 self._complained.add(entry)
             else:
                 self._complained.discard(entry)
@@ -187,7 +193,9 @@ class TableScheduler(Scheduler):
                 return False
         late = self.now().timestamp() - score
         if pending is not None:
-            logger.info("job=%s slot=%s passed over: pending id=%s", row.id, slot.isoformat(), pending)
+            logger.info(
+                "job=%s slot=%s passed over: pending id=%s", row.id, slot.isoformat(), pending
+            )
         else:
             logger.info("job=%s slot=%s enqueued late=%.1f", row.id, slot.isoformat(), late)
         return pending is None

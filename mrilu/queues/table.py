@@ -48,7 +48,9 @@ class Periodic:
         return f"every {self.interval} s" if self.interval else self.cron
 
 
-def effective(table: Sequence[Periodic], crons: Sequence[tuple[str, str]], zone: str) -> tuple[Periodic, ...]:
+def effective(
+    table: Sequence[Periodic], crons: Sequence[tuple[str, str]], zone: str
+) -> tuple[Periodic, ...]:
     """Return the table with the CRON_* settings applied ("off" leaves the row out), checked whole.
 
     Raises SettingError, which names the variable, or ScheduleError, which names the row.
@@ -59,7 +61,9 @@ def effective(table: Sequence[Periodic], crons: Sequence[tuple[str, str]], zone:
         known = ", ".join(f"CRON_{row.id.upper()}" for row in table)
         raise SettingError(f"CRON_{unknown[0].upper()}: no job has this name; there are {known}")
     _check_ids(table)
-    changed = [replace(row, cron=wanted[row.id], interval=0) if row.id in wanted else row for row in table]
+    changed = [
+        replace(row, cron=wanted[row.id], interval=0) if row.id in wanted else row for row in table
+    ]
     rows = tuple(row for row in changed if row.cron != "off")
     for row in rows:
         _check(row, ZoneInfo(zone), overridden=row.id in wanted)
@@ -70,18 +74,31 @@ def _check_ids(table: Sequence[Periodic]) -> None:
     ids = [row.id for row in table]
     for one in ids:
         if not _ID.match(one) or ids.count(one) > 1:
-            raise ScheduleError(f"schedule row {one!r}: an id is unique, of lower-case letters, digits and '_'")
+            raise ScheduleError(
+                f"schedule row {one!r}: an id is unique, of lower-case letters, digits and '_'"
+            )
 
 
 def _check(row: Periodic, zone: ZoneInfo, *, overridden: bool) -> None:
-    if bool(row.cron) == bool(row.interval) or row.interval < 0 or row.timeout < 1 or row.queue not in NAMES:
-        raise ScheduleError(f"schedule row {row.id!r}: needs a cron or an interval, a time-out and a known queue")
+    if (
+        bool(row.cron) == bool(row.interval)
+        or row.interval < 0
+        or row.timeout < 1
+        or row.queue not in NAMES
+    ):
+        raise ScheduleError(
+            f"schedule row {row.id!r}: needs a cron or an interval, a time-out and a known queue"
+        )
     try:
         row.next_slot(zone, datetime.now(UTC))
     except (CroniterError, IndexError) as error:
         if overridden:
-            raise SettingError(f"CRON_{row.id.upper()}: {row.cron!r} never comes: {error}") from error
-        raise ScheduleError(f"schedule row {row.id!r}: {row.cron!r} is no cron string that ever comes") from error
+            raise SettingError(
+                f"CRON_{row.id.upper()}: {row.cron!r} never comes: {error}"
+            ) from error
+        raise ScheduleError(
+            f"schedule row {row.id!r}: {row.cron!r} is no cron string that ever comes"
+        ) from error
     _resolve(row)
 
 
@@ -90,6 +107,10 @@ def _resolve(row: Periodic) -> None:
     try:
         found = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ScheduleError(f"schedule row {row.id!r}: there is no function {row.function}: {error}") from error
+        raise ScheduleError(
+            f"schedule row {row.id!r}: there is no function {row.function}: {error}"
+        ) from error
     if not callable(found) or name != row.id:
-        raise ScheduleError(f"schedule row {row.id!r}: {row.function} must be a function of the row's name")
+        raise ScheduleError(
+            f"schedule row {row.id!r}: {row.function} must be a function of the row's name"
+        )

@@ -114,13 +114,17 @@ def _facts(record: logging.LogRecord) -> dict[str, str]:
         facts["run_id"] = str(run)
     facts["event"] = _event(record)
     if record.exc_info and record.exc_info[1]:
-        facts["exception"] = told(record.exc_info[1], quoting=not record.name.startswith(ABOUT_MAIL))
+        facts["exception"] = told(
+            record.exc_info[1], quoting=not record.name.startswith(ABOUT_MAIL)
+        )
     return facts
 
 
 def _event(record: logging.LogRecord) -> str:
     text = record.getMessage()
-    if record.name.startswith("rq.") and "\n" in text:  # a traceback, as text: its first line, and the error's name
+    if (
+        record.name.startswith("rq.") and "\n" in text
+    ):  # a traceback, as text: its first line, and the error's name
         last = re.match(r"[\w.]*", text.strip().splitlines()[-1])
         return f"{text.splitlines()[0]} {last[0] if last else ''}".rstrip()
     return text
@@ -134,7 +138,9 @@ def told(error: BaseException, *, quoting: bool = True) -> str:
         seen.add(id(current))
         frames = "".join(traceback.format_tb(current.__traceback__))
         parts.append(f"{frames}{brief(current, quoting=quoting)}")
-        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        current = current.__cause__ or (
+            None if current.__suppress_context__ else current.__context__
+        )
     return "\n\n".join(reversed(parts))
 
 
@@ -154,7 +160,10 @@ def _message(error: BaseException, quoting: bool) -> str:
 
 def as_logfmt(facts: dict[str, str]) -> str:
     """Return key=value pairs, with quotes (and escapes as in JSON) where a value needs them."""
-    return " ".join(f"{key}={value if _PLAIN.fullmatch(value) else _quoted(value)}" for key, value in facts.items())
+    return " ".join(
+        f"{key}={value if _PLAIN.fullmatch(value) else _quoted(value)}"
+        for key, value in facts.items()
+    )
 
 
 def _quoted(text: str) -> str:

@@ -27,7 +27,10 @@ def condition_of(groups: Sequence[Group], lexemes: Lexemes) -> Condition:
 def both(*conditions: Condition) -> Condition:
     """Return what holds where all the conditions do."""
     given = [one for one in conditions if one.sql]
-    return Condition(" AND ".join(f"({one.sql})" for one in given), tuple(p for one in given for p in one.parameters))
+    return Condition(
+        " AND ".join(f"({one.sql})" for one in given),
+        tuple(p for one in given for p in one.parameters),
+    )
 
 
 def where(*conditions: Condition) -> Condition:
@@ -38,7 +41,9 @@ def where(*conditions: Condition) -> Condition:
 
 def _one_of(group: Group, lexemes: Lexemes) -> Condition:
     made = [one for term in group if (one := _condition(term, lexemes)).sql]
-    return Condition(" OR ".join(one.sql for one in made), tuple(p for one in made for p in one.parameters))
+    return Condition(
+        " OR ".join(one.sql for one in made), tuple(p for one in made for p in one.parameters)
+    )
 
 
 def _condition(term: Term, lexemes: Lexemes) -> Condition:
@@ -62,7 +67,9 @@ def _from(term: Term) -> Condition:
 
 
 def _to(term: Term) -> Condition:
-    one = "SELECT FROM jsonb_array_elements({}) AS one WHERE one ->> 0 ILIKE %s OR one ->> 1 ILIKE %s"
+    one = (
+        "SELECT FROM jsonb_array_elements({}) AS one WHERE one ->> 0 ILIKE %s OR one ->> 1 ILIKE %s"
+    )
     sql = f"EXISTS ({one.format('s.to_addresses')}) OR EXISTS ({one.format('s.cc_addresses')})"
     return Condition(sql, (_like(term.text),) * 4)
 

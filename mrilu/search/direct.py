@@ -25,7 +25,9 @@ def named_messages(query: Query) -> list[int]:
     if len(terms) != 1 or terms[0].operator or not _MESSAGE_ID.fullmatch(terms[0].text):
         return []
     name = parse_message_id(terms[0].text)
-    return [one.id for one in reversed(Message.with_message_id(node_of(name), name))] if name else []
+    return (
+        [one.id for one in reversed(Message.with_message_id(node_of(name), name))] if name else []
+    )
 
 
 def named_words(db: PostgresqlDatabase, query: Query, scope: Condition) -> list[int]:
@@ -33,7 +35,9 @@ def named_words(db: PostgresqlDatabase, query: Query, scope: Condition) -> list[
     terms = query.terms()
     if any(term.operator or term.negated for term in terms):
         return []
-    clause = where(Condition("w.word = ANY(%s)", (spellings(" ".join(term.text for term in terms)),)), scope)
+    clause = where(
+        Condition("w.word = ANY(%s)", (spellings(" ".join(term.text for term in terms)),)), scope
+    )
     named = f"{_NAMED} {clause.sql} ORDER BY s.score DESC NULLS LAST, s.id"
     return [row[0] for row in db.connection().execute(named, clause.parameters)]
 
@@ -47,7 +51,9 @@ def glossed_words(db: PostgresqlDatabase, query: Query, scope: Condition) -> lis
     is_gloss = "k.direction = 'from' AND k.place = 0 AND lower(k.text) = %s"
     clause = where(Condition(is_gloss, (wanted,)), scope)
     glossed = f"{_GLOSSED} {clause.sql} ORDER BY s.score DESC NULLS LAST, s.id"
-    return list(dict.fromkeys(row[0] for row in db.connection().execute(glossed, clause.parameters)))
+    return list(
+        dict.fromkeys(row[0] for row in db.connection().execute(glossed, clause.parameters))
+    )
 
 
 def spellings(text: str) -> list[str]:

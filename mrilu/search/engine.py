@@ -18,7 +18,14 @@ from mrilu.search.direct import glossed_words, named_messages, named_words
 from mrilu.search.fulltext import LIVE_WORDS, find_text
 from mrilu.search.fusion import Fused, Ranking, fuse, grouped
 from mrilu.search.grammar import Query, QueryError, Term, parse
-from mrilu.search.lexemes import Lexemes, any_of, is_silent, look_up, names_something, without_weights
+from mrilu.search.lexemes import (
+    Lexemes,
+    any_of,
+    is_silent,
+    look_up,
+    names_something,
+    without_weights,
+)
 from mrilu.search.meaning import find_near
 from mrilu.search.query_vector import QueryEncoder
 from mrilu.search.results import Hit, show_messages, show_sentences, show_words, threads_of
@@ -98,7 +105,9 @@ class _Search:
     def _scope(self) -> Condition:
         if self.kind != "word":
             return ALWAYS
-        tag = Condition("s.language = (SELECT id FROM language WHERE tag = %s)", (self.wanted.language,))
+        tag = Condition(
+            "s.language = (SELECT id FROM language WHERE tag = %s)", (self.wanted.language,)
+        )
         return both(LIVE_WORDS, tag if self.wanted.language else ALWAYS)
 
     def page(self, encode: QueryEncoder | None) -> Page:
@@ -112,8 +121,13 @@ class _Search:
             self.rest = self.rest if len(further) > asked else None
             hits, in_thread = self._arranged(rankings, further[:asked])
         chosen = hits[self.wanted.offset : last]
-        notices = [*self.notices, *(TOO_COMMON.format(term.text) for term in self._left_out(found=bool(hits)))]
-        return Page(self.kind, self._shown(chosen, in_thread), len(hits), notices, self.rest is not None)
+        notices = [
+            *self.notices,
+            *(TOO_COMMON.format(term.text) for term in self._left_out(found=bool(hits))),
+        ]
+        return Page(
+            self.kind, self._shown(chosen, in_thread), len(hits), notices, self.rest is not None
+        )
 
     def _left_out(self, found: bool) -> list[Term]:
         """Return the terms of common words that the reader should hear of; a plain word, if there is nothing else.
@@ -122,7 +136,11 @@ class _Search:
         """
         nothing = not found and not names_something(self.query, self.lexemes)
         outright = self.kind == "word" and len(self.query.terms()) == 1
-        silent = [term for term in self.query.terms() if not term.negated and is_silent(term, self.lexemes)]
+        silent = [
+            term
+            for term in self.query.terms()
+            if not term.negated and is_silent(term, self.lexemes)
+        ]
         return [term for term in silent if nothing or not (term.is_wish or outright)]
 
     def ranked(self, encode: QueryEncoder | None) -> dict[str, Ranking]:
@@ -134,7 +152,9 @@ class _Search:
         if self.text_answers:
             rankings["text"] = self._text(beside_meaning=bool(near))
         if self.kind == "word" and self.wanted.mode != "meaning":
-            rankings["gloss"] = dict.fromkeys(glossed_words(self.db, self.query, self.scope), GLOSS_COUNTS)
+            rankings["gloss"] = dict.fromkeys(
+                glossed_words(self.db, self.query, self.scope), GLOSS_COUNTS
+            )
             rankings["spelling"] = dict.fromkeys(self._alike(), SPELLING_COUNTS)
         return rankings
 
@@ -143,7 +163,9 @@ class _Search:
         least = LEAST_SHARE if beside_meaning else 0.0
         kept = {one: share for one, share in found.shares.items() if share >= least}
         self.rest = found.rest if len(kept) == len(found.shares) else None
-        return {one: TEXT_COUNTS * (share**2 if beside_meaning else 1.0) for one, share in kept.items()}
+        return {
+            one: TEXT_COUNTS * (share**2 if beside_meaning else 1.0) for one, share in kept.items()
+        }
 
     def _named(self) -> list[int]:
         if self.kind == "message":
@@ -173,7 +195,9 @@ class _Search:
 
     def _can_answer(self) -> bool:
         """Tell whether meaning may: what a phrase demands, and no text can be found by, would not be looked at."""
-        return names_something(self.query, self.lexemes) or any(term.is_wish for term in self.query.terms())
+        return names_something(self.query, self.lexemes) or any(
+            term.is_wish for term in self.query.terms()
+        )
 
     def _let_text_answer(self, notice: str) -> None:
         self.text_answers = True
@@ -189,7 +213,9 @@ class _Search:
         right = is_spelt_right(self.db, self.lexemes.get(terms[0].text, ""), self.scope)
         return [] if right else find_alike(self.db, terms[0].text, self.scope)
 
-    def _arranged(self, rankings: Mapping[str, Ranking], further: Sequence[int]) -> tuple[list[Fused], dict[int, int]]:
+    def _arranged(
+        self, rankings: Mapping[str, Ranking], further: Sequence[int]
+    ) -> tuple[list[Fused], dict[int, int]]:
         """Return all hits, best first, and by thread how many each stands for; `further` come after the ranked ones."""
         fused = self._fused(rankings)
         known = {hit.id for hit in fused}
@@ -204,17 +230,24 @@ class _Search:
         first = [Fused(one, 1.0, (DIRECT,)) for one in named]
         return first + [hit for hit in fuse(rankings) if hit.id not in named]
 
-    def _by_thread(self, rankings: Mapping[str, Ranking], hits: Sequence[Fused]) -> tuple[list[Fused], dict[int, int]]:
+    def _by_thread(
+        self, rankings: Mapping[str, Ranking], hits: Sequence[Fused]
+    ) -> tuple[list[Fused], dict[int, int]]:
         """Return the best hit of each thread, and how many hits it stands for. What is fused are the threads."""
         threads = threads_of(self.db, [hit.id for hit in hits])
-        order = {hit.id: place for place, hit in enumerate(fuse({n: grouped(r, threads) for n, r in rankings.items()}))}
+        order = {
+            hit.id: place
+            for place, hit in enumerate(fuse({n: grouped(r, threads) for n, r in rankings.items()}))
+        }
         best: dict[int, Fused] = {}
         counts: dict[int, int] = {}
         for hit in hits:
             if hit.id in threads:  # else it has been removed since it was found
                 first = best.setdefault(threads[hit.id], hit)
                 counts[first.id] = counts.get(first.id, 0) + 1
-        shown = sorted(best, key=lambda one: (best[one].found_by != (DIRECT,), order.get(one, len(order))))
+        shown = sorted(
+            best, key=lambda one: (best[one].found_by != (DIRECT,), order.get(one, len(order)))
+        )
         return [best[one] for one in shown], counts
 
     def _shown(self, hits: Sequence[Fused], in_thread: dict[int, int]) -> Sequence[Hit]:
@@ -222,5 +255,7 @@ class _Search:
             return show_words(self.db, hits)
         if self.kind == "sentence":
             return show_sentences(self.db, hits)
-        marked = any_of((term for group in self.query.positive_text() for term in group), self.lexemes)
+        marked = any_of(
+            (term for group in self.query.positive_text() for term in group), self.lexemes
+        )
         return show_messages(self.db, hits, without_weights(marked), self.starts, in_thread)

@@ -10,7 +10,9 @@ import unicodedata
 _LOJBAN_APOSTROPHE = re.compile(r"(?<=[aeiouyAEIOUY])['’](?=[aeiouyAEIOUY])")
 _COMBINING = re.compile("[\u0300-\u036f]+")
 # Scripts without spaces between words: each character becomes a word, a run of them a phrase.
-_UNSPACED = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff])")
+_UNSPACED = re.compile(
+    "([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff])"
+)
 
 
 def fold_apostrophes(text: str) -> str:

@@ -61,7 +61,9 @@ class Found(NamedTuple):
     rest: Callable[[int], list[int]] | None = None
 
 
-def find_text(db: PostgresqlDatabase, kind: str, query: Query, lexemes: Lexemes, scope: Condition = ALWAYS) -> Found:
+def find_text(
+    db: PostgresqlDatabase, kind: str, query: Query, lexemes: Lexemes, scope: Condition = ALWAYS
+) -> Found:
     """Return ids of `message`, `definition` (kind "word") or `sentence`; `scope` narrows all of them.
 
     A query of operators alone gives the newest; one that names nothing but common words finds nothing.
@@ -71,15 +73,21 @@ def find_text(db: PostgresqlDatabase, kind: str, query: Query, lexemes: Lexemes,
     wanted = query.positive_text()
     holds = both(condition_of(query.groups, lexemes), scope)
     # whatever has all the words in its subject answers the groups with words
-    others = [group for group in query.groups if all(term.negated or not term.in_text for term in group)]
-    strict = _ranked(db, kind, all_of(wanted, lexemes), holds, both(condition_of(others, lexemes), scope))
+    others = [
+        group for group in query.groups if all(term.negated or not term.in_text for term in group)
+    ]
+    strict = _ranked(
+        db, kind, all_of(wanted, lexemes), holds, both(condition_of(others, lexemes), scope)
+    )
     if len(strict) >= FEW or len(wanted) < 2:
         rest = partial(_older, db, kind, holds, strict) if len(strict) >= RANKED else None
         return Found(dict.fromkeys(strict, 1.0), rest)
     return _relaxed(db, kind, query, lexemes, scope) or Found(dict.fromkeys(strict, 1.0))
 
 
-def _ranked(db: PostgresqlDatabase, kind: str, tsquery: str, holds: Condition, without: Condition) -> list[int]:
+def _ranked(
+    db: PostgresqlDatabase, kind: str, tsquery: str, holds: Condition, without: Condition
+) -> list[int]:
     """Return the newest, best first; fewer than RANKED are all there are. `without` is what holds but for the words."""
     newest = _newest(kind, holds, RANKED)
     if not tsquery:
@@ -111,15 +119,21 @@ def _newest(kind: str, holds: Condition, limit: int) -> Condition:
     return Condition(f"{select} ORDER BY {_NEWEST[kind]} LIMIT {int(limit)}", clause.parameters)
 
 
-def _older(db: PostgresqlDatabase, kind: str, holds: Condition, known: list[int], limit: int) -> list[int]:
+def _older(
+    db: PostgresqlDatabase, kind: str, holds: Condition, known: list[int], limit: int
+) -> list[int]:
     others = both(holds, Condition("s.id <> ALL(%s)", (known,)))
     query = _newest(kind, others, limit)
     return [row[0] for row in _rows(db, query.sql, query.parameters)]
 
 
-def _relaxed(db: PostgresqlDatabase, kind: str, query: Query, lexemes: Lexemes, scope: Condition) -> Found | None:
+def _relaxed(
+    db: PostgresqlDatabase, kind: str, query: Query, lexemes: Lexemes, scope: Condition
+) -> Found | None:
     """Return what holds some of the words; None if no word is known."""
-    parts = list(dict.fromkeys(one for group in query.positive_text() if (one := any_of(group, lexemes))))
+    parts = list(
+        dict.fromkeys(one for group in query.positive_text() if (one := any_of(group, lexemes)))
+    )
     total, counts = _frequencies(db, kind, parts)
     rare = _rarest(parts, counts)
     if not rare:
@@ -170,7 +184,9 @@ def _frequencies(db: PostgresqlDatabase, kind: str, parts: Sequence[str]) -> tup
         (list(parts),),
     )
     counts = [row[0] for row in rows]
-    estimate = db.execute_sql("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", (table,))
+    estimate = db.execute_sql(
+        "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", (table,)
+    )
     return max(estimate.fetchone()[0], *counts, 1), counts
 
 

@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 OPERATORS = ("from", "to", "list", "subject", "before", "after", "has", "is")
 MAX_CHARS, MAX_TERMS = 1000, 64
 
-_TERM = re.compile(r'(?P<minus>-?)(?:(?P<name>[A-Za-z]+):)?(?:"(?P<phrase>[^"]*)(?P<close>"?)|(?P<word>[^\s"]*))')
+_TERM = re.compile(
+    r'(?P<minus>-?)(?:(?P<name>[A-Za-z]+):)?(?:"(?P<phrase>[^"]*)(?P<close>"?)|(?P<word>[^\s"]*))'
+)
 # Controls cannot be stored, and halves of surrogate pairs cannot be sent.
 _UNSENDABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?\Z")
@@ -56,7 +58,9 @@ class Term:
             year, month, day = (int(part or 1) for part in match.groups()) if match else (0, 0, 0)
             return datetime(year, month, day, tzinfo=UTC)
         except ValueError:
-            raise QueryError(f"{self.operator}: needs a date as 2024, 2024-03 or 2024-03-31", self.column) from None
+            raise QueryError(
+                f"{self.operator}: needs a date as 2024, 2024-03 or 2024-03-31", self.column
+            ) from None
 
 
 Group = tuple[Term, ...]
@@ -74,7 +78,10 @@ class Query:
 
     def positive_text(self) -> tuple[Group, ...]:
         """Return the groups of words and phrases to be found, other terms left out."""
-        groups = (tuple(term for term in group if term.in_text and not term.negated) for group in self.groups)
+        groups = (
+            tuple(term for term in group if term.in_text and not term.negated)
+            for group in self.groups
+        )
         return tuple(group for group in groups if group)
 
     def meaning(self) -> str:
@@ -102,7 +109,9 @@ def parse(text: str) -> Query:
     if len(terms) > MAX_TERMS:
         raise QueryError(f"a query has at most {MAX_TERMS} terms", terms[MAX_TERMS].column)
     if all(term.negated for term in terms):
-        raise QueryError("there is only something to leave out, nothing to look for", terms[0].column)
+        raise QueryError(
+            "there is only something to leave out, nothing to look for", terms[0].column
+        )
     return query
 
 

@@ -26,7 +26,11 @@ class Near(NamedTuple):
 
 
 def find_near(
-    db: PostgresqlDatabase, model: EmbeddingModel, kind: str, vector: Sequence[float], holds: Condition
+    db: PostgresqlDatabase,
+    model: EmbeddingModel,
+    kind: str,
+    vector: Sequence[float],
+    holds: Condition,
 ) -> list[Near]:
     """Return the nearest sources that are there and for which the condition holds, nearest first, each once."""
     sql, parameters = _query(model, kind, holds)

@@ -95,7 +95,9 @@ def show_messages(
 
 def _own_text(body: str, own_spans: Sequence[int]) -> str:
     """Return what Message.own_text does, without making a Message."""
-    return "".join(body[start:end] for start, end in zip(own_spans[::2], own_spans[1::2], strict=True))
+    return "".join(
+        body[start:end] for start, end in zip(own_spans[::2], own_spans[1::2], strict=True)
+    )
 
 
 def show_words(db: PostgresqlDatabase, hits: Sequence[Fused]) -> list[WordHit]:
@@ -113,4 +115,7 @@ def show_sentences(db: PostgresqlDatabase, hits: Sequence[Fused]) -> list[Senten
     """Return the sentence pairs of one page."""
     rows = {row[0]: row for row in db.connection().execute(_SENTENCES, ([hit.id for hit in hits],))}
     found = [(rows[hit.id], hit.found_by) for hit in hits if hit.id in rows]
-    return [SentenceHit(one, lojban, english, rating, by) for (one, lojban, english, rating), by in found]
+    return [
+        SentenceHit(one, lojban, english, rating, by)
+        for (one, lojban, english, rating), by in found
+    ]

@@ -22,9 +22,10 @@ _MARKS = re.compile(f"[{_START}{_STOP}]")
 _MARKS_APART = re.compile(f"([{_START}{_STOP}])")
 _SPACE = re.compile(r"\s+")
 _LEXEME = re.compile(r"'((?:[^']|'')*)'")
-_HEADLINE = (
-    "SELECT ts_headline('mrilu', one, %s::tsquery, %s) FROM unnest(%s::text[]) WITH ORDINALITY AS t (one, n) ORDER BY n"
-)
+_HEADLINE = """
+SELECT ts_headline('mrilu', one, %s::tsquery, %s)
+  FROM unnest(%s::text[]) WITH ORDINALITY AS t (one, n) ORDER BY n
+"""
 _OPTIONS = f"HighlightAll=true, StartSel={_START}, StopSel={_STOP}"
 
 Span = tuple[int, int]
@@ -51,7 +52,10 @@ def make_snippets(
     stems = _stems(tsquery)
     read = [_likeliest(text[:READ], stems) for text in texts]
     folded = [fold_with_origins(text) for text in read]
-    spans = [_origins(marked, *one) for marked, one in zip(_mark(db, folded, tsquery), folded, strict=True)]
+    spans = [
+        _origins(marked, *one)
+        for marked, one in zip(_mark(db, folded, tsquery), folded, strict=True)
+    ]
     return [
         cut(text, found) if found else cut(whole[start:], [])
         for whole, text, found, start in zip(texts, read, spans, begins, strict=True)
@@ -77,7 +81,9 @@ def _likeliest(text: str, stems: re.Pattern[str] | None) -> str:
     return text[start : start + MARKED]
 
 
-def _mark(db: PostgresqlDatabase, folded: Sequence[tuple[str, Sequence[int]]], tsquery: str) -> list[str]:
+def _mark(
+    db: PostgresqlDatabase, folded: Sequence[tuple[str, Sequence[int]]], tsquery: str
+) -> list[str]:
     texts = [text for text, _ in folded]
     if not tsquery or not texts:
         return texts
@@ -120,7 +126,11 @@ def cut(text: str, spans: Sequence[Span]) -> Snippet:
     start = _word_start(text, max(0, first - LEAD)) if first > LEAD else 0
     end = min(len(text), start + LENGTH)
     if end < len(text):
-        end = max(text.rfind(" ", start + LENGTH // 2, end), text.rfind("\n", start + LENGTH // 2, end), end - 40)
+        end = max(
+            text.rfind(" ", start + LENGTH // 2, end),
+            text.rfind("\n", start + LENGTH // 2, end),
+            end - 40,
+        )
     segments = _segments(text, spans, start, end)
     before = [Segment("… ", False)] if start else []
     after = [Segment(" …", False)] if text[end:].strip() else []

@@ -31,9 +31,17 @@ def find_alike(db: PostgresqlDatabase, text: str, holds: Condition) -> list[int]
     own, scope = (wanted, wanted), holds.parameters
     with db.atomic():
         db.execute_sql(f"SET LOCAL pg_trgm.similarity_threshold = {LEAST_SIMILAR}")
-        rows = db.connection().execute(sql, (*own, *scope, *own, *scope, CANDIDATES), prepare=False).fetchall()
+        rows = (
+            db.connection()
+            .execute(sql, (*own, *scope, *own, *scope, CANDIDATES), prepare=False)
+            .fetchall()
+        )
     allowed = max(1, len(wanted) // 4)
-    slips = [(count, -alike, one) for one, spelled, alike in rows if (count := distance(wanted, spelled)) <= allowed]
+    slips = [
+        (count, -alike, one)
+        for one, spelled, alike in rows
+        if (count := distance(wanted, spelled)) <= allowed
+    ]
     return list(dict.fromkeys(one for _, _, one in sorted(slips)))
 
 

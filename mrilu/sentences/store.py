@@ -54,10 +54,14 @@ def store_pairs(
     known = {row[0]: (row[1], row[2]) for row in connection.execute(KNOWN)}
     found = compare(known, pairs)
     refuse_shrink("muplis", found.before, len(pairs), max_shrink)
-    removed = [row[0] for row in connection.execute(DELETE, (found.removed,))] if found.removed else []
+    removed = (
+        [row[0] for row in connection.execute(DELETE, (found.removed,))] if found.removed else []
+    )
     _insert(connection, found.added, now)
     if found.rated:
-        connection.cursor().executemany(RATE, [(pair.rating, now, key) for key, pair in found.rated])
+        connection.cursor().executemany(
+            RATE, [(pair.rating, now, key) for key, pair in found.rated]
+        )
     return found, removed
 
 

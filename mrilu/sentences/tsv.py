@@ -79,7 +79,9 @@ def _decoded(data: bytes) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise MuplisUnreadable(f"it is not UTF-8: byte {data[error.start]:#04x} in line {line}") from error
+        raise MuplisUnreadable(
+            f"it is not UTF-8: byte {data[error.start]:#04x} in line {line}"
+        ) from error
     if "\x00" in text:
         raise MuplisUnreadable("it has NUL characters: it is no text, or UTF-16")
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -91,13 +93,18 @@ def _refuse_implausible(found: Pairs, bad: int) -> None:
     if bad > MAX_BAD_SHARE * (len(found.pairs) + bad):
         line, reason = found.skipped[0]
         total = len(found.pairs) + len(found.skipped)
-        raise MuplisUnreadable(f"{bad} of its {total} lines are no pairs, such as line {line}: {reason}")
+        raise MuplisUnreadable(
+            f"{bad} of its {total} lines are no pairs, such as line {line}: {reason}"
+        )
 
 
 def read_line(line: str, number: int) -> Pair:
     """Return the pair of one line, without markup. Raises ValueError with what is wrong."""
     columns = line.split("\t")
-    if len(columns) not in (2, 3):  # editors that strip white space at the end of a line take an empty rating along
+    if len(columns) not in (
+        2,
+        3,
+    ):  # editors that strip white space at the end of a line take an empty rating along
         raise ValueError(f"{len(columns)} columns instead of 3")
     lojban, english, rating = (plain(column) for column in (*columns, "")[:3])
     if not lojban or not english:

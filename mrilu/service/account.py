@@ -27,15 +27,21 @@ class Account:
         """Keyword arguments for subprocess that run a program as this account."""
         return {"user": self.uid, "group": self.gid, "extra_groups": []} if self.drops else {}
 
-    def run(self, command: list[str], *, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, command: list[str], *, text: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run `command` to its end as this account, in a folder it can enter; raises ServerError if it fails."""
         done = self.attempt(command, text=text)
         if done.returncode:
-            reason = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
+            reason = (
+                done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
+            ).splitlines()[-1]
             raise ServerError(f"{Path(command[0]).name} failed as {self.name}: {reason}")
         return done
 
-    def attempt(self, command: list[str], *, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    def attempt(
+        self, command: list[str], *, text: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run `command` to its end as this account and return what happened; raises ServerError if it can't start."""
         try:
             return subprocess.run(
@@ -48,7 +54,9 @@ class Account:
                 **self.switch(),
             )
         except OSError as error:
-            raise ServerError(f"cannot run {command[0]} as {self.name} (SERVER_USER): {error.strerror}") from error
+            raise ServerError(
+                f"cannot run {command[0]} as {self.name} (SERVER_USER): {error.strerror}"
+            ) from error
 
     def reaches(self, path: Path) -> bool:
         """Whether this account can enter (a folder) or run (a file) `path`; asked of the kernel, so ACLs count."""
@@ -58,7 +66,10 @@ class Account:
 
     def write(self, path: Path, text: str) -> None:
         """Write a file in a folder of this account, as this account: root never follows a link planted there."""
-        self.run(["/bin/sh", "-c", 'umask 077; cat > "$1.new" && mv -f "$1.new" "$1"', "sh", str(path)], text=text)
+        self.run(
+            ["/bin/sh", "-c", 'umask 077; cat > "$1.new" && mv -f "$1.new" "$1"', "sh", str(path)],
+            text=text,
+        )
 
 
 def server_account(name: str) -> Account:
@@ -71,9 +82,13 @@ def server_account(name: str) -> Account:
     try:
         entry = pwd.getpwnam(name)
     except KeyError as error:
-        raise ServerError(f"SERVER_USER: there is no account {name!r}; name an existing unprivileged one") from error
+        raise ServerError(
+            f"SERVER_USER: there is no account {name!r}; name an existing unprivileged one"
+        ) from error
     if entry.pw_uid == 0:
-        raise ServerError("SERVER_USER: PostgreSQL refuses to run as root; name an unprivileged account such as nobody")
+        raise ServerError(
+            "SERVER_USER: PostgreSQL refuses to run as root; name an unprivileged account such as nobody"
+        )
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, drops=True)
 
 

@@ -30,9 +30,13 @@ def usable_folder(data: Path) -> Path:
         raise ServerError(f"DATA_DIR: cannot use {data}: {error.strerror}") from error
     owner = data.stat().st_uid
     if owner != os.geteuid():
-        raise ServerError(f"DATA_DIR: {data} belongs to user id {owner}: start as that user, or choose another folder")
+        raise ServerError(
+            f"DATA_DIR: {data} belongs to user id {owner}: start as that user, or choose another folder"
+        )
     if not os.access(data, os.R_OK | os.W_OK | os.X_OK):
-        raise ServerError(f"DATA_DIR: {data} is not writable: chmod u+rwx it, or choose another folder")
+        raise ServerError(
+            f"DATA_DIR: {data} is not writable: chmod u+rwx it, or choose another folder"
+        )
     return data
 
 
@@ -71,10 +75,14 @@ def usable_address(address: str) -> None:
         return
     host, _, port = address.rpartition(":")
     try:
-        places = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        places = socket.getaddrinfo(
+            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
         for family, kind, protocol, _, place in places:
             with socket.socket(family, kind, protocol) as trial:
-                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as waitress does: TIME_WAIT is no user
+                trial.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+                )  # as waitress does: TIME_WAIT is no user
                 trial.bind(place)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
@@ -100,10 +108,14 @@ def usable_database(url: str) -> None:
             f"DATABASE_URL: cannot connect: {reason}; mend it, or unset it for the embedded one"
         ) from error
     if version < LEAST_POSTGRESQL:
-        raise ServerError(f"DATABASE_URL: PostgreSQL {version} is too old, {LEAST_POSTGRESQL} or newer is needed")
+        raise ServerError(
+            f"DATABASE_URL: PostgreSQL {version} is too old, {LEAST_POSTGRESQL} or newer is needed"
+        )
     missing = {"vector", "pg_trgm", "unaccent"} - {name for (name,) in offered}
     if missing:
-        raise ServerError(f"DATABASE_URL: that server lacks {', '.join(sorted(missing))}: install pgvector and contrib")
+        raise ServerError(
+            f"DATABASE_URL: that server lacks {', '.join(sorted(missing))}: install pgvector and contrib"
+        )
 
 
 def reason_of(error: Exception) -> str:
@@ -121,9 +133,13 @@ def usable_redis(url: str) -> None:
         with redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as link:
             facts = link.info("server")
     except redis.AuthenticationError as error:
-        raise ServerError("REDIS_URL: that server wants a (another) password: redis://:PASSWORD@HOST/0") from error
+        raise ServerError(
+            "REDIS_URL: that server wants a (another) password: redis://:PASSWORD@HOST/0"
+        ) from error
     except (redis.RedisError, ValueError, OSError) as error:
-        raise ServerError(f"REDIS_URL: cannot connect: {error}; mend it, or unset it for the embedded one") from error
+        raise ServerError(
+            f"REDIS_URL: cannot connect: {error}; mend it, or unset it for the embedded one"
+        ) from error
     version = str(facts["redis_version"])  # Valkey tells the Redis version that it speaks here
     if tuple(int(part) for part in version.split(".")[:2]) < LEAST_REDIS:
         raise ServerError(f"REDIS_URL: version {version} is too old, 6.2 or newer is needed")

@@ -8,7 +8,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mrilu.maildir.names import MaildirError, MaildirMissing, MaildirUnreadable, NotAFolder, NotAMaildir, kind_of, scan
+from mrilu.maildir.names import (
+    MaildirError,
+    MaildirMissing,
+    MaildirUnreadable,
+    NotAFolder,
+    NotAMaildir,
+    kind_of,
+    scan,
+)
 from mrilu.settings.table import PROJECT, SettingError, Settings
 
 logger = logging.getLogger(__name__)
@@ -49,7 +57,9 @@ def check(settings: Settings) -> None:
 
 def advice(error: MaildirError) -> str:
     """Return what to do about a Maildir that cannot be used."""
-    return ADVICE.get(type(error), "mend it, or name another folder").format(path=shlex.quote(error.path))
+    return ADVICE.get(type(error), "mend it, or name another folder").format(
+        path=shlex.quote(error.path)
+    )
 
 
 def agree(settings: Settings) -> None:
@@ -103,9 +113,15 @@ def _report(settings: Settings) -> None:
     resources.use(settings)
     for maildir in settings.maildirs:
         found = _count(maildir.path)
-        print(f"Maildir {maildir.name} ({maildir.path}): {found:,} mails, watched by {maildir.watch}", flush=True)
+        print(
+            f"Maildir {maildir.name} ({maildir.path}): {found:,} mails, watched by {maildir.watch}",
+            flush=True,
+        )
     if not settings.maildir_path:
-        print("  these are samples; for your own mail: MAILDIR_PATH=/path/to/Maildir ./run.sh", flush=True)
+        print(
+            "  these are samples; for your own mail: MAILDIR_PATH=/path/to/Maildir ./run.sh",
+            flush=True,
+        )
     _wait_for_level(time.monotonic())
 
 
@@ -145,7 +161,9 @@ def level_line(one: dict[str, Any]) -> str:
     """Return the ledger of one Maildir in a line: level, or what is missing."""
     if "error" in one:
         return f"{one['maildir']}: {one['error']}"
-    sides = f"{one['imported']:,} imported + {one['copies']:,} copies + {one['rejected']:,} rejected"
+    sides = (
+        f"{one['imported']:,} imported + {one['copies']:,} copies + {one['rejected']:,} rejected"
+    )
     if one["level"]:
         return f"level: {one['maildir']}: {one['on_disk']:,} files on disk = {sides}"
     return f"not level: {one['maildir']}: {one['on_disk']:,} files on disk, {sides} + {one['waiting']:,} waiting"

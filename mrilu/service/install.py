@@ -86,7 +86,11 @@ def _alone() -> Iterator[None]:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("waiting for another installation into .venv to end ...", file=sys.stderr, flush=True)
+            print(
+                "waiting for another installation into .venv to end ...",
+                file=sys.stderr,
+                flush=True,
+            )
             fcntl.flock(folder, fcntl.LOCK_EX)
         yield
     finally:
@@ -101,10 +105,14 @@ def _make_venv() -> None:
     """Make .venv, or make it anew when it is half made, was moved here, or its Python is gone."""
     if _usable():
         return
-    done = subprocess.run([sys.executable, "-I", "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True
+    )
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
-        raise InstallError(f"cannot make {VENV}: {said} (on Debian and Ubuntu: apt install python3-venv)")
+        raise InstallError(
+            f"cannot make {VENV}: {said} (on Debian and Ubuntu: apt install python3-venv)"
+        )
     (VENV / "mrilu-home").write_text(str(VENV))
 
 
@@ -158,7 +166,11 @@ def _pip(arguments: list[str], heard: Callable[[str], None]) -> None:
     ]
     tail: list[str] = []
     with subprocess.Popen(
-        [*command, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*command, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as pip:
         assert pip.stdout is not None
         try:
@@ -169,9 +181,13 @@ def _pip(arguments: list[str], heard: Callable[[str], None]) -> None:
             pip.terminate()
             raise
     if pip.returncode:
-        told = [line for line in tail if line and not line.startswith("WARNING")] or [f"exit code {pip.returncode}"]
+        told = [line for line in tail if line and not line.startswith("WARNING")] or [
+            f"exit code {pip.returncode}"
+        ]
         errors = [line for line in told if line.startswith("ERROR")] or told[-1:]
-        raise InstallError(f"pip failed: {errors[0]} (is the network there? the next start tries again)")
+        raise InstallError(
+            f"pip failed: {errors[0]} (is the network there? the next start tries again)"
+        )
 
 
 def _hook() -> None:
@@ -186,7 +202,14 @@ class Progress:
 
     def __init__(self, file: Path, total: int) -> None:
         self.file = file
-        self.now = {"state": "running", "package": "", "done": 0, "total": total, "error": "", "started": time.time()}
+        self.now = {
+            "state": "running",
+            "package": "",
+            "done": 0,
+            "total": total,
+            "error": "",
+            "started": time.time(),
+        }
 
     def write(self, **changes: object) -> None:
         """Replace the file at once, so that a reader never sees half of it."""
@@ -237,7 +260,11 @@ def main(arguments: list[str]) -> int:
             return 0
         for part in parts[arguments[0]]:
             if not installed(part):
-                print(f"installing {len(pins(part))} packages ({part}) into .venv ...", file=sys.stderr, flush=True)
+                print(
+                    f"installing {len(pins(part))} packages ({part}) into .venv ...",
+                    file=sys.stderr,
+                    flush=True,
+                )
                 install(part)
     except (InstallError, OSError) as error:
         print(f"mrilu: {error}", file=sys.stderr)

@@ -63,7 +63,11 @@ class Instance:
 
     def places(self) -> list[tuple[str, str]]:
         """What a person wants to find: (name, path or URL)."""
-        found = [("data", str(self.data)), ("logs", str(self.data / "log")), ("control", str(self.control))]
+        found = [
+            ("data", str(self.data)),
+            ("logs", str(self.data / "log")),
+            ("control", str(self.control)),
+        ]
         if self.cluster:
             found += [("PostgreSQL", str(self.cluster.data)), ("", self.cluster.url)]
         if self.valkey:
@@ -99,7 +103,9 @@ def of(settings: Settings) -> Instance:
     if not settings.database_url:
         binaries = embedded_binaries(account, settings.postgres_bin)
         folder = server_folder(data, "postgresql", account)
-        cluster = Cluster(folder, account=account, binaries=binaries, sockets=socket_folder(data / "pg", account))
+        cluster = Cluster(
+            folder, account=account, binaries=binaries, sockets=socket_folder(data / "pg", account)
+        )
     if not settings.redis_url:
         folder = server_folder(data, "valkey", account)
         valkey = Server(folder, account=account, sockets=socket_folder(data / "vk", account))
@@ -127,13 +133,21 @@ def environment_of(settings: Settings) -> dict[str, str]:
     known = noted(settings.data_dir)
     database = settings.database_url or _noted_url(known, "DATABASE_URL", settings)
     redis = settings.redis_url or _noted_url(known, "REDIS_URL", settings)
-    folders = [str(Path(sys.prefix) / "bin"), known.get("binaries", ""), *os.environ.get("PATH", "").split(os.pathsep)]
+    folders = [
+        str(Path(sys.prefix) / "bin"),
+        known.get("binaries", ""),
+        *os.environ.get("PATH", "").split(os.pathsep),
+    ]
     return urls(database, redis) | {"PATH": os.pathsep.join(dict.fromkeys(filter(None, folders)))}
 
 
 def _noted_url(known: dict[str, str], variable: str, settings: Settings) -> str:
     if not known:
-        raise ServerError(f"the service was never started in {settings.data_dir}: run ./run.sh first")
+        raise ServerError(
+            f"the service was never started in {settings.data_dir}: run ./run.sh first"
+        )
     if not known.get(variable):
-        raise ServerError(f"{variable} is unset here, and was set when the service was started: set it to the same")
+        raise ServerError(
+            f"{variable} is unset here, and was set when the service was started: set it to the same"
+        )
     return known[variable]

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import psutil
 
-MARK = "MRILU_INSTANCE"  # in the environment of every program of ours: the data folder it belongs to
+MARK = (
+    "MRILU_INSTANCE"  # in the environment of every program of ours: the data folder it belongs to
+)
 PROGRAM_SECONDS, SERVER_SECONDS = 3.0, 15.0
 _SERVERS = {"postgres", "valkey-server"}
 

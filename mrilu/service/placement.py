@@ -18,7 +18,9 @@ from typing import NamedTuple
 from mrilu.service.account import Account, ServerError
 
 STATE = Path("/var/lib/mrilu")
-LONGEST_SOCKET_FOLDER = 80  # sun_path holds 108 bytes; servers append names such as .s.PGSQL.5432.lock
+LONGEST_SOCKET_FOLDER = (
+    80  # sun_path holds 108 bytes; servers append names such as .s.PGSQL.5432.lock
+)
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]+")  # what needs no quoting in any server's configuration
 
 
@@ -49,12 +51,16 @@ def _check_own(path: Path, account: Account, mode: int) -> None:
             f"{path} belongs to user id {found.st_uid}, not to {account.name}: remove it, or give it back"
         )
     if stat.S_IMODE(found.st_mode) & ~mode & 0o777:
-        raise ServerError(f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o}): chmod {mode:o} it")
+        raise ServerError(
+            f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o}): chmod {mode:o} it"
+        )
 
 
 def ourselves() -> Account:
     """The account of this very process, whoever that is."""
-    return Account("root" if os.geteuid() == 0 else str(os.geteuid()), os.geteuid(), os.getegid(), drops=False)
+    return Account(
+        "root" if os.geteuid() == 0 else str(os.geteuid()), os.geteuid(), os.getegid(), drops=False
+    )
 
 
 def socket_folder(wanted: Path, account: Account) -> Path:
@@ -72,7 +78,9 @@ def short_folder(of: Path) -> Path:
 
 
 def _fits(path: Path) -> bool:
-    return len(os.fsencode(path)) <= LONGEST_SOCKET_FOLDER and _PLAIN.fullmatch(str(path)) is not None
+    return (
+        len(os.fsencode(path)) <= LONGEST_SOCKET_FOLDER and _PLAIN.fullmatch(str(path)) is not None
+    )
 
 
 def server_folder(data: Path, name: str, account: Account) -> Path:
@@ -92,7 +100,9 @@ def server_folder(data: Path, name: str, account: Account) -> Path:
 def _followed(link: Path, account: Account) -> Path:
     target = link.readlink()
     if not target.is_dir():
-        raise ServerError(f"{link} leads to {target}, which is gone: bring it back, or remove the link to begin anew")
+        raise ServerError(
+            f"{link} leads to {target}, which is gone: bring it back, or remove the link to begin anew"
+        )
     _check_own(target, account, 0o700)
     if target.is_relative_to(STATE):
         _claim(target.parent, link.parent)
@@ -165,7 +175,9 @@ def _copy_open(trees: list[Path], target: Path) -> None:
         (partial / "copy").rename(target)
     except OSError as error:
         if not target.is_dir():  # else another start was faster
-            raise ServerError(f"cannot copy the server's programs to {target}: {error.strerror}") from error
+            raise ServerError(
+                f"cannot copy the server's programs to {target}: {error.strerror}"
+            ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -96,7 +96,12 @@ class Cluster:
     def prepare(self) -> None:
         """Make the cluster if it is not there yet, and write our settings; raises ServerError."""
         check_processor()
-        if not self.account.attempt(["/bin/sh", "-c", 'test -f "$1/PG_VERSION"', "sh", str(self.data)]).returncode == 0:
+        if (
+            not self.account.attempt(
+                ["/bin/sh", "-c", 'test -f "$1/PG_VERSION"', "sh", str(self.data)]
+            ).returncode
+            == 0
+        ):
             self._initialise()
         self._check_version()
         self.account.write(self.data / "mrilu.conf", self._rules())
@@ -105,13 +110,21 @@ class Cluster:
         """initdb into a folder beside, renamed when whole: an interrupted one leaves nothing that looks like data."""
         version = self._server_version()
         if int(re.split(r"\D", version)[0]) < LEAST_VERSION:
-            raise ServerError(f"POSTGRES_BIN: {self.binaries} is PostgreSQL {version}, {LEAST_VERSION} or newer needed")
+            raise ServerError(
+                f"POSTGRES_BIN: {self.binaries} is PostgreSQL {version}, {LEAST_VERSION} or newer needed"
+            )
         partial = self.folder / "cluster.partial"
         self.account.run(["/bin/rm", "-rf", str(partial)])
         sync = [] if self.durable else ["--no-sync"]
         self.account.run([str(self.binaries / "initdb"), "-D", str(partial), *_INITDB, *sync])
         self.account.run(
-            ["/bin/sh", "-c", 'echo "include_if_exists \'mrilu.conf\'" >> "$1"', "sh", str(partial / "postgresql.conf")]
+            [
+                "/bin/sh",
+                "-c",
+                'echo "include_if_exists \'mrilu.conf\'" >> "$1"',
+                "sh",
+                str(partial / "postgresql.conf"),
+            ]
         )
         single = [str(self.binaries / "postgres"), "--single", "-D", str(partial), "postgres"]
         self.account.run(single, text=f"CREATE DATABASE {DATABASE}\n")
@@ -131,7 +144,11 @@ class Cluster:
 
     def _rules(self) -> str:
         built = self.account.run([str(self.binaries / "pg_config"), "--configure"]).stdout
-        lz4 = "default_toast_compression = lz4\nwal_compression = lz4\n" if "--with-lz4" in built else ""
+        lz4 = (
+            "default_toast_compression = lz4\nwal_compression = lz4\n"
+            if "--with-lz4" in built
+            else ""
+        )
         return _RULES.format(
             port=PORT,
             sockets=self.sockets,
@@ -144,7 +161,9 @@ class Cluster:
     def alive(self) -> bool:
         """Whether the postmaster runs whose number its lock file holds."""
         try:
-            return Path(f"/proc/{int((self.data / 'postmaster.pid').read_text().split()[0])}").exists()
+            return Path(
+                f"/proc/{int((self.data / 'postmaster.pid').read_text().split()[0])}"
+            ).exists()
         except (OSError, ValueError, IndexError):
             return False
 
@@ -152,14 +171,18 @@ class Cluster:
         """Whether the server takes connections (`pg_ctl status` trusts a stale file, so it is not asked)."""
         where = ["-h", str(self.sockets), "-p", str(PORT), "-U", DATABASE, "-d", DATABASE]
         check = [str(self.binaries / "pg_isready"), "-q", "-t", "2", *where]
-        return subprocess.run(check, env=bare_environment(), stdin=subprocess.DEVNULL).returncode == 0
+        return (
+            subprocess.run(check, env=bare_environment(), stdin=subprocess.DEVNULL).returncode == 0
+        )
 
     def wait_ready(self, seconds: float = READY_SECONDS) -> None:
         """Wait until the server takes connections; raises ServerError after `seconds` or when it has ended."""
         deadline = time.monotonic() + seconds
         while not self.ready():
             if self.process and self.process.poll() is not None:
-                raise ServerError(f"PostgreSQL ended at its start; see {self.folder / 'server.log'}")
+                raise ServerError(
+                    f"PostgreSQL ended at its start; see {self.folder / 'server.log'}"
+                )
             if time.monotonic() > deadline:
                 raise ServerError(f"PostgreSQL in {self.data} was not ready after {seconds:.0f} s")
             time.sleep(0.01)
@@ -173,7 +196,11 @@ class Cluster:
             try:
                 return self.wait_ready(max(0.1, deadline - time.monotonic()))
             except ServerError:
-                if time.monotonic() > deadline or self.process is None or self.process.poll() is None:
+                if (
+                    time.monotonic() > deadline
+                    or self.process is None
+                    or self.process.poll() is None
+                ):
                     raise
                 time.sleep(0.1)
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from mrilu.service.account import Account, ServerError, bare_environment
 
 APP = "app"  # the group that starts when the servers are ready, and stops before them
-WARM_SECONDS = 5  # a worker's time to finish its job at a stop; the ledger heals what it could not finish
+WARM_SECONDS = (
+    5  # a worker's time to finish its job at a stop; the ledger heals what it could not finish
+)
 
 _MAIL = "-w jobs.workers.MailWorker"
 _RQ, _SIMPLE, _QUIET = "-m rq.cli", "-w rq.worker.SimpleWorker", "--logging_level WARNING"
@@ -32,14 +34,19 @@ class Program:
 PROGRAMS = (
     Program("watcher", "-m watcher", needs="watcher/__main__.py"),
     # SimpleWorker: no fork for each job, so 2 ms instead of 8 from the queue to the job's first line
-    Program("mail", f"{_RQ} worker-pool mail -P {{project}} -n {{mail_workers}} {_MAIL} -S json -l WARNING"),
+    Program(
+        "mail",
+        f"{_RQ} worker-pool mail -P {{project}} -n {{mail_workers}} {_MAIL} -S json -l WARNING",
+    ),
     Program("default", f"{_RQ} worker default -P {{project}} -S json --with-scheduler {_QUIET}"),
     # the model is loaded once and kept; a fork after that can hang. It takes all cores for minutes: mail goes first
     Program("embed", f"{_RQ} worker embed -P {{project}} {_SIMPLE} -S json {_QUIET}", nice=10),
     # cron times are in the process's zone, and an hourly job can wait two hours when daylight saving ends
     Program("scheduler", "-m jobs.schedule", needs="jobs/schedule.py", environment="TZ=UTC"),
     Program("web", "-m mrilu.web", needs="mrilu/web/__main__.py"),
-    Program("install", "{project}/mrilu/service/install.py background {progress}", restart="unexpected"),
+    Program(
+        "install", "{project}/mrilu/service/install.py background {progress}", restart="unexpected"
+    ),
 )
 
 _HEAD = """\
@@ -97,7 +104,11 @@ class ServerProgram:
 
 def wanted(project: Path, skip: Sequence[str] = ()) -> list[Program]:
     """The rows of the table whose module exists, but those to skip."""
-    return [row for row in PROGRAMS if row.name not in skip and (not row.needs or (project / row.needs).exists())]
+    return [
+        row
+        for row in PROGRAMS
+        if row.name not in skip and (not row.needs or (project / row.needs).exists())
+    ]
 
 
 def configuration(
@@ -115,7 +126,9 @@ def configuration(
     root = "user = root\n" if account.drops else ""
     head = _HEAD.format(logs=_value(logs), data=_value(data), control=_value(control), user=root)
     sections = [_server_section(server, logs, account) for server in servers]
-    sections += [_program_section(row, _command(row, project, data, mail_workers), logs) for row in programs]
+    sections += [
+        _program_section(row, _command(row, project, data, mail_workers), logs) for row in programs
+    ]
     names = ",".join(row.name for row in programs)
     return f"{head}{''.join(sections)}\n[group:{APP}]\nprograms = {names}\npriority = 900\n"
 
@@ -160,5 +173,7 @@ def _value(text: object) -> str:
     """Escape for supervisor's configuration, which expands %(name)s and cuts a line at ` ;`."""
     shown = str(text)
     if " ;" in shown or "\n" in shown or "\r" in shown:
-        raise ServerError(f"supervisor cannot take the path {shown!r}: move the project or set DATA_DIR")
+        raise ServerError(
+            f"supervisor cannot take the path {shown!r}: move the project or set DATA_DIR"
+        )
     return shown.replace("%", "%%")

@@ -32,7 +32,9 @@ def _set_serializer(module: ModuleType) -> None:
 
 
 _OUR_JOB = re.compile(r"jobs\.([a-z][a-z0-9_]*)\.\1")
-ALSO: list[str] = []  # beginnings of other names that may run; the tests' own, set by them in their process alone
+ALSO: list[
+    str
+] = []  # beginnings of other names that may run; the tests' own, set by them in their process alone
 
 
 def _refuse_others(module: ModuleType) -> None:
@@ -41,7 +43,9 @@ def _refuse_others(module: ModuleType) -> None:
     function_of: Callable[[object], object] = job.func.fget
 
     def find_ours(name: object) -> object:
-        if not isinstance(name, str) or not (_OUR_JOB.fullmatch(name) or name.startswith(tuple(ALSO))):
+        if not isinstance(name, str) or not (
+            _OUR_JOB.fullmatch(name) or name.startswith(tuple(ALSO))
+        ):
             raise ValueError(f"{name!r} is not a job of mrilu's: it is not run")
         return find(name)
 
@@ -54,7 +58,11 @@ def _refuse_others(module: ModuleType) -> None:
     job.func = property(own_function)
 
 
-_CHANGES = {"rq.defaults": _set_defaults, "rq.serializers": _set_serializer, "rq.job": _refuse_others}
+_CHANGES = {
+    "rq.defaults": _set_defaults,
+    "rq.serializers": _set_serializer,
+    "rq.job": _refuse_others,
+}
 
 
 class _Finder:

@@ -59,7 +59,10 @@ class Supervisor:
 def program_states(control: Path) -> dict[str, str]:
     """Return the state of each program of the supervisor behind the socket `control`; empty without an answer."""
     try:
-        return {entry["name"]: entry["statename"] for entry in _proxy(control).supervisor.getAllProcessInfo()}
+        return {
+            entry["name"]: entry["statename"]
+            for entry in _proxy(control).supervisor.getAllProcessInfo()
+        }
     except (OSError, XmlRpcError):
         return {}
 
@@ -90,10 +93,14 @@ def _tell(control: Path, order: Callable[[Any], Any]) -> Any:
 def _proxy(control: Path) -> Any:
     from supervisor.xmlrpc import SupervisorTransport
 
-    return ServerProxy("http://mrilu", transport=SupervisorTransport(None, None, f"unix://{control}"))
+    return ServerProxy(
+        "http://mrilu", transport=SupervisorTransport(None, None, f"unix://{control}")
+    )
 
 
-def launch(configuration: Path, control: Path, environment: Mapping[str, str], output: Path) -> Supervisor:
+def launch(
+    configuration: Path, control: Path, environment: Mapping[str, str], output: Path
+) -> Supervisor:
     """Start supervisord in a session of its own, so that Ctrl-C reaches us alone; raises ServerError."""
     command = [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(configuration)]
     parent = os.getpid()

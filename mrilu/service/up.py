@@ -65,7 +65,9 @@ def _serve(settings: Settings, signals: Signals, began: float) -> int:
     if ended:
         for folder in service.disks():
             checks.enough_room(folder, checks.FULL)
-        raise ServerError(f"the supervisor ended by itself: see {service.data / 'log' / 'supervisord.log'}")
+        raise ServerError(
+            f"the supervisor ended by itself: see {service.data / 'log' / 'supervisord.log'}"
+        )
     return 0
 
 
@@ -82,7 +84,9 @@ def _free(service: Instance) -> None:
     """After a death of the postmaster: end what it left, or no new one can start."""
     if service.cluster and not service.cluster.alive():
         if killed := kill_orphans(service.server_marks()):
-            _say(f"postgresql ended and left {killed} processes, which were killed so that it can start again")
+            _say(
+                f"postgresql ended and left {killed} processes, which were killed so that it can start again"
+            )
 
 
 def _prepare(service: Instance) -> None:
@@ -107,7 +111,9 @@ def _launch(service: Instance) -> Supervisor:
     )
     file = service.data / "supervisord.conf"
     file.write_text(text)
-    return launch(file, service.control, service.environment(), service.data / "log" / "supervisord.out")
+    return launch(
+        file, service.control, service.environment(), service.data / "log" / "supervisord.out"
+    )
 
 
 def _start(service: Instance, supervisor: Supervisor, signals: Signals) -> bool:
@@ -115,7 +121,9 @@ def _start(service: Instance, supervisor: Supervisor, signals: Signals) -> bool:
     for name, server in (("postgresql", service.cluster), ("valkey", service.valkey)):
         if server and not _wait_for_server(service, supervisor, signals, name, server.ready):
             return False
-    _migrate(str(service.reached.database_url), "POSTGRES_BIN" if service.cluster else "DATABASE_URL")
+    _migrate(
+        str(service.reached.database_url), "POSTGRES_BIN" if service.cluster else "DATABASE_URL"
+    )
     first_look.agree(service.reached)
     if signals.stop or not signals.until(lambda: bool(supervisor.states()) or not supervisor.alive):
         return False
@@ -125,7 +133,11 @@ def _start(service: Instance, supervisor: Supervisor, signals: Signals) -> bool:
 
 
 def _wait_for_server(
-    service: Instance, supervisor: Supervisor, signals: Signals, name: str, ready: Callable[[], bool]
+    service: Instance,
+    supervisor: Supervisor,
+    signals: Signals,
+    name: str,
+    ready: Callable[[], bool],
 ) -> bool:
     """Wait as long as the server runs (recovery takes its time), or may come to run; False when told to stop."""
     deadline = time.monotonic() + RETRY_SECONDS
@@ -143,7 +155,9 @@ def _wait_for_server(
 
 def _given_up(supervisor: Supervisor, name: str, late: bool) -> bool:
     """Whether there is no hope; after a kill -9 PostgreSQL's first tries meet its stale lock, so not at once."""
-    return not supervisor.alive or (late and supervisor.states().get(name) in ("BACKOFF", "FATAL", "EXITED"))
+    return not supervisor.alive or (
+        late and supervisor.states().get(name) in ("BACKOFF", "FATAL", "EXITED")
+    )
 
 
 def _migrate(url: str, variable: str) -> None:
@@ -157,17 +171,23 @@ def _migrate(url: str, variable: str) -> None:
         migrations.apply(models.bind(url))
     except (peewee.PeeweeException, psycopg.Error) as error:
         told = str(error).strip().partition("\n")[0]
-        raise ServerError(f"{variable}: cannot bring the schema up to date there: {told}") from error
+        raise ServerError(
+            f"{variable}: cannot bring the schema up to date there: {told}"
+        ) from error
 
 
-def _wait_for_programs(service: Instance, supervisor: Supervisor, signals: Signals, began: float) -> bool:
+def _wait_for_programs(
+    service: Instance, supervisor: Supervisor, signals: Signals, began: float
+) -> bool:
     """Wait until the workers are known to Redis; says what is amiss after a while, and goes on."""
     import redis
 
     expected = service.settings.mail_workers + 2
     with redis.Redis.from_url(str(service.reached.redis_url)) as link:
         deadline = time.monotonic() + SLOW_SECONDS
-        if not signals.until(lambda: _workers_since(link, began) >= expected or time.monotonic() > deadline):
+        if not signals.until(
+            lambda: _workers_since(link, began) >= expected or time.monotonic() > deadline
+        ):
             return False
     amiss = [name for name, state in supervisor.states().items() if state in ("BACKOFF", "FATAL")]
     for name in amiss:
@@ -187,7 +207,9 @@ def _announce(service: Instance, seconds: float) -> None:
     _say(f"mrilu is up after {seconds:.1f} s")
     for name, path in service.places():
         _say(f"  {name:<12}{path}")
-    _say('  look at it: ./run.sh status;  use it: eval "$(./run.sh env)"; psql "$DATABASE_URL"; rq info')
+    _say(
+        '  look at it: ./run.sh status;  use it: eval "$(./run.sh env)"; psql "$DATABASE_URL"; rq info'
+    )
     _say("  stop it: Ctrl-C")
 
 

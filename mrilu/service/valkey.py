@@ -54,7 +54,10 @@ class Server:
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
         }
-        return [str(self.binary), *(word for key, value in rules.items() for word in (f"--{key}", value))]
+        return [
+            str(self.binary),
+            *(word for key, value in rules.items() for word in (f"--{key}", value)),
+        ]
 
     def ready(self) -> bool:
         """Whether the server answers a PING (it says LOADING while it reads its file)."""

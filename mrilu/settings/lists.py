@@ -9,7 +9,9 @@ from typing import NamedTuple
 from mrilu.settings.parsers import folder, masked
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
-_EXPORT = re.compile(r"(?:(?P<tag>[A-Za-z0-9-]{1,35})=)?(?P<url>https?://\S*?(?:/jbo-(?P<file>[A-Za-z0-9-]{1,35})\.xml)?)")
+_EXPORT = re.compile(
+    r"(?:(?P<tag>[A-Za-z0-9-]{1,35})=)?(?P<url>https?://\S*?(?:/jbo-(?P<file>[A-Za-z0-9-]{1,35})\.xml)?)"
+)
 
 
 class SettingError(ValueError):
@@ -31,7 +33,9 @@ def parse_maildirs(value: str) -> list[tuple[str, Path]]:
     for entry in entries:
         name, path = _named_path(entry)
         if name in named:
-            raise SettingError(f"MAILDIR_PATH names {name!r} twice: give each Maildir a name of its own (name=PATH)")
+            raise SettingError(
+                f"MAILDIR_PATH names {name!r} twice: give each Maildir a name of its own (name=PATH)"
+            )
         named[name] = path
     return list(named.items())
 
@@ -42,7 +46,9 @@ def _named_path(entry: str) -> tuple[str, Path]:
         path = folder(entry)  # type: ignore[assignment]
         return _name_of(Path(path)), Path(path)
     if not _NAME.match(name) or not path:
-        raise SettingError(f"MAILDIR_PATH: {entry!r} is not name=PATH (a name has letters, digits, '_', '.', '-')")
+        raise SettingError(
+            f"MAILDIR_PATH: {entry!r} is not name=PATH (a name has letters, digits, '_', '.', '-')"
+        )
     return name, folder(path)
 
 
@@ -55,7 +61,9 @@ def parse_export(entry: str) -> tuple[str, str]:
     named = _EXPORT.fullmatch(entry.strip())
     if not named or not (named["tag"] or named["file"]):
         shown = masked(entry.strip())
-        raise SettingError(f"DICTIONARY_SOURCE: {shown!r} is no http(s) URL of a jbo-LANG.xml: write LANG=URL")
+        raise SettingError(
+            f"DICTIONARY_SOURCE: {shown!r} is no http(s) URL of a jbo-LANG.xml: write LANG=URL"
+        )
     return named["tag"] or named["file"], named["url"]
 
 
@@ -67,6 +75,8 @@ def parse_modes(value: str, names: set[str]) -> dict[str, str]:
         if mode not in ("inotify", "poll"):
             raise SettingError(f"WATCH_MODE: {entry!r}: use inotify, poll or name=poll")
         if name and name not in names:
-            raise SettingError(f"WATCH_MODE: no Maildir is named {name!r}; MAILDIR_PATH has {', '.join(sorted(names))}")
+            raise SettingError(
+                f"WATCH_MODE: no Maildir is named {name!r}; MAILDIR_PATH has {', '.join(sorted(names))}"
+            )
         modes[name] = mode
     return modes

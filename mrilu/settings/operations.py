@@ -9,7 +9,9 @@ from typing import Any
 from mrilu.settings.parsers import address, choice, count, text, url
 
 
-def setting(variable: str, default: Any, parse: Callable[[str], Any], about: str, *, secret: bool = False) -> Any:
+def setting(
+    variable: str, default: Any, parse: Callable[[str], Any], about: str, *, secret: bool = False
+) -> Any:
     """Declare one setting: variable, default, parser of its text and the README's sentence."""
     facts = {"variable": variable, "parse": parse, "about": about, "secret": secret}
     return field(default=default, metadata=facts)
@@ -40,12 +42,23 @@ class OperationSettings:
         secret=True,
     )
     log_level: str = setting(
-        "LOG_LEVEL", "info", choice("debug", "info", "warning", "error"), "least level that is logged"
+        "LOG_LEVEL",
+        "info",
+        choice("debug", "info", "warning", "error"),
+        "least level that is logged",
     )
     log_format: str = setting(
-        "LOG_FORMAT", "logfmt", choice("logfmt", "json"), "how a line of the logs is written: `logfmt` or `json`"
+        "LOG_FORMAT",
+        "logfmt",
+        choice("logfmt", "json"),
+        "how a line of the logs is written: `logfmt` or `json`",
     )
-    keep_job_runs: int = setting("KEEP_JOB_RUNS", 90, count, "days after which the record of a job's run is removed")
+    keep_job_runs: int = setting(
+        "KEEP_JOB_RUNS", 90, count, "days after which the record of a job's run is removed"
+    )
     keep_gone: int = setting(
-        "KEEP_GONE", 365, count, "days after which the record of a file that disappeared is removed (its message stays)"
+        "KEEP_GONE",
+        365,
+        count,
+        "days after which the record of a file that disappeared is removed (its message stays)",
     )

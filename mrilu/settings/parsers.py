@@ -26,7 +26,16 @@ def text(value: str) -> str:
 
 def flag(value: str) -> bool:
     """Parse on or off."""
-    known = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+    known = {
+        "on": True,
+        "true": True,
+        "yes": True,
+        "1": True,
+        "off": False,
+        "false": False,
+        "no": False,
+        "0": False,
+    }
     if value.lower() not in known:
         raise ValueError("use on or off")
     return known[value.lower()]
@@ -66,10 +75,14 @@ def cron(value: str) -> str:
     """Check a cron string of five fields, or "off"."""
     if value.lower() == "off":
         return "off"
-    from croniter import croniter  # only here: it takes 30 ms to import, and every command reads the settings
+    from croniter import (
+        croniter,
+    )  # only here: it takes 30 ms to import, and every command reads the settings
 
     if len(value.split()) != 5 or not croniter.is_valid(value):
-        raise ValueError("use a cron string such as '30 4 * * *' (minute, hour, day, month, weekday), or off")
+        raise ValueError(
+            "use a cron string such as '30 4 * * *' (minute, hour, day, month, weekday), or off"
+        )
     return value
 
 
@@ -92,13 +105,19 @@ def address(value: str) -> str:
     host, _, port = value.rpartition(":")
     if value.lower() == "off":
         return "off"
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536 or (":" in host and host[0] != "["):
+    if (
+        not host
+        or not port.isdecimal()
+        or not 0 < int(port) < 65536
+        or (":" in host and host[0] != "[")
+    ):
         raise ValueError("use HOST:PORT such as 127.0.0.1:8025 or [::1]:8025, or off")
     return value
 
 
 def choice(*words: str) -> Callable[[str], str]:
     """Return a parser that takes one of `words`."""
+
     def parse(value: str) -> str:
         if value.lower() not in words:
             raise ValueError(f"use one of {', '.join(words)}")
@@ -109,6 +128,7 @@ def choice(*words: str) -> Callable[[str], str]:
 
 def some_of(*words: str) -> Callable[[str], tuple[str, ...]]:
     """Return a parser of a list with commas that takes any of `words`, in their order here."""
+
     def parse(value: str) -> tuple[str, ...]:
         chosen = {word.strip().lower() for word in value.split(",") if word.strip()}
         if not chosen or chosen - set(words):
@@ -120,9 +140,12 @@ def some_of(*words: str) -> Callable[[str], tuple[str, ...]]:
 
 def url(*schemes: str) -> Callable[[str], str]:
     """Return a parser that takes URLs of these schemes."""
+
     def parse(value: str) -> str:
         if urlsplit(value).scheme not in schemes:
-            raise ValueError(f"use a URL that starts with {' or '.join(s + '://' for s in schemes)}")
+            raise ValueError(
+                f"use a URL that starts with {' or '.join(s + '://' for s in schemes)}"
+            )
         return value
 
     return parse
@@ -146,10 +169,18 @@ def sender(value: str) -> str:
 def smtp_url(value: str) -> str:
     """Check a URL of a mail server: smtp://, smtp+starttls:// or smtps://."""
     parts = urlsplit(value)
-    if parts.scheme not in ("smtp", "smtp+starttls", "smtps") or not parts.hostname or parts.path not in ("", "/"):
-        raise ValueError("use smtp://HOST, smtp+starttls://USER:PASSWORD@HOST:587 or smtps://USER:PASSWORD@HOST")
+    if (
+        parts.scheme not in ("smtp", "smtp+starttls", "smtps")
+        or not parts.hostname
+        or parts.path not in ("", "/")
+    ):
+        raise ValueError(
+            "use smtp://HOST, smtp+starttls://USER:PASSWORD@HOST:587 or smtps://USER:PASSWORD@HOST"
+        )
     if parts.query not in ("", "starttls=never", "starttls=required", "starttls=offered"):
-        raise ValueError("after the ? only starttls=offered, starttls=required or starttls=never is known")
+        raise ValueError(
+            "after the ? only starttls=offered, starttls=required or starttls=never is known"
+        )
     _ = parts.port
     return value
 
@@ -157,7 +188,11 @@ def smtp_url(value: str) -> str:
 def site_url(value: str) -> str:
     """Check the address of a web site, without the last slash."""
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not _PLAIN_URL.fullmatch(value):
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or not _PLAIN_URL.fullmatch(value)
+    ):
         raise ValueError("use a URL such as https://archive.example.org")
     _ = parts.port
     return value.rstrip("/")
@@ -180,6 +215,10 @@ def passwords_in(text: str) -> set[str]:
 
     A "+" of a query is a space to some (RFC 1866, 8.2.1) and a plus to others (libpq).
     """
-    written = {match[2] for match in (*_USER_PASSWORD.finditer(text), *_ASKED_PASSWORD.finditer(text)) if match[2]}
+    written = {
+        match[2]
+        for match in (*_USER_PASSWORD.finditer(text), *_ASKED_PASSWORD.finditer(text))
+        if match[2]
+    }
     meant = {plain for word in written for plain in (unquote(word), unquote_plus(word))}
     return written | meant | {quote(word, safe="") for word in meant}

@@ -12,7 +12,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from mrilu.settings.lists import MaildirSetting, SettingError, parse_export, parse_maildirs, parse_modes
+from mrilu.settings.lists import (
+    MaildirSetting,
+    SettingError,
+    parse_export,
+    parse_maildirs,
+    parse_modes,
+)
 from mrilu.settings.operations import OperationSettings, setting
 from mrilu.settings.parsers import (
     choice,
@@ -36,7 +42,17 @@ from mrilu.settings.parsers import (
     zone,
 )
 
-__all__ = ["PROJECT", "SettingError", "Settings", "hidden", "load", "masked", "secret_files", "secrets_of", "table"]
+__all__ = [
+    "PROJECT",
+    "SettingError",
+    "Settings",
+    "hidden",
+    "load",
+    "masked",
+    "secret_files",
+    "secrets_of",
+    "table",
+]
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -60,56 +76,102 @@ class Settings(OperationSettings):
         secret=True,
     )
     maildir_path: str = setting(
-        "MAILDIR_PATH", "", text, "Maildir(s) to archive: `PATH` or a comma-separated list of `name=PATH`"
+        "MAILDIR_PATH",
+        "",
+        text,
+        "Maildir(s) to archive: `PATH` or a comma-separated list of `name=PATH`",
     )
     watch_mode: str = setting(
-        "WATCH_MODE", "inotify", text, "`inotify` or `poll` (network file systems); for one Maildir `name=poll`"
+        "WATCH_MODE",
+        "inotify",
+        text,
+        "`inotify` or `poll` (network file systems); for one Maildir `name=poll`",
     )
-    poll_seconds: float = setting("POLL_SECONDS", 2.0, seconds, "seconds between two looks in poll mode")
+    poll_seconds: float = setting(
+        "POLL_SECONDS", 2.0, seconds, "seconds between two looks in poll mode"
+    )
     rescan_seconds: float = setting(
         "RESCAN_SECONDS", 3600.0, seconds, "seconds between two safety rescans by the watcher"
     )
     gone_files: str = setting(
-        "GONE_FILES", "keep", choice("keep", "remove"), "what becomes of a message whose last file disappeared"
+        "GONE_FILES",
+        "keep",
+        choice("keep", "remove"),
+        "what becomes of a message whose last file disappeared",
     )
-    batch_size: int = setting("BATCH_SIZE", 500, count, "mails in one import job when many arrive at once")
+    batch_size: int = setting(
+        "BATCH_SIZE", 500, count, "mails in one import job when many arrive at once"
+    )
     mail_workers: int = setting("MAIL_WORKERS", 2, count, "worker processes of the `mail` queue")
     import_timeout: int = setting(
         "IMPORT_TIMEOUT", 120, count, "seconds after which an import job is stopped and split"
     )
     worker_memory: int = setting(
-        "WORKER_MEMORY", 2 * 1024**3, size, "address space of a mail worker; a mail that needs more is rejected"
+        "WORKER_MEMORY",
+        2 * 1024**3,
+        size,
+        "address space of a mail worker; a mail that needs more is rejected",
     )
-    max_message_bytes: int = setting("MAX_MESSAGE_BYTES", 50 * 1024**2, size, "largest mail that is imported")
+    max_message_bytes: int = setting(
+        "MAX_MESSAGE_BYTES", 50 * 1024**2, size, "largest mail that is imported"
+    )
     max_parts: int = setting("MAX_PARTS", 1000, count, "most MIME parts of a mail")
     max_depth: int = setting("MAX_DEPTH", 30, count, "deepest nesting of MIME parts")
-    max_header_fields: int = setting("MAX_HEADER_FIELDS", 2000, count, "most header fields of a mail or part of it")
-    max_parse_seconds: float = setting("MAX_PARSE_SECONDS", 10.0, seconds, "longest time for one mail's parsing")
-    max_attempts: int = setting("MAX_ATTEMPTS", 8, count, "tries of a job that fails with a transient error")
-    initial_delay: float = setting("INITIAL_DELAY", 1.0, seconds, "seconds before the second try; doubled each time")
+    max_header_fields: int = setting(
+        "MAX_HEADER_FIELDS", 2000, count, "most header fields of a mail or part of it"
+    )
+    max_parse_seconds: float = setting(
+        "MAX_PARSE_SECONDS", 10.0, seconds, "longest time for one mail's parsing"
+    )
+    max_attempts: int = setting(
+        "MAX_ATTEMPTS", 8, count, "tries of a job that fails with a transient error"
+    )
+    initial_delay: float = setting(
+        "INITIAL_DELAY", 1.0, seconds, "seconds before the second try; doubled each time"
+    )
     max_delay: float = setting("MAX_DELAY", 300.0, seconds, "longest wait between two tries")
-    timezone: str = setting("TIMEZONE", "UTC", zone, "the site's time zone: when its midnight is, how times are shown")
+    timezone: str = setting(
+        "TIMEZONE", "UTC", zone, "the site's time zone: when its midnight is, how times are shown"
+    )
     crons: tuple[tuple[str, str], ...] = setting(
-        "CRON_*", (), cron, "when a job of the schedule runs, in TIMEZONE: `CRON_UPDATE_MUPLIS='30 4 * * *'`, or `off`"
+        "CRON_*",
+        (),
+        cron,
+        "when a job of the schedule runs, in TIMEZONE: `CRON_UPDATE_MUPLIS='30 4 * * *'`, or `off`",
     )
     dictionary_source: str = setting(
-        "DICTIONARY_SOURCE", "", text, "jbovlaste exports: a folder of `jbo-LANG.xml`, or URLs with commas between"
+        "DICTIONARY_SOURCE",
+        "",
+        text,
+        "jbovlaste exports: a folder of `jbo-LANG.xml`, or URLs with commas between",
     )
     muplis_url: str = setting(
-        "MUPLIS_URL", "", web_or_file, "TSV of Lojban sentence, English sentence, rating: an http(s) URL or a file"
+        "MUPLIS_URL",
+        "",
+        web_or_file,
+        "TSV of Lojban sentence, English sentence, rating: an http(s) URL or a file",
     )
     max_shrink: int = setting(
-        "MAX_SHRINK", 20, percent, "percent of its rows that a source may lose at once before it is refused"
+        "MAX_SHRINK",
+        20,
+        percent,
+        "percent of its rows that a source may lose at once before it is refused",
     )
-    max_download_bytes: int = setting("MAX_DOWNLOAD_BYTES", 200 * 1024**2, size, "largest dictionary or muplis file")
-    download_timeout: float = setting("DOWNLOAD_TIMEOUT", 120.0, seconds, "longest time for one download")
+    max_download_bytes: int = setting(
+        "MAX_DOWNLOAD_BYTES", 200 * 1024**2, size, "largest dictionary or muplis file"
+    )
+    download_timeout: float = setting(
+        "DOWNLOAD_TIMEOUT", 120.0, seconds, "longest time for one download"
+    )
     export_formats: tuple[str, ...] = setting(
         "EXPORT_FORMATS",
         ("pdf", "latex", "xml", "json", "tsv"),
         some_of("pdf", "latex", "xml", "json", "tsv", "stardict", "epub"),
         "formats that are exported: any of `pdf,latex,xml,json,tsv,stardict,epub`",
     )
-    export_timeout: float = setting("EXPORT_TIMEOUT", 600.0, seconds, "longest time for one language in one format")
+    export_timeout: float = setting(
+        "EXPORT_TIMEOUT", 600.0, seconds, "longest time for one language in one format"
+    )
     export_memory: int = setting(
         "EXPORT_MEMORY", 4 * 1024**3, size, "address space of the process that builds one export"
     )
@@ -122,14 +184,25 @@ class Settings(OperationSettings):
         secret=True,
     )
     smtp_ca_file: Path | None = setting(
-        "SMTP_CA_FILE", None, folder, "certificates (PEM) that the mail server's is verified with, not the system's"
+        "SMTP_CA_FILE",
+        None,
+        folder,
+        "certificates (PEM) that the mail server's is verified with, not the system's",
     )
-    smtp_timeout: float = setting("SMTP_TIMEOUT", 30.0, seconds, "longest wait for one answer of the mail server")
+    smtp_timeout: float = setting(
+        "SMTP_TIMEOUT", 30.0, seconds, "longest wait for one answer of the mail server"
+    )
     mail_from: str = setting(
-        "MAIL_FROM", "", sender, "sender of notifications: `mrilu <notify@example.org>`; needed with SMTP_URL"
+        "MAIL_FROM",
+        "",
+        sender,
+        "sender of notifications: `mrilu <notify@example.org>`; needed with SMTP_URL",
     )
     site_url: str = setting(
-        "SITE_URL", "http://127.0.0.1:8025", site_url, "address of the site that links in notifications lead to"
+        "SITE_URL",
+        "http://127.0.0.1:8025",
+        site_url,
+        "address of the site that links in notifications lead to",
     )
     token_secret: str | None = setting(
         "TOKEN_SECRET",
@@ -139,9 +212,14 @@ class Settings(OperationSettings):
         secret=True,
     )
     mail_rate: int = setting("MAIL_RATE", 1200, count, "most notifications a minute")
-    domain_rate: int = setting("DOMAIN_RATE", 300, count, "most notifications a minute to addresses of one domain")
+    domain_rate: int = setting(
+        "DOMAIN_RATE", 300, count, "most notifications a minute to addresses of one domain"
+    )
     notify_days: int = setting(
-        "NOTIFY_DAYS", 30, count, "days after its date within which a mail that arrives is news to subscribers"
+        "NOTIFY_DAYS",
+        30,
+        count,
+        "days after its date within which a mail that arrives is news to subscribers",
     )
     keep_notifications: int = setting(
         "KEEP_NOTIFICATIONS", 90, count, "days after which the record of a notification is removed"
@@ -150,7 +228,10 @@ class Settings(OperationSettings):
         "EMBEDDINGS", True, flag, "`on` or `off`: whether texts are embedded, for search by meaning"
     )
     embedding_model: str = setting(
-        "EMBEDDING_MODEL", "all-MiniLM-L6-v2", text, "the packaged model, or a folder with a sentence-transformers one"
+        "EMBEDDING_MODEL",
+        "all-MiniLM-L6-v2",
+        text,
+        "the packaged model, or a folder with a sentence-transformers one",
     )
     embedding_device: str = setting(
         "EMBEDDING_DEVICE",
@@ -162,9 +243,14 @@ class Settings(OperationSettings):
         "DATA_DIR", PROJECT / "data", folder, "where the service keeps its data, sockets and logs"
     )
     postgres_bin: Path | None = setting(
-        "POSTGRES_BIN", None, folder, "folder of other PostgreSQL 18 binaries (with pgvector) for the same data"
+        "POSTGRES_BIN",
+        None,
+        folder,
+        "folder of other PostgreSQL 18 binaries (with pgvector) for the same data",
     )
-    server_user: str = setting("SERVER_USER", "nobody", text, "whom the embedded servers run as when root starts them")
+    server_user: str = setting(
+        "SERVER_USER", "nobody", text, "whom the embedded servers run as when root starts them"
+    )
 
     @property
     def maildirs(self) -> tuple[MaildirSetting, ...]:
@@ -178,14 +264,20 @@ class Settings(OperationSettings):
         """The URLs of DICTIONARY_SOURCE by language tag; empty when it is a folder or unset."""
         if "://" not in self.dictionary_source:
             return {}
-        return dict(parse_export(entry) for entry in self.dictionary_source.split(",") if entry.strip())
+        return dict(
+            parse_export(entry) for entry in self.dictionary_source.split(",") if entry.strip()
+        )
 
     @property
     def dictionary_folder(self) -> Path | None:
         """The folder of jbo-LANG.xml files of DICTIONARY_SOURCE; None when that lists URLs."""
         if "://" in self.dictionary_source:
             return None
-        return folder(self.dictionary_source) if self.dictionary_source else PROJECT / "samples" / "dictionary"
+        return (
+            folder(self.dictionary_source)
+            if self.dictionary_source
+            else PROJECT / "samples" / "dictionary"
+        )
 
     @property
     def muplis_source(self) -> str:
@@ -226,8 +318,15 @@ def _parse_family(source: Mapping[str, str], one: Any) -> tuple[tuple[str, Any],
     """Parse all variables PREFIX_NAME of a setting declared as PREFIX_*: pairs of lower-case name and value."""
     prefix = one.metadata["variable"].removesuffix("*")
     # CRON_TZ is cron's own, present when cron started us.
-    names = sorted(name for name in source if name.startswith(prefix) and name != "CRON_TZ" and source[name].strip())
-    return tuple((name.removeprefix(prefix).lower(), _parse(one, source[name].strip(), name)) for name in names)
+    names = sorted(
+        name
+        for name in source
+        if name.startswith(prefix) and name != "CRON_TZ" and source[name].strip()
+    )
+    return tuple(
+        (name.removeprefix(prefix).lower(), _parse(one, source[name].strip(), name))
+        for name in names
+    )
 
 
 def _parse(one: Any, text: str, variable: str = "") -> Any:
@@ -243,7 +342,9 @@ def _parse(one: Any, text: str, variable: str = "") -> Any:
 
 def _check_together(loaded: Settings) -> None:
     if loaded.max_delay < loaded.initial_delay:
-        raise SettingError(f"MAX_DELAY ({loaded.max_delay:g} s) is below INITIAL_DELAY ({loaded.initial_delay:g} s)")
+        raise SettingError(
+            f"MAX_DELAY ({loaded.max_delay:g} s) is below INITIAL_DELAY ({loaded.initial_delay:g} s)"
+        )
     if loaded.smtp_url and not loaded.mail_from:
         raise SettingError("MAIL_FROM is needed with SMTP_URL: the sender of notifications")
     _ = loaded.maildirs, loaded.dictionary_urls
@@ -251,7 +352,9 @@ def _check_together(loaded: Settings) -> None:
 
 def secret_files() -> list[tuple[str, Path]]:
     """Return the variables NAME_FILE that are set, with the files that they name."""
-    names = [f"{one.metadata['variable']}_FILE" for one in fields(Settings) if one.metadata["secret"]]
+    names = [
+        f"{one.metadata['variable']}_FILE" for one in fields(Settings) if one.metadata["secret"]
+    ]
     return [(name, Path(os.environ[name])) for name in names if os.environ.get(name)]
 
 
@@ -260,7 +363,11 @@ def secrets_of(loaded: Settings) -> set[str]:
     found: set[str] = set()
     for one in fields(loaded):
         value = getattr(loaded, one.name)
-        if isinstance(value, str) and one.metadata["secret"] and not one.metadata["variable"].endswith("_URL"):
+        if (
+            isinstance(value, str)
+            and one.metadata["secret"]
+            and not one.metadata["variable"].endswith("_URL")
+        ):
             found.add(value)
         elif isinstance(value, str):
             found |= passwords_in(value)
@@ -272,7 +379,13 @@ def table() -> list[tuple[str, str, str]]:
     rows = []
     for one in fields(Settings):
         default = one.default
-        shown = "data/" if one.name == "data_dir" else "" if default in (None, "", ()) else _shown(default)
+        shown = (
+            "data/"
+            if one.name == "data_dir"
+            else ""
+            if default in (None, "", ())
+            else _shown(default)
+        )
         rows.append((one.metadata["variable"], shown, one.metadata["about"]))
     return rows
 

@@ -5,8 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from peewee import BigIntegerField, BooleanField, IntegerField, SmallIntegerField, TextField, UUIDField
-from playhouse.postgres_ext import ArrayField, BinaryJSONField, DateTimeTZField, IdentityField, TSVectorField
+from peewee import (
+    BigIntegerField,
+    BooleanField,
+    IntegerField,
+    SmallIntegerField,
+    TextField,
+    UUIDField,
+)
+from playhouse.postgres_ext import (
+    ArrayField,
+    BinaryJSONField,
+    DateTimeTZField,
+    IdentityField,
+    TSVectorField,
+)
 
 from mrilu.tables.base import BaseModel, db
 
@@ -75,7 +88,8 @@ class Maildir(BaseModel):
     def watch_only(cls, names: tuple[str, ...]) -> None:
         """Note that these Maildirs are watched, and that all others are not any more."""
         db.execute_sql(
-            "UPDATE maildir SET watched = name = ANY(%s) WHERE watched <> (name = ANY(%s))", (list(names),) * 2
+            "UPDATE maildir SET watched = name = ANY(%s) WHERE watched <> (name = ANY(%s))",
+            (list(names),) * 2,
         )
 
     def file_counts(self) -> FileCounts:
@@ -146,7 +160,9 @@ class Message(BaseModel):
 
     def thread_id(self) -> int:
         """Return the thread this message belongs to."""
-        return db.execute_sql("SELECT thread FROM thread_link WHERE node = %s", (self.node,)).fetchone()[0]
+        return db.execute_sql(
+            "SELECT thread FROM thread_link WHERE node = %s", (self.node,)
+        ).fetchone()[0]
 
 
 class Location(BaseModel):

@@ -13,7 +13,12 @@ def bind(url: str) -> PostgresqlDatabase:
     psycopg 3 is asked for by name because peewee takes psycopg2 where both are installed. The session
     runs in UTC so that every timestamp comes back in UTC whatever the server's default.
     """
-    db.init(url, prefer_psycopg3=True, options="-c timezone=UTC -c application_name=mrilu", connect_timeout=10)
+    db.init(
+        url,
+        prefer_psycopg3=True,
+        options="-c timezone=UTC -c application_name=mrilu",
+        connect_timeout=10,
+    )
     return db
 
 

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from peewee import BigIntegerField, BooleanField, DoubleField, IntegerField, SmallIntegerField, TextField, UUIDField
-from playhouse.postgres_ext import ArrayField, BinaryJSONField, DateTimeTZField, IdentityField, TSVectorField
+from peewee import (
+    BigIntegerField,
+    BooleanField,
+    DoubleField,
+    IntegerField,
+    SmallIntegerField,
+    TextField,
+    UUIDField,
+)
+from playhouse.postgres_ext import (
+    ArrayField,
+    BinaryJSONField,
+    DateTimeTZField,
+    IdentityField,
+    TSVectorField,
+)
 
 from mrilu.tables.base import BaseModel
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from peewee import BigIntegerField, BooleanField, CompositeKey, IntegerField, SmallIntegerField, TextField, UUIDField
+from peewee import (
+    BigIntegerField,
+    BooleanField,
+    CompositeKey,
+    IntegerField,
+    SmallIntegerField,
+    TextField,
+    UUIDField,
+)
 from playhouse.postgres_ext import DateTimeTZField, IdentityField
 
 from mrilu.tables.base import BaseModel, db
@@ -36,7 +44,10 @@ class EmbeddingModel(BaseModel):
 
     def is_alone(self) -> bool:
         """Tell whether this model's vectors are searched and there are no others."""
-        return self.current and not EmbeddingModel.select().where(EmbeddingModel.id != self.id).exists()
+        return (
+            self.current
+            and not EmbeddingModel.select().where(EmbeddingModel.id != self.id).exists()
+        )
 
     def make_current(self) -> None:
         """Search this model's vectors from now on, and drop those of all others."""

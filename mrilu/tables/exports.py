@@ -43,13 +43,25 @@ class CachedExport(BaseModel):
             cls.insert(language=language, format=name, **facts).on_conflict(
                 conflict_target=[cls.language, cls.format], update=facts
             ).execute()
-            FailedExport.delete().where(FailedExport.language == language, FailedExport.format == name).execute()
+            FailedExport.delete().where(
+                FailedExport.language == language, FailedExport.format == name
+            ).execute()
 
     @classmethod
     def listed(cls) -> list[dict[str, Any]]:
         """Return what is cached (without content): tag, name, format, filename, content_type, size, sha256 ..."""
-        facts = (cls.format, cls.filename, cls.content_type, cls.size, cls.sha256, cls.seconds, cls.built_at)
-        query = cls.select(Language.tag, Language.name, *facts).join(Language, on=(Language.id == cls.language))
+        facts = (
+            cls.format,
+            cls.filename,
+            cls.content_type,
+            cls.size,
+            cls.sha256,
+            cls.seconds,
+            cls.built_at,
+        )
+        query = cls.select(Language.tag, Language.name, *facts).join(
+            Language, on=(Language.id == cls.language)
+        )
         rows: Any = query.order_by(Language.tag, cls.format).dicts()
         return list(rows)
 
@@ -97,5 +109,9 @@ class FailedExport(BaseModel):
     def listed(cls) -> list[dict[str, Any]]:
         """Return all failures: tag, format, error, failed_at."""
         query = cls.select(Language.tag, cls.format, cls.error, cls.failed_at)
-        rows: Any = query.join(Language, on=(Language.id == cls.language)).order_by(Language.tag, cls.format).dicts()
+        rows: Any = (
+            query.join(Language, on=(Language.id == cls.language))
+            .order_by(Language.tag, cls.format)
+            .dicts()
+        )
         return list(rows)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from peewee import BigIntegerField, BooleanField, CompositeKey, IntegerField, TextField, UUIDField, fn
+from peewee import (
+    BigIntegerField,
+    BooleanField,
+    CompositeKey,
+    IntegerField,
+    TextField,
+    UUIDField,
+    fn,
+)
 from playhouse.postgres_ext import DateTimeTZField, IdentityField
 
 from mrilu.tables.base import BaseModel, db
@@ -24,7 +32,9 @@ class Subscriber(BaseModel):
     @classmethod
     def with_address(cls, address: str) -> Subscriber | None:
         """Return the subscriber of this address, letter case aside."""
-        return cls.get_or_none(cls.address.is_null(False) & (fn.lower(cls.address) == address.lower()))
+        return cls.get_or_none(
+            cls.address.is_null(False) & (fn.lower(cls.address) == address.lower())
+        )
 
 
 class Subscription(BaseModel):

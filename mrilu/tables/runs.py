@@ -31,16 +31,30 @@ class JobRun(BaseModel):
 
     @classmethod
     def record(
-        cls, job: str, rq_id: str, started: datetime, ended: datetime, counts: dict[str, Any], error: str = ""
+        cls,
+        job: str,
+        rq_id: str,
+        started: datetime,
+        ended: datetime,
+        counts: dict[str, Any],
+        error: str = "",
     ) -> int:
         """Write the row of a run that has ended, well if `error` is "", in the caller's transaction; return its id."""
         outcome = "failed" if error else "done"
         return cls.insert(
-            job=job, rq_id=rq_id, started_at=started, ended_at=ended, outcome=outcome, counts=counts, error=error
+            job=job,
+            rq_id=rq_id,
+            started_at=started,
+            ended_at=ended,
+            outcome=outcome,
+            counts=counts,
+            error=error,
         ).execute()
 
     @classmethod
-    def claim(cls, job: str, rq_id: str, slot: datetime | None, worker: str, started: datetime) -> int | None:
+    def claim(
+        cls, job: str, rq_id: str, slot: datetime | None, worker: str, started: datetime
+    ) -> int | None:
         """Open the row of a run that starts; None when its slot is done or the job runs already."""
         cursor = db.execute_sql(
             "INSERT INTO job_run (job, rq_id, slot, worker, started_at, outcome) "
@@ -51,7 +65,9 @@ class JobRun(BaseModel):
         return row[0] if row else None
 
     @classmethod
-    def close(cls, run: int, outcome: str, ended: datetime, counts: dict[str, Any], error: str) -> bool:
+    def close(
+        cls, run: int, outcome: str, ended: datetime, counts: dict[str, Any], error: str
+    ) -> bool:
         """End a running row as "done" or "failed"; False when somebody has ended it before."""
         query = cls.update(outcome=outcome, ended_at=ended, counts=counts, error=error)
         return query.where(cls.id == run, cls.outcome == "running").execute() == 1

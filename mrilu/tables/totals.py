@@ -32,5 +32,10 @@ class Total(BaseModel):
     def add(cls, name: str, job: str, values: Mapping[str, float]) -> None:
         """Add to the totals of `name` and `job`, by label, in the caller's transaction."""
         if values:
-            facts = {"name": name, "job": job, "labels": list(values), "values": list(values.values())}
+            facts = {
+                "name": name,
+                "job": job,
+                "labels": list(values),
+                "values": list(values.values()),
+            }
             db.connection().execute(ADD, facts)

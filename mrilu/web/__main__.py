@@ -42,20 +42,29 @@ def main() -> int:
 
 def impatient(url: str) -> str:
     """Return Redis's URL with a shorter wait for its answers, so that one that hangs does not take all our threads."""
-    return url if "socket_timeout=" in url else f"{url}{'&' if '?' in url else '?'}socket_timeout={REDIS_SECONDS}"
+    return (
+        url
+        if "socket_timeout=" in url
+        else f"{url}{'&' if '?' in url else '?'}socket_timeout={REDIS_SECONDS}"
+    )
 
 
 def _serve(settings: Settings) -> int:
     signal.signal(signal.SIGTERM, _stop)
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns of each page that waits for a thread
+    logging.getLogger("waitress.queue").setLevel(
+        logging.ERROR
+    )  # it warns of each page that waits for a thread
     try:
-        # Headers of proxies are not trusted, but seen: who comes through one is not of this machine (mrilu/web/access.py).
+        # Headers of proxies are not trusted, but seen: who comes through one is not of this machine
+        # (mrilu/web/access.py).
         server = waitress.create_server(
             make_app(settings), listen=settings.web_address, threads=THREADS, ident=None,
             clear_untrusted_proxy_headers=False,
         )  # fmt: skip
     except OSError as error:
-        logger.critical("WEB_ADDRESS: cannot listen on %s: %s", settings.web_address, error.strerror or error)
+        logger.critical(
+            "WEB_ADDRESS: cannot listen on %s: %s", settings.web_address, error.strerror or error
+        )
         return 1
     logger.info("serving http://%s", settings.web_address)
     server.run()

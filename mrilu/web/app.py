@@ -19,7 +19,9 @@ PARTS = (start.pages, health.pages, metrics.pages, unsubscribe.pages)
 
 _POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 # rq-dashboard's pages have their scripts and styles inside
-_DASHBOARD_POLICY = f"{_POLICY}; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'"
+_DASHBOARD_POLICY = (
+    f"{_POLICY}; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'"
+)
 
 
 def make_app(settings: Settings) -> Flask:

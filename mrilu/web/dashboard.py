@@ -33,7 +33,9 @@ def guard() -> Response | None:
     if request.path.startswith(f"{PLACE}/requeue/") and request.method != "POST":
         return Response("POST it: it changes something\n", 405, {"Allow": "POST"})
     if resolve_serializer(None) is not JSONSerializer:
-        return Response("rq would run what lies in Redis as code here: start the service with ./run.sh\n", 503)
+        return Response(
+            "rq would run what lies in Redis as code here: start the service with ./run.sh\n", 503
+        )
     current_app.redis_conn = redis_connection()  # type: ignore[attr-defined]
     return refuse_strangers(local_may=False) or refuse_other_sites()
 

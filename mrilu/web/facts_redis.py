@@ -18,7 +18,11 @@ from mrilu.web.facts_postgresql import Samples
 SCHEDULED = "rq:scheduler:scheduled_jobs"
 ENTRY = "mrilu-"  # begins the ids of our entries there
 AHEAD = 100  # jobs of a queue whose age is looked at: live mail jumps it, so the first is not the oldest
-_REGISTRIES = (("running", "rq:wip:{}"), ("to_retry", "rq:scheduled:{}"), ("failed", "rq:failed:{}"))
+_REGISTRIES = (
+    ("running", "rq:wip:{}"),
+    ("to_retry", "rq:scheduled:{}"),
+    ("failed", "rq:failed:{}"),
+)
 
 
 def gather(redis: Redis) -> Samples:
@@ -80,7 +84,10 @@ def _schedule(entries: list[tuple[bytes, float]], found: Samples) -> None:
 
 
 def _signs_of_life(watcher: bytes | None, scheduler: bytes | None, found: Samples) -> None:
-    found["up"] += [(("watcher",), float(watcher is not None)), (("scheduler",), float(scheduler is not None))]
+    found["up"] += [
+        (("watcher",), float(watcher is not None)),
+        (("scheduler",), float(scheduler is not None)),
+    ]
     if watcher is None:
         return
     facts: dict[str, Any] = json.loads(watcher)
@@ -90,4 +97,3 @@ def _signs_of_life(watcher: bytes | None, scheduler: bytes | None, found: Sample
     for maildir, one in facts["maildirs"].items():
         found["watcher_overflows_total"].append(((maildir,), one["overflows"]))
         found["watcher_folders"].append(((maildir, one["mode"]), one["folders"]))
-

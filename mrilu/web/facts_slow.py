@@ -30,7 +30,9 @@ SHARE = 20  # rest so many times as long as it took
 class SlowFacts:
     """The last facts, and who renews them; `gather` does the work."""
 
-    def __init__(self, gather: Callable[[], Samples], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, gather: Callable[[], Samples], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._gather, self._clock = gather, clock
         self._samples: Samples = {}
         self._due = float("-inf")
@@ -91,7 +93,9 @@ def _wanted_model(source: str) -> int:
 def _ledger(maildir: Maildir, found: Samples) -> None:
     try:
         one = quick_balance(maildir, lambda: queued_paths().get(maildir.name, set()))
-    except MaildirError as error:  # unmounted: no files on disk to speak of; doctor and status say so
+    except (
+        MaildirError
+    ) as error:  # unmounted: no files on disk to speak of; doctor and status say so
         logger.warning("maildir=%s is left out of the metrics: %s", maildir.name, error)
         return
     found["ledger_gap_files"].append(((maildir.name,), gap_of(one)))

@@ -29,7 +29,9 @@ def livez() -> Response:
 def readyz() -> tuple[Response, int]:
     """Say of PostgreSQL, Redis, watcher and scheduler whether they answer in time or beat: 200 if all do, else 503."""
     found = {
-        "postgresql": _answers("postgresql", _postgresql, lambda: database().execute_sql("SELECT 1")),
+        "postgresql": _answers(
+            "postgresql", _postgresql, lambda: database().execute_sql("SELECT 1")
+        ),
         "redis": _answers("redis", _redis, lambda: redis_connection().ping()),
         "watcher": _answers("watcher", _redis, lambda: _beats("watcher")),
         "scheduler": _answers("scheduler", _redis, lambda: _beats("scheduler")),

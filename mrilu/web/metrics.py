@@ -14,7 +14,12 @@ from math import inf
 
 from flask import Blueprint, Response, current_app
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from mrilu.mail.parse import PARSER_VERSION
@@ -64,7 +69,12 @@ class Scrape(Collector):
         """Yield each metric of the table."""
         began = time.perf_counter()
         found: Samples = defaultdict(list)
-        _ask(_postgresql, "postgresql", lambda: facts_postgresql.gather(database().connection()), found)
+        _ask(
+            _postgresql,
+            "postgresql",
+            lambda: facts_postgresql.gather(database().connection()),
+            found,
+        )
         _ask(_redis, "redis", lambda: facts_redis.gather(redis_connection()), found)
         found.update(self._slow.latest())
         found["build_info"] = [(build(), 1.0)]
@@ -115,7 +125,9 @@ def build() -> tuple[str, str, str, str]:
 def version() -> str:
     """Return the newest version that CHANGELOG.md names."""
     try:
-        found = re.search(r"^## \[?v?(\S+?)\]?(?:\s|$)", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+        found = re.search(
+            r"^## \[?v?(\S+?)\]?(?:\s|$)", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE
+        )
     except OSError:
         found = None
     return found[1] if found else "unknown"

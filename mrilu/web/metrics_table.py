@@ -26,41 +26,135 @@ class Metric(NamedTuple):
 
 METRICS = (
     # the service
-    Metric("build_info", "gauge", ("version", "python", "parser", "schema"), "1; what runs is in the labels"),
-    Metric("up", "gauge", ("service",), "whether postgresql, redis, the watcher and the scheduler answer or beat"),
+    Metric(
+        "build_info",
+        "gauge",
+        ("version", "python", "parser", "schema"),
+        "1; what runs is in the labels",
+    ),
+    Metric(
+        "up",
+        "gauge",
+        ("service",),
+        "whether postgresql, redis, the watcher and the scheduler answer or beat",
+    ),
     Metric("scrape_seconds", "gauge", (), "how long it took to gather these metrics"),
     # jobs
-    Metric("job_runs_total", "counter", ("job", "outcome"), "runs that ended, by outcome (done, failed)"),
+    Metric(
+        "job_runs_total",
+        "counter",
+        ("job", "outcome"),
+        "runs that ended, by outcome (done, failed)",
+    ),
     Metric("job_run_seconds_total", "counter", ("job", "outcome"), "seconds that these runs took"),
-    Metric("job_items_total", "counter", ("job", "item"), "what the runs counted: added, sent, imported ..."),
+    Metric(
+        "job_items_total",
+        "counter",
+        ("job", "item"),
+        "what the runs counted: added, sent, imported ...",
+    ),
     Metric("job_running_seconds", "gauge", ("job",), "since when a run of the job is under way"),
     Metric("job_last_success_timestamp_seconds", "gauge", ("job",), "when a run last ended well"),
-    Metric("job_next_run_timestamp_seconds", "gauge", ("job",), "when the schedule has the job run next"),
+    Metric(
+        "job_next_run_timestamp_seconds",
+        "gauge",
+        ("job",),
+        "when the schedule has the job run next",
+    ),
     # queues and workers
-    Metric("queue_jobs", "gauge", ("queue", "state"), "rq jobs: waiting, running, to_retry, failed"),
-    Metric("queue_oldest_job_seconds", "gauge", ("queue",), "age of the oldest of the next 100 jobs of the queue"),
-    Metric("workers", "gauge", ("queue", "state"), "rq workers by state (idle, busy, suspended, starting)"),
+    Metric(
+        "queue_jobs", "gauge", ("queue", "state"), "rq jobs: waiting, running, to_retry, failed"
+    ),
+    Metric(
+        "queue_oldest_job_seconds",
+        "gauge",
+        ("queue",),
+        "age of the oldest of the next 100 jobs of the queue",
+    ),
+    Metric(
+        "workers",
+        "gauge",
+        ("queue", "state"),
+        "rq workers by state (idle, busy, suspended, starting)",
+    ),
     # mail
-    Metric("mails_total", "counter", ("result",), "files taken in: imported, copies, rejected, moved, gone, vanished"),
+    Metric(
+        "mails_total",
+        "counter",
+        ("result",),
+        "files taken in: imported, copies, rejected, moved, gone, vanished",
+    ),
     Metric("messages", "gauge", (), "messages in the archive, as PostgreSQL estimates it"),
     Metric("rejected_files", "gauge", ("reason",), "files on disk that are rejected"),
-    Metric("import_lag_seconds", "histogram", (), "from a file's arrival in a registered Maildir to its commit"),
-    Metric("ledger_files", "gauge", ("maildir", "side"), "on_disk = imported + copies + rejected + waiting"),
-    Metric("ledger_gap_files", "gauge", ("maildir",), "files that nothing accounts for, or that only the database has"),
-    Metric("ledger_checked_timestamp_seconds", "gauge", (), "when the ledger was drawn up last, for the two above"),
+    Metric(
+        "import_lag_seconds",
+        "histogram",
+        (),
+        "from a file's arrival in a registered Maildir to its commit",
+    ),
+    Metric(
+        "ledger_files",
+        "gauge",
+        ("maildir", "side"),
+        "on_disk = imported + copies + rejected + waiting",
+    ),
+    Metric(
+        "ledger_gap_files",
+        "gauge",
+        ("maildir",),
+        "files that nothing accounts for, or that only the database has",
+    ),
+    Metric(
+        "ledger_checked_timestamp_seconds",
+        "gauge",
+        (),
+        "when the ledger was drawn up last, for the two above",
+    ),
     # watcher and scheduler
-    Metric("watcher_overflows_total", "counter", ("maildir",), "inotify overflows since the watcher's start"),
-    Metric("watcher_folders", "gauge", ("maildir", "mode"), "folders watched, by mode (inotify, poll)"),
+    Metric(
+        "watcher_overflows_total",
+        "counter",
+        ("maildir",),
+        "inotify overflows since the watcher's start",
+    ),
+    Metric(
+        "watcher_folders", "gauge", ("maildir", "mode"), "folders watched, by mode (inotify, poll)"
+    ),
     Metric("watcher_pending_paths", "gauge", (), "paths seen and not enqueued yet"),
     Metric("watcher_rescans_total", "counter", (), "rescans since the watcher's start"),
-    Metric("watcher_trouble", "gauge", (), "1 while the watcher cannot reach Redis, PostgreSQL or a Maildir"),
+    Metric(
+        "watcher_trouble",
+        "gauge",
+        (),
+        "1 while the watcher cannot reach Redis, PostgreSQL or a Maildir",
+    ),
     # what the jobs bring forth
-    Metric("embeddings_waiting", "gauge", ("kind",), "texts without a current vector of EMBEDDING_MODEL"),
-    Metric("export_age_seconds", "gauge", ("language", "format"), "since when the copy in the cache was built"),
+    Metric(
+        "embeddings_waiting",
+        "gauge",
+        ("kind",),
+        "texts without a current vector of EMBEDDING_MODEL",
+    ),
+    Metric(
+        "export_age_seconds",
+        "gauge",
+        ("language", "format"),
+        "since when the copy in the cache was built",
+    ),
     Metric("exports_failed", "gauge", (), "exports whose last build failed"),
     Metric("notifications", "gauge", ("state",), "outbox rows: waiting, sending"),
-    Metric("notifications_total", "counter", ("result",), "mails of the outbox: sent, dead, cancelled, retried"),
+    Metric(
+        "notifications_total",
+        "counter",
+        ("result",),
+        "mails of the outbox: sent, dead, cancelled, retried",
+    ),
     Metric("notification_oldest_seconds", "gauge", (), "age of the oldest notification that waits"),
-    Metric("notification_overdue_seconds", "gauge", (), "for how long the notification that is due longest is due"),
+    Metric(
+        "notification_overdue_seconds",
+        "gauge",
+        (),
+        "for how long the notification that is due longest is due",
+    ),
     Metric("notifications_paused", "gauge", (), "1 while the mail server refuses us or is away"),
 )

@@ -41,7 +41,9 @@ class Asker:
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name=f"ask-{self._name}", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._work, name=f"ask-{self._name}", daemon=True
+                )
                 self._thread.start()
 
     def _work(self) -> None:

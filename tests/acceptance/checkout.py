@@ -15,7 +15,9 @@ from mrilu.service.account import server_account
 from mrilu.service.placement import ourselves
 from mrilu.settings.table import PROJECT
 
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "bench", "data", "docs", "tests")
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", "__pycache__", ".*_cache", "bench", "data", "docs", "tests"
+)
 # Stands in for pip: says that it is at a package, and waits for a file named "go-on" in .venv.
 SLOW_PIP = """
 import pathlib, sys, time
@@ -33,7 +35,9 @@ class Checkout:
     """
 
     def __init__(self) -> None:
-        self.base = Path(tempfile.mkdtemp(prefix="mrilu-"))  # not tmp_path: nobody else may enter that
+        self.base = Path(
+            tempfile.mkdtemp(prefix="mrilu-")
+        )  # not tmp_path: nobody else may enter that
         self.base.chmod(0o755)
         self.packages = Path(sysconfig.get_paths()["purelib"])
         nobody = server_account("nobody")
@@ -42,20 +46,32 @@ class Checkout:
         assert len(os.fsencode(self.place)) > 108
         shutil.copytree(PROJECT, self.place, ignore=LEFT_OUT)
         self.venv = self.place / ".venv"
-        self.environ = {"PATH": os.environ["PATH"], "HOME": str(self.base), "WEB_ADDRESS": "off", "COLUMNS": "200"}
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.base),
+            "WEB_ADDRESS": "off",
+            "COLUMNS": "200",
+        }
         self._make_venv()
         self.give(self.base)
 
     def _make_venv(self) -> None:
         python = self._reachable_python()
-        library = self.venv / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+        library = (
+            self.venv
+            / "lib"
+            / f"python{sys.version_info.major}.{sys.version_info.minor}"
+            / "site-packages"
+        )
         (library / "pip").mkdir(parents=True)
         (library / "pip" / "__init__.py").touch()
         (library / "pip" / "__main__.py").write_text(SLOW_PIP)
         (library / "packages.pth").write_text(f"{self.packages}\n")
         (self.venv / "bin").mkdir()
         (self.venv / "bin" / "python").symlink_to(python)
-        (self.venv / "pyvenv.cfg").write_text(f"home = {python.parent}\ninclude-system-site-packages = false\n")
+        (self.venv / "pyvenv.cfg").write_text(
+            f"home = {python.parent}\ninclude-system-site-packages = false\n"
+        )
         script = "from local import install as i; i._hook(); (i.VENV / 'mrilu-core').write_text(i.stamp('core'))"
         command = [self.venv / "bin" / "python", "-c", script]
         subprocess.run(command, cwd=self.place, env=self.environ, check=True)
@@ -68,7 +84,9 @@ class Checkout:
         copy, standard = self.base / "python", Path(sysconfig.get_paths()["stdlib"])
         (copy / "bin").mkdir(parents=True)
         shutil.copy(python, copy / "bin")
-        unneeded = shutil.ignore_patterns("site-packages", "test", "__pycache__", "config-*", "idlelib", "ensurepip")
+        unneeded = shutil.ignore_patterns(
+            "site-packages", "test", "__pycache__", "config-*", "idlelib", "ensurepip"
+        )
         shutil.copytree(standard, copy / "lib" / standard.name, ignore=unneeded)
         for shared in standard.parent.glob("libpython*.so*"):
             shutil.copy(shared, copy / "lib")

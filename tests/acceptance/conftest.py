@@ -28,9 +28,7 @@ DEADLINE = 120.0
 
 
 class Service:
-    """`./run.sh up` without its set-up: the same process tree, in a folder of the test's.
-
-    """
+    """`./run.sh up` without its set-up: the same process tree, in a folder of the test's."""
 
     def __init__(self, folder: Path) -> None:
         self.maildir = make_maildir(folder / "Maildir", ".one")
@@ -63,7 +61,12 @@ class Service:
         with self.output.open("wb") as output:
             command = [sys.executable, "-m", "mrilu.cli", "up"]
             self.process = subprocess.Popen(
-                command, cwd=PROJECT, env=self.environ, stdout=output, stderr=output, start_new_session=True
+                command,
+                cwd=PROJECT,
+                env=self.environ,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
         self.until(lambda: "mrilu is up" in self.said() or self.process.poll() is not None)
         assert self.process.poll() is None, self.said()
@@ -84,21 +87,27 @@ class Service:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Call a command of the front door."""
         command = [sys.executable, "-m", "mrilu.cli", *words]
-        return subprocess.run(command, cwd=PROJECT, env=self.environ, capture_output=True, text=True, timeout=DEADLINE)
+        return subprocess.run(
+            command, cwd=PROJECT, env=self.environ, capture_output=True, text=True, timeout=DEADLINE
+        )
 
     def watch(self, *words: str) -> tuple[int, str]:
         """Call a command of the front door in a terminal; return its exit code and all that was shown."""
         ours, its = pty.openpty()
         command = [sys.executable, "-m", "mrilu.cli", *words]
         environ = self.environ | {"TERM": "xterm", "COLUMNS": "160", "LINES": "50"}
-        process = subprocess.Popen(command, cwd=PROJECT, env=environ, stdin=its, stdout=its, stderr=its)
+        process = subprocess.Popen(
+            command, cwd=PROJECT, env=environ, stdin=its, stdout=its, stderr=its
+        )
         os.close(its)
         shown = b""
         with contextlib.suppress(OSError):  # EIO: the command has closed the terminal
             while part := os.read(ours, 65536):
                 shown += part
         os.close(ours)
-        return process.wait(DEADLINE), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode(errors="replace"))
+        return process.wait(DEADLINE), re.sub(
+            r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode(errors="replace")
+        )
 
     def status(self) -> dict:
         """Return the facts of `status --json`."""

@@ -29,7 +29,9 @@ def test_a_maildir_that_may_not_be_read_is_one_line_that_says_what_to_do(checkou
     done = checkout.run(MAILDIR_PATH=str(closed))
     assert done.returncode == 1 and done.stdout == ""
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"mrilu: MAILDIR_PATH: {closed}: no permission to read this folder; start as ")
+    assert line.startswith(
+        f"mrilu: MAILDIR_PATH: {closed}: no permission to read this folder; start as "
+    )
 
 
 def read_until(stream: IO[str], start: str) -> str:
@@ -55,10 +57,15 @@ def test_a_newcomer_sees_what_was_found_the_samples_the_ledger_and_the_installat
         assert "mrilu is up after" in said, service.stderr.read() if not said else said
         sample = checkout.place / "data" / "Maildir"
         assert f"Maildir sample ({sample}): 5 mails, watched by inotify" in said
-        assert "these are samples; for your own mail: MAILDIR_PATH=/path/to/Maildir ./run.sh" in said
+        assert (
+            "these are samples; for your own mail: MAILDIR_PATH=/path/to/Maildir ./run.sh" in said
+        )
         assert "level: sample: 5 files on disk = 3 imported + 1 copies + 1 rejected" in said
         assert Path(f"/proc/{service.pid}").stat().st_uid == checkout.account.uid
-        wait_for_status(checkout, lambda told: "background installing 1 of " in told and "torch (running)" in told)
+        wait_for_status(
+            checkout,
+            lambda told: "background installing 1 of " in told and "torch (running)" in told,
+        )
         (checkout.venv / "go-on").touch()
         wait_for_status(checkout, lambda told: "background installing" not in told)
         stopped = checkout.run("stop")

@@ -25,12 +25,16 @@ def small_disk() -> Iterator[Path]:
     if os.geteuid() != 0:
         pytest.skip("only root mounts")
     account = server_account("nobody")
-    folder = Path(tempfile.mkdtemp(prefix="mrilu-disk-"))  # not tmp_path: nobody else may enter that
+    folder = Path(
+        tempfile.mkdtemp(prefix="mrilu-disk-")
+    )  # not tmp_path: nobody else may enter that
     folder.chmod(0o711)
     disk = folder / "postgresql"
     disk.mkdir()
     options = f"size={SIZE_MB}m,mode=700,uid={account.uid},gid={account.gid}"
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "mrilu-test", disk], capture_output=True, text=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "mrilu-test", disk], capture_output=True, text=True
+    )
     try:
         if done.returncode:
             pytest.skip(f"no tmpfs can be mounted here: {done.stderr.strip()}")

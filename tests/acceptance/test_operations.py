@@ -16,7 +16,12 @@ SECRET = "hush-hush-hush"
 def test_a_day_of_an_operator(service, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         place = f"127.0.0.1:{free.getsockname()[1]}"
-    service.environ |= {"WEB_ADDRESS": place, "TOKEN_SECRET": SECRET, "OPERATOR_PASSWORD": SECRET, "LOG_FORMAT": "json"}
+    service.environ |= {
+        "WEB_ADDRESS": place,
+        "TOKEN_SECRET": SECRET,
+        "OPERATOR_PASSWORD": SECRET,
+        "LOG_FORMAT": "json",
+    }
 
     def ask(path: str) -> tuple[int, str]:
         try:
@@ -44,13 +49,24 @@ def test_a_day_of_an_operator(service, tmp_path):
     done = service.run("restore", str(file), "--yes")
     assert done.returncode == 0, done.stderr
     # the second mail came after the backup: the watcher's scan brings it back
-    service.until(lambda: service.run("status", "--json").returncode == 0 and service.status()["messages"] == 2, 60)
+    service.until(
+        lambda: (
+            service.run("status", "--json").returncode == 0 and service.status()["messages"] == 2
+        ),
+        60,
+    )
 
     told = service.run("doctor", "--json")
     wrong = [one for one in json.loads(told.stdout) if one["level"] == "error"]
     assert not wrong and told.returncode == 0, wrong
     assert service.stop() < 10
-    logs = {path.name: path.read_text(errors="replace") for path in (service.data / "log").iterdir() if path.is_file()}
+    logs = {
+        path.name: path.read_text(errors="replace")
+        for path in (service.data / "log").iterdir()
+        if path.is_file()
+    }
     assert not [name for name, text in logs.items() if SECRET in text or "hidden words" in text]
-    summary = json.loads(next(line for line in logs["mail.log"].splitlines() if "imported=1" in line))
+    summary = json.loads(
+        next(line for line in logs["mail.log"].splitlines() if "imported=1" in line)
+    )
     assert summary["run_id"] and summary["job_id"]

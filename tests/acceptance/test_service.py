@@ -24,12 +24,19 @@ def delivered(service, maildir: str = "test") -> int:
 
 def assert_all_in_once(service) -> None:
     """Each file on disk is imported once, none is a copy, and there are as many messages as files."""
-    service.until(lambda: service.run("status", "--json").returncode == 0)  # 1: not level, or a server is away
+    service.until(
+        lambda: service.run("status", "--json").returncode == 0
+    )  # 1: not level, or a server is away
     facts = service.status()
     for one in facts["maildirs"]:
         if one["watched"]:
             count = delivered(service, one["maildir"])
-            assert (one["on_disk"], one["imported"], one["copies"], one["rejected"]) == (count, count, 0, 0), one
+            assert (one["on_disk"], one["imported"], one["copies"], one["rejected"]) == (
+                count,
+                count,
+                0,
+                0,
+            ), one
     assert facts["messages"] == sum(one["imported"] for one in facts["maildirs"])
 
 
@@ -90,7 +97,9 @@ def test_the_day_of_a_mail(running):
     assert_all_in_once(service)
     (service.maildir / read).unlink()
     service.until(lambda: "the archive keeps its message" in service.run("why", read).stdout)
-    deliver(service.maildir, mail("<day@x>"), path)  # for the tests that share the service: files and messages agree
+    deliver(
+        service.maildir, mail("<day@x>"), path
+    )  # for the tests that share the service: files and messages agree
     assert_all_in_once(service)
     again = service.run("up")
     assert again.returncode == 1 and again.stderr.count("\n") == 1, again.stderr
@@ -108,7 +117,9 @@ def test_two_maildirs_go_in_each_in_its_own_way(running):
     assert_all_in_once(service)
     modes = {name: one["mode"] for name, one in service.status()["watcher"]["maildirs"].items()}
     assert modes == {"test": "inotify", "letters": "poll"}
-    service.until(lambda: f"Maildir letters ({service.letters}): 1 mails, watched by poll" in service.said())
+    service.until(
+        lambda: f"Maildir letters ({service.letters}): 1 mails, watched by poll" in service.said()
+    )
 
 
 def test_plain_rq_works_with_what_env_prints(running):
@@ -124,6 +135,8 @@ def test_plain_rq_works_with_what_env_prints(running):
     psql "$DATABASE_URL" -Atc "SELECT message_id FROM message ORDER BY id DESC LIMIT 1"
     """
     bare = {"PATH": "/usr/bin:/bin", "HOME": str(service.data)}
-    done = subprocess.run(["bash", "-c", shell], cwd=PROJECT, env=bare, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        ["bash", "-c", shell], cwd=PROJECT, env=bare, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     assert "mail" in done.stdout and done.stdout.splitlines()[-1] == "plain@x"

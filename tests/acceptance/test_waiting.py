@@ -15,12 +15,17 @@ RATE_AND_LEFT = r"[\d,]+ mails/s \d:\d\d:\d\d left [-\d]:[-\d]{2}:[-\d]{2}"
 
 def test_an_import_of_an_mbox_that_waits_shows_rate_and_time_left(running, tmp_path):
     box = tmp_path / "box.mbox"
-    box.write_bytes(b"".join(FROM_LINE + mail(f"<{number}@box>") + b"\n" for number in range(MAILS)))
+    box.write_bytes(
+        b"".join(FROM_LINE + mail(f"<{number}@box>") + b"\n" for number in range(MAILS))
+    )
     code, shown = running.watch("import", str(box), "--wait")
     assert code == 0, shown
     assert re.search(rf"unpacking box\.mbox .* kB {RATE_AND_LEFT}", shown), shown
     assert re.search(rf"importing box\.mbox .* {MAILS}/{MAILS} {RATE_AND_LEFT}", shown), shown
-    assert f"level: box.mbox: {MAILS:,} files on disk = {MAILS:,} imported + 0 copies + 0 rejected" in shown
+    assert (
+        f"level: box.mbox: {MAILS:,} files on disk = {MAILS:,} imported + 0 copies + 0 rejected"
+        in shown
+    )
     code, shown = running.watch("import", str(box), "--wait")
     assert code == 0 and "0 files of" in shown, "a second time there is nothing to do"
 
@@ -28,7 +33,9 @@ def test_an_import_of_an_mbox_that_waits_shows_rate_and_time_left(running, tmp_p
 def test_an_import_of_what_is_no_mail_is_one_line_and_an_exit_code(running, tmp_path):
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n")
     done = running.run("import", str(tmp_path / "picture.png"), "--wait")
-    assert done.returncode == 1 and done.stderr.count("\n") == 1 and done.stderr.startswith("mrilu: ")
+    assert (
+        done.returncode == 1 and done.stderr.count("\n") == 1 and done.stderr.startswith("mrilu: ")
+    )
 
 
 def test_a_rescan_that_waits_ends_when_all_is_in(running, tmp_path):
@@ -39,7 +46,9 @@ def test_a_rescan_that_waits_ends_when_all_is_in(running, tmp_path):
         deliver(other, mail(f"<{number}@other>"))
     code, shown = running.watch("rescan", "--wait")
     assert code == 0, shown
-    assert f"Other: {MANY:,} files differ" in shown and re.search(rf"{MANY}/{MANY} {RATE_AND_LEFT}", shown)
+    assert f"Other: {MANY:,} files differ" in shown and re.search(
+        rf"{MANY}/{MANY} {RATE_AND_LEFT}", shown
+    )
     on_the_way = shown.replace(f"{MANY}/{MANY}", "")
     assert re.search(rf"importing Other .* [1-9]\d*/{MANY} {RATE_AND_LEFT}", on_the_way)
     assert f"level: Other: {MANY:,} files on disk = {MANY:,} imported" in shown

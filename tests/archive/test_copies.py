@@ -47,8 +47,12 @@ def test_a_renamed_folder_holds_messages_and_no_copies(root):
     take_in(root)
     (root / ".lists").rename(root / ".archive")
     paths = difference(root, "test").paths
-    import_messages("test", [path for path in paths if path.startswith(".archive")])  # one batch: the new files
-    import_messages("test", [path for path in paths if path.startswith(".lists")])  # the next: what has left
+    import_messages(
+        "test", [path for path in paths if path.startswith(".archive")]
+    )  # one batch: the new files
+    import_messages(
+        "test", [path for path in paths if path.startswith(".lists")]
+    )  # the next: what has left
     assert counts() == (5, 0)
 
 
@@ -73,7 +77,9 @@ def test_the_first_of_two_that_comes_back_makes_the_other_a_copy_again(root):
     assert counts() == (1, 1)
 
 
-@pytest.mark.parametrize("raw", [mail("<b@x>", body="another\n"), b""], ids=["another mail", "no mail"])
+@pytest.mark.parametrize(
+    "raw", [mail("<b@x>", body="another\n"), b""], ids=["another mail", "no mail"]
+)
 def test_the_first_of_two_that_is_overwritten_leaves_the_message_to_the_other(root, raw):
     first, second = deliver(root, RAW, ".lists/new/1.a"), deliver(root, RAW, ".other/new/2.a")
     import_messages("test", [first, second])
@@ -101,7 +107,9 @@ def test_a_message_that_gets_a_new_file_just_now_is_not_removed(root, database):
     import_messages("test", [first])
     (root / first).unlink()
     import_messages("test", [first])
-    with psycopg.connect(database.database) as another:  # a worker that has inserted its file and not committed yet
+    with psycopg.connect(
+        database.database
+    ) as another:  # a worker that has inserted its file and not committed yet
         another.execute("SELECT FROM message FOR KEY SHARE")
         assert remove_gone_messages(database, grace=0) == 0
     assert remove_gone_messages(database, grace=0) == 1
@@ -139,14 +147,20 @@ def test_two_workers_at_once_leave_one_that_is_no_copy(root, monkeypatch):
     assert not failures and counts() == (1, 0)
 
 
-ACTIONS = st.lists(st.tuples(st.sampled_from(["come", "go", "move", "other"]), st.integers(0, 3)), max_size=12)
+ACTIONS = st.lists(
+    st.tuples(st.sampled_from(["come", "go", "move", "other"]), st.integers(0, 3)), max_size=12
+)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(actions=ACTIONS)
 def test_whatever_happens_to_the_files_the_ledger_is_right(tmp_path_factory, database, actions):
     root = make_maildir(tmp_path_factory.mktemp("m"), ".lists", ".other")
-    database.execute_sql("TRUNCATE maildir, message, location, rejected, thread, thread_link CASCADE")
+    database.execute_sql(
+        "TRUNCATE maildir, message, location, rejected, thread, thread_link CASCADE"
+    )
     register(root)
     places = ["new/1.a", "cur/1.a:2,S", ".lists/new/2.a", ".other/new/3.a"]
     for action, number in actions:

@@ -57,7 +57,9 @@ def move(root: Path, path: str, target: str) -> str:
     return target
 
 
-@pytest.mark.parametrize("seen", [["new/1.a"], ["cur/1.a:2,S"], ["new/1.a", "cur/1.a:2,S"], ["cur/1.a:2,S", "new/1.a"]])
+@pytest.mark.parametrize(
+    "seen", [["new/1.a"], ["cur/1.a:2,S"], ["new/1.a", "cur/1.a:2,S"], ["cur/1.a:2,S", "new/1.a"]]
+)
 def test_a_mail_that_is_read_and_moved_at_once_ends_where_it_lies(root, meanwhile, seen):
     path = deliver(root, mail("<a@x>"), "new/1.a")
 
@@ -152,7 +154,9 @@ def test_a_second_row_for_one_file_is_found_and_goes(root):
 
 def test_a_file_set_aside_leaves_its_namesake_alone(root):
     import_messages("test", [deliver(root, mail("<a@x>"), "cur/1.a:2,S")])
-    recovery.quarantine("test", deliver(root, mail("<b@x>"), "cur/1.a:2,T"), "killed-worker", "its worker died")
+    recovery.quarantine(
+        "test", deliver(root, mail("<b@x>"), "cur/1.a:2,T"), "killed-worker", "its worker died"
+    )
     assert (Location.select().count(), Rejected.select().count()) == (1, 1)
     assert_level(root)
 

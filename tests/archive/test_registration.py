@@ -48,20 +48,31 @@ def watched(tmp_path, database, redis_client) -> Path:
     return root
 
 
-@pytest.mark.parametrize("names", [["8.home", "9.home"], ["1.a", "2.a"], []], ids=["others", "some", "none"])
-def test_a_watched_maildir_leaves_an_imported_one_of_its_name_alone(imported, database, tmp_path, names):
+@pytest.mark.parametrize(
+    "names", [["8.home", "9.home"], ["1.a", "2.a"], []], ids=["others", "some", "none"]
+)
+def test_a_watched_maildir_leaves_an_imported_one_of_its_name_alone(
+    imported, database, tmp_path, names
+):
     home = filled(tmp_path / "home" / "Maildir", *names)
     row = register_watched("Maildir", home)
     take_in(row)
     backup = Maildir.get(Maildir.root == str(imported))
-    assert (row.root, row.watched, backup.name, backup.watched) == (str(home), True, "Maildir-2", False)
+    assert (row.root, row.watched, backup.name, backup.watched) == (
+        str(home),
+        True,
+        "Maildir-2",
+        False,
+    )
     take_in(backup)
     assert gone() == 0 and remove_gone_messages(database, grace=0) == 0
     assert balance(row, set()).level and balance(backup, set()).level
     assert register_watched("Maildir", home).id == row.id
 
 
-def test_an_imported_maildir_that_cannot_be_seen_is_not_taken_over_by_one_that_lacks_a_file(imported, tmp_path):
+def test_an_imported_maildir_that_cannot_be_seen_is_not_taken_over_by_one_that_lacks_a_file(
+    imported, tmp_path
+):
     home = filled(tmp_path / "home" / "Maildir", "1.a", "2.a")
     imported.rename(tmp_path / "unmounted")
     assert register_watched("Maildir", home).id != Maildir.get(Maildir.root == str(imported)).id
@@ -73,7 +84,9 @@ def test_an_imported_maildir_that_was_moved_and_is_watched_now_keeps_its_rows(im
     assert difference(row.root, row.name).paths == [] and Maildir.select().count() == 1
 
 
-def test_importing_never_takes_a_name_that_is_or_will_be_watched(service_settings, database, tmp_path):
+def test_importing_never_takes_a_name_that_is_or_will_be_watched(
+    service_settings, database, tmp_path
+):
     from dataclasses import replace
 
     home, backup = filled(tmp_path / "home" / "Maildir"), filled(tmp_path / "backup" / "Maildir")
@@ -91,10 +104,16 @@ def test_two_imports_that_want_one_name_get_two(database, tmp_path):
     assert Maildir.get().root == "/a"
 
 
-@pytest.mark.parametrize("names", [["1.b", "2.b"], ["1.a", "2.b"], []], ids=["others", "one known", "none"])
-def test_another_maildir_under_a_watched_name_is_refused_and_nothing_is_gone(watched, tmp_path, names):
+@pytest.mark.parametrize(
+    "names", [["1.b", "2.b"], ["1.a", "2.b"], []], ids=["others", "one known", "none"]
+)
+def test_another_maildir_under_a_watched_name_is_refused_and_nothing_is_gone(
+    watched, tmp_path, names
+):
     other = filled(tmp_path / "b" / "Maildir", *names)
-    with pytest.raises(NameTaken, match=rf"^MAILDIR_PATH: .*'Maildir'.*{watched}.*\(Maildir-2={other}\)$"):
+    with pytest.raises(
+        NameTaken, match=rf"^MAILDIR_PATH: .*'Maildir'.*{watched}.*\(Maildir-2={other}\)$"
+    ):
         register_watched("Maildir", other)
     row = Maildir.get()
     assert row.root == str(watched) and difference(row.root, row.name).paths == []
@@ -113,7 +132,11 @@ def test_a_watched_maildir_that_was_moved_keeps_its_rows(watched, tmp_path):
     row = register_watched("Maildir", moved)
     assert (row.id, row.root) == (before, str(moved))
     take_in(row)
-    assert (gone(), Message.select().count(), Location.select().where(Location.copy).count()) == (1, 11, 0)
+    assert (gone(), Message.select().count(), Location.select().where(Location.copy).count()) == (
+        1,
+        11,
+        0,
+    )
 
 
 def test_a_copy_of_a_watched_maildir_may_take_its_place(watched, tmp_path):
@@ -121,7 +144,9 @@ def test_a_copy_of_a_watched_maildir_may_take_its_place(watched, tmp_path):
     assert register_watched("Maildir", copy).root == str(copy)
 
 
-def test_an_old_backup_does_not_take_the_place_of_a_watched_maildir_that_is_there(watched, tmp_path):
+def test_an_old_backup_does_not_take_the_place_of_a_watched_maildir_that_is_there(
+    watched, tmp_path
+):
     backup = Path(shutil.copytree(watched, tmp_path / "copy"))
     for number in range(3):
         (backup / "cur" / f"{number}.a:2,S").unlink()
@@ -134,7 +159,9 @@ def test_a_symlink_to_a_watched_maildir_is_that_maildir(watched, tmp_path):
     assert register_watched("Maildir", tmp_path / "link").id == Maildir.get().id
 
 
-def test_the_start_is_refused_in_one_line_that_names_the_setting(watched, service_settings, tmp_path):
+def test_the_start_is_refused_in_one_line_that_names_the_setting(
+    watched, service_settings, tmp_path
+):
     from dataclasses import replace
 
     other = filled(tmp_path / "b" / "Maildir", "1.b")
@@ -174,7 +201,11 @@ def test_a_flat_folder_without_mail_stays_one(flat):
         register_watched("flat", flat)
     import_messages("flat", [f"{number}.eml" for number in range(3)])  # what the watcher offers
     row = register_watched("flat", flat)
-    assert row.kind == "folder" and balance(row, set()).level and difference(row.root, row.name).paths == []
+    assert (
+        row.kind == "folder"
+        and balance(row, set()).level
+        and difference(row.root, row.name).paths == []
+    )
     flat.rmdir()
     with pytest.raises(MaildirMissing):
         register_watched("flat", flat)

@@ -29,9 +29,21 @@ def worker(service_settings) -> Callable[..., subprocess.Popen]:
     """Start a real `rq worker mail` in a process of its own."""
 
     def start(*arguments: str, **environ: str) -> subprocess.Popen:
-        urls = {"DATABASE_URL": service_settings.database_url, "REDIS_URL": service_settings.redis_url}
+        urls = {
+            "DATABASE_URL": service_settings.database_url,
+            "REDIS_URL": service_settings.redis_url,
+        }
         more = {"RQ_REDIS_URL": urls["REDIS_URL"], "PYTHONPATH": str(PROJECT)}
-        command = [sys.executable, "-m", "rq.cli", "worker", "mail", "--serializer", "json", *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "rq.cli",
+            "worker",
+            "mail",
+            "--serializer",
+            "json",
+            *arguments,
+        ]
         return subprocess.Popen(command, env={**os.environ, **urls, **more, **environ}, cwd=PROJECT)
 
     return start
@@ -59,7 +71,9 @@ def test_an_import_that_meets_a_standby_is_scheduled_runs_again_and_commits(root
     submit_import("test", [path], live=True)
     with read_only(database):
         assert worker("--burst", INITIAL_DELAY="1").wait(DEADLINE) == 0
-    assert len(ScheduledJobRegistry(queue=queue("mail"))) == 1 and queued_paths() == {"test": {path}}
+    assert len(ScheduledJobRegistry(queue=queue("mail"))) == 1 and queued_paths() == {
+        "test": {path}
+    }
     assert Message.select().count() == 0
     running = worker("--with-scheduler")
     try:
@@ -89,7 +103,9 @@ def test_a_schema_that_is_not_there_yet_rejects_no_mail(root, database, worker, 
     assert Message.select().count() == 1
 
 
-def test_a_time_out_while_the_database_is_locked_rejects_no_mail(root, database, worker, monkeypatch):
+def test_a_time_out_while_the_database_is_locked_rejects_no_mail(
+    root, database, worker, monkeypatch
+):
     path = deliver(root, mail("<a@x>"))
     submit_import("test", [path], live=True)
     (job,) = queue("mail").jobs

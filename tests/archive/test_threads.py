@@ -50,7 +50,9 @@ def test_a_reply_joins_its_parent(root):
 
 
 def test_a_late_parent_joins_its_children(root):
-    take_in(root, mail("<b@x>", in_reply_to="<a@x>"), mail("<c@x>", references="<a@x>"), mail("<a@x>"))
+    take_in(
+        root, mail("<b@x>", in_reply_to="<a@x>"), mail("<c@x>", references="<a@x>"), mail("<a@x>")
+    )
     assert threads() == [["a@x", "b@x", "c@x"]]
 
 
@@ -110,7 +112,11 @@ def test_a_nearer_message_of_the_subject_takes_the_orphan_with_it(root):
 
 
 def test_an_empty_subject_joins_nothing(root):
-    take_in(root, mail("<a@x>", subject="Re:", list_id="<one.x>"), mail("<b@x>", subject="Re: ", list_id="<one.x>"))
+    take_in(
+        root,
+        mail("<a@x>", subject="Re:", list_id="<one.x>"),
+        mail("<b@x>", subject="Re: ", list_id="<one.x>"),
+    )
     assert threads() == [["a@x"], ["b@x"]]
 
 
@@ -138,7 +144,9 @@ def archives(draw: st.DrawFn) -> list[bytes]:
     names = [f"<{letter}@x>" for letter in "abcdefgh"]
     mails = []
     for number in range(draw(st.integers(2, 10))):
-        references = draw(st.lists(st.sampled_from(names), max_size=2)) if draw(st.booleans()) else []
+        references = (
+            draw(st.lists(st.sampled_from(names), max_size=2)) if draw(st.booleans()) else []
+        )
         name, date = draw(st.sampled_from(names)), at(draw(st.integers(0, 20)))
         # A copy has the same id, author and date; all else may differ, as lists tag subjects and drop fields.
         for _ in range(draw(st.sampled_from((1, 1, 1, 2)))):
@@ -157,7 +165,9 @@ def archives(draw: st.DrawFn) -> list[bytes]:
 
 
 def arrive(folder: Path, mails: list[bytes], order: list[int], batch: int) -> list[list[str]]:
-    resources.database().execute_sql("TRUNCATE message, thread, thread_link, location, maildir CASCADE")
+    resources.database().execute_sql(
+        "TRUNCATE message, thread, thread_link, location, maildir CASCADE"
+    )
     shutil.rmtree(folder, ignore_errors=True)
     root = make_maildir(folder)
     register(root)
@@ -167,7 +177,9 @@ def arrive(folder: Path, mails: list[bytes], order: list[int], batch: int) -> li
     return threads()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(mails=archives(), data=st.data())
 def test_threads_do_not_depend_on_the_order_of_arrival(tmp_path, database, mails, data):
     in_order = arrive(tmp_path / "m", mails, list(range(len(mails))), 100)
@@ -185,7 +197,9 @@ def test_the_corpus_gives_the_same_threads_in_any_order(lists_corpus, database):
     register(lists_corpus)
     found = []
     for seed in (0, 1):
-        resources.database().execute_sql("TRUNCATE message, thread, thread_link, location, job_run CASCADE")
+        resources.database().execute_sql(
+            "TRUNCATE message, thread, thread_link, location, job_run CASCADE"
+        )
         if seed:
             random.Random(seed).shuffle(paths)
         for start in range(0, len(paths), 150):
@@ -209,9 +223,21 @@ def test_a_cross_post_between_two_maildirs_is_one_thread_however_it_comes(root, 
     register(other, "other")
     files = [
         ("test", root, mail("<post@x>", subject="coi", list_id="<one.x>", in_reply_to="<first@x>")),
-        ("other", other, mail("<post@x>", subject="coi", list_id="<two.x>", in_reply_to="<second@x>")),
-        ("test", root, mail("<reply-one@x>", subject="Re: coi", list_id="<one.x>", references="<first@x>")),
-        ("other", other, mail("<reply-two@x>", subject="Re: coi", list_id="<two.x>", references="<second@x>")),
+        (
+            "other",
+            other,
+            mail("<post@x>", subject="coi", list_id="<two.x>", in_reply_to="<second@x>"),
+        ),
+        (
+            "test",
+            root,
+            mail("<reply-one@x>", subject="Re: coi", list_id="<one.x>", references="<first@x>"),
+        ),
+        (
+            "other",
+            other,
+            mail("<reply-two@x>", subject="Re: coi", list_id="<two.x>", references="<second@x>"),
+        ),
     ]
     for number in order:
         name, where, raw = files[number]

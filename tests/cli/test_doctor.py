@@ -40,7 +40,11 @@ def test_a_maildir_that_is_missing_or_closed(tmp_path: Path, monkeypatch) -> Non
     root = make_maildir(tmp_path / "Maildir", ".one")
     one = MaildirSetting("test", root, "inotify")
     says(machine.check_maildir(one), OK, "0 mails")
-    says(machine.check_maildir(MaildirSetting("test", tmp_path / "no", "poll")), ERROR, "there is no such folder")
+    says(
+        machine.check_maildir(MaildirSetting("test", tmp_path / "no", "poll")),
+        ERROR,
+        "there is no such folder",
+    )
 
     def half(path: object, errors: list, kind: object) -> Iterator[str]:
         errors.append(machine.FolderUnreadable(path, ".one"))
@@ -108,10 +112,18 @@ def test_packages_that_are_not_the_pinned_ones() -> None:
             raise metadata.PackageNotFoundError
         return "1.0"
 
-    says(machine.check_packages(["one[extra]==1.0", "gone==2; python_version < '3'"], installed), OK, "packages")
+    says(
+        machine.check_packages(["one[extra]==1.0", "gone==2; python_version < '3'"], installed),
+        OK,
+        "packages",
+    )
     says(machine.check_packages(["one==1.1"], installed), ERROR, "one 1.0 (1.1 is pinned)")
     says(machine.check_packages(["torch==2.13.0"], lambda name: "2.13.0+cpu"), OK, "packages")
-    says(machine.check_packages(["torch==2.13.0"], lambda name: "2.13.1+cpu"), ERROR, "2.13.0 is pinned")
+    says(
+        machine.check_packages(["torch==2.13.0"], lambda name: "2.13.1+cpu"),
+        ERROR,
+        "2.13.0 is pinned",
+    )
     says(machine.check_packages(["gone==1.1"], installed), ERROR, "gone is missing")
 
 
@@ -147,16 +159,24 @@ def test_a_schedule_that_drifts() -> None:
     says(servers.check_schedule({"upkeep": NOW - 100}, NOW), ERROR, "upkeep is overdue")
     slot = datetime(2026, 11, 24, tzinfo=UTC)
     says(servers.check_drift([("upkeep", slot, slot + timedelta(seconds=1))]), OK, "in time")
-    says(servers.check_drift([("upkeep", slot, slot + timedelta(seconds=90))]), WARNING, "upkeep 90 s")
+    says(
+        servers.check_drift([("upkeep", slot, slot + timedelta(seconds=90))]),
+        WARNING,
+        "upkeep 90 s",
+    )
     says(servers.check_failures({}), OK, "no job")
     says(servers.check_failures({"upkeep": "SomeError: x"}), WARNING, "upkeep: SomeError")
     assert servers.check_failures({"upkeep": "x"}).advice == "./run.sh run upkeep --wait"
-    assert "./run.sh run" not in servers.check_failures({"import_messages": "x"}).advice  # not of the schedule
+    assert (
+        "./run.sh run" not in servers.check_failures({"import_messages": "x"}).advice
+    )  # not of the schedule
 
 
 @pytest.fixture
 def smtp_port() -> Iterator[int]:
-    def login(server: object, session: object, envelope: object, mechanism: str, data: object) -> AuthResult:
+    def login(
+        server: object, session: object, envelope: object, mechanism: str, data: object
+    ) -> AuthResult:
         return AuthResult(success=getattr(data, "password", b"") == b"right", handled=False)
 
     class Nothing:
@@ -164,9 +184,13 @@ def smtp_port() -> Iterator[int]:
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    running = Controller(Nothing(), hostname="127.0.0.1", port=port, authenticator=login, auth_require_tls=False)
+    running = Controller(
+        Nothing(), hostname="127.0.0.1", port=port, authenticator=login, auth_require_tls=False
+    )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # aiosmtpd warns of logins without TLS, which is what is tried here
+        warnings.simplefilter(
+            "ignore"
+        )  # aiosmtpd warns of logins without TLS, which is what is tried here
         running.start()
         yield port
         running.stop()
@@ -192,7 +216,9 @@ def test_a_model_whose_weights_are_others(tmp_path: Path) -> None:
 
     says(outside.check_model(True, True, lambda: True), OK, "are the pinned ones")
     own = Model("own@1", str(tmp_path), tmp_path, 3, 256)
-    says(outside.check_model(True, True, lambda: verify(own)), OK, "no hash of its weights is pinned")
+    says(
+        outside.check_model(True, True, lambda: verify(own)), OK, "no hash of its weights is pinned"
+    )
     says(outside.check_model(False, True, broken), OK, "off")
     says(outside.check_model(True, False, broken), WARNING, "not installed")
     says(outside.check_model(True, True, broken), ERROR, "SHA-256 is another")
@@ -223,9 +249,23 @@ def test_settings_that_cannot_be_read(monkeypatch) -> None:
 
 
 def doctor(tmp_path: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    known = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "DATA_DIR": str(tmp_path / "data"), "COLUMNS": "100"}
-    command = [sys.executable, "-P", "-m", "mrilu.cli", "doctor", *(("--json",) if more.pop("json", "") else ())]
-    return subprocess.run(command, env=known | more, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    known = {
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(PROJECT),
+        "DATA_DIR": str(tmp_path / "data"),
+        "COLUMNS": "100",
+    }
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "mrilu.cli",
+        "doctor",
+        *(("--json",) if more.pop("json", "") else ()),
+    ]
+    return subprocess.run(
+        command, env=known | more, cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
 
 
 def test_with_nothing_running_it_says_so_and_shows_no_secret(tmp_path: Path) -> None:
@@ -233,7 +273,9 @@ def test_with_nothing_running_it_says_so_and_shows_no_secret(tmp_path: Path) -> 
                "SMTP_URL": "smtp://u:hush3@127.0.0.1:1", "MAIL_FROM": "a@x.example", "TOKEN_SECRET": "hush4",
                "OPERATOR_PASSWORD": "hush5"}  # fmt: skip
     done = doctor(tmp_path, **secrets)
-    assert done.returncode == 1 and "PostgreSQL does not answer" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 1 and "PostgreSQL does not answer" in done.stdout, (
+        done.stdout + done.stderr
+    )
     assert not re.search("hush[1-5]", done.stdout + done.stderr)
     facts = json.loads(doctor(tmp_path, json="yes", **secrets).stdout)
     assert {"level", "what", "advice"} == set(facts[0]) and "hush" not in str(facts)
@@ -242,7 +284,10 @@ def test_with_nothing_running_it_says_so_and_shows_no_secret(tmp_path: Path) -> 
 def test_with_the_servers_running_it_asks_them(
     service_settings: Settings, database: PostgresqlDatabase, redis_client: Redis, tmp_path: Path
 ) -> None:
-    urls = {"DATABASE_URL": str(service_settings.database_url), "REDIS_URL": str(service_settings.redis_url)}
+    urls = {
+        "DATABASE_URL": str(service_settings.database_url),
+        "REDIS_URL": str(service_settings.redis_url),
+    }
     told = doctor(tmp_path, **urls).stdout
     for word in ("PostgreSQL 18", "Redis 7", "schema 0", "clocks", "watcher does not run", "nobody works",
                  "has no next time"):  # fmt: skip

@@ -61,8 +61,12 @@ def test_a_copy_that_is_replaced_while_it_is_read_is_no_mixture(cached: int):
         next(pieces)
 
 
-@pytest.mark.parametrize(("arguments", "said"), [(("en", "pdf"), "there is en xml"), (("fr", "xml"), "'fr' as 'xml'")])
-def test_what_is_not_cached_is_said_with_what_is(arguments: tuple[str, ...], said: str, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("arguments", "said"), [(("en", "pdf"), "there is en xml"), (("fr", "xml"), "'fr' as 'xml'")]
+)
+def test_what_is_not_cached_is_said_with_what_is(
+    arguments: tuple[str, ...], said: str, tmp_path: Path
+):
     done = export(*arguments, "-o", str(tmp_path / "x"))
     assert done.exit_code == 1
     assert said in done.stderr
@@ -72,7 +76,9 @@ def test_what_is_not_cached_is_said_with_what_is(arguments: tuple[str, ...], sai
 def test_what_failed_is_said_with_its_reason(cached: int):
     FailedExport.note(cached, "pdf", "entry 'mlatu': it is a cat", NOW)
     assert "entry 'mlatu': it is a cat (2026-11-20 23:30 UTC)" in export("en", "pdf").stderr
-    assert "failed: en pdf at 2026-11-20 23:30: entry 'mlatu': it is a cat" in " ".join(export().stdout.split())
+    assert "failed: en pdf at 2026-11-20 23:30: entry 'mlatu': it is a cat" in " ".join(
+        export().stdout.split()
+    )
 
 
 def test_a_format_has_to_be_named():
@@ -81,7 +87,10 @@ def test_a_format_has_to_be_named():
 
 def test_the_list_tells_file_size_and_time():
     shown = CliRunner(env={"COLUMNS": "150"}).invoke(main, ["export"]).stdout
-    assert all(part in shown for part in ("en", "xml", "jbo-en.xml", "2,600,000", "2026-11-20 23:30", "1.5"))
+    assert all(
+        part in shown
+        for part in ("en", "xml", "jbo-en.xml", "2,600,000", "2026-11-20 23:30", "1.5")
+    )
     listed = json.loads(export("--json").stdout)
     assert listed["cached"][0]["sha256"] == hashlib.sha256(CONTENT).hexdigest()
     assert listed["failed"] == []

@@ -42,7 +42,9 @@ def run(service_settings, database, redis_client):
 
 def work() -> None:
     mail_queue = queue("mail")
-    worker = SimpleWorker([mail_queue], connection=mail_queue.connection, serializer=mail_queue.serializer)
+    worker = SimpleWorker(
+        [mail_queue], connection=mail_queue.connection, serializer=mail_queue.serializer
+    )
     worker.work(burst=True, logging_level="ERROR")
 
 
@@ -191,7 +193,11 @@ def test_import_takes_a_folder_of_eml_files(run, tmp_path):
 def test_import_takes_an_mbox_twice_and_each_mail_once(run, tmp_path, service_settings):
     box = mailbox.mbox(tmp_path / "list.mbox")
     for number in range(3):
-        box.add(message_from_bytes(mail(f"<{number}@x>", body="From here on\n\nFrom there to here\n>From quoted\n")))
+        box.add(
+            message_from_bytes(
+                mail(f"<{number}@x>", body="From here on\n\nFrom there to here\n>From quoted\n")
+            )
+        )
     box.close()
     for expected in (3, 0):
         assert f"{expected} files" in run("import", str(tmp_path / "list.mbox")).output
@@ -221,7 +227,9 @@ def test_two_folders_of_one_name_get_two_maildirs(tmp_path, database):
 
 def test_a_from_line_in_a_body_does_not_split_an_mbox(tmp_path):
     file = tmp_path / "box"
-    file.write_bytes(b"From a@x Mon Oct  6 09:12:44 2025\nSubject: x\n\nFrom now on\n\nFrom me to you, 2025\n")
+    file.write_bytes(
+        b"From a@x Mon Oct  6 09:12:44 2025\nSubject: x\n\nFrom now on\n\nFrom me to you, 2025\n"
+    )
     assert len(list(mails_in(file))) == 1
     (tmp_path / "no").write_bytes(b"just text\n")
     with pytest.raises(NotMail):
@@ -232,10 +240,18 @@ def test_a_service_that_is_down_is_one_line(tmp_path, database):
     runner = CliRunner(env={"DATA_DIR": str(tmp_path), "DATABASE_URL": "", "REDIS_URL": ""})
     result = runner.invoke(main, ["status"])
     assert result.exit_code == 1
-    assert result.stderr.startswith("mrilu: the service was never started") and "Traceback" not in result.stderr
-    gone = {"DATABASE_URL": f"postgresql://mrilu@/x?host={tmp_path}", "REDIS_URL": f"unix://{tmp_path}/no.sock"}
+    assert (
+        result.stderr.startswith("mrilu: the service was never started")
+        and "Traceback" not in result.stderr
+    )
+    gone = {
+        "DATABASE_URL": f"postgresql://mrilu@/x?host={tmp_path}",
+        "REDIS_URL": f"unix://{tmp_path}/no.sock",
+    }
     result = CliRunner(env=gone).invoke(main, ["status"])
-    assert result.exit_code == 1 and "DATABASE_URL" in result.stderr and result.stderr.count("\n") == 1
+    assert (
+        result.exit_code == 1 and "DATABASE_URL" in result.stderr and result.stderr.count("\n") == 1
+    )
 
 
 def test_a_setting_that_cannot_be_used_is_one_line(tmp_path):
@@ -244,7 +260,8 @@ def test_a_setting_that_cannot_be_used_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("path", "advice"), [("missing", "mount or make it"), ("file", "run.sh import"), ("empty", "mkdir .*empty/cur")]
+    ("path", "advice"),
+    [("missing", "mount or make it"), ("file", "run.sh import"), ("empty", "mkdir .*empty/cur")],
 )
 def test_a_maildir_that_is_none_stops_the_start_and_says_what_to_do(tmp_path, path, advice):
     (tmp_path / "file").touch()
@@ -259,15 +276,29 @@ def test_the_sample_maildir_shows_a_thread_a_copy_an_attachment_and_a_rejection(
     paths = [f"new/{file.name}" for file in (tmp_path / "Maildir" / "new").iterdir()]
     assert import_messages("test", paths) == {"imported": 3, "copies": 1, "rejected": 1}
     assert Message.get(Message.has_attachment).parts["parts"][1]["filename"] == "lettre ✉.gif"
-    first, second = (Message.get(Message.message_id == name) for name in ("coi-1@lists.example", "coi-2@example.org"))
+    first, second = (
+        Message.get(Message.message_id == name)
+        for name in ("coi-1@lists.example", "coi-2@example.org")
+    )
     assert first.thread_id() == second.thread_id() and second.from_name == "śymag da Silva"
     make_sample(tmp_path / "Maildir")
     assert len(list((tmp_path / "Maildir" / "new").iterdir())) == len(paths)
 
 
 def test_the_level_line_says_what_is_missing():
-    facts = {"maildir": "m", "on_disk": 9, "imported": 3, "copies": 2, "rejected": 1, "waiting": 3, "level": False}
-    assert level_line(facts) == "not level: m: 9 files on disk, 3 imported + 2 copies + 1 rejected + 3 waiting"
+    facts = {
+        "maildir": "m",
+        "on_disk": 9,
+        "imported": 3,
+        "copies": 2,
+        "rejected": 1,
+        "waiting": 3,
+        "level": False,
+    }
+    assert (
+        level_line(facts)
+        == "not level: m: 9 files on disk, 3 imported + 2 copies + 1 rejected + 3 waiting"
+    )
 
 
 def test_a_cron_setting_that_cannot_be_used_stops_the_start(tmp_path):
@@ -282,7 +313,10 @@ def test_a_maildir_that_is_watched_no_more_does_not_count_against_the_service(ru
     result = run("status", "--json")
     facts = json.loads(result.output)
     assert result.exit_code == 0 and facts["level"]
-    assert {one["maildir"]: one["watched"] for one in facts["maildirs"]} == {"other": True, "test": False}
+    assert {one["maildir"]: one["watched"] for one in facts["maildirs"]} == {
+        "other": True,
+        "test": False,
+    }
     assert "differs (not watched)" in run("status").output and Path(other.root).is_dir()
 
 
@@ -293,17 +327,34 @@ def test_status_says_why_no_notification_goes_out_and_how_far_the_embeddings_are
 
 
 def test_status_tells_the_time_left_while_embeddings_are_made():
-    facts = {"state": "behind", "model": "m", "done": {"message": 10}, "waiting": {"message": 500, "word": 500}}
-    assert embeddings_line(facts | {"rate": 50.0, "eta": 20}) == "behind: 10 done, 1,000 waiting, 50/s, 20 s left (m)"
+    facts = {
+        "state": "behind",
+        "model": "m",
+        "done": {"message": 10},
+        "waiting": {"message": 500, "word": 500},
+    }
+    assert (
+        embeddings_line(facts | {"rate": 50.0, "eta": 20})
+        == "behind: 10 done, 1,000 waiting, 50/s, 20 s left (m)"
+    )
     assert embeddings_line({"state": "off"}) == "off"
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
-    environ = {"DATA_DIR": str(tmp_path), "DATABASE_URL": "postgresql://a/b", "REDIS_URL": "redis://c", "PATH": "/bin"}
+    environ = {
+        "DATA_DIR": str(tmp_path),
+        "DATABASE_URL": "postgresql://a/b",
+        "REDIS_URL": "redis://c",
+        "PATH": "/bin",
+    }
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        [sys.executable, "-m", "mrilu.cli", "env"], env=environ, cwd=PROJECT, stdout=writer, stderr=subprocess.PIPE
+        [sys.executable, "-m", "mrilu.cli", "env"],
+        env=environ,
+        cwd=PROJECT,
+        stdout=writer,
+        stderr=subprocess.PIPE,
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")

@@ -22,8 +22,14 @@ def command(database, service_settings, monkeypatch):
 
 
 def test_subscribe_list_and_unsubscribe(command):
-    code, said = command("subscribe", "a@x.org", "--word", "klama", "--locale", "jbo", "--timezone", "Asia/Tokyo")
-    assert code == 0 and "a@x.org is now subscribed to the word 'klama'" in said and "SMTP_URL is not set" in said
+    code, said = command(
+        "subscribe", "a@x.org", "--word", "klama", "--locale", "jbo", "--timezone", "Asia/Tokyo"
+    )
+    assert (
+        code == 0
+        and "a@x.org is now subscribed to the word 'klama'" in said
+        and "SMTP_URL is not set" in said
+    )
     assert command("subscribe", "a@x.org", "--query", "coi rodo", "--digest", "daily")[0] == 0
     assert "was already" in command("subscribe", "a@x.org", "--query", "coi rodo")[1]
     assert command("subscriptions")[1].splitlines() == [
@@ -31,8 +37,14 @@ def test_subscribe_list_and_unsubscribe(command):
         "a@x.org  query 'coi rodo'  jbo, Asia/Tokyo, daily digest",
     ]
     facts = json.loads(command("subscriptions", "A@X.ORG", "--json")[1])
-    assert [(one["kind"], one["label"]) for one in facts] == [("word", "klama"), ("query", "coi rodo")]
-    assert "no longer subscribed to the word" in command("unsubscribe", "a@x.org", "--word", "klama")[1]
+    assert [(one["kind"], one["label"]) for one in facts] == [
+        ("word", "klama"),
+        ("query", "coi rodo"),
+    ]
+    assert (
+        "no longer subscribed to the word"
+        in command("unsubscribe", "a@x.org", "--word", "klama")[1]
+    )
     assert command("unsubscribe", "a@x.org", "--all")[0] == 0
     assert command("subscriptions")[1] == "nobody has a subscription\n"
     assert (Subscriber.select().count(), Subscription.select().count()) == (1, 0)

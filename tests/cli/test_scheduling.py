@@ -34,7 +34,10 @@ ROWS = tuple(
 
 @pytest.fixture
 def call(
-    service_settings: Settings, database: PostgresqlDatabase, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+    service_settings: Settings,
+    database: PostgresqlDatabase,
+    redis_client: Redis,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Command:
     """Call a command as ./run.sh does, with a table of three jobs and TIMEZONE in Berlin."""
     monkeypatch.setattr(table, "SCHEDULE", ROWS)
@@ -67,7 +70,9 @@ def scheduler(redis_client: Redis) -> TableScheduler:
     return TableScheduler(ROWS, ZoneInfo("Europe/Berlin"), redis_client, dict)
 
 
-def test_the_schedule_shows_last_run_drift_and_next_run_in_local_time(call: Command, redis_client: Redis) -> None:
+def test_the_schedule_shows_last_run_drift_and_next_run_in_local_time(
+    call: Command, redis_client: Redis
+) -> None:
     scheduler(redis_client).assert_table()
     beat("scheduler", {}, redis_client)
     slot = NOW - timedelta(minutes=5)
@@ -88,7 +93,9 @@ def test_the_schedule_shows_last_run_drift_and_next_run_in_local_time(call: Comm
     assert facts["fail_for_good"]["outcome"] == "never"
 
 
-def test_a_scheduler_that_is_dead_and_an_entry_that_did_not_fire_are_said(call: Command, redis_client: Redis) -> None:
+def test_a_scheduler_that_is_dead_and_an_entry_that_did_not_fire_are_said(
+    call: Command, redis_client: Redis
+) -> None:
     scheduler(redis_client).assert_table()
     result = call(schedule)
     assert result.exit_code == 1 and "the scheduler does not run" in result.output
@@ -118,7 +125,9 @@ def test_a_job_that_fails_while_waited_for_ends_with_its_error(call: Command) ->
 
 def test_a_job_that_waits_is_not_enqueued_again(call: Command, redis_client: Redis) -> None:
     first, second = call(run, "count_up"), call(run, "count_up")
-    assert "is enqueued as count_up-now-" in first.output and "waits or runs already" in second.output
+    assert (
+        "is enqueued as count_up-now-" in first.output and "waits or runs already" in second.output
+    )
     assert len(queue("default", redis_client)) == 1
 
 

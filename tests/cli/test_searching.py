@@ -16,10 +16,14 @@ from tests.factories import deliver, mail, make_maildir, register
 
 
 @pytest.fixture
-def archive(database, redis_client, service_settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def archive(
+    database, redis_client, service_settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = make_maildir(tmp_path / "Maildir")
     register(root)
-    import_messages("test", [deliver(root, mail("<1@x>", subject="cats", body="They purr -loudly.\n"))])
+    import_messages(
+        "test", [deliver(root, mail("<1@x>", subject="cats", body="They purr -loudly.\n"))]
+    )
     define("mlatu", "$x_1$ is a cat", ["cat"])
     pair("ta mlatu", "That is a cat.")
     monkeypatch.setattr("mrilu.cli.connect.connect", lambda: service_settings)
@@ -32,7 +36,14 @@ def run(*arguments: str) -> Result:
 def test_all_places_are_searched_and_shown(archive):
     done = run("cat", "--text")
     assert done.exit_code == 0
-    for part in ("messages 1-1 of 1", "They purr", "<1@x>", "words 1-1 of 1", "x1 is a cat", "sentences 1-1 of 1"):
+    for part in (
+        "messages 1-1 of 1",
+        "They purr",
+        "<1@x>",
+        "words 1-1 of 1",
+        "x1 is a cat",
+        "sentences 1-1 of 1",
+    ):
         assert part in done.stdout
 
 
@@ -90,5 +101,7 @@ def test_search_by_text_imports_no_encoder():
     script = "import sys, mrilu.cli.searching, mrilu.search.engine, mrilu.search.query_vector\n" + (
         "assert not {'torch', 'openvino', 'numpy', 'tokenizers'} & set(sys.modules), sys.modules.keys()"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr[-1000:]

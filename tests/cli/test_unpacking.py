@@ -25,7 +25,9 @@ def old_file(path: Path, raw: bytes) -> Path:
 
 
 def mbox(path: Path, count: int) -> Path:
-    path.write_bytes(b"".join(FROM_LINE.encode() + mail(f"<{number}@x>") + b"\n" for number in range(count)))
+    path.write_bytes(
+        b"".join(FROM_LINE.encode() + mail(f"<{number}@x>") + b"\n" for number in range(count))
+    )
     return path
 
 
@@ -41,14 +43,21 @@ def test_a_mail_without_a_date_is_as_old_as_its_file(tmp_path, database, redis_c
     assert (found.sent_at, found.date_source) == (OLD, "mtime")
 
 
-def test_a_mail_without_a_date_in_an_mbox_is_as_old_as_its_from_line(tmp_path, database, redis_client):
+def test_a_mail_without_a_date_in_an_mbox_is_as_old_as_its_from_line(
+    tmp_path, database, redis_client
+):
     found = unpack(old_file(tmp_path / "box", FROM_LINE.encode() + mail(date=None)), tmp_path)
-    assert (found.sent_at, found.date_source) == (datetime(1997, 10, 6, 9, 12, 44, tzinfo=UTC), "x-from-space-date")
+    assert (found.sent_at, found.date_source) == (
+        datetime(1997, 10, 6, 9, 12, 44, tzinfo=UTC),
+        "x-from-space-date",
+    )
     (file,) = (tmp_path / "unpacked" / "box" / "new").iterdir()
     assert file.stat().st_mtime == found.sent_at.timestamp()
 
 
-def test_what_is_unpacked_is_offered_before_the_rest_is_read(tmp_path, database, redis_client, monkeypatch):
+def test_what_is_unpacked_is_offered_before_the_rest_is_read(
+    tmp_path, database, redis_client, monkeypatch
+):
     seen = []
     submit = importing.submit_import
 
@@ -62,7 +71,9 @@ def test_what_is_unpacked_is_offered_before_the_rest_is_read(tmp_path, database,
     assert len(paths) == 7 and queued_paths() == {maildir.name: set(paths)}
 
 
-def test_an_unpacking_that_was_broken_off_goes_on_and_leaves_nothing_out(tmp_path, database, redis_client, monkeypatch):
+def test_an_unpacking_that_was_broken_off_goes_on_and_leaves_nothing_out(
+    tmp_path, database, redis_client, monkeypatch
+):
     box = mbox(tmp_path / "box", 7)
 
     def die(maildir, paths, live):

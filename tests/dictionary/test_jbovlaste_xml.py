@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrilu.dictionary.jbovlaste_xml import Entry, Export, ExportUnreadable, Gloss, Reverse, read_export
+from mrilu.dictionary.jbovlaste_xml import (
+    Entry,
+    Export,
+    ExportUnreadable,
+    Gloss,
+    Reverse,
+    read_export,
+)
 from tests.downloads.sources import export, valsi
 
 
@@ -21,7 +28,14 @@ def test_an_entry_has_all_its_fields() -> None:
         "<selmaho>UI1</selmaho><score>2.5</score>"
         '<glossword word="cat" sense="animal" /><keyword word="species" place="2" sense="of cat" />'
     )
-    entry = valsi("mla'u", 7, notes="See {mlatu}.", rafsi=("lat", "la'u"), attributes='unofficial="true"', more=more)
+    entry = valsi(
+        "mla'u",
+        7,
+        notes="See {mlatu}.",
+        rafsi=("lat", "la'u"),
+        attributes='unofficial="true"',
+        more=more,
+    )
     [found] = read(export(entry)).entries
     assert found == Entry(
         word="mla'u",
@@ -59,7 +73,10 @@ def test_every_change_of_an_entry_changes_its_hash() -> None:
         valsi(more='<keyword word="cat" place="1" />'),
     ]
     assert len({read(export(text)).entries[0].content_hash() for text in texts}) == len(texts)
-    assert read(export(valsi())).entries[0].content_hash() == read(export(valsi())).entries[0].content_hash()
+    assert (
+        read(export(valsi())).entries[0].content_hash()
+        == read(export(valsi())).entries[0].content_hash()
+    )
 
 
 @pytest.mark.parametrize(

@@ -65,13 +65,17 @@ def lying_server() -> Iterator[LyingServer]:
         thread.join()
 
 
-def answer(body: bytes, status: int = 200, content_type: str = "text/plain", **headers: str) -> Behaviour:
+def answer(
+    body: bytes, status: int = 200, content_type: str = "text/plain", **headers: str
+) -> Behaviour:
     """A whole answer; keyword `Content_Length` and the like become headers."""
 
     def behave(handler: Handler) -> None:
         handler.send_response(status)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        for name, value in ({"Content-Type": content_type, "Content-Length": str(len(body))} | named).items():
+        for name, value in (
+            {"Content-Type": content_type, "Content-Length": str(len(body))} | named
+        ).items():
             if value:
                 handler.send_header(name, value)
         handler.end_headers()

@@ -39,7 +39,9 @@ def export(*entries: str, reverse: str = "", name: str = "English", head: str = 
 
 def many(count: int, first: int = 1, definition: str = "$x_1$ is number {n}.") -> list[str]:
     """Return `count` entries."""
-    return [valsi(f"word{n}", n, definition=definition.format(n=n)) for n in range(first, first + count)]
+    return [
+        valsi(f"word{n}", n, definition=definition.format(n=n)) for n in range(first, first + count)
+    ]
 
 
 def write(folder: Path, tag: str, content: bytes) -> Path:
@@ -52,4 +54,6 @@ def write(folder: Path, tag: str, content: bytes) -> Path:
 
 def pairs(count: int, first: int = 1, rating: str = "") -> bytes:
     """Return `count` lines of a muplis file."""
-    return "".join(f"ti du li {n}\tThis is number {n}.\t{rating}\n" for n in range(first, first + count)).encode()
+    return "".join(
+        f"ti du li {n}\tThis is number {n}.\t{rating}\n" for n in range(first, first + count)
+    ).encode()

@@ -25,13 +25,18 @@ def server() -> Iterator[LyingServer]:
         yield running
 
 
-def get(url: str, folder: Path, known: Validators | None = None, limits: Limits = LIMITS) -> Fetched | None:
+def get(
+    url: str, folder: Path, known: Validators | None = None, limits: Limits = LIMITS
+) -> Fetched | None:
     return fetch(url, folder, known or Validators(), limits)
 
 
 def test_a_whole_file_comes_with_its_validators(server: LyingServer, tmp_path: Path) -> None:
     modified = "Tue, 24 Nov 2026 05:00:00 GMT"
-    url = server.url("/a", answer(BODY, content_type="Text/Plain; charset=utf-8", ETag='"1"', Last_Modified=modified))
+    url = server.url(
+        "/a",
+        answer(BODY, content_type="Text/Plain; charset=utf-8", ETag='"1"', Last_Modified=modified),
+    )
     fetched = get(url, tmp_path)
     assert fetched is not None and fetched.path.read_bytes() == BODY
     assert fetched.validators == Validators('"1"', modified)
@@ -39,7 +44,9 @@ def test_a_whole_file_comes_with_its_validators(server: LyingServer, tmp_path: P
 
 
 def test_an_unchanged_file_is_not_downloaded_again(server: LyingServer, tmp_path: Path) -> None:
-    url = server.url("/a", lying_server.with_validators(BODY, '"1"', "Tue, 24 Nov 2026 05:00:00 GMT"))
+    url = server.url(
+        "/a", lying_server.with_validators(BODY, '"1"', "Tue, 24 Nov 2026 05:00:00 GMT")
+    )
     first = get(url, tmp_path)
     assert first is not None and get(url, tmp_path, first.validators) is None
     assert server.requests[1][1]["If-Modified-Since"] == "Tue, 24 Nov 2026 05:00:00 GMT"
@@ -51,13 +58,17 @@ def test_a_304_that_nobody_asked_for_is_refused(server: LyingServer, tmp_path: P
 
 
 @pytest.mark.parametrize("status", [204, 206, 403, 404, 410])
-def test_another_status_than_200_is_refused(server: LyingServer, tmp_path: Path, status: int) -> None:
+def test_another_status_than_200_is_refused(
+    server: LyingServer, tmp_path: Path, status: int
+) -> None:
     with pytest.raises(SourceRefused, match=f"status {status}"):
         get(server.url("/a", answer(b"<html>no</html>" if status > 204 else b"", status)), tmp_path)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_an_overloaded_server_may_be_asked_again(server: LyingServer, tmp_path: Path, status: int) -> None:
+def test_an_overloaded_server_may_be_asked_again(
+    server: LyingServer, tmp_path: Path, status: int
+) -> None:
     with pytest.raises(SourceUnreachable, match=f"status {status}"):
         get(server.url("/a", answer(b"", status)), tmp_path)
 
@@ -75,7 +86,9 @@ def test_a_gzip_bomb_stops_at_the_size_limit(server: LyingServer, tmp_path: Path
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= LIMITS.size
 
 
-def test_a_file_that_is_too_large_stops_at_the_size_limit(server: LyingServer, tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_stops_at_the_size_limit(
+    server: LyingServer, tmp_path: Path
+) -> None:
     with pytest.raises(SourceRefused, match="MAX_DOWNLOAD_BYTES"):
         get(server.url("/a", answer(b"a" * 2_000_000)), tmp_path)
 
@@ -90,7 +103,9 @@ def test_a_server_that_never_ends_is_left_in_time(
     assert time.monotonic() - began < 5
 
 
-def test_a_server_that_hangs_up_or_is_not_there_is_unreachable(server: LyingServer, tmp_path: Path) -> None:
+def test_a_server_that_hangs_up_or_is_not_there_is_unreachable(
+    server: LyingServer, tmp_path: Path
+) -> None:
     with pytest.raises(SourceUnreachable):
         get(server.url("/a", lying_server.hang_up), tmp_path)
     with socket.socket() as free:
@@ -105,7 +120,9 @@ def test_a_redirect_is_followed(server: LyingServer, tmp_path: Path) -> None:
     assert fetched is not None and fetched.path.read_bytes() == BODY
 
 
-def test_redirects_in_a_circle_or_out_of_http_are_refused(server: LyingServer, tmp_path: Path) -> None:
+def test_redirects_in_a_circle_or_out_of_http_are_refused(
+    server: LyingServer, tmp_path: Path
+) -> None:
     with pytest.raises(SourceRefused, match="redirects more than"):
         get(server.url("/a", lying_server.redirect("/a")), tmp_path)
     with pytest.raises(SourceRefused, match="http"):

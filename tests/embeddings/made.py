@@ -29,7 +29,11 @@ def fake_model(name: str = "fake@1", max_tokens: int = 32) -> Model:
 class FakeEncoder:
     """Texts that share words are near to each other; `encoded` holds all texts in their order."""
 
-    def __init__(self, model: Model | None = None, heard: Callable[[Sequence[str]], None] = lambda texts: None) -> None:
+    def __init__(
+        self,
+        model: Model | None = None,
+        heard: Callable[[Sequence[str]], None] = lambda texts: None,
+    ) -> None:
         self.model = model or fake_model()
         self.encoded: list[str] = []
         self.heard = heard
@@ -41,7 +45,10 @@ class FakeEncoder:
         self.heard(texts)
         self.encoded.extend(texts)
         summed = np.array(
-            [sum((_direction(word) for word in WORD.findall(text.lower())), _direction("")) for text in texts]
+            [
+                sum((_direction(word) for word in WORD.findall(text.lower())), _direction(""))
+                for text in texts
+            ]
         )
         return (summed / np.linalg.norm(summed, axis=1, keepdims=True)).astype(np.float32)
 
@@ -52,11 +59,20 @@ def _direction(word: str) -> Any:
 
 
 def define(
-    word: str, text: str, glosses: Sequence[str] = (), notes: str = "", language: str = "en", kind: str = "gismu"
+    word: str,
+    text: str,
+    glosses: Sequence[str] = (),
+    notes: str = "",
+    language: str = "en",
+    kind: str = "gismu",
 ) -> Definition:
     """Add a word with one definition, indexed as the dictionary sync does."""
-    tongue, _ = Language.get_or_create(tag=language, defaults={"name": language, "source": "", "synced_at": NOW})
-    entry, _ = Word.get_or_create(word=word, defaults={"type": kind, "rafsi": [], "unofficial": False})
+    tongue, _ = Language.get_or_create(
+        tag=language, defaults={"name": language, "source": "", "synced_at": NOW}
+    )
+    entry, _ = Word.get_or_create(
+        word=word, defaults={"type": kind, "rafsi": [], "unofficial": False}
+    )
     made = Definition.create(
         language=tongue.id, word=entry.id, source_id=Definition.select().count() + 1, text=text, notes=notes,
         selmaho="", username="", realname="", content_hash=uuid.uuid4(), added_at=NOW, changed_at=NOW,
@@ -71,16 +87,25 @@ def define(
 
 
 def index(definition: Definition) -> None:
-    db.execute_sql("UPDATE definition SET search = definition_search(id) WHERE id = %s", (definition.id,))
+    db.execute_sql(
+        "UPDATE definition SET search = definition_search(id) WHERE id = %s", (definition.id,)
+    )
 
 
 def change(definition: Definition, **fields: Any) -> None:
     """Change a definition as the dictionary sync does: its content hash changes, too."""
-    Definition.update(content_hash=uuid.uuid4(), **fields).where(Definition.id == definition.id).execute()
+    Definition.update(content_hash=uuid.uuid4(), **fields).where(
+        Definition.id == definition.id
+    ).execute()
     index(definition)
 
 
 def pair(lojban: str, english: str) -> int:
     return Sentence.insert(
-        pair_hash=uuid.uuid4(), lojban=lojban, english=english, rating="", added_at=NOW, changed_at=NOW
+        pair_hash=uuid.uuid4(),
+        lojban=lojban,
+        english=english,
+        rating="",
+        added_at=NOW,
+        changed_at=NOW,
     ).execute()

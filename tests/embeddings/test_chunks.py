@@ -31,7 +31,11 @@ def test_a_piece_ends_at_a_paragraph_rather_than_a_sentence():
 
 def test_a_piece_without_a_good_place_to_cut_is_full():
     text = "a b c d e f g h"
-    assert [text[start:end] for start, end in pieces(text, words(text), 3, 9)] == ["a b c", "d e f", "g h"]
+    assert [text[start:end] for start, end in pieces(text, words(text), 3, 9)] == [
+        "a b c",
+        "d e f",
+        "g h",
+    ]
 
 
 def test_no_tokens_make_no_piece():
@@ -43,7 +47,9 @@ def test_batches_hold_each_text_once_and_keep_the_budget_unless_a_text_is_alone(
     made = batches(lengths, budget)
     assert sorted(number for batch in made for number in batch) == list(range(len(lengths)))
     for batch in made:
-        assert len(batch) == 1 or len(batch) * max(1, *(lengths[number] for number in batch)) <= budget
+        assert (
+            len(batch) == 1 or len(batch) * max(1, *(lengths[number] for number in batch)) <= budget
+        )
 
 
 def test_neighbours_in_length_share_a_batch():

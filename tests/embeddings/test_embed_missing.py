@@ -100,7 +100,9 @@ def test_a_changed_score_embeds_nothing_and_writes_no_vector(encoder):
 
 
 def row_versions() -> list[tuple]:
-    return Embedding._meta.database.execute_sql("SELECT owner, chunk, xmin::text FROM embedding ORDER BY 1").fetchall()
+    return Embedding._meta.database.execute_sql(
+        "SELECT owner, chunk, xmin::text FROM embedding ORDER BY 1"
+    ).fetchall()
 
 
 def test_equal_texts_are_embedded_once_in_one_run_and_over_runs(encoder, monkeypatch):
@@ -111,11 +113,15 @@ def test_equal_texts_are_embedded_once_in_one_run_and_over_runs(encoder, monkeyp
     define("later", "the same")
     assert job.embed_missing() == {"definitions": 1, "copied": 1}
     assert encoder.encoded == ["the same"]
-    vectors = Embedding._meta.database.execute_sql("SELECT count(*), count(DISTINCT vector::text) FROM embedding")
+    vectors = Embedding._meta.database.execute_sql(
+        "SELECT count(*), count(DISTINCT vector::text) FROM embedding"
+    )
     assert vectors.fetchone() == (6, 1)
 
 
-def test_a_text_whose_stored_vector_goes_with_the_slice_under_way_is_embedded_anew(encoder, monkeypatch):
+def test_a_text_whose_stored_vector_goes_with_the_slice_under_way_is_embedded_anew(
+    encoder, monkeypatch
+):
     monkeypatch.setitem(backlog.SLICE, "definition", 1)
     only = define("mlatu", "a cat")
     job.embed_missing()
@@ -146,10 +152,16 @@ def test_a_long_message_is_cut_and_its_pieces_start_where_they_stand_in_own_text
     starts = [row.start for row in Embedding.select().order_by(Embedding.chunk)]
     own = Message.get().own_text()
     budget = encoder.model.max_tokens - 3
-    assert [own[start:].split()[0] for start in starts] == ["word0", f"word{budget}", f"word{2 * budget}"]
+    assert [own[start:].split()[0] for start in starts] == [
+        "word0",
+        f"word{budget}",
+        f"word{2 * budget}",
+    ]
 
 
-def test_a_message_of_quotes_only_is_known_by_its_subject_and_an_empty_one_not_at_all(encoder, root):
+def test_a_message_of_quotes_only_is_known_by_its_subject_and_an_empty_one_not_at_all(
+    encoder, root
+):
     receive(root, subject="Re: cats", body="> They purr.\n")
     receive(root, subject="", body="\n")
     assert job.embed_missing() == {"messages": 2, "embedded": 1}
@@ -218,7 +230,9 @@ def test_a_model_that_was_given_up_before_it_was_complete_leaves_no_vectors(enco
     assert EmbeddingModel.select().count() == 2
     install(monkeypatch, encoder)
     job.embed_missing()
-    assert [row.name for row in EmbeddingModel.select()] == ["fake@1"] and EmbeddingModel.get().current
+    assert [row.name for row in EmbeddingModel.select()] == [
+        "fake@1"
+    ] and EmbeddingModel.get().current
     assert Embedding.select().count() == Embedded.select().count() == 3
 
 
@@ -227,7 +241,9 @@ class FrozenTime:
         return 0.0
 
 
-def test_the_index_of_nearest_neighbours_is_built_once_it_is_worth_it(encoder, database, monkeypatch):
+def test_the_index_of_nearest_neighbours_is_built_once_it_is_worth_it(
+    encoder, database, monkeypatch
+):
     monkeypatch.setattr("mrilu.embeddings.index.WORTH_INDEXING", 3)
     define("a", "one")
     job.embed_missing()
@@ -239,12 +255,16 @@ def test_the_index_of_nearest_neighbours_is_built_once_it_is_worth_it(encoder, d
     assert near_indexes(database) == [f"embedding_near_{model}_definition"]
     second = install(monkeypatch, FakeEncoder(fake_model("second@2")))
     job.embed_missing()
-    assert second.encoded and near_indexes(database) == [f"embedding_near_{EmbeddingModel.searched().id}_definition"]
+    assert second.encoded and near_indexes(database) == [
+        f"embedding_near_{EmbeddingModel.searched().id}_definition"
+    ]
     drop_near_indexes(database)
 
 
 def near_indexes(database) -> list[str]:
-    rows = database.execute_sql("SELECT relname FROM pg_class WHERE relname LIKE 'embedding\\_near%%' ORDER BY 1")
+    rows = database.execute_sql(
+        "SELECT relname FROM pg_class WHERE relname LIKE 'embedding\\_near%%' ORDER BY 1"
+    )
     return [row[0] for row in rows]
 
 
@@ -311,7 +331,9 @@ def test_after_kill_9_a_run_goes_on_and_embeds_nothing_twice(encoder, service_se
     for number in range(50):
         define(f"word{number}", f"text {number}")
     urls = [str(service_settings.database_url), str(service_settings.redis_url)]
-    killed = subprocess.run([sys.executable, "-c", KILLED, *urls], cwd=PROJECT, capture_output=True, timeout=60)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *urls], cwd=PROJECT, capture_output=True, timeout=60
+    )
     assert killed.returncode == -9, killed.stderr.decode()[-2000:]
     # the first slice was committed while the second was under way; the second is written when the third begins
     committed = Embedding.select().count()
@@ -320,7 +342,9 @@ def test_after_kill_9_a_run_goes_on_and_embeds_nothing_twice(encoder, service_se
     counts = job.embed_missing()
     assert counts["embedded"] == 50 - committed == len(encoder.encoded) == len(set(encoder.encoded))
     assert set(held) <= set(row_versions()) and Embedding.select().count() == 50
-    assert [run.error for run in JobRun.select().where(JobRun.outcome == "failed")] == ["worker died"]
+    assert [run.error for run in JobRun.select().where(JobRun.outcome == "failed")] == [
+        "worker died"
+    ]
 
 
 def test_the_process_that_has_embedded_never_forks(encoder, monkeypatch):
@@ -338,8 +362,12 @@ def test_the_process_that_has_embedded_never_forks(encoder, monkeypatch):
     ask_for_run(recent=False)
     ask_for_run(recent=True)
     monkeypatch.setattr(os, "fork", fork)
-    worker = SimpleWorker([queue(EMBED)], connection=resources.redis_connection(), serializer=JSONSerializer)
+    worker = SimpleWorker(
+        [queue(EMBED)], connection=resources.redis_connection(), serializer=JSONSerializer
+    )
     worker.work(burst=True, logging_level="WARNING")
-    assert len(encoder.encoded) == 1 and JobRun.select().where(JobRun.outcome == "done").count() == 2
+    assert (
+        len(encoder.encoded) == 1 and JobRun.select().where(JobRun.outcome == "done").count() == 2
+    )
     (row,) = [one for one in PROGRAMS if one.name == "embed"]
     assert "-w rq.worker.SimpleWorker" in row.arguments

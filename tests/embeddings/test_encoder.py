@@ -17,7 +17,9 @@ from mrilu.embeddings import encoder as module
 from mrilu.embeddings.model import PACKAGED, EncoderMissing, NotInstalled, find_model, verify
 from mrilu.settings.table import PROJECT
 
-pytest.importorskip("openvino", reason="the packages of requirements.txt's second part are not installed")
+pytest.importorskip(
+    "openvino", reason="the packages of requirements.txt's second part are not installed"
+)
 pytestmark = [pytest.mark.real_model, pytest.mark.filterwarnings("ignore")]
 
 # What the graph reads of config.json, other than what a test changes.
@@ -70,7 +72,9 @@ def test_the_order_and_the_company_of_texts_change_no_vector(fast):
 
 
 def test_both_encoders_agree_on_where_tokens_are(fast, plain):
-    assert [list(map(tuple, one)) for one in plain.tokens(TEXTS)] == [list(one) for one in fast.tokens(TEXTS)]
+    assert [list(map(tuple, one)) for one in plain.tokens(TEXTS)] == [
+        list(one) for one in fast.tokens(TEXTS)
+    ]
 
 
 def test_near_meanings_are_nearer_than_far_ones(fast):
@@ -84,7 +88,9 @@ def copied(packaged, folder: Path) -> Path:
     return folder
 
 
-def test_an_architecture_that_the_graph_does_not_compute_is_left_to_torch(packaged, tmp_path, plain):
+def test_an_architecture_that_the_graph_does_not_compute_is_left_to_torch(
+    packaged, tmp_path, plain
+):
     folder = copied(packaged, tmp_path / "other")
     config = json.loads((folder / "1_Pooling" / "config.json").read_text())
     config |= {"pooling_mode_mean_tokens": False, "pooling_mode_max_tokens": True}
@@ -104,10 +110,16 @@ def test_weights_of_another_shape_are_refused(packaged, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["modules.json", "config.json"])
-def test_a_folder_that_the_graph_cannot_be_made_of_is_left_to_torch(packaged, tmp_path, monkeypatch, name):
+def test_a_folder_that_the_graph_cannot_be_made_of_is_left_to_torch(
+    packaged, tmp_path, monkeypatch, name
+):
     folder = copied(packaged, tmp_path / "other")
     model = find_model(str(folder))
-    broken = "{" if name == "modules.json" else json.dumps({"model_type": "bert", "intermediate_size": 7} | COMMON)
+    broken = (
+        "{"
+        if name == "modules.json"
+        else json.dumps({"model_type": "bert", "intermediate_size": 7} | COMMON)
+    )
     (folder / name).write_text(broken)
     monkeypatch.setattr(module, "TorchEncoder", lambda model, device: (model, device))
     assert module.load_encoder(model, "cpu") == (model, "cpu")
@@ -130,7 +142,9 @@ def test_a_folder_that_torch_cannot_load_either_is_named(packaged, tmp_path):
         ("cuda", False, "torch on cuda"),
     ],
 )
-def test_auto_takes_torch_where_a_gpu_is_likely_and_the_cpu_is_openvino_s(packaged, monkeypatch, device, gpu, chosen):
+def test_auto_takes_torch_where_a_gpu_is_likely_and_the_cpu_is_openvino_s(
+    packaged, monkeypatch, device, gpu, chosen
+):
     model = replace(packaged, name=f"{device} {gpu}")  # an encoder is kept for its model and device
     monkeypatch.setattr(module, "gpu_is_likely", lambda: gpu)
     monkeypatch.setattr(module, "OpenVinoEncoder", lambda model: "openvino")
@@ -155,7 +169,12 @@ def test_torch_chooses_the_device_itself_unless_it_is_named(packaged, monkeypatc
 
 @pytest.mark.parametrize(
     ("there", "system", "likely"),
-    [("/dev/nvidia0", "Linux", True), ("/dev/kfd", "Linux", True), ("", "Darwin", True), ("", "Linux", False)],
+    [
+        ("/dev/nvidia0", "Linux", True),
+        ("/dev/kfd", "Linux", True),
+        ("", "Darwin", True),
+        ("", "Linux", False),
+    ],
 )
 def test_a_gpu_is_likely_by_its_device_file_or_on_a_mac(monkeypatch, there, system, likely):
     monkeypatch.setattr(module.Path, "exists", lambda path: str(path) == there)
@@ -204,5 +223,7 @@ assert "torch" not in sys.modules
 
 
 def test_encoding_on_the_cpu_needs_no_torch_forks_no_process_and_tells_nobody():
-    done = subprocess.run([sys.executable, "-c", ALONE], cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE], cwd=PROJECT, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr[-2000:]

@@ -1,4 +1,12 @@
-from mrilu.embeddings.text import Gloss, definition_text, message_head, message_piece, plain, sentence_text, text_hash
+from mrilu.embeddings.text import (
+    Gloss,
+    definition_text,
+    message_head,
+    message_piece,
+    plain,
+    sentence_text,
+    text_hash,
+)
 
 
 def test_gloss_words_come_first_and_place_keywords_last():
@@ -15,7 +23,9 @@ def test_notes_are_read_where_there_is_no_gloss_and_they_do_not_outweigh_the_def
 
 
 def test_names_are_marked():
-    assert definition_text("cmevla", "London.", "", [Gloss("London", "", 0)]).startswith("name. London")
+    assert definition_text("cmevla", "London.", "", [Gloss("London", "", 0)]).startswith(
+        "name. London"
+    )
 
 
 def test_a_gloss_that_is_listed_twice_is_read_once():

@@ -27,7 +27,12 @@ HOSTILE = {
 }
 
 
-def entry(word: str = "mlatu", number: int = 1, definition: str = "$x_1$ is a cat of breed $x_{2}$.", **more) -> Entry:
+def entry(
+    word: str = "mlatu",
+    number: int = 1,
+    definition: str = "$x_1$ is a cat of breed $x_{2}$.",
+    **more,
+) -> Entry:
     """Return one entry; `more` are other fields of it."""
     facts = {
         "type": "gismu", "unofficial": False, "rafsi": ("lat",), "selmaho": "", "username": "mirli",
@@ -37,7 +42,9 @@ def entry(word: str = "mlatu", number: int = 1, definition: str = "$x_1$ is a ca
     return Entry(word=word, source_id=number, definition=definition, **(facts | more))
 
 
-def book(*entries: Entry, reverse: tuple[Reverse, ...] = (), tag: str = "en", name: str = "English") -> Book:
+def book(
+    *entries: Entry, reverse: tuple[Reverse, ...] = (), tag: str = "en", name: str = "English"
+) -> Book:
     """Return a book of these entries, in the order of the alphabet."""
     ordered = sorted(entries or (entry(),), key=lambda one: headword_key(one.word))
     return Book(tag, name, "2026-11-20", tuple(ordered), reverse)
@@ -61,5 +68,7 @@ def text_of(pdf: Path, first: int = 1, last: int = 0, *options: str) -> str:
     if shutil.which("pdftotext") is None:
         pytest.skip("pdftotext is not installed (poppler-utils)")
     pages = ["-f", str(first), *(["-l", str(last)] if last else [])]
-    done = subprocess.run(["pdftotext", *options, *pages, pdf, "-"], capture_output=True, check=True)
+    done = subprocess.run(
+        ["pdftotext", *options, *pages, pdf, "-"], capture_output=True, check=True
+    )
     return done.stdout.decode()

@@ -70,7 +70,9 @@ def test_a_build_dies_with_the_job_that_started_it(tmp_path):
     path = str(tmp_path / "book")
     script = f"from mrilu.exports import build; build.build('json', {path!r}, 'x', build.Limits(60, 2**30))"
     job = subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT)
-    writing = os.open(tmp_path / "book", os.O_WRONLY)  # returns when the build has opened it for reading
+    writing = os.open(
+        tmp_path / "book", os.O_WRONLY
+    )  # returns when the build has opened it for reading
     job.kill()
     job.wait()
     deadline = time.monotonic() + 10

@@ -29,19 +29,31 @@ def read_json(path: Path) -> Book:
         for one in whole["entries"]
     ]  # fmt: skip
     reverse = tuple(Reverse(**one) for one in whole["reverse"])
-    return Book(whole["language"]["tag"], whole["language"]["name"], whole["edition"], tuple(entries), reverse)
+    return Book(
+        whole["language"]["tag"],
+        whole["language"]["name"],
+        whole["edition"],
+        tuple(entries),
+        reverse,
+    )
 
 
 def read_tsv(archive: zipfile.ZipFile, name: str) -> list[dict[str, str]]:
     header, *lines = archive.read(name).decode().split("\n")[:-1]
     names = header.split("\t")
-    rows = [[re.sub(r"\\(.)", lambda m: NAMES.get(m[1], m[1]), cell) for cell in line.split("\t")] for line in lines]
+    rows = [
+        [re.sub(r"\\(.)", lambda m: NAMES.get(m[1], m[1]), cell) for cell in line.split("\t")]
+        for line in lines
+    ]
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def read_tables(path: Path, tag: str, name: str) -> Book:
     with zipfile.ZipFile(path) as archive:
-        words, glosses = read_tsv(archive, f"jbo-{tag}.tsv"), read_tsv(archive, f"jbo-{tag}-glosses.tsv")
+        words, glosses = (
+            read_tsv(archive, f"jbo-{tag}.tsv"),
+            read_tsv(archive, f"jbo-{tag}-glosses.tsv"),
+        )
         reverse = read_tsv(archive, f"{tag}-jbo.tsv")
     entries = [
         entry(
@@ -54,7 +66,9 @@ def read_tables(path: Path, tag: str, name: str) -> Book:
         )
         for one in words
     ]  # fmt: skip
-    back = tuple(Reverse(row["word"], row["sense"], row["valsi"], int(row["place"])) for row in reverse)
+    back = tuple(
+        Reverse(row["word"], row["sense"], row["valsi"], int(row["place"])) for row in reverse
+    )
     return Book(tag, name, "2026-11-20", tuple(entries), back)
 
 

@@ -37,7 +37,9 @@ def articles(path) -> dict[str, str]:
 
 
 def test_stardict_holds_every_word(tmp_path):
-    to_glossary.write_stardict(book(entry(), entry("gerku", 2, "$x_1$ is a <dog> & friend")), tmp_path / "x")
+    to_glossary.write_stardict(
+        book(entry(), entry("gerku", 2, "$x_1$ is a <dog> & friend")), tmp_path / "x"
+    )
     found = articles(tmp_path / "x")
     assert found.keys() == {"mlatu", "gerku"}
     assert "<i>x</i><sub>1</sub> is a &lt;dog&gt; &amp; friend" in found["gerku"]

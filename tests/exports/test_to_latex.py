@@ -27,7 +27,13 @@ def compiled(one: Book, folder: Path) -> Path:
     if shutil.which("xelatex") is None:
         pytest.skip("xelatex is not installed (texlive-xetex)")
     to_latex.write(one, folder / "book.tex")
-    command = ["xelatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "book.tex"]
+    command = [
+        "xelatex",
+        "-interaction=nonstopmode",
+        "-halt-on-error",
+        "-no-shell-escape",
+        "book.tex",
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, timeout=120)
     assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
     return folder / "book.pdf"
@@ -44,7 +50,12 @@ def test_hostile_entries_compile_and_are_shown(tmp_path):
 
 def test_guide_words_are_the_first_and_the_last_of_a_page(tmp_path):
     words = [f"vla{letter}" for letter in "abcdefghijk"]
-    one = book(*(entry(word, n, "a definition that fills a line or two. " * 25) for n, word in enumerate(words, 1)))
+    one = book(
+        *(
+            entry(word, n, "a definition that fills a line or two. " * 25)
+            for n, word in enumerate(words, 1)
+        )
+    )
     pdf = compiled(one, tmp_path)
     pages = [page for page in text_of(pdf, 2, 0, "-raw").split("\f") if "definition" in page]
     for page in pages:

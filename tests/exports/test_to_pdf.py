@@ -32,7 +32,12 @@ def test_hostile_entries_are_shown_and_nothing_is_read(tmp_path):
     pdf, report = typeset(hostile_book(), tmp_path)
     text = text_of(pdf, 1, 0, "-raw")
     flat = re.sub(r"[\s\u00ad\u200b]|-\n", "", text)
-    for shown in (r"\input{/etc/passwd}", '#read("/etc/passwd")', "*bold*_it_`raw`<here>@there", "<script>alert(1)"):
+    for shown in (
+        r"\input{/etc/passwd}",
+        '#read("/etc/passwd")',
+        "*bold*_it_`raw`<here>@there",
+        "<script>alert(1)",
+    ):
         assert shown in flat
     assert "root:x:0" not in text
     assert not report.missing
@@ -48,7 +53,9 @@ def test_every_script_of_the_corpora_has_its_glyphs(tmp_path):
 
 
 def test_a_character_without_a_glyph_is_reported_and_shown_by_its_number(tmp_path):
-    pdf, report = typeset(book(entry(definition="one \U00012000 and \U00012000, \ue000"), entry("b", 2)), tmp_path)
+    pdf, report = typeset(
+        book(entry(definition="one \U00012000 and \U00012000, \ue000"), entry("b", 2)), tmp_path
+    )
     assert report.missing == {"\U00012000": 2, "\ue000": 1}
     assert "[U+12000]" in text_of(pdf)
 
@@ -61,7 +68,10 @@ def test_invisible_characters_need_no_glyph():
 def test_guide_words_are_the_first_and_the_last_of_each_page(large, tmp_path, monkeypatch):
     monkeypatch.setattr(to_pdf, "LARGE", 10 if large else 1000)
     words = [f"{letter}vla{number:02}" for letter in "abc" for number in range(25)]
-    entries = [entry(word, n, "a definition that fills some lines, " * 12) for n, word in enumerate(words, 1)]
+    entries = [
+        entry(word, n, "a definition that fills some lines, " * 12)
+        for n, word in enumerate(words, 1)
+    ]
     reverse = tuple(Reverse(f"word{n:03}", "", "mlatu", 0) for n in range(300))
     pdf, _ = typeset(book(*entries, reverse=reverse), tmp_path)
     pages = text_of(pdf, 2, 0, "-raw").split("\f")[:-1]
@@ -77,7 +87,9 @@ def test_guide_words_are_the_first_and_the_last_of_each_page(large, tmp_path, mo
 
 
 def test_a_page_on_which_no_entry_begins_is_headed_by_the_one_that_goes_on(tmp_path):
-    pdf, _ = typeset(book(entry("aa", 1), entry("bb", 2, "very long. " * 2600), entry("cc", 3)), tmp_path)
+    pdf, _ = typeset(
+        book(entry("aa", 1), entry("bb", 2, "very long. " * 2600), entry("cc", 3)), tmp_path
+    )
     assert text_of(pdf, 3, 3, "-layout").split()[:2] == ["bb", "bb"]
 
 
@@ -88,12 +100,16 @@ def test_the_title_page_tells_the_language_and_the_edition(tmp_path):
 
 
 def test_places_are_set_as_subscripts():
-    shown = to_pdf.typeset_data(book(entry(definition="$x_1$ loves x2")))["words"][0]["entries"][0]["definition"]
+    shown = to_pdf.typeset_data(book(entry(definition="$x_1$ loves x2")))["words"][0]["entries"][0][
+        "definition"
+    ]
     assert shown == [["letter", "x₁"], " loves ", ["letter", "x₂"]]
 
 
 def test_what_is_no_digit_is_lowered():
-    shown = to_pdf.typeset_data(book(entry(definition="$x_n=y$ $10^3$")))["words"][0]["entries"][0]["definition"]
+    shown = to_pdf.typeset_data(book(entry(definition="$x_n=y$ $10^3$")))["words"][0]["entries"][0][
+        "definition"
+    ]
     assert shown == [["letter", "x"], ["low", "n"], "=", ["letter", "y"], " 10", ["high", "3"]]
 
 

@@ -30,10 +30,16 @@ def written(one: Book, folder: Path) -> Path:
 def test_the_real_dictionaries_come_back_as_they_went(corpus, tag, tmp_path):
     with (corpus / f"jbo-{tag}.xml").open("rb") as file:
         real = read_export(file)
-    path = written(Book(tag, real.language, "2026-11-20", tuple(real.entries), tuple(real.reverse)), tmp_path)
+    path = written(
+        Book(tag, real.language, "2026-11-20", tuple(real.entries), tuple(real.reverse)), tmp_path
+    )
     with path.open("rb") as file:
         back = read_export(file)
-    assert (back.language, back.entries, back.reverse) == (real.language, real.entries, real.reverse)
+    assert (back.language, back.entries, back.reverse) == (
+        real.language,
+        real.entries,
+        real.reverse,
+    )
     assert not back.skipped
 
 
@@ -41,7 +47,11 @@ def test_a_plain_parser_finds_every_hostile_text(tmp_path):
     one = hostile_book()
     root = ElementTree.parse(written(one, tmp_path)).getroot()
     first, second = root
-    assert (first.get("from"), first.get("to")) == ("lojban", one.name) == (second.get("to"), second.get("from"))
+    assert (
+        (first.get("from"), first.get("to"))
+        == ("lojban", one.name)
+        == (second.get("to"), second.get("from"))
+    )
     for element, known in zip(first, one.entries, strict=True):
         # XML has "\n" alone for the end of a line; lxml writes a carriage return as a reference, so that it stays.
         assert element.findtext("definition") == clean(known.definition)
@@ -51,7 +61,9 @@ def test_a_plain_parser_finds_every_hostile_text(tmp_path):
 
 
 def test_it_has_the_elements_of_jbovlaste(tmp_path):
-    one = book(entry(unofficial=True, selmaho="UI"), reverse=(Reverse("cat", "animal", "mlatu", 1),))
+    one = book(
+        entry(unofficial=True, selmaho="UI"), reverse=(Reverse("cat", "animal", "mlatu", 1),)
+    )
     lines = written(one, tmp_path).read_text().splitlines()
     assert lines[0] == "<?xml version='1.0' encoding='utf-8'?>"
     root = ElementTree.parse(tmp_path / "x.xml").getroot()

@@ -27,7 +27,9 @@ def work_off(redis_client: Redis) -> None:
     SimpleWorker([queue(MAIL)], connection=redis_client, serializer=JSONSerializer).work(burst=True)
 
 
-def test_a_mail_that_no_watcher_saw_is_found_and_imported(maildir: Maildir, redis_client: Redis) -> None:
+def test_a_mail_that_no_watcher_saw_is_found_and_imported(
+    maildir: Maildir, redis_client: Redis
+) -> None:
     for _ in range(3):
         deliver(Path(maildir.root), mail())
     counts = check_new_mail()

@@ -36,10 +36,18 @@ def two_languages(database: PostgresqlDatabase) -> None:
     store("de", entry(definition="$x_1$ ist eine Katze."), name="Deutsch")
 
 
-def store(tag: str, *entries, name: str = "English", reverse: tuple[Reverse, ...] = (), now: datetime = DAY) -> None:
+def store(
+    tag: str,
+    *entries,
+    name: str = "English",
+    reverse: tuple[Reverse, ...] = (),
+    now: datetime = DAY,
+) -> None:
     reverse = reverse or (Reverse("cat", "", "mlatu", 0),)
     with db.atomic():
-        store_export(db, tag, "test", Export(name, list(entries or [entry()]), list(reverse)), now, 100)
+        store_export(
+            db, tag, "test", Export(name, list(entries or [entry()]), list(reverse)), now, 100
+        )
 
 
 def content(tag: str, name: str) -> bytes:
@@ -81,7 +89,10 @@ def test_the_pdf_is_built_too(two_languages):
         build.check_installed("pdf")
     except NotInstalled as error:
         pytest.skip(str(error))
-    assert job.export_dictionaries(languages=["de"], formats=["pdf"]) == {"built": 1, "unchanged": 0}
+    assert job.export_dictionaries(languages=["de"], formats=["pdf"]) == {
+        "built": 1,
+        "unchanged": 0,
+    }
     assert content("de", "pdf").startswith(b"%PDF-")
 
 
@@ -108,7 +119,10 @@ def test_any_change_of_the_data_is_exported(change, two_languages):
     job.export_dictionaries(formats=["json"])
     before = hashes()
     store("en", *change.pop("entries"), **change)
-    assert job.export_dictionaries(languages=["en"], formats=["json"]) == {"built": 1, "unchanged": 0}
+    assert job.export_dictionaries(languages=["en"], formats=["json"]) == {
+        "built": 1,
+        "unchanged": 0,
+    }
     assert {key for key, value in hashes().items() if before[key] != value} == {("en", "json")}
 
 
@@ -119,14 +133,18 @@ def test_another_builder_builds_again(two_languages, monkeypatch):
     assert job.export_dictionaries(formats=["json"], force=True)["built"] == 2
 
 
-def test_one_export_that_fails_keeps_its_last_copy_and_stops_nothing(two_languages, monkeypatch, caplog):
+def test_one_export_that_fails_keeps_its_last_copy_and_stops_nothing(
+    two_languages, monkeypatch, caplog
+):
     job.export_dictionaries(formats=QUICK)
     before = hashes()
     store("en", entry(definition="new"))
     store("de", entry(definition="neu"), name="Deutsch")
     with monkeypatch.context() as patch:
         fail(patch, "de", "xml", build.BuildFailed("entry 'mlatu' (definitionid 1): it is a cat"))
-        with pytest.raises(job.ExportsFailed, match=r"1 failed \(built=7 unchanged=0\): de xml: entry 'mlatu'"):
+        with pytest.raises(
+            job.ExportsFailed, match=r"1 failed \(built=7 unchanged=0\): de xml: entry 'mlatu'"
+        ):
             job.export_dictionaries(formats=QUICK)
     assert {key for key, value in hashes().items() if before[key] == value} == {("de", "xml")}
     assert "eine Katze" in content("de", "xml").decode()
@@ -148,7 +166,9 @@ def test_a_real_entry_that_cannot_be_shown_is_named(two_languages, monkeypatch):
         return replace(book, entries=(book.entries[0]._replace(type=None),))
 
     monkeypatch.setattr(job, "read_book", read_broken)
-    with pytest.raises(job.ExportsFailed, match=r"en latex: entry 'mlatu' \(definitionid 1\): TypeError"):
+    with pytest.raises(
+        job.ExportsFailed, match=r"en latex: entry 'mlatu' \(definitionid 1\): TypeError"
+    ):
         job.export_dictionaries(languages=["en"], formats=["latex", "json"])
     assert hashes().keys() == {("en", "json")}
 
@@ -168,14 +188,18 @@ def test_the_end_of_the_jobs_time_ends_the_job(two_languages, monkeypatch):
 
 
 def test_packages_that_are_not_there_yet_are_waited_for(two_languages, monkeypatch):
-    monkeypatch.setitem(build.FORMATS, "pdf", build.FORMATS["pdf"]._replace(packages=("no-such-package",)))
+    monkeypatch.setitem(
+        build.FORMATS, "pdf", build.FORMATS["pdf"]._replace(packages=("no-such-package",))
+    )
     with pytest.raises(job.ExportsNotReady, match="no-such-package is not installed") as caught:
         job.export_dictionaries(formats=["pdf", "json"])
     assert isinstance(caught.value, ConnectionError)  # what rq tries again
     assert {name for _, name in hashes()} == {"json"}
 
 
-def test_a_job_that_is_killed_in_mid_build_leaves_the_last_copy(two_languages, service_settings: Settings, tmp_path):
+def test_a_job_that_is_killed_in_mid_build_leaves_the_last_copy(
+    two_languages, service_settings: Settings, tmp_path
+):
     job.export_dictionaries(formats=["json"])
     before = hashes()
     os.mkfifo(tmp_path / "book")
@@ -184,8 +208,13 @@ def test_a_job_that_is_killed_in_mid_build_leaves_the_last_copy(two_languages, s
         f"job._written_book = lambda *args: Path({str(tmp_path / 'book')!r}); "
         "job.export_dictionaries(formats=['json'], force=True)"
     )
-    servers = {"DATABASE_URL": service_settings.database_url, "REDIS_URL": service_settings.redis_url}
-    killed = subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT, env={**os.environ, **servers})
+    servers = {
+        "DATABASE_URL": service_settings.database_url,
+        "REDIS_URL": service_settings.redis_url,
+    }
+    killed = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=PROJECT, env={**os.environ, **servers}
+    )
     reached = os.open(tmp_path / "book", os.O_WRONLY)  # returns when the build is under way
     killed.kill()
     killed.wait()
@@ -205,7 +234,9 @@ def test_the_best_definition_of_a_word_is_exported(database):
     book = read_book(database.connection(), language.id, "en", "English")
     assert [one.definition for one in book.entries] == ["earlier of two"]
     assert book.edition == "2026-11-20"
-    assert source_hash(database.connection(), language.id) == source_hash(database.connection(), language.id)
+    assert source_hash(database.connection(), language.id) == source_hash(
+        database.connection(), language.id
+    )
 
 
 def test_a_definition_that_is_gone_is_exported_no_more(two_languages):
@@ -236,7 +267,9 @@ def test_what_is_exported_equals_the_database(tag, database, tmp_path):
 
     back = read_export(BytesIO(content(tag, "xml")))
     assert back.language == real.language
-    assert sorted(back.entries, key=lambda one: one.source_id) == sorted(real.entries, key=lambda one: one.source_id)
+    assert sorted(back.entries, key=lambda one: one.source_id) == sorted(
+        real.entries, key=lambda one: one.source_id
+    )
     assert sorted(back.reverse) == sorted(set(real.reverse))
     whole = json.loads(content(tag, "json"))
     assert {one["definitionid"]: one["definition"] for one in whole["entries"]} == {

@@ -42,12 +42,24 @@ def assert_level(root: Path) -> None:
 
 
 def test_a_mail_becomes_a_message_and_a_location(root):
-    raw = mail("<a@x>", subject="Re: [one] Café", body="own\n> quoted\n", list_id="One list <one.lists.example>")
+    raw = mail(
+        "<a@x>",
+        subject="Re: [one] Café",
+        body="own\n> quoted\n",
+        list_id="One list <one.lists.example>",
+    )
     path = deliver(root, raw)
     assert import_messages("test", [path]) == {"imported": 1}
     message, location = only(Message), only(Location)
-    assert (message.message_id, message.subject, message.cleaned_subject) == ("a@x", "Re: [one] Café", "Café")
-    assert message.sent_at == datetime(2025, 10, 6, 7, 12, 44, tzinfo=UTC) and message.date_source == "date"
+    assert (message.message_id, message.subject, message.cleaned_subject) == (
+        "a@x",
+        "Re: [one] Café",
+        "Café",
+    )
+    assert (
+        message.sent_at == datetime(2025, 10, 6, 7, 12, 44, tzinfo=UTC)
+        and message.date_source == "date"
+    )
     assert message.body.splitlines() == ["own", "> quoted"] and message.own_text().strip() == "own"
     assert message.list_ids == ["one.lists.example"]
     assert (location.path(), location.size, location.copy) == (path, len(raw), False)
@@ -76,7 +88,9 @@ def test_importing_twice_changes_nothing(root):
 
 def test_a_cross_post_is_one_message_with_two_locations_on_two_lists(root):
     first = mail("<a@x>", subject="[one] hello", list_id="<one.x>")
-    second = mail("<a@x>", subject="[two] hello", list_id="<two.x>", body="coi rodo\n-- \nother footer\n")
+    second = mail(
+        "<a@x>", subject="[two] hello", list_id="<two.x>", body="coi rodo\n-- \nother footer\n"
+    )
     deliver(root, first, ".one/new/1.a")
     deliver(root, second, ".two/new/1.b")
     assert import_all(root) == {"imported": 1, "copies": 1}
@@ -87,11 +101,15 @@ def test_a_cross_post_is_one_message_with_two_locations_on_two_lists(root):
 
 def test_a_copy_that_comes_later_adds_its_list(root):
     import_messages("test", [deliver(root, mail("<a@x>", list_id="<two.x>"))])
-    assert import_messages("test", [deliver(root, mail("<a@x>", list_id="<one.x>"))]) == {"copies": 1}
+    assert import_messages("test", [deliver(root, mail("<a@x>", list_id="<one.x>"))]) == {
+        "copies": 1
+    }
     assert only(Message).list_ids == ["one.x", "two.x"]
 
 
-@pytest.mark.parametrize("other", [{"sender": "Mallory <m@evil.example>"}, {"date": "Tue, 07 Oct 2025 09:12:44 +0200"}])
+@pytest.mark.parametrize(
+    "other", [{"sender": "Mallory <m@evil.example>"}, {"date": "Tue, 07 Oct 2025 09:12:44 +0200"}]
+)
 def test_a_message_id_used_again_does_not_suppress_the_other_mail(root, other):
     deliver(root, mail("<a@x>"))
     deliver(root, mail("<a@x>", **other))
@@ -108,7 +126,14 @@ def test_a_date_written_in_another_zone_is_the_same_message(root):
 def test_mails_without_message_id_are_told_apart_by_content(root):
     deliver(root, mail("", body="one\n"))
     deliver(root, mail("", body="two\n"))
-    deliver(root, mail("", body="two\n", more="Received: from elsewhere by here; Mon, 06 Oct 2025 09:12:44 +0200\n"))
+    deliver(
+        root,
+        mail(
+            "",
+            body="two\n",
+            more="Received: from elsewhere by here; Mon, 06 Oct 2025 09:12:44 +0200\n",
+        ),
+    )
     assert import_all(root) == {"imported": 2, "copies": 1}
     assert all(row.message_id_derived for row in Message.select())
 
@@ -229,7 +254,10 @@ def test_a_fault_of_the_parser_rejects_that_mail_only(root, monkeypatch):
     deliver(root, mail(body="poison\n"))
     deliver(root, mail(body="wholesome\n"))
     assert import_all(root) == {"imported": 1, "rejected": 1}
-    assert (only(Rejected).reason, only(Rejected).error) == ("parser-error", "ZeroDivisionError: a bug of ours")
+    assert (only(Rejected).reason, only(Rejected).error) == (
+        "parser-error",
+        "ZeroDivisionError: a bug of ours",
+    )
 
 
 def test_a_batch_that_postgresql_refuses_is_split_until_the_bad_mail_is_alone(root, monkeypatch):
@@ -260,7 +288,14 @@ def test_what_lies_in_cur_but_is_no_file_is_not_followed(root):
         os.chdir(root / "cur")
         listener.bind("1.socket:2,")
         os.chdir(where)
-    paths = ["cur/1.link:2,", "cur/1.fifo:2,", "cur/1.folder:2,", "cur/1.socket:2,", "../secret", "tmp/x"]
+    paths = [
+        "cur/1.link:2,",
+        "cur/1.fifo:2,",
+        "cur/1.folder:2,",
+        "cur/1.socket:2,",
+        "../secret",
+        "tmp/x",
+    ]
     assert import_messages("test", paths) == {"ignored": 2}
     assert Message.select().count() == 0
 
@@ -303,7 +338,9 @@ class FakeJob:
     id, number_of_retries = "job-1", 0
 
 
-@pytest.mark.parametrize("error", [psycopg.OperationalError("gone away"), psycopg.errors.DeadlockDetected("x")])
+@pytest.mark.parametrize(
+    "error", [psycopg.OperationalError("gone away"), psycopg.errors.DeadlockDetected("x")]
+)
 def test_a_transient_error_is_answered_with_rqs_retry(root, monkeypatch, error):
     def fail(*_: object) -> None:
         raise error
@@ -332,7 +369,9 @@ def test_a_transient_error_is_raised_when_the_tries_are_used_up(root, monkeypatc
 
 
 @pytest.mark.parametrize("error", [psycopg.DataError("hidden words"), ValueError("hidden words")])
-def test_a_failed_import_is_recorded_without_the_mail_that_its_error_quotes(root, monkeypatch, error):
+def test_a_failed_import_is_recorded_without_the_mail_that_its_error_quotes(
+    root, monkeypatch, error
+):
     def fail(*_: object) -> None:
         raise error
 
@@ -340,10 +379,16 @@ def test_a_failed_import_is_recorded_without_the_mail_that_its_error_quotes(root
     with pytest.raises(type(error)):
         import_messages("test", ["new/1"])
     run = only(JobRun)
-    assert run.outcome == "failed" and run.error.startswith(type(error).__name__) and "hidden" not in run.error
+    assert (
+        run.outcome == "failed"
+        and run.error.startswith(type(error).__name__)
+        and "hidden" not in run.error
+    )
 
 
 def test_an_import_for_a_maildir_that_is_unknown_says_so_in_its_record(root):
     with pytest.raises(job.UnknownMaildir):
         import_messages("nowhere", ["new/1"])
-    assert only(JobRun).error.startswith("UnknownMaildir: Maildir 'nowhere': No Maildir of this name")
+    assert only(JobRun).error.startswith(
+        "UnknownMaildir: Maildir 'nowhere': No Maildir of this name"
+    )

@@ -11,7 +11,9 @@ from mrilu.queues.table import Periodic, ScheduleError, effective
 from mrilu.runtime import resources
 from mrilu.settings.table import SettingError, load
 
-ROW = Periodic(id="count_up", function="tests.queues.sample_jobs.count_up", cron="0 * * * *", timeout=60)
+ROW = Periodic(
+    id="count_up", function="tests.queues.sample_jobs.count_up", cron="0 * * * *", timeout=60
+)
 
 
 def test_every_row_of_the_schedule_can_be_run() -> None:
@@ -20,7 +22,10 @@ def test_every_row_of_the_schedule_can_be_run() -> None:
 
 def test_a_cron_setting_takes_the_place_of_the_rows_own() -> None:
     settings = load({"CRON_COUNT_UP": "5 4 * * *"})
-    assert effective([replace(ROW, cron="", interval=60)], settings.crons, "UTC")[0].when() == "5 4 * * *"
+    assert (
+        effective([replace(ROW, cron="", interval=60)], settings.crons, "UTC")[0].when()
+        == "5 4 * * *"
+    )
 
 
 def test_a_row_can_be_switched_off() -> None:
@@ -71,8 +76,18 @@ def test_an_id_comes_once() -> None:
         effective([ROW, ROW], (), "UTC")
 
 
-def test_the_scheduler_says_what_is_wrong_and_does_not_start(capsys: pytest.CaptureFixture[str]) -> None:
-    resources.use(load({"CRON_NOTHING": "0 0 * * *", "DATABASE_URL": "postgresql:///x", "REDIS_URL": "unix:///x"}))
+def test_the_scheduler_says_what_is_wrong_and_does_not_start(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    resources.use(
+        load(
+            {
+                "CRON_NOTHING": "0 0 * * *",
+                "DATABASE_URL": "postgresql:///x",
+                "REDIS_URL": "unix:///x",
+            }
+        )
+    )
     try:
         assert schedule.main() == 2
     finally:

@@ -91,6 +91,12 @@ def test_a_setting_that_cannot_be_used_is_named_without_its_password(environ, hi
 
 def test_the_mail_settings_are_read(tmp_path):
     (tmp_path / "url").write_text("smtps://u:p@mail.example\n")
-    settings = load({"SMTP_URL_FILE": str(tmp_path / "url"), "MAIL_FROM": "a <a@x.org>", "SITE_URL": "https://x.org/"})
+    settings = load(
+        {
+            "SMTP_URL_FILE": str(tmp_path / "url"),
+            "MAIL_FROM": "a <a@x.org>",
+            "SITE_URL": "https://x.org/",
+        }
+    )
     assert settings.smtp_url == "smtps://u:p@mail.example" and settings.site_url == "https://x.org"
     assert replace(settings, token_secret="x").token_secret == "x"

@@ -59,17 +59,27 @@ def changes(counts: Sync) -> Sync:
     return {key: counts[key] for key in ("added", "edited", "returned", "gone") if counts[key]}
 
 
-def test_the_first_sync_stores_words_definitions_and_keywords_of_both_directions(folder: Path) -> None:
+def test_the_first_sync_stores_words_definitions_and_keywords_of_both_directions(
+    folder: Path,
+) -> None:
     glosses = '<glossword word="cat" sense="animal" /><keyword word="breed" place="2" />'
     more = f"<selmaho>UI</selmaho><score>3</score>{glosses}"
-    put(folder, valsi(rafsi=("lat",), more=more), reverse='<nlword word="breed" valsi="mlatu" place="2" />')
+    put(
+        folder,
+        valsi(rafsi=("lat",), more=more),
+        reverse='<nlword word="breed" valsi="mlatu" place="2" />',
+    )
     counts = sync_dictionary()
     assert changes(counts) == {"added": 1} and counts["reverse_added"] == 1
     word, definition, language = Word.get(), Definition.get(), Language.get()
     assert (word.word, word.type, word.rafsi, word.unofficial) == ("mlatu", "gismu", ["lat"], False)
     assert (definition.text, definition.selmaho, definition.score) == ("$x_1$ is a cat.", "UI", 3)
     assert (definition.username, definition.realname) == ("mirli", "Mirli Alis")
-    assert (language.tag, language.name, language.source) == ("en", "English", str(folder / "jbo-en.xml"))
+    assert (language.tag, language.name, language.source) == (
+        "en",
+        "English",
+        str(folder / "jbo-en.xml"),
+    )
     found = Keyword.select().order_by(Keyword.direction, Keyword.position)
     assert [(one.direction, one.text, one.sense, one.place, one.valsi) for one in found] == [
         ("from", "cat", "animal", 0, "mlatu"),
@@ -99,7 +109,9 @@ def test_one_edited_definition_makes_one_version_and_keeps_its_id(folder: Path) 
     assert {row.source_id: row.id for row in Definition.select()} == before
     assert versions()[5:] == [(before[5], 2, "edited", False)]
     last = DefinitionVersion.get(DefinitionVersion.version == 2).content
-    assert last["definition"] == "edited" and last["glosses"] == [{"text": "new", "sense": "", "place": 0}]
+    assert last["definition"] == "edited" and last["glosses"] == [
+        {"text": "new", "sense": "", "place": 0}
+    ]
     assert [one.text for one in Keyword.select()] == ["new"]
 
 
@@ -121,14 +133,22 @@ def test_what_disappears_is_marked_and_may_return(folder: Path) -> None:
     put(folder, *many(10))
     assert changes(sync_dictionary()) == {"returned": 1}
     back = Definition.get(Definition.source_id == 10)
-    assert back.id == gone.id and back.gone_at is None and versions()[-1] == (gone.id, 3, "returned", False)
+    assert (
+        back.id == gone.id
+        and back.gone_at is None
+        and versions()[-1] == (gone.id, 3, "returned", False)
+    )
 
 
-def test_definitions_that_are_gone_wake_the_embeddings_which_forget_them(folder: Path, monkeypatch) -> None:
+def test_definitions_that_are_gone_wake_the_embeddings_which_forget_them(
+    folder: Path, monkeypatch
+) -> None:
     put(folder, *many(10))
     sync_dictionary()
     woken: list[bool] = []
-    monkeypatch.setattr("jobs.sync_dictionary.wake_embedding", lambda *, recent: woken.append(recent))
+    monkeypatch.setattr(
+        "jobs.sync_dictionary.wake_embedding", lambda *, recent: woken.append(recent)
+    )
     put(folder, *many(9))
     assert changes(sync_dictionary()) == {"gone": 1} and woken == [False]
     sync_dictionary(force=True)
@@ -200,7 +220,9 @@ def test_a_folder_without_exports_is_refused(folder: Path) -> None:
 def test_without_a_source_the_sample_is_the_dictionary(settings: Settings) -> None:
     resources.use(replace(settings, dictionary_source=""))
     assert changes(sync_dictionary()) == {"added": 12}
-    assert {Keyword.select().where(Keyword.direction == way).count() for way in ("from", "to")} == {28}
+    assert {Keyword.select().where(Keyword.direction == way).count() for way in ("from", "to")} == {
+        28
+    }
 
 
 def test_a_real_source_after_the_sample_is_taken_and_the_sample_after_a_real_source_is_not(
@@ -231,9 +253,13 @@ def test_an_export_is_read_again_by_a_newer_reader(folder: Path) -> None:
     assert "unchanged" not in sync_dictionary()
 
 
-def test_urls_are_downloaded_once_while_they_do_not_change(settings: Settings, server: LyingServer) -> None:
+def test_urls_are_downloaded_once_while_they_do_not_change(
+    settings: Settings, server: LyingServer
+) -> None:
     url = server.url("/jbo-en.xml", lying_server.with_validators(export(*many(5)), '"1"', ""))
-    other = server.url("/export", answer(export(*many(2, first=11), name="Deutsch"), content_type="text/xml"))
+    other = server.url(
+        "/export", answer(export(*many(2, first=11), name="Deutsch"), content_type="text/xml")
+    )
     resources.use(replace(settings, dictionary_source=f"{url},de={other}"))
     assert changes(sync_dictionary()) == {"added": 7}
     counts = sync_dictionary()
@@ -252,7 +278,10 @@ def test_urls_are_downloaded_once_while_they_do_not_change(settings: Settings, s
     ],
 )
 def test_a_server_that_lies_leaves_the_dictionary(
-    settings: Settings, server: LyingServer, behaviour: lying_server.Behaviour, error: type[Exception]
+    settings: Settings,
+    server: LyingServer,
+    behaviour: lying_server.Behaviour,
+    error: type[Exception],
 ) -> None:
     url = server.url("/jbo-en.xml", answer(export(*many(5))))
     resources.use(replace(settings, dictionary_source=url))
@@ -263,17 +292,26 @@ def test_a_server_that_lies_leaves_the_dictionary(
     assert Definition.select().where(Definition.gone_at.is_null()).count() == 5
 
 
-@pytest.mark.parametrize("value", ["https://example.org/all", "ftp://example.org/jbo-en.xml", "https://a/jbo-en.xml x"])
+@pytest.mark.parametrize(
+    "value", ["https://example.org/all", "ftp://example.org/jbo-en.xml", "https://a/jbo-en.xml x"]
+)
 def test_a_url_whose_language_is_unknown_is_refused(value: str) -> None:
     with pytest.raises(SettingError, match="^DICTIONARY_SOURCE: "):
         load({"DICTIONARY_SOURCE": value})
 
 
-def test_the_five_real_dictionaries_twice(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_five_real_dictionaries_twice(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     real = unpacked("dictionary", tmp_path_factory.mktemp("dictionary"))
     resources.use(replace(settings, dictionary_source=str(real)))
     first = sync_dictionary()
-    assert (first["languages"], first["definitions"], first["added"], first["skipped"]) == (5, 30406, 30406, 1)
+    assert (first["languages"], first["definitions"], first["added"], first["skipped"]) == (
+        5,
+        30406,
+        30406,
+        1,
+    )
     second = sync_dictionary(force=True)
     changed = ("added", "edited", "returned", "gone", "reverse_added", "reverse_removed")
     assert second["definitions"] == 30406 and not any(second[key] for key in changed)

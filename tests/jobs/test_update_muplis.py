@@ -30,10 +30,14 @@ def server() -> Iterator[LyingServer]:
 
 
 @pytest.fixture
-def settings(service_settings: Settings, database: PostgresqlDatabase, server: LyingServer) -> Settings:
+def settings(
+    service_settings: Settings, database: PostgresqlDatabase, server: LyingServer
+) -> Settings:
     """Settings whose muplis file is the server's /muplis, with 100 pairs read already."""
     url = server.url("/muplis", answer(pairs(100), content_type=TSV))
-    chosen = replace(service_settings, muplis_url=url, download_timeout=0.5, max_download_bytes=1_000_000)
+    chosen = replace(
+        service_settings, muplis_url=url, download_timeout=0.5, max_download_bytes=1_000_000
+    )
     resources.use(chosen)
     assert update_muplis()["added"] == 100
     return chosen
@@ -66,7 +70,10 @@ def test_what_was_added_removed_and_skipped_is_logged(
     settings: Settings, server: LyingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    update(server, answer(b"coi\tHello\t\n" + pairs(99, first=2) + b"co'o\tBye\t\no'u\tPhew\t\nno columns\n"))
+    update(
+        server,
+        answer(b"coi\tHello\t\n" + pairs(99, first=2) + b"co'o\tBye\t\no'u\tPhew\t\nno columns\n"),
+    )
     said = {record.message for record in caplog.records}
     assert "muplis added=3 lines=1,101-102" in said
     assert "muplis removed lojban='ti du li 1'" in said
@@ -98,7 +105,10 @@ def test_a_table_that_was_emptied_is_filled_again(settings: Settings, server: Ly
 
 LIES: dict[str, tuple[Behaviour, type[Exception]]] = {
     "404 with HTML": (answer(b"<html>Not found</html>", 404, "text/html"), SourceRefused),
-    "200 with HTML": (answer(b"<html>Sorry</html>", 200, "text/html; charset=utf-8"), SourceRefused),
+    "200 with HTML": (
+        answer(b"<html>Sorry</html>", 200, "text/html; charset=utf-8"),
+        SourceRefused,
+    ),
     "200 with HTML called text": (answer(b"<html>\n<body>Sorry</body>\n</html>\n"), SourceRefused),
     "truncated": (lying_server.truncated(pairs(200)), SourceUnreachable),
     "truncated chunks": (lying_server.truncated(pairs(200), chunked=True), SourceUnreachable),
@@ -130,7 +140,9 @@ def test_a_lie_leaves_the_old_pairs(settings: Settings, server: LyingServer, lie
     assert update(server, answer(pairs(100)))["pairs"] == 100
 
 
-def test_a_drop_by_more_than_a_fifth_is_taken_only_when_forced(settings: Settings, server: LyingServer) -> None:
+def test_a_drop_by_more_than_a_fifth_is_taken_only_when_forced(
+    settings: Settings, server: LyingServer
+) -> None:
     with pytest.raises(SourceRefused, match="muplis would shrink from 100 to 79 rows.*20%"):
         update(server, answer(pairs(79)))
     assert update(server, answer(pairs(79)), force=True)["removed"] == 21

@@ -19,7 +19,9 @@ def record(job: str, days_ago: int) -> None:
     JobRun.record(job, "", moment, moment, {})
 
 
-def test_old_runs_are_removed_but_the_last_of_each_job(database: PostgresqlDatabase, redis_client: Redis) -> None:
+def test_old_runs_are_removed_but_the_last_of_each_job(
+    database: PostgresqlDatabase, redis_client: Redis
+) -> None:
     for days_ago in (400, 300, 89, 1):
         record("often", days_ago)
     for days_ago in (400, 300):
@@ -34,7 +36,9 @@ def test_old_runs_are_removed_but_the_last_of_each_job(database: PostgresqlDatab
     ]
 
 
-def test_a_run_whose_worker_died_is_closed(database: PostgresqlDatabase, redis_client: Redis) -> None:
+def test_a_run_whose_worker_died_is_closed(
+    database: PostgresqlDatabase, redis_client: Redis
+) -> None:
     JobRun.claim("sync_dictionary", "gone", None, "elsewhere.example:1:1", datetime.now(UTC))
     assert upkeep()["dead_runs"] == 1
     assert JobRun.get(JobRun.job == "sync_dictionary").error == "worker died"
@@ -55,10 +59,14 @@ def test_files_that_went_long_ago_are_forgotten_and_their_messages_stay(
 ) -> None:
     root = make_maildir(tmp_path / "Maildir")
     register(root)
-    paths = [deliver(root, mail(f"<{number}@x>")) for number in range(3)] + [deliver(root, b"no mail")]
+    paths = [deliver(root, mail(f"<{number}@x>")) for number in range(3)] + [
+        deliver(root, b"no mail")
+    ]
     import_messages("test", paths)
     for table, number in (("location", 1), ("rejected", 1)):
-        database.execute_sql(f"UPDATE {table} SET gone_at = now() - interval '366 days' WHERE id = {number}")
+        database.execute_sql(
+            f"UPDATE {table} SET gone_at = now() - interval '366 days' WHERE id = {number}"
+        )
     database.execute_sql("UPDATE location SET gone_at = now() - interval '364 days' WHERE id = 2")
     assert upkeep()["expired_files"] == 2
     assert [row.id for row in Location.select().order_by(Location.id)] == [2, 3]

@@ -40,7 +40,11 @@ def outcome(path: Path, lean: bool = True) -> ParsedMessage | str:
 
 def test_odd_mail_is_read_or_rejected_with_a_reason(odd_mail: list[Path]) -> None:
     rejected = {path.name: found for path in odd_mail if isinstance(found := outcome(path), str)}
-    assert rejected == {".gitattributes": "no-header", "README": "no-header", "sample_output_multipart": "empty"}
+    assert rejected == {
+        ".gitattributes": "no-header",
+        "README": "no-header",
+        "sample_output_multipart": "empty",
+    }
 
 
 def test_odd_mail_reads_the_same_both_ways(odd_mail: list[Path]) -> None:

@@ -18,7 +18,9 @@ def test_a_crasher_crashes_no_more(file: Path) -> None:
 
 
 @pytest.mark.parametrize("needle", [b"=?utf-8?B?", b"message/rfc822"])
-def test_a_fault_of_the_parser_is_found_and_kept(tmp_path: Path, monkeypatch, capsys, needle: bytes) -> None:
+def test_a_fault_of_the_parser_is_found_and_kept(
+    tmp_path: Path, monkeypatch, capsys, needle: bytes
+) -> None:
     def faulty(raw: bytes) -> None:
         if needle in raw:
             raise ValueError("a fault")

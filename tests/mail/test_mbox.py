@@ -19,11 +19,18 @@ def test_a_blank_line_before_the_next_mail_may_be_missing(between: bytes) -> Non
     assert split(FIRST + between + SECOND) == [FIRST, SECOND]
 
 
-@pytest.mark.parametrize("line", [
-    b"From here on 10:30 it rained in 1999\n", b"From ann@x.org Tue Nov  9 18:50:39 1999 we waited\n",
-    b"From ann@x.org Tue Nov  9 18:50:39 1999\nno field\n", b"From ann to 10:30 in 1999\nNote: so\n",
-])
-def test_what_no_blank_line_precedes_has_to_look_like_an_envelope_above_a_field(line: bytes) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"From here on 10:30 it rained in 1999\n",
+        b"From ann@x.org Tue Nov  9 18:50:39 1999 we waited\n",
+        b"From ann@x.org Tue Nov  9 18:50:39 1999\nno field\n",
+        b"From ann to 10:30 in 1999\nNote: so\n",
+    ],
+)
+def test_what_no_blank_line_precedes_has_to_look_like_an_envelope_above_a_field(
+    line: bytes,
+) -> None:
     assert split(FIRST + line + SECOND) == [FIRST + line, SECOND]
 
 

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from mrilu.maildir.names import MailPath, parse_path, split_name, to_disk, to_text
 
-disk_bytes = st.binary(min_size=1, max_size=40).filter(lambda name: b"/" not in name and b"\0" not in name)
+disk_bytes = st.binary(min_size=1, max_size=40).filter(
+    lambda name: b"/" not in name and b"\0" not in name
+)
 
 
 @given(disk_bytes)
@@ -37,7 +39,10 @@ def test_a_name_in_utf_8_is_its_own_text():
     [
         ("new/123.x", MailPath("", "new", "123.x", "123.x", "")),
         ("cur/1.x.h:2,SF", MailPath("", "cur", "1.x.h:2,SF", "1.x.h", "FS")),
-        (".r-help/cur/1.M2P3.mail:2,FS", MailPath(".r-help", "cur", "1.M2P3.mail:2,FS", "1.M2P3.mail", "FS")),
+        (
+            ".r-help/cur/1.M2P3.mail:2,FS",
+            MailPath(".r-help", "cur", "1.M2P3.mail:2,FS", "1.M2P3.mail", "FS"),
+        ),
         (".a.b.c/new/1", MailPath(".a.b.c", "new", "1", "1", "")),
         ("Lists/foo/cur/1:2,", MailPath("Lists/foo", "cur", "1:2,", "1", "")),
         ("foo.eml", MailPath("", "", "foo.eml", "foo.eml", "")),
@@ -66,12 +71,16 @@ def test_a_path_where_no_mail_lives_has_no_parts(path):
 
 @given(
     st.text()
-    | st.lists(st.sampled_from(["new", "cur", "tmp", ".", "..", ".a", "b", "x.eml", "1:2,S", ""])).map("/".join)
+    | st.lists(
+        st.sampled_from(["new", "cur", "tmp", ".", "..", ".a", "b", "x.eml", "1:2,S", ""])
+    ).map("/".join)
 )
 @example("\ud800/cur/\udcff:2,S")
 def test_no_text_makes_parse_path_raise(path):
     parts = parse_path(path)
-    assert parts is None or (parts.unique and path.endswith(parts.name) and ".." not in path.split("/"))
+    assert parts is None or (
+        parts.unique and path.endswith(parts.name) and ".." not in path.split("/")
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,22 @@ def touch(root: Path, *paths: str) -> None:
 
 def test_the_scan_gives_the_mails_of_every_folder_and_nothing_else(root, tmp_path):
     make_maildir(root, ".Lists.r-help", "Archive/2020")
-    mails = {"new/1.a", "cur/2.b:2,S", ".Lists.r-help/new/3.c", ".Lists.r-help/cur/4.d:2,", "Archive/2020/cur/5.e"}
+    mails = {
+        "new/1.a",
+        "cur/2.b:2,S",
+        ".Lists.r-help/new/3.c",
+        ".Lists.r-help/cur/4.d:2,",
+        "Archive/2020/cur/5.e",
+    }
     touch(
-        root, *mails, "tmp/6.f", ".Lists.r-help/tmp/7.g", "cur/.hidden", "dovecot-uidlist", "cur/sub/8.h", "loose.eml"
+        root,
+        *mails,
+        "tmp/6.f",
+        ".Lists.r-help/tmp/7.g",
+        "cur/.hidden",
+        "dovecot-uidlist",
+        "cur/sub/8.h",
+        "loose.eml",
     )
     touch(tmp_path, "outside/mail", "other/new/9.i")
     os.mkfifo(root / "cur" / "10.fifo")
@@ -49,8 +62,24 @@ def test_a_name_that_is_not_utf_8_is_found_and_leads_back_to_its_file(root):
 
 
 def test_a_flat_folder_holds_eml_files_one_level_deep(tmp_path):
-    mails = {"a.eml", "b.EML", "sub/c.eml", "1721705830.3949238_35.lebna_2,S", "sub/1721705830.M1P2.host"}
-    touch(tmp_path, *mails, "notes.txt", ".d.eml", "sub/.e.eml", "a/b/f.eml", ".git/g.eml", "tmp/h.eml", "1.2.3")
+    mails = {
+        "a.eml",
+        "b.EML",
+        "sub/c.eml",
+        "1721705830.3949238_35.lebna_2,S",
+        "sub/1721705830.M1P2.host",
+    }
+    touch(
+        tmp_path,
+        *mails,
+        "notes.txt",
+        ".d.eml",
+        "sub/.e.eml",
+        "a/b/f.eml",
+        ".git/g.eml",
+        "tmp/h.eml",
+        "1.2.3",
+    )
     assert kind_of(tmp_path) == "folder"
     assert sorted(scan(tmp_path)) == sorted(mails)
     assert folders(tmp_path) == ["", "a", "sub"]
@@ -89,7 +118,10 @@ def test_what_is_no_maildir_is_refused_with_a_reason(tmp_path, path, error, word
 
 def test_a_root_without_permission_is_refused(root):
     root.chmod(0o000)
-    with permissions_that_bind(root.parent), pytest.raises(maildir.MaildirUnreadable, match="no permission"):
+    with (
+        permissions_that_bind(root.parent),
+        pytest.raises(maildir.MaildirUnreadable, match="no permission"),
+    ):
         kind_of(root)
 
 

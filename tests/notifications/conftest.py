@@ -60,8 +60,15 @@ def configured(service_settings: Settings, database: PostgresqlDatabase) -> Call
 
     def configure(office: PostOffice | None, **changes: object) -> Settings:
         url = f"smtp://127.0.0.1:{office.port}" if office else None
-        facts = {"smtp_url": url, "mail_from": FROM, "smtp_timeout": 0.5, "site_url": "https://archive.example"}
-        chosen = replace(service_settings, **{**facts, "mail_rate": 10**6, "domain_rate": 10**6, **changes})
+        facts = {
+            "smtp_url": url,
+            "mail_from": FROM,
+            "smtp_timeout": 0.5,
+            "site_url": "https://archive.example",
+        }
+        chosen = replace(
+            service_settings, **{**facts, "mail_rate": 10**6, "domain_rate": 10**6, **changes}
+        )
         resources.use(chosen)
         resources.database()
         return chosen

@@ -65,7 +65,11 @@ class PostOffice:
         self.connections = 0
         self.envelopes = 0
         self.pipelining = pipelining
-        self.options: dict[str, Any] = {"timeout": 60, "tls_context": starttls, "enable_SMTPUTF8": True}
+        self.options: dict[str, Any] = {
+            "timeout": 60,
+            "tls_context": starttls,
+            "enable_SMTPUTF8": True,
+        }
         if password is not None:
             self.options |= {"authenticator": self._login(password), "auth_required": True}
             self.options["auth_require_tls"] = bool(starttls)
@@ -90,7 +94,9 @@ class PostOffice:
         return Counter(one.recipient for one in self.accepted)
 
     def _login(self, password: str) -> Callable[..., AuthResult]:
-        def check(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        def check(
+            server: Any, session: Any, envelope: Any, mechanism: str, data: Any
+        ) -> AuthResult:
             return AuthResult(success=data.password == password.encode(), handled=False)
 
         return check
@@ -119,11 +125,18 @@ class PostOffice:
         self.connections += 1
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that a login without TLS is no good idea
-            self.protocols.append(SMTP(self, hostname="office.test", loop=self.loop, **self.options))
+            self.protocols.append(
+                SMTP(self, hostname="office.test", loop=self.loop, **self.options)
+            )
         return self.protocols[-1]
 
     async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
-        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+        self,
+        server: SMTP,
+        session: Session,
+        envelope: Envelope,
+        hostname: str,
+        responses: list[str],
     ) -> list[str]:
         session.host_name = hostname
         if self.pipelining:
@@ -164,4 +177,10 @@ class PostOffice:
             await self.closing.wait()
         if told in (DROP, KEEP_AND_DROP):
             server.transport.abort()  # type: ignore[union-attr]
-        return "250 2.0.0 OK" if told is None else told if told[0].isdigit() else "451 4.0.0 never seen"
+        return (
+            "250 2.0.0 OK"
+            if told is None
+            else told
+            if told[0].isdigit()
+            else "451 4.0.0 never seen"
+        )

@@ -25,17 +25,23 @@ REPLY = MessageNews(
     ("root@x.example", "parent@x.example"),
 )  # fmt: skip
 FOUND = replace(REPLY, kind="query", label="coi rodo")
-WORD = DefinitionNews("word", "klama", "klama", "en", "edited", "$x_1$ goes to $x_{2}$", "a note", "Robin", "x1 comes")
+WORD = DefinitionNews(
+    "word", "klama", "klama", "en", "edited", "$x_1$ goes to $x_{2}$", "a note", "Robin", "x1 comes"
+)
 
 
 def letter(*news, **facts) -> Letter:
-    made = Letter(11, UUID(int=5), 3, "a@x.org", "", "en", "Europe/Berlin", 0, False, NOW, 4, news or (REPLY,))
+    made = Letter(
+        11, UUID(int=5), 3, "a@x.org", "", "en", "Europe/Berlin", 0, False, NOW, 4, news or (REPLY,)
+    )
     return replace(made, **facts)
 
 
 def sent(*news, **facts):
     raw = compose(letter(*news, **facts), SITE, NOW).as_bytes()
-    assert all(len(line) <= 998 for line in raw.split(b"\r\n")) and b"\n" not in raw.replace(b"\r\n", b"")
+    assert all(len(line) <= 998 for line in raw.split(b"\r\n")) and b"\n" not in raw.replace(
+        b"\r\n", b""
+    )
     return message_from_bytes(raw, policy=default)
 
 
@@ -91,7 +97,9 @@ def test_times_are_those_of_the_subscribers_zone():
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-@pytest.mark.parametrize("news", [(REPLY,), (FOUND,), (WORD,), (replace(WORD, change="added", before=""),)])
+@pytest.mark.parametrize(
+    "news", [(REPLY,), (FOUND,), (WORD,), (replace(WORD, change="added", before=""),)]
+)
 def test_every_language_says_everything(locale, news):
     mail = sent(*news, locale=locale)
     t = words(locale)
@@ -120,6 +128,7 @@ def test_all_languages_have_the_same_phrases():
         {(group, name, tuple(re.findall(r"{\w+}", text))) for group, names in words(one).items()
          for name, text in names.items()} for one in LOCALES
     ]  # fmt: skip
+
     def as_sets(shape):
         return {(group, name, frozenset(fields)) for group, name, fields in shape}
 
@@ -156,7 +165,10 @@ def test_no_text_can_add_a_header_or_markup(news):
 
 @given(st.text(), st.text(), st.text(), st.sampled_from(LOCALES))
 def test_whatever_the_texts_are_the_headers_are_ours(subject, name, label, locale):
-    for news in (replace(FOUND, subject=subject, from_name=name, label=label), replace(WORD, word=name, label=label)):
+    for news in (
+        replace(FOUND, subject=subject, from_name=name, label=label),
+        replace(WORD, word=name, label=label),
+    ):
         assert set(sent(news, locale=locale).keys()) == HEADERS
 
 
@@ -181,7 +193,12 @@ def test_definitions_are_readable():
     shown = readable_definition("$x_1$ goes to $x_{12}$; $a=b$ \x1b[31m costs $5")
     assert shown == "x₁ goes to x₁₂; a=b  [31m costs $5"
     edited = text_of(sent(WORD))
-    assert "x1 comes" in edited and "x₁ goes to x₂" in edited and "a note" in edited and "Robin" in edited
+    assert (
+        "x1 comes" in edited
+        and "x₁ goes to x₂" in edited
+        and "a note" in edited
+        and "Robin" in edited
+    )
 
 
 def test_an_excerpt_says_where_it_goes_on():

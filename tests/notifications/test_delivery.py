@@ -26,20 +26,26 @@ def rows(field: str = "state") -> dict[str, object]:
 
 def due_again() -> None:
     """Let the back-off of every waiting row be over."""
-    Notification.update(next_attempt_at=datetime.now(UTC)).where(Notification.state == "waiting").execute()
+    Notification.update(next_attempt_at=datetime.now(UTC)).where(
+        Notification.state == "waiting"
+    ).execute()
 
 
 def resume() -> None:
     NotificationPause.delete().execute()
 
 
-def test_a_saved_search_that_a_new_mail_matches_becomes_one_mail(office, configured, arrive, search_for):
+def test_a_saved_search_that_a_new_mail_matches_becomes_one_mail(
+    office, configured, arrive, search_for
+):
     search_for("coi -spam", "a@x.org")
     arrive(subject="coi do")
     assert run(configured(office)) == {"sent": 1}
     [mail] = office.accepted
     assert (mail.sender, mail.recipient) == ("notify@archive.example", "a@x.org")
-    assert mail.message["From"] == FROM and mail.message["Subject"] == "Found for “coi -spam”: coi do"
+    assert (
+        mail.message["From"] == FROM and mail.message["Subject"] == "Found for “coi -spam”: coi do"
+    )
     assert rows() == {"a@x.org": "sent"} and rows("reply") == {"a@x.org": "DATA: 250 2.0.0 OK"}
     assert run(configured(office)) == {} and len(office.accepted) == 1
 
@@ -70,12 +76,16 @@ def test_a_later_waits_with_the_reply_and_goes_out_under_the_same_message_id(
         told.clear()
         due_again()
         assert run(settings) == {"sent": 1}
-        assert office.accepted[0].message_id == f"<notification.{row.message_key.hex}@archive.example>"
+        assert (
+            office.accepted[0].message_id == f"<notification.{row.message_key.hex}@archive.example>"
+        )
 
 
 @pytest.mark.parametrize("fault", [HANG, DROP, "421 4.3.0 closing"])
 @pytest.mark.parametrize("stage", ["mail", "rcpt", "data"])
-def test_a_fault_of_the_connection_costs_only_the_mail_under_way(fault, stage, configured, arrive, search_for):
+def test_a_fault_of_the_connection_costs_only_the_mail_under_way(
+    fault, stage, configured, arrive, search_for
+):
     search_for("coi", "a@x.org", "b@x.org")
     arrive(subject="coi")
     faults = iter([fault, fault])
@@ -83,13 +93,20 @@ def test_a_fault_of_the_connection_costs_only_the_mail_under_way(fault, stage, c
         settings = configured(office, smtp_timeout=0.2)
         counts = run(settings)
         due_again()
-        counts = {key: counts.get(key, 0) + number for key, number in {"sent": 0, **run(settings)}.items()}
+        counts = {
+            key: counts.get(key, 0) + number for key, number in {"sent": 0, **run(settings)}.items()
+        }
         due_again()
         run(settings)
-        assert set(rows().values()) == {"sent"} and office.recipients == {"a@x.org": 1, "b@x.org": 1}
+        assert set(rows().values()) == {"sent"} and office.recipients == {
+            "a@x.org": 1,
+            "b@x.org": 1,
+        }
 
 
-def test_a_yes_that_is_lost_gives_a_second_mail_with_the_same_message_id(configured, arrive, search_for):
+def test_a_yes_that_is_lost_gives_a_second_mail_with_the_same_message_id(
+    configured, arrive, search_for
+):
     search_for("coi", "a@x.org")
     arrive(subject="coi")
     told = {"a@x.org": KEEP_AND_DROP}
@@ -131,7 +148,9 @@ def test_what_is_refused_for_good_is_dead_with_the_reply(configured, arrive, sea
     assert suppressed == {"gone@x.org"}
 
 
-def test_a_hard_bounce_ends_all_mail_to_the_address_until_it_subscribes_again(configured, arrive, search_for):
+def test_a_hard_bounce_ends_all_mail_to_the_address_until_it_subscribes_again(
+    configured, arrive, search_for
+):
     search_for("coi", "gone@x.org")
     arrive(subject="coi")
     arrive(subject="coi do'u")
@@ -149,7 +168,10 @@ def test_a_hard_bounce_ends_all_mail_to_the_address_until_it_subscribes_again(co
 
 
 def test_fifty_poison_rows_do_not_hold_up_a_good_one(configured, arrive, search_for):
-    poison = {f"{number}@poison.example": fault for number, fault in enumerate([DROP, "451 4.0.0 no"] * 25)}
+    poison = {
+        f"{number}@poison.example": fault
+        for number, fault in enumerate([DROP, "451 4.0.0 no"] * 25)
+    }
     search_for("coi", *poison, "good@x.org")
     arrive(subject="coi")
     with PostOffice(by_recipient(rcpt=poison)) as office:
@@ -157,7 +179,9 @@ def test_fifty_poison_rows_do_not_hold_up_a_good_one(configured, arrive, search_
         assert office.recipients == {"good@x.org": 1}
 
 
-def test_rows_that_cannot_be_made_into_mail_do_not_hold_up_the_others(office, configured, arrive, search_for):
+def test_rows_that_cannot_be_made_into_mail_do_not_hold_up_the_others(
+    office, configured, arrive, search_for
+):
     search_for("coi", "a@x.org", "b@x.org", "c@x.org", "d@x.org", "good@x.org")
     arrive(subject="coi")
     Subscriber.update(address=None).where(Subscriber.address == "a@x.org").execute()
@@ -190,14 +214,20 @@ def test_the_last_try_that_fails_makes_a_row_dead(configured, arrive, search_for
 
 def test_the_waits_double_with_jitter_up_to_hours():
     waits = TRIES.delays(random.Random(1))
-    assert all(30 * 2**n <= wait <= 60 * 2**n for n, wait in enumerate(waits[:7])) and max(waits) <= 4 * 3600
+    assert (
+        all(30 * 2**n <= wait <= 60 * 2**n for n, wait in enumerate(waits[:7]))
+        and max(waits) <= 4 * 3600
+    )
     assert sum(waits) > 10 * 3600 and waits != TRIES.delays(random.Random(2))
 
 
 @pytest.mark.parametrize(
-    ("reply", "stage"), [("550 5.7.1 sender rejected", "mail"), ("530 5.7.0 authentication required", "mail")]
+    ("reply", "stage"),
+    [("550 5.7.1 sender rejected", "mail"), ("530 5.7.0 authentication required", "mail")],
 )
-def test_a_refusal_of_us_pauses_the_outbox_and_blames_no_row(reply, stage, configured, arrive, search_for):
+def test_a_refusal_of_us_pauses_the_outbox_and_blames_no_row(
+    reply, stage, configured, arrive, search_for
+):
     search_for("coi", "a@x.org", "b@x.org")
     arrive(subject="coi")
     told = {stage: reply}
@@ -211,21 +241,30 @@ def test_a_refusal_of_us_pauses_the_outbox_and_blames_no_row(reply, stage, confi
         assert outbox_status(resources.database(), settings)["held_up"] == ""
 
 
-def test_recipients_refused_by_policy_one_after_another_pause_the_outbox(configured, arrive, search_for):
+def test_recipients_refused_by_policy_one_after_another_pause_the_outbox(
+    configured, arrive, search_for
+):
     search_for("coi", *(f"{number}@x.org" for number in range(10)))
     arrive(subject="coi")
-    with PostOffice(lambda at, recipient: "554 5.7.1 relaying denied" if at == "rcpt" else None) as office:
+    with PostOffice(
+        lambda at, recipient: "554 5.7.1 relaying denied" if at == "rcpt" else None
+    ) as office:
         assert run(configured(office)) == {"retried": 3, "paused": 1}
         assert sorted(rows("attempts").values()) == [0] * 7 + [1] * 3
     resume()
     due_again()
     one = {f"{number}@x.org": "554 5.7.1 not to this list" for number in (1, 4, 7)}
     with PostOffice(by_recipient(rcpt=one)) as office:
-        assert run(configured(office)) == {"sent": 7, "retried": 3}  # three, but not one after another
+        assert run(configured(office)) == {
+            "sent": 7,
+            "retried": 3,
+        }  # three, but not one after another
 
 
 @pytest.mark.parametrize("fault", ["away", "password", "certificate"])
-def test_a_server_that_will_not_have_us_pauses_the_outbox(fault, configured, arrive, search_for, certified, ca_file):
+def test_a_server_that_will_not_have_us_pauses_the_outbox(
+    fault, configured, arrive, search_for, certified, ca_file
+):
     search_for("coi", "a@x.org")
     arrive(subject="coi")
     with PostOffice(starttls=certified("127.0.0.1"), password="right") as office:
@@ -234,16 +273,25 @@ def test_a_server_that_will_not_have_us_pauses_the_outbox(fault, configured, arr
             "password": f"smtp+starttls://u:hush@127.0.0.1:{office.port}",
             "certificate": f"smtp+starttls://u:right@127.0.0.1:{office.port}",
         }
-        changes = {"smtp_url": urls[fault], "smtp_ca_file": None if fault == "certificate" else ca_file}
+        changes = {
+            "smtp_url": urls[fault],
+            "smtp_ca_file": None if fault == "certificate" else ca_file,
+        }
         settings = configured(office, **changes)
         assert run(settings) == {"paused": 1}
         held_up = outbox_status(resources.database(), settings)["held_up"]
-        shown = {"away": "refused", "password": "login refused", "certificate": "certificate is not valid"}
+        shown = {
+            "away": "refused",
+            "password": "login refused",
+            "certificate": "certificate is not valid",
+        }
         assert shown[fault] in held_up and "hush" not in held_up
         assert rows("attempts") == {"a@x.org": 0} and not office.envelopes
         right = f"smtp+starttls://u:right@127.0.0.1:{office.port}"
         mended = configured(office, smtp_url=right, smtp_ca_file=ca_file)
-        assert outbox_status(resources.database(), mended)["held_up"] == ""  # the pause was about other settings
+        assert (
+            outbox_status(resources.database(), mended)["held_up"] == ""
+        )  # the pause was about other settings
         assert run(mended) == {"sent": 1}
 
 
@@ -272,7 +320,9 @@ def test_what_was_unsubscribed_meanwhile_is_not_sent(office, configured, arrive,
 
 
 def test_rates_limit_each_domain_and_all(office, configured, arrive, search_for):
-    search_for("coi", *(f"{n}@busy.example" for n in range(20)), *(f"{n}@calm.example" for n in range(3)))
+    search_for(
+        "coi", *(f"{n}@busy.example" for n in range(20)), *(f"{n}@calm.example" for n in range(3))
+    )
     arrive(subject="coi")
     settings = configured(office, domain_rate=5)
     assert run(settings) == {"sent": 8}
@@ -342,7 +392,9 @@ def test_two_senders_at_once_send_each_row_once(office, configured, arrive, sear
     assert Notification.by_state()["sent"] == 300
 
 
-def test_a_sender_that_outlived_its_lease_does_not_begin_a_mail(office, configured, arrive, search_for):
+def test_a_sender_that_outlived_its_lease_does_not_begin_a_mail(
+    office, configured, arrive, search_for
+):
     from uuid import uuid4
 
     from mrilu.notifications.outbox import Outbox, Rates
@@ -356,4 +408,7 @@ def test_a_sender_that_outlived_its_lease_does_not_begin_a_mail(office, configur
     later = now + timedelta(seconds=11)
     assert quick.claim(later, 10.0, 10) == [claim]
     assert not slow.begin(claim.id, later) and quick.begin(claim.id, later)
-    assert slow.finish(claim.id, "sent", "", later) == 0 and quick.finish(claim.id, "sent", "", later) == 1
+    assert (
+        slow.finish(claim.id, "sent", "", later) == 0
+        and quick.finish(claim.id, "sent", "", later) == 1
+    )

@@ -34,14 +34,36 @@ def happened(moment: str) -> None:
         ("daily", "Asia/Tokyo", "2026-11-24T15:00:00Z", "2026-11-25T15:00:00Z"),  # midnight there
         ("daily", "UTC", "2026-11-24T23:59:59Z", "2026-11-25T00:00:00Z"),
         ("daily", "America/New_York", "2026-11-24T23:59:59Z", "2026-11-25T05:00:00Z"),
-        ("daily", "Europe/Berlin", "2026-10-24T23:00:00Z", "2026-10-25T23:00:00Z"),  # a day of 25 hours
-        ("daily", "Europe/Berlin", "2026-03-28T23:30:00Z", "2026-03-29T22:00:00Z"),  # a day of 23 hours
+        (
+            "daily",
+            "Europe/Berlin",
+            "2026-10-24T23:00:00Z",
+            "2026-10-25T23:00:00Z",
+        ),  # a day of 25 hours
+        (
+            "daily",
+            "Europe/Berlin",
+            "2026-03-28T23:30:00Z",
+            "2026-03-29T22:00:00Z",
+        ),  # a day of 23 hours
         ("hourly", "UTC", "2026-11-24T12:34:56Z", "2026-11-24T13:00:00Z"),
-        ("hourly", "Asia/Kolkata", "2026-11-24T12:34:56Z", "2026-11-24T13:30:00Z"),  # half an hour off
-        ("hourly", "Europe/Berlin", "2026-10-25T00:30:00Z", "2026-10-25T01:00:00Z"),  # the hour that comes twice
+        (
+            "hourly",
+            "Asia/Kolkata",
+            "2026-11-24T12:34:56Z",
+            "2026-11-24T13:30:00Z",
+        ),  # half an hour off
+        (
+            "hourly",
+            "Europe/Berlin",
+            "2026-10-25T00:30:00Z",
+            "2026-10-25T01:00:00Z",
+        ),  # the hour that comes twice
     ],
 )
-def test_news_is_due_at_the_end_of_the_subscribers_hour_or_day(digest, zone, moment, due, arrive, search_for):
+def test_news_is_due_at_the_end_of_the_subscribers_hour_or_day(
+    digest, zone, moment, due, arrive, search_for
+):
     search_for("coi", "a@x.org", digest=digest, timezone=zone)
     arrive(subject="coi", date="Thu, 31 Dec 2026 00:00:00 +0000")
     happened(moment)
@@ -85,7 +107,9 @@ def test_a_digest_that_is_tried_again_is_the_same_mail(configured, arrive, searc
         assert len({one.message_id for one in office.accepted}) == 2
 
 
-def test_a_digest_goes_on_without_the_news_that_was_unsubscribed(office, configured, arrive, search_for, database):
+def test_a_digest_goes_on_without_the_news_that_was_unsubscribed(
+    office, configured, arrive, search_for, database
+):
     from mrilu.notifications.subscriptions import unsubscribe
 
     search_for("coi", "a@x.org", digest="hourly")
@@ -97,7 +121,9 @@ def test_a_digest_goes_on_without_the_news_that_was_unsubscribed(office, configu
     from jobs.send_notifications import delivery_of
 
     delivery_of(resources.database(), settings).outbox.gather_digests(at("2026-11-24T13:00:00Z"))
-    assert {row.mail for row in Notification.select()} == {Notification.select().order_by(Notification.id).get().id}
+    assert {row.mail for row in Notification.select()} == {
+        Notification.select().order_by(Notification.id).get().id
+    }
     unsubscribe(resources.database(), Subscriber.get().id, "query", "coi")  # the digest's first row
     assert run(settings, now=lambda: at("2026-11-24T13:01:00Z")) == {"sent": 1}
     text = office.accepted[0].message.get_body(("plain",)).get_content()

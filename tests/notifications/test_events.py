@@ -21,7 +21,9 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 def told() -> list[tuple[str, str, int]]:
     """(address, kind, subject) of every row, sorted."""
     addresses = {row.id: row.address for row in Subscriber.select()}
-    return sorted((addresses[row.subscriber], row.kind, row.subject) for row in Notification.select())
+    return sorted(
+        (addresses[row.subscriber], row.kind, row.subject) for row in Notification.select()
+    )
 
 
 @pytest.fixture
@@ -123,7 +125,11 @@ def test_a_thread_can_be_followed_by_its_number_merged_ones_too(arrive, follow, 
     merged = Message.get(Message.message_id == "right@x").thread_id()
     arrive("<lost@x>", references="<right@x>")
     survivor = Message.get(Message.message_id == "right@x").thread_id()
-    merged = merged if merged != survivor else database.execute_sql("SELECT id FROM thread").fetchone()[0]
+    merged = (
+        merged
+        if merged != survivor
+        else database.execute_sql("SELECT id FROM thread").fetchone()[0]
+    )
     follow(str(merged))
     arrive("<reply@x>", in_reply_to="<left@x>")
     assert told() == [("a@x.org", "thread", Message.get(Message.message_id == "reply@x").id)]
@@ -229,7 +235,9 @@ def test_subscribing_twice_is_one_subscription_and_options_change_only_when_give
 
 def test_a_zone_that_postgresql_does_not_know_is_refused(database):
     with pytest.raises(subscriptions.NotSubscribable, match="Mars"):
-        subscriptions.subscribe(database, "a@x.org", subscriptions.wish_for_word("klama"), timezone="Mars/Olympus")
+        subscriptions.subscribe(
+            database, "a@x.org", subscriptions.wish_for_word("klama"), timezone="Mars/Olympus"
+        )
     assert Subscriber.select().count() == 0
 
 
@@ -249,7 +257,9 @@ def test_what_is_no_word_is_refused(word):
         {"more": "Content-Type: multipart/report; report-type=delivery-status; boundary=b\n"},
     ],
 )
-def test_our_own_mail_and_automatic_answers_are_archived_and_are_no_news(ours, arrive, search_for, follow, configured):
+def test_our_own_mail_and_automatic_answers_are_archived_and_are_no_news(
+    ours, arrive, search_for, follow, configured
+):
     configured(None, mail_from="mrilu <notify@x.org>")
     arrive("<root@x.org>", subject="coi")
     follow("root@x.org", "b@x.org")

@@ -42,11 +42,18 @@ def test_what_is_no_tsquery_is_an_error(text):
         required_lexemes(text, rarity)
 
 
-words = st.sampled_from(["alpha", "beta", "gamma", "-alpha", "-beta", "or", '"alpha beta"', "delta", '-"beta gamma"'])
+words = st.sampled_from(
+    ["alpha", "beta", "gamma", "-alpha", "-beta", "or", '"alpha beta"', "delta", '-"beta gamma"']
+)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(words, max_size=6).map(" ".join), st.lists(st.sampled_from(["alpha", "beta", "gamma", "delta"])))
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(words, max_size=6).map(" ".join),
+    st.lists(st.sampled_from(["alpha", "beta", "gamma", "delta"])),
+)
 def test_whatever_postgresql_matches_has_a_required_lexeme(database, query, text):
     tsquery, matches, lexemes = database.execute_sql(
         "SELECT q::text, v @@ q, tsvector_to_array(v) FROM websearch_to_tsquery('mrilu', %s) AS q, "

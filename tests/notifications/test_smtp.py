@@ -34,7 +34,9 @@ def _close_sessions():
 
 
 def session_with(office: PostOffice, tls: str = "never", **facts) -> Session:
-    _opened.append(Session(Server("127.0.0.1", office.port, tls, timeout=0.5, **facts), "archive.example"))
+    _opened.append(
+        Session(Server("127.0.0.1", office.port, tls, timeout=0.5, **facts), "archive.example")
+    )
     return _opened[-1]
 
 
@@ -48,7 +50,10 @@ def deliver(session: Session, recipient: str = "a@x.org", raw: bytes = RAW) -> R
         ("smtp://mail.example", Server("mail.example", 25, "offered")),
         ("smtp://mail.example?starttls=never", Server("mail.example", 25, "never")),
         ("smtp://mail.example/?starttls=required", Server("mail.example", 25, "required")),
-        ("smtp+starttls://u%40x:p%2Fw@mail.example", Server("mail.example", 587, "required", "u@x", "p/w")),
+        (
+            "smtp+starttls://u%40x:p%2Fw@mail.example",
+            Server("mail.example", 587, "required", "u@x", "p/w"),
+        ),
         ("smtps://u:p@mail.example:4650", Server("mail.example", 4650, "at once", "u", "p")),
     ],
 )
@@ -73,7 +78,9 @@ def test_many_mails_go_over_one_connection_and_dots_survive(pipelining):
 @pytest.mark.parametrize("answer", ["450 4.0.0 later", "550 5.0.0 never"])
 def test_a_no_at_any_stage_leaves_the_session_usable(pipelining, stage, answer):
     told = {"bad": answer}
-    with PostOffice(lambda at, recipient: told.get("bad") if at == stage else None, pipelining=pipelining) as office:
+    with PostOffice(
+        lambda at, recipient: told.get("bad") if at == stage else None, pipelining=pipelining
+    ) as office:
         session = session_with(office)
         with pytest.raises(NotAccepted) as caught:
             deliver(session)
@@ -88,7 +95,9 @@ def test_a_no_at_any_stage_leaves_the_session_usable(pipelining, stage, answer):
 @pytest.mark.parametrize("stage", ["mail", "rcpt", "data"])
 @pytest.mark.parametrize("fault", [HANG, DROP, "421 4.3.0 closing"])
 def test_a_server_that_hangs_drops_or_closes_breaks_the_session(pipelining, stage, fault):
-    with PostOffice(lambda at, recipient: fault if at == stage else None, pipelining=pipelining) as office:
+    with PostOffice(
+        lambda at, recipient: fault if at == stage else None, pipelining=pipelining
+    ) as office:
         session = session_with(office)
         with pytest.raises(SessionBroken):
             deliver(session)
@@ -115,7 +124,9 @@ def test_a_certificate_of_the_authority_is_accepted(tls, certified, ca_file):
 
 @pytest.mark.parametrize("tls", ["at once", "required", "offered"])
 @pytest.mark.parametrize("wrong", ["name", "authority"])
-def test_a_wrong_certificate_is_refused_before_anything_is_said(tls, wrong, certified, ca_file, tmp_path):
+def test_a_wrong_certificate_is_refused_before_anything_is_said(
+    tls, wrong, certified, ca_file, tmp_path
+):
     context = certified("other.example" if wrong == "name" else "127.0.0.1")
     if wrong == "authority":
         ca_file = tmp_path / "other.pem"
@@ -128,7 +139,10 @@ def test_a_wrong_certificate_is_refused_before_anything_is_said(tls, wrong, cert
 
 
 def test_the_systems_authorities_do_not_know_the_tests(certified):
-    with PostOffice(tls=certified("127.0.0.1")) as office, pytest.raises(SessionRefused, match="certificate"):
+    with (
+        PostOffice(tls=certified("127.0.0.1")) as office,
+        pytest.raises(SessionRefused, match="certificate"),
+    ):
         session_with(office, "at once")
 
 

@@ -26,11 +26,16 @@ def test_what_we_did_not_sign_is_forged(token):
     assert verify(token, KEY) is None
 
 
-@pytest.mark.parametrize("change", ["2.4.0", "1.5.0", "1.all.0", "1.4.1", "01.4.0", "1.4.0 ", "１.4.0"])
+@pytest.mark.parametrize(
+    "change", ["2.4.0", "1.5.0", "1.all.0", "1.4.1", "01.4.0", "1.4.0 ", "１.4.0"]
+)
 def test_a_changed_token_is_forged(change):
     signature = sign(Stop(1, 4, 0), KEY).rpartition(".")[2]
     assert verify(f"{change}.{signature}", KEY) is None
-    assert verify(f"1.4.0.{signature}\n", KEY) is None and verify(f"1.4.0.{signature[:-1]}", KEY) is None
+    assert (
+        verify(f"1.4.0.{signature}\n", KEY) is None
+        and verify(f"1.4.0.{signature[:-1]}", KEY) is None
+    )
 
 
 def subscription_of(address: str, word: str = "klama") -> Stop:
@@ -80,7 +85,9 @@ def test_the_link_in_a_mail_works_and_stops_what_waits(office, configured, arriv
     arrive(subject="coi")
     settings = configured(office, token_secret="hush")
     run(settings)
-    [link] = [one.message["List-Unsubscribe"] for one in office.accepted if one.recipient == "a@x.org"]
+    [link] = [
+        one.message["List-Unsubscribe"] for one in office.accepted if one.recipient == "a@x.org"
+    ]
     arrive(subject="coi again")
     db = resources.database()
     token = link.strip("<>").rpartition("/")[2]

@@ -78,7 +78,9 @@ def test_an_unreadable_job_does_not_hide_the_others(client):
     assert queued_paths() == {"lists": {"new/2"}}
 
 
-@pytest.mark.parametrize("arguments", [("lists",), ("lists", "new/1"), ("lists", 5), ("lists", [5]), ([], ["new/1"])])
+@pytest.mark.parametrize(
+    "arguments", [("lists",), ("lists", "new/1"), ("lists", 5), ("lists", [5]), ([], ["new/1"])]
+)
 def test_a_job_with_arguments_of_other_types_does_not_hide_the_others(client, arguments):
     queue("mail").enqueue(queues.IMPORT_FUNCTION, *arguments)
     submit_import("lists", ["new/2"], live=False)

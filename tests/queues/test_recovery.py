@@ -45,10 +45,20 @@ def work(service_settings) -> Callable[..., int]:
     """Run a real `rq worker mail --burst` in a process of its own; return its exit code."""
 
     def run(*arguments: str, python: str = KILLER) -> int:
-        urls = {"DATABASE_URL": service_settings.database_url, "RQ_REDIS_URL": service_settings.redis_url}
-        environ = {**os.environ, **urls, "REDIS_URL": urls["RQ_REDIS_URL"], "PYTHONPATH": str(PROJECT)}
+        urls = {
+            "DATABASE_URL": service_settings.database_url,
+            "RQ_REDIS_URL": service_settings.redis_url,
+        }
+        environ = {
+            **os.environ,
+            **urls,
+            "REDIS_URL": urls["RQ_REDIS_URL"],
+            "PYTHONPATH": str(PROJECT),
+        }
         command = [sys.executable, "-c", python, *arguments]
-        return subprocess.run(command, env=environ, cwd=PROJECT, capture_output=True, timeout=60).returncode
+        return subprocess.run(
+            command, env=environ, cwd=PROJECT, capture_output=True, timeout=60
+        ).returncode
 
     return run
 
@@ -73,10 +83,14 @@ def test_a_file_that_kills_its_worker_is_set_aside_and_the_rest_goes_in(root, wo
     found = balance(register(root), set())
     assert found.level and (found.imported, found.rejected) == (20, 1)
     counted = facts_postgresql.gather(resources.database().connection())
-    assert (("rejected",), 1) in counted["mails_total"] and (("imported",), 20) in counted["mails_total"]
+    assert (("rejected",), 1) in counted["mails_total"] and (("imported",), 20) in counted[
+        "mails_total"
+    ]
     deaths = JobRun.select().where(JobRun.outcome == "failed")
     assert {run.error for run in deaths} == {"worker died"}
-    assert (("import_messages", "failed"), len(deaths)) in counted["job_runs_total"] and len(deaths) > 2
+    assert (("import_messages", "failed"), len(deaths)) in counted["job_runs_total"] and len(
+        deaths
+    ) > 2
 
 
 def test_one_death_is_forgiven(root, work):
@@ -114,7 +128,9 @@ def test_a_job_that_fails_for_another_reason_is_rejected_with_that_reason(root, 
         .replace('b"deadly" in raw', "True")
         .replace("def deadly(raw, **more)", "def deadly(raw, *more)")
     )
-    script = broken.replace("from mrilu.archive import read", "from jobs import import_messages as read")
+    script = broken.replace(
+        "from mrilu.archive import read", "from jobs import import_messages as read"
+    )
     submit_import("test", [path], live=False)
     for _ in range(MAX_DEATHS):
         work(python=script)
@@ -150,7 +166,9 @@ def test_only_one_of_several_puts_a_job_back(root, redis_client, monkeypatch):
     redis_client.zadd(mail_queue.failed_job_registry.key, {job.id: 9e9})
     others = []
     real = recovery._put_back
-    monkeypatch.setattr(recovery, "_put_back", lambda *one: (others.append(recover_imports()), real(*one)))
+    monkeypatch.setattr(
+        recovery, "_put_back", lambda *one: (others.append(recover_imports()), real(*one))
+    )
     assert recover_imports() == 1 and others == [0]
     assert len(mail_queue) == 1 and not redis_client.exists(recovery.LOCK)
 

@@ -67,7 +67,9 @@ def test_a_job_does_not_run_beside_itself() -> None:
     assert outcomes() == [("running", "")]
 
 
-def test_a_run_whose_process_is_gone_is_failed_and_makes_room(other_process: subprocess.Popen[bytes]) -> None:
+def test_a_run_whose_process_is_gone_is_failed_and_makes_room(
+    other_process: subprocess.Popen[bytes],
+) -> None:
     other_process.kill()
     other_process.wait()
     run_row(f"{socket.gethostname()}:{other_process.pid}:12345")
@@ -100,15 +102,23 @@ def test_a_run_that_could_not_record_its_end_is_closed_when_rq_has_ended_it() ->
 
 
 def row_of(function: str) -> Periodic:
-    return Periodic(id=function, function=f"tests.queues.sample_jobs.{function}", interval=60, timeout=60)
+    return Periodic(
+        id=function, function=f"tests.queues.sample_jobs.{function}", interval=60, timeout=60
+    )
 
 
 def work_off(redis_client: Redis, worker_class: Any = SimpleWorker) -> None:
-    worker_class([queue("default")], connection=redis_client, serializer=JSONSerializer).work(burst=True)
+    worker_class([queue("default")], connection=redis_client, serializer=JSONSerializer).work(
+        burst=True
+    )
 
 
-@pytest.mark.parametrize(("function", "status"), [("fail_for_good", "failed"), ("fail_for_now", "scheduled")])
-def test_only_what_time_may_cure_is_tried_again(redis_client: Redis, function: str, status: str) -> None:
+@pytest.mark.parametrize(
+    ("function", "status"), [("fail_for_good", "failed"), ("fail_for_now", "scheduled")]
+)
+def test_only_what_time_may_cure_is_tried_again(
+    redis_client: Redis, function: str, status: str
+) -> None:
     enqueue_now(row_of(function), "one", redis_client)
     work_off(redis_client)
     job = queue("default").fetch_job("one")

@@ -59,14 +59,18 @@ def due_at(connection: Redis, row: Periodic, slot: datetime) -> None:
 
 
 def work_off(connection: Redis) -> None:
-    SimpleWorker([queue("default", connection)], connection=connection, serializer=JSONSerializer).work(burst=True)
+    SimpleWorker(
+        [queue("default", connection)], connection=connection, serializer=JSONSerializer
+    ).work(burst=True)
 
 
 def queued(connection: Redis) -> list[str]:
     return queue("default", connection).job_ids
 
 
-def test_killed_before_the_transaction_the_next_scheduler_fires_the_slot(redis_client: Redis) -> None:
+def test_killed_before_the_transaction_the_next_scheduler_fires_the_slot(
+    redis_client: Redis,
+) -> None:
     def killed_before(self: Pipeline, raise_on_error: bool = True) -> list[Any]:
         raise Killed
 
@@ -79,7 +83,9 @@ def test_killed_before_the_transaction_the_next_scheduler_fires_the_slot(redis_c
     assert queued(redis_client) == ["count_up-20261124T120000Z"]
 
 
-def test_killed_after_the_transaction_the_next_scheduler_does_not_fire_it_again(redis_client: Redis) -> None:
+def test_killed_after_the_transaction_the_next_scheduler_does_not_fire_it_again(
+    redis_client: Redis,
+) -> None:
     due_at(redis_client, ROW, NOON)
     dying = make(redis_client, ROW)
     original = Pipeline.execute
@@ -120,7 +126,11 @@ def test_killed_at_any_moment_of_a_pass_no_slot_is_lost_or_doubled(
 ) -> None:
     entries = {f"{PREFIX}row_{n}": NOON.timestamp() for n in range(300)}
     redis_client.zadd(KEY, entries)
-    environment = {**os.environ, "REDIS_URL": service_settings.redis_url or "", "PYTHONPATH": str(PROJECT)}
+    environment = {
+        **os.environ,
+        "REDIS_URL": service_settings.redis_url or "",
+        "PYTHONPATH": str(PROJECT),
+    }
     for kill_at in (17, 113, 211, 400):
         with subprocess.Popen([sys.executable, "-c", CHILD], env=environment) as child:
             wait_for(partial(_has_come_to, redis_client, child, kill_at))
@@ -174,8 +184,13 @@ def test_only_the_leader_fires(redis_client: Redis) -> None:
     assert last_beat("scheduler-standby", redis_client) and last_beat("scheduler", redis_client)
 
 
-def test_workers_away_for_a_day_do_one_run_each(redis_client: Redis, database: PostgresqlDatabase) -> None:
-    rows = [ROW, Periodic(id="second", function="tests.queues.sample_jobs.second", interval=60, timeout=60)]
+def test_workers_away_for_a_day_do_one_run_each(
+    redis_client: Redis, database: PostgresqlDatabase
+) -> None:
+    rows = [
+        ROW,
+        Periodic(id="second", function="tests.queues.sample_jobs.second", interval=60, timeout=60),
+    ]
     clock = [NOON]
     one = TableScheduler(rows, ZoneInfo("UTC"), redis_client, dict, now=lambda: clock[0])
     one.assert_table()
@@ -183,7 +198,10 @@ def test_workers_away_for_a_day_do_one_run_each(redis_client: Redis, database: P
         clock[0] += timedelta(minutes=5)
         one.enqueue_jobs()
     work_off(redis_client)
-    assert sorted((run.job, run.outcome) for run in JobRun.select()) == [("count_up", "done"), ("second", "done")]
+    assert sorted((run.job, run.outcome) for run in JobRun.select()) == [
+        ("count_up", "done"),
+        ("second", "done"),
+    ]
     one.enqueue_jobs()
     clock[0] += timedelta(hours=1)
     one.enqueue_jobs()
@@ -207,7 +225,10 @@ def test_a_running_job_is_not_started_again(redis_client: Redis) -> None:
     assert job is not None
     redis_client.delete(holder.key)
     worker.prepare_execution(job)
-    for hours, status in ((1, JobStatus.QUEUED), (2, JobStatus.STARTED)):  # taken by a worker, then running
+    for hours, status in (
+        (1, JobStatus.QUEUED),
+        (2, JobStatus.STARTED),
+    ):  # taken by a worker, then running
         job.set_status(status)
         make(redis_client, ROW, now=NOON + timedelta(hours=hours)).enqueue_jobs()
         assert queued(redis_client) == []
@@ -238,7 +259,9 @@ def test_the_database_refuses_a_slot_that_redis_hands_out_twice(
     [job_id] = queued(redis_client)
     queue("default", redis_client).push_job_id(job_id)
     work_off(redis_client)
-    assert [(run.outcome, run.slot, run.rq_id) for run in JobRun.select()] == [("done", NOON, job_id)]
+    assert [(run.outcome, run.slot, run.rq_id) for run in JobRun.select()] == [
+        ("done", NOON, job_id)
+    ]
     # A clock that was set back offers the slot again.
     due_at(redis_client, ROW, NOON)
     make(redis_client, ROW).enqueue_jobs()
@@ -264,7 +287,9 @@ def test_a_job_whose_function_was_renamed_meanwhile_fails_and_its_next_slot_runs
     assert [run.outcome for run in JobRun.select()] == ["done"]
 
 
-def test_at_start_jobs_run_when_the_service_starts_and_not_again_in_a_crash_loop(redis_client: Redis) -> None:
+def test_at_start_jobs_run_when_the_service_starts_and_not_again_in_a_crash_loop(
+    redis_client: Redis,
+) -> None:
     row = replace(ROW, at_start=True)
     make(redis_client, row).run(burst=True)
     assert queued(redis_client) == ["count_up-start-20261124T120000Z"]
@@ -272,11 +297,15 @@ def test_at_start_jobs_run_when_the_service_starts_and_not_again_in_a_crash_loop
     assert len(queued(redis_client)) == 1, "it is pending"
     redis_client.delete("rq:queue:default")
     last = {"count_up": NOON}
-    TableScheduler([row], ZoneInfo("UTC"), redis_client, lambda: last, now=lambda: NOON).run(burst=True)
+    TableScheduler([row], ZoneInfo("UTC"), redis_client, lambda: last, now=lambda: NOON).run(
+        burst=True
+    )
     assert queued(redis_client) == [], "it ran a moment ago"
 
 
-def test_taking_over_later_is_no_start_of_the_service(redis_client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_taking_over_later_is_no_start_of_the_service(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     leader, standby = make(redis_client), make(redis_client, replace(ROW, at_start=True))
     leader.one_pass()
     monkeypatch.setattr(module, "START_GRACE", -1.0)
@@ -321,7 +350,9 @@ def scheduler_process(
     def start() -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "jobs.schedule"]
         with (tmp_path / f"scheduler-{len(started)}.log").open("wb") as log:
-            started.append(subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log))
+            started.append(
+                subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
+            )
         return started[-1]
 
     yield start

@@ -29,10 +29,30 @@ def shown(moments: list[datetime]) -> list[str]:
 @pytest.mark.parametrize(
     ("zone", "start", "end", "expected"),
     [
-        (BERLIN, "2026-03-27T12:00Z", "2026-03-30T12:00Z", ["03-27 23:00", "03-28 23:00", "03-29 22:00"]),
-        (BERLIN, "2026-10-23T12:00Z", "2026-10-26T12:00Z", ["10-23 22:00", "10-24 22:00", "10-25 23:00"]),
-        (NEW_YORK, "2026-03-06T12:00Z", "2026-03-09T12:00Z", ["03-07 05:00", "03-08 05:00", "03-09 04:00"]),
-        (NEW_YORK, "2026-10-30T12:00Z", "2026-11-02T12:00Z", ["10-31 04:00", "11-01 04:00", "11-02 05:00"]),
+        (
+            BERLIN,
+            "2026-03-27T12:00Z",
+            "2026-03-30T12:00Z",
+            ["03-27 23:00", "03-28 23:00", "03-29 22:00"],
+        ),
+        (
+            BERLIN,
+            "2026-10-23T12:00Z",
+            "2026-10-26T12:00Z",
+            ["10-23 22:00", "10-24 22:00", "10-25 23:00"],
+        ),
+        (
+            NEW_YORK,
+            "2026-03-06T12:00Z",
+            "2026-03-09T12:00Z",
+            ["03-07 05:00", "03-08 05:00", "03-09 04:00"],
+        ),
+        (
+            NEW_YORK,
+            "2026-10-30T12:00Z",
+            "2026-11-02T12:00Z",
+            ["10-31 04:00", "11-01 04:00", "11-02 05:00"],
+        ),
     ],
 )
 def test_midnight_is_the_zones_own_over_both_changes_of_the_clock(
@@ -51,7 +71,9 @@ def test_a_fixed_time_that_comes_twice_runs_once(zone: ZoneInfo, day: str) -> No
     assert found[0].astimezone(zone).fold == 0
 
 
-@pytest.mark.parametrize(("zone", "day", "at"), [(BERLIN, "2026-03-29", "01:00"), (NEW_YORK, "2026-03-08", "07:00")])
+@pytest.mark.parametrize(
+    ("zone", "day", "at"), [(BERLIN, "2026-03-29", "01:00"), (NEW_YORK, "2026-03-08", "07:00")]
+)
 def test_a_fixed_time_that_is_skipped_runs_at_the_change(zone: ZoneInfo, day: str, at: str) -> None:
     assert shown(slots("30 2 * * *", zone, f"{day}T00:00Z", f"{day}T12:00Z")) == [f"{day[5:]} {at}"]
 
@@ -65,7 +87,9 @@ def test_a_midnight_that_is_skipped_runs_at_one() -> None:
 @pytest.mark.parametrize("day", ["2026-03-08", "2026-03-29", "2026-10-25", "2026-11-01"])
 def test_an_hourly_job_stays_hourly_when_the_clock_changes(zone: ZoneInfo, day: str) -> None:
     found = slots("0 * * * *", zone, f"{day}T00:00Z", f"{day}T23:30Z")
-    assert {later - earlier for earlier, later in zip(found, found[1:], strict=False)} == {timedelta(hours=1)}
+    assert {later - earlier for earlier, later in zip(found, found[1:], strict=False)} == {
+        timedelta(hours=1)
+    }
     assert len(found) == 23
 
 
@@ -87,4 +111,6 @@ def test_the_next_slot_of_an_hourly_job_is_the_first_minute_that_matches(
 def test_interval_slots_do_not_drift() -> None:
     after = datetime(2026, 11, 24, 5, 0, 59, 999_999, tzinfo=UTC)
     assert next_interval_slot(60, after) == datetime(2026, 11, 24, 5, 1, tzinfo=UTC)
-    assert next_interval_slot(60, datetime(2026, 11, 24, 5, 1, tzinfo=UTC)) == datetime(2026, 11, 24, 5, 2, tzinfo=UTC)
+    assert next_interval_slot(60, datetime(2026, 11, 24, 5, 1, tzinfo=UTC)) == datetime(
+        2026, 11, 24, 5, 2, tzinfo=UTC
+    )

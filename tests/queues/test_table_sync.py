@@ -32,7 +32,10 @@ def _settings():
 
 
 def scheduler(
-    connection: FakeRedis, *rows: Periodic, now: datetime = NOON, last: Mapping[str, datetime] | None = None
+    connection: FakeRedis,
+    *rows: Periodic,
+    now: datetime = NOON,
+    last: Mapping[str, datetime] | None = None,
 ) -> TableScheduler:
     return TableScheduler(rows, ZoneInfo("UTC"), connection, lambda: last or {}, now=lambda: now)
 
@@ -52,10 +55,14 @@ def test_asserting_the_table_twice_changes_nothing() -> None:
     scheduler(redis, ROW, SECOND).assert_table()
     first = entries(redis)
     scheduler(redis, ROW, SECOND).assert_table()
-    assert first == entries(redis) == {
-        "mrilu-count_up": datetime(2026, 11, 24, 13, tzinfo=UTC),
-        "mrilu-second": datetime(2026, 11, 24, 12, 1, tzinfo=UTC),
-    }
+    assert (
+        first
+        == entries(redis)
+        == {
+            "mrilu-count_up": datetime(2026, 11, 24, 13, tzinfo=UTC),
+            "mrilu-second": datetime(2026, 11, 24, 12, 1, tzinfo=UTC),
+        }
+    )
 
 
 def test_an_entry_that_left_the_table_is_pruned_and_those_of_others_stay() -> None:
@@ -99,14 +106,25 @@ def test_an_entry_is_fired_with_its_queue_timeout_slot_and_all_its_retries() -> 
     redis.zadd(KEY, {"mrilu-count_up": datetime(2026, 11, 24, 13, tzinfo=UTC).timestamp()})
     one.enqueue_jobs()
     job = Job.fetch("count_up-20261124T130000Z", connection=redis, serializer=JSONSerializer)
-    assert (job.origin, job.timeout, job.meta) == ("embed", 77, {"slot": "2026-11-24T13:00:00+00:00"})
-    assert job.retries_left == 7 and job.retry_intervals is not None and len(job.retry_intervals) == 7
+    assert (job.origin, job.timeout, job.meta) == (
+        "embed",
+        77,
+        {"slot": "2026-11-24T13:00:00+00:00"},
+    )
+    assert (
+        job.retries_left == 7 and job.retry_intervals is not None and len(job.retry_intervals) == 7
+    )
 
 
-def test_an_unreadable_entry_and_one_of_a_renamed_function_hold_up_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreadable_entry_and_one_of_a_renamed_function_hold_up_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     redis = FakeRedis()
     redis.zadd(KEY, {b"pickled": 1, b"\xff\xfe": 2, b"mrilu-count_up": NOON.timestamp() - 30})
-    redis.hset("rq:job:pickled", mapping={"data": b"\x80\x04.", "created_at": "2026-11-24T12:00:00.000000Z"})
+    redis.hset(
+        "rq:job:pickled",
+        mapping={"data": b"\x80\x04.", "created_at": "2026-11-24T12:00:00.000000Z"},
+    )
     redis.hset("rq:job:mrilu-count_up", mapping={"data": b"garbage"})
     one = scheduler(redis, ROW)
     for _ in range(3):
@@ -120,7 +138,9 @@ def test_an_unreadable_entry_and_one_of_a_renamed_function_hold_up_nothing(caplo
 def test_somebody_elses_readable_entry_is_fired() -> None:
     redis = FakeRedis()
     one = scheduler(redis)
-    one.enqueue_at(NOON - timedelta(seconds=5), "tests.queues.sample_jobs.count_up", job_id="by-hand")
+    one.enqueue_at(
+        NOON - timedelta(seconds=5), "tests.queues.sample_jobs.count_up", job_id="by-hand"
+    )
     one.enqueue_jobs()
     assert queued(redis) == ["by-hand"] and entries(redis) == {}
 
@@ -161,7 +181,9 @@ def test_each_midnight_is_fired_once_over_both_changes_of_the_clock(
     zone: str, start: str, midnights: list[str]
 ) -> None:
     redis, clock = FakeRedis(), [datetime.fromisoformat(start)]
-    one = TableScheduler([replace(ROW, cron="0 0 * * *")], ZoneInfo(zone), redis, dict, now=lambda: clock[0])
+    one = TableScheduler(
+        [replace(ROW, cron="0 0 * * *")], ZoneInfo(zone), redis, dict, now=lambda: clock[0]
+    )
     fired = []
     for _ in range(72):
         one.assert_table()

@@ -70,7 +70,9 @@ def test_an_import_wakes_the_embeddings_and_a_copy_does_not(database, redis_clie
     assert len(waiting()) == 1
 
 
-def test_new_definitions_ask_for_a_run_over_everything_and_an_unchanged_source_does_not(database, redis_client):
+def test_new_definitions_ask_for_a_run_over_everything_and_an_unchanged_source_does_not(
+    database, redis_client
+):
     from jobs.sync_dictionary import sync_dictionary
     from jobs.update_muplis import update_muplis
 

@@ -30,7 +30,13 @@ Say = Callable[..., str]
 def say() -> Say:
     """Return what is written for one record, in the format of the settings."""
 
-    def write(text: str, *args: object, error: BaseException | None = None, name: str = "x", **environ: str) -> str:
+    def write(
+        text: str,
+        *args: object,
+        error: BaseException | None = None,
+        name: str = "x",
+        **environ: str,
+    ) -> str:
         formatter = logs.handler_for(load(environ)).formatter
         assert formatter is not None
         exc_info = (type(error), error, error.__traceback__) if error else None
@@ -47,7 +53,16 @@ def raised(error: Exception) -> Exception:
 
 
 @pytest.mark.parametrize(
-    "text", ["two\nlines", "two\r\nlines", "two\u2028lines", "two\x85lines", 'a "quote"', "\udcff", "\x1b[2J"]
+    "text",
+    [
+        "two\nlines",
+        "two\r\nlines",
+        "two\u2028lines",
+        "two\x85lines",
+        'a "quote"',
+        "\udcff",
+        "\x1b[2J",
+    ],
 )
 @pytest.mark.parametrize("form", ["logfmt", "json"])
 def test_an_event_is_one_line_whatever_is_in_it(say: Say, text: str, form: str) -> None:
@@ -67,13 +82,24 @@ def test_logfmt_has_quotes_only_where_they_are_needed(say: Say) -> None:
 def test_passwords_are_masked_wherever_they_stand(say: Say) -> None:
     secrets = {"DATABASE_URL": "postgresql://u:hu%2Fsh1@h/d", "REDIS_URL": "redis://:hush2@h", "TOKEN_SECRET": "hush3",
                "OPERATOR_PASSWORD": "hush4", "WEB_DATABASE_URL": "postgresql://h/d?password=hush5"}  # fmt: skip
-    for text in ("postgresql://u:hu%2Fsh1@h/d", "hu/sh1", "hush2", "x hush3 y", "hush4", "?password=hush5"):
+    for text in (
+        "postgresql://u:hu%2Fsh1@h/d",
+        "hu/sh1",
+        "hush2",
+        "x hush3 y",
+        "hush4",
+        "?password=hush5",
+    ):
         line = say("%s", text, error=raised(ValueError(text)), **secrets)
-        assert "hush" not in line and "hu/sh" not in line and "hu%2Fsh" not in line and "***" in line
+        assert (
+            "hush" not in line and "hu/sh" not in line and "hu%2Fsh" not in line and "***" in line
+        )
     assert "other" not in say("amqp://somebody:other@host/x")
 
 
-def test_what_postgresql_quotes_of_a_row_is_left_out(say: Say, database: PostgresqlDatabase) -> None:
+def test_what_postgresql_quotes_of_a_row_is_left_out(
+    say: Say, database: PostgresqlDatabase
+) -> None:
     statement, values = "INSERT INTO message (subject) VALUES (%s)", ("hidden words",)
     with pytest.raises(psycopg.Error) as caught, database.connection().transaction():
         database.connection().execute(statement, values)
@@ -97,10 +123,14 @@ def test_what_the_parser_says_of_a_mail_is_left_out(say: Say) -> None:
 def test_a_traceback_that_rq_logs_as_text_is_cut(say: Say) -> None:
     text = "[Job 1]: exception raised\nTraceback ...\n  hidden\npsycopg.errors.NotNullViolation: hidden words"
     line = say("%s", text, name="rq.worker")
-    assert "hidden" not in line and line.endswith('event="[Job 1]: exception raised psycopg.errors.NotNullViolation"')
+    assert "hidden" not in line and line.endswith(
+        'event="[Job 1]: exception raised psycopg.errors.NotNullViolation"'
+    )
 
 
-def test_logging_is_set_up_once_and_takes_rqs_lines_over(service_settings: Settings, monkeypatch) -> None:
+def test_logging_is_set_up_once_and_takes_rqs_lines_over(
+    service_settings: Settings, monkeypatch
+) -> None:
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     monkeypatch.setattr(logging.getLogger("rq.worker"), "handlers", [logging.StreamHandler()])
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
@@ -122,18 +152,32 @@ main()
 @pytest.mark.parametrize("kind", [[], ["-w", "rq.worker.SimpleWorker"]])
 @pytest.mark.parametrize("form", ["logfmt", "json"])
 def test_a_plain_rq_worker_logs_each_jobs_summary_with_its_ids(
-    database, redis_client: Redis, service_settings: Settings, tmp_path: Path, kind: list[str], form: str
+    database,
+    redis_client: Redis,
+    service_settings: Settings,
+    tmp_path: Path,
+    kind: list[str],
+    form: str,
 ) -> None:
     root = make_maildir(tmp_path / "Maildir")
     register(root)
-    hidden = mail("<hidden-id@x>", subject="hidden words", sender="hidden <hidden@x.example>", body="hidden text\n")
-    job = put_import(queue(MAIL), "test", [deliver(root, hidden), deliver(root, b"hidden\0")], at_front=False)
+    hidden = mail(
+        "<hidden-id@x>",
+        subject="hidden words",
+        sender="hidden <hidden@x.example>",
+        body="hidden text\n",
+    )
+    job = put_import(
+        queue(MAIL), "test", [deliver(root, hidden), deliver(root, b"hidden\0")], at_front=False
+    )
     failing = put_import(queue(MAIL), "nobody", ["new/1.x"], at_front=False)
     known = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "LOG_FORMAT": form, "TOKEN_SECRET": "hush",
              "DATABASE_URL": str(service_settings.database_url), "REDIS_URL": str(service_settings.redis_url),
              "RQ_REDIS_URL": str(service_settings.redis_url)}  # fmt: skip
     command = [sys.executable, "-c", WORKER, "mail", *kind]
-    done = subprocess.run(command, env=known, cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, env=known, cwd=PROJECT, capture_output=True, text=True, timeout=60
+    )
     told = [line for line in done.stderr.splitlines() if "imported maildir=test" in line]
     assert len(told) == 1, done.stderr
     if form == "json":
@@ -143,10 +187,16 @@ def test_a_plain_rq_worker_logs_each_jobs_summary_with_its_ids(
     else:
         assert f" job_id={job.id} run_id=" in told[0]
     assert failing.id in done.stderr and "UnknownMaildir" in done.stderr
-    assert "hidden" not in done.stderr + done.stdout and "hush" not in done.stderr and "Traceback" not in done.stderr
+    assert (
+        "hidden" not in done.stderr + done.stdout
+        and "hush" not in done.stderr
+        and "Traceback" not in done.stderr
+    )
 
 
-def test_a_recorded_job_logs_its_run(database, redis_client: Redis, service_settings: Settings, capfd) -> None:
+def test_a_recorded_job_logs_its_run(
+    database, redis_client: Redis, service_settings: Settings, capfd
+) -> None:
     from tests.queues.sample_jobs import count_up
 
     root = logging.getLogger()
@@ -155,15 +205,21 @@ def test_a_recorded_job_logs_its_run(database, redis_client: Redis, service_sett
     try:
         logs.log_as(replace(service_settings, log_format="json"))
         queue("default").enqueue(count_up)
-        Worker([queue("default")], connection=redis_client, serializer=JSONSerializer).work(burst=True)
+        Worker([queue("default")], connection=redis_client, serializer=JSONSerializer).work(
+            burst=True
+        )
     finally:
         root.handlers, root.level = before, level
     [line] = [line for line in capfd.readouterr().err.splitlines() if "outcome=done" in line]
     facts = json.loads(line)
-    assert facts["run_id"] == 1 and facts["job_id"] and facts["event"].startswith("job=count_up run=1")
+    assert (
+        facts["run_id"] == 1 and facts["job_id"] and facts["event"].startswith("job=count_up run=1")
+    )
 
 
-def test_no_job_of_ours_is_silent_for_lack_of_a_handler(database, redis_client: Redis, tmp_path: Path, capfd) -> None:
+def test_no_job_of_ours_is_silent_for_lack_of_a_handler(
+    database, redis_client: Redis, tmp_path: Path, capfd
+) -> None:
     root = make_maildir(tmp_path / "Maildir")
     register(root)
     import_messages("test", [deliver(root, mail())])

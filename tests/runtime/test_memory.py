@@ -31,7 +31,9 @@ except MemoryError as error:
 
 
 def test_a_mail_that_wants_more_than_the_worker_may_have_is_rejected_for_it():
-    done = subprocess.run([sys.executable, "-c", GREEDY], cwd=PROJECT, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-c", GREEDY], cwd=PROJECT, capture_output=True, text=True, timeout=30
+    )
     assert done.stdout.strip() == "memory", done.stderr
 
 
@@ -68,10 +70,17 @@ def flood(tmp_path, database, service_settings):
 
     def run(headroom: int, sizes: list[int]) -> dict[str, int]:
         paths = [deliver(root, mail(body="coi\n"))]
-        paths += [deliver(root, mail(body="мир и слово, \n" * (size * 2**20 // 23))) for size in sizes]
-        urls = {"DATABASE_URL": service_settings.database_url, "REDIS_URL": service_settings.redis_url}
+        paths += [
+            deliver(root, mail(body="мир и слово, \n" * (size * 2**20 // 23))) for size in sizes
+        ]
+        urls = {
+            "DATABASE_URL": service_settings.database_url,
+            "REDIS_URL": service_settings.redis_url,
+        }
         command = [sys.executable, "-c", FLOOD, str(headroom), *paths]
-        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300, env=os.environ | urls)
+        done = subprocess.run(
+            command, cwd=PROJECT, capture_output=True, text=True, timeout=300, env=os.environ | urls
+        )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -85,14 +94,23 @@ def flood(tmp_path, database, service_settings):
         (60, [1, 20, 1], {"imported": 2, "rejected": 1}),
     ],
 )
-def test_good_mails_go_in_however_little_memory_is_left_by_the_others(flood, headroom, sizes, counts):
+def test_good_mails_go_in_however_little_memory_is_left_by_the_others(
+    flood, headroom, sizes, counts
+):
     assert flood(headroom, sizes) == counts | {"known": 1}
-    assert {row.reason for row in Rejected.select()} == ({"memory"} if "rejected" in counts else set())
+    assert {row.reason for row in Rejected.select()} == (
+        {"memory"} if "rejected" in counts else set()
+    )
 
 
 @given(st.lists(st.integers(0, 50)))
 def test_a_batch_is_read_in_portions_of_bounded_size(sizes):
-    files = [FoundFile(str(number), MailPath("", "", "", "", ""), size, 0.0, 0) for number, size in enumerate(sizes)]
+    files = [
+        FoundFile(str(number), MailPath("", "", "", "", ""), size, 0.0, 0)
+        for number, size in enumerate(sizes)
+    ]
     cut = list(portions(files, 30))
     assert sum(cut, []) == files
-    assert all(len(one) == 1 or 0 < len(one) and sum(file.size for file in one) <= 30 for one in cut)
+    assert all(
+        len(one) == 1 or 0 < len(one) and sum(file.size for file in one) <= 30 for one in cut
+    )

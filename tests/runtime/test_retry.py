@@ -72,14 +72,22 @@ def test_only_errors_that_a_mails_content_causes_count_against_it(name):
 
 
 def test_a_bug_of_ours_may_be_the_mails_doing_but_a_lost_server_is_not():
-    assert not any(is_outside(kind) for kind in (KeyError, UnicodeDecodeError, RecursionError, peewee.DataError))
-    assert all(is_outside(kind) for kind in (redis.ConnectionError, peewee.OperationalError, ImportError, OSError))
+    assert not any(
+        is_outside(kind)
+        for kind in (KeyError, UnicodeDecodeError, RecursionError, peewee.DataError)
+    )
+    assert all(
+        is_outside(kind)
+        for kind in (redis.ConnectionError, peewee.OperationalError, ImportError, OSError)
+    )
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        psycopg.errors.UndefinedTable('relation "location" does not exist\nLINE 1: SELECT 1\n        ^'),
+        psycopg.errors.UndefinedTable(
+            'relation "location" does not exist\nLINE 1: SELECT 1\n        ^'
+        ),
         peewee.OperationalError("gone\nKeyError: 'in the text'"),
         redis.exceptions.ConnectionError("refused"),
         KeyError("a: b"),
@@ -96,6 +104,8 @@ def test_the_kind_of_error_is_read_from_what_rq_keeps_of_it(error):
         assert raised_by("".join(traceback.format_exception(caught))) is type(error)
 
 
-@pytest.mark.parametrize("trace", ["", "killed", "Work-horse terminated", "a\n  File \"x\"\nno.such.Error: x"])
+@pytest.mark.parametrize(
+    "trace", ["", "killed", "Work-horse terminated", 'a\n  File "x"\nno.such.Error: x']
+)
 def test_what_is_no_traceback_names_no_error(trace):
     assert raised_by(trace) is None

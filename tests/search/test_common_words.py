@@ -14,7 +14,9 @@ COMMON = ['"to be or not to be"', "subject:the", 'subject:"!!"', '"the" OR "of"'
 
 @pytest.mark.parametrize("query", COMMON)
 @pytest.mark.parametrize("mode", ["text", "fused", "meaning"])
-def test_a_phrase_of_common_words_or_signs_finds_nothing_and_says_why(database, archive, encoder, query, mode):
+def test_a_phrase_of_common_words_or_signs_finds_nothing_and_says_why(
+    database, archive, encoder, query, mode
+):
     job.embed_missing()
     page = search(database, query, "message", Wanted(mode), encode(encoder))
     assert (page.hits, page.total) == ([], 0)
@@ -23,7 +25,9 @@ def test_a_phrase_of_common_words_or_signs_finds_nothing_and_says_why(database, 
 
 def test_beside_other_words_a_phrase_of_common_words_is_left_out_with_a_notice(database, archive):
     page = search(database, '"to be" fish', "message", Wanted("text"))
-    assert [one.message_id for one in page.hits] == ["1@x"] and page.notices == [TOO_COMMON.format("to be")]
+    assert [one.message_id for one in page.hits] == ["1@x"] and page.notices == [
+        TOO_COMMON.format("to be")
+    ]
     assert search(database, "the fish", "message", Wanted("text")).notices == []
     assert search(database, 'fish -"the"', "message", Wanted("text")).notices == []
     assert search(database, "the of", "message", Wanted("text")).notices != []

@@ -84,7 +84,9 @@ def test_subject_counts_more_than_text_and_then_newer_counts_more(database, root
 
 def test_with_few_hits_for_all_words_those_for_some_follow_rare_words_first(database, root):
     bodies = {"all": "alpha beta gamma", "rare": "alpha gamma", "common": "beta", "none": "delta"}
-    receive(root, *(mail(f"<{name}@x>", subject="", body=f"{body}\n") for name, body in bodies.items()))
+    receive(
+        root, *(mail(f"<{name}@x>", subject="", body=f"{body}\n") for name, body in bodies.items())
+    )
     assert found(database, "alpha beta gamma") == ["all@x", "rare@x", "common@x"]
 
 
@@ -107,7 +109,11 @@ def test_snippets_mark_the_words_in_own_text(database, archive):
 
 
 def test_meaning_finds_what_no_word_of_the_query_is_in(database, root, encoder):
-    receive(root, mail("<1@x>", subject="cats", body="purring\n"), mail("<2@x>", subject="tax", body="law\n"))
+    receive(
+        root,
+        mail("<1@x>", subject="cats", body="purring\n"),
+        mail("<2@x>", subject="tax", body="law\n"),
+    )
     job.embed_missing()
     same = lambda model, text: encoder.encode(["cats purring"])[0].tolist()  # noqa: E731
     page = search(database, "felines", "message", Wanted(mode="fused"), same)
@@ -126,7 +132,11 @@ def test_what_text_and_meaning_both_find_comes_first(database, encoder):
 
 def test_conditions_hold_for_hits_by_meaning_too(database, archive, encoder):
     job.embed_missing()
-    for query, ids in {"fish from:bob": {"2@x"}, "cats -fish list:a": set(), 'cats "eat fish"': {"1@x"}}.items():
+    for query, ids in {
+        "fish from:bob": {"2@x"},
+        "cats -fish list:a": set(),
+        'cats "eat fish"': {"1@x"},
+    }.items():
         page = search(database, query, "message", Wanted(mode="meaning"), encode(encoder))
         assert {one.message_id for one in page.hits} <= ids
 
@@ -135,7 +145,9 @@ def test_without_an_encoder_text_answers_with_a_notice(database, archive, encode
     def missing(model, text):
         raise EncoderMissing("not installed yet")
 
-    assert search(database, "fish").notices == ["nothing has been embedded yet: these hits are by text alone"]
+    assert search(database, "fish").notices == [
+        "nothing has been embedded yet: these hits are by text alone"
+    ]
     job.embed_missing()
     for mode in ("fused", "meaning"):
         page = search(database, "fish", "message", Wanted(mode=mode), missing)
@@ -147,7 +159,10 @@ def test_without_an_encoder_text_answers_with_a_notice(database, archive, encode
 def test_words_are_found_by_gloss_definition_and_name(database):
     cat = define("mlatu", "$x_1$ is a cat/puss/kitten", ["cat"])
     define("gerku", "$x_1$ is a dog that hates a cat", ["dog"])
-    pages = {query: search(database, query, "word", Wanted("text")).hits for query in ("cat", "kitten", "mlatu")}
+    pages = {
+        query: search(database, query, "word", Wanted("text")).hits
+        for query in ("cat", "kitten", "mlatu")
+    }
     assert all(hits[0].id == cat.id for hits in pages.values())
     assert pages["mlatu"][0].found_by == ("direct",) and pages["cat"][0].glosses == ("cat",)
 
@@ -167,7 +182,10 @@ def test_a_word_with_a_slip_is_found(database, typed):
 
 
 def test_words_of_one_language_only(database, encoder):
-    english, german = define("mlatu", "cat", language="en"), define("mlatu", "Katze cat", language="de")
+    english, german = (
+        define("mlatu", "cat", language="en"),
+        define("mlatu", "Katze cat", language="de"),
+    )
     job.embed_missing()
     for tag, wanted in {"en": [english.id], "de": [german.id], "fr": []}.items():
         page = search(database, "cat", "word", Wanted(language=tag), encode(encoder))
@@ -193,7 +211,9 @@ def test_operators_of_mail_are_refused_elsewhere(database):
     assert caught.value.column == 5
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150
+)
 @given(ANYTHING, st.sampled_from(KINDS))
 @example("'); DELETE FROM message; -- from:'x", "message")
 @example("\\' | & ! <-> :* :A ' (", "message")
@@ -211,7 +231,13 @@ def test_no_input_reaches_sql_or_raises_anything_but_the_query_error(database, t
 
 def test_hostile_lexemes_keep_their_quotes(database, root):
     receive(root, mail("<1@x>", subject="it's \\ nearby", body="x\n"))
-    for query in ("it's", "subject:it's", "subject:\\", 'subject:"it\'s \\\\ nearby"', "it's OR subject:nearby"):
+    for query in (
+        "it's",
+        "subject:it's",
+        "subject:\\",
+        'subject:"it\'s \\\\ nearby"',
+        "it's OR subject:nearby",
+    ):
         search(database, query, "message", Wanted("text"))
     assert found(database, "subject:nearby") == ["1@x"]
 

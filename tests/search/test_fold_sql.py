@@ -29,7 +29,9 @@ TRICKY = st.sampled_from(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300
+)
 @given(st.lists(st.one_of(TRICKY, st.text(STORABLE, max_size=10)), max_size=8).map("".join))
 def test_the_database_folds_as_python_does(database, text):
     assert database.execute_sql("SELECT folded(%s)", (text,)).fetchone()[0] == fold(text)

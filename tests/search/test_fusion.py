@@ -14,7 +14,9 @@ def ranking(*ids: int, weight: float = 1.0) -> Ranking:
 @given(RANKINGS)
 def test_every_id_comes_once_and_scores_fall(rankings):
     fused = fuse(rankings)
-    assert sorted(one.id for one in fused) == sorted({one for ids in rankings.values() for one in ids})
+    assert sorted(one.id for one in fused) == sorted(
+        {one for ids in rankings.values() for one in ids}
+    )
     assert all(before.score >= after.score for before, after in zip(fused, fused[1:], strict=False))
 
 
@@ -24,7 +26,11 @@ def test_what_both_rankings_like_comes_before_what_one_likes_best():
 
 def test_scores_are_reciprocal_ranks_and_tell_who_found_it():
     (one, *_) = fuse({"text": ranking(7), "meaning": ranking(8, 7)})
-    assert one.id == 7 and one.score == 1 / (K + 1) + 1 / (K + 2) and one.found_by == ("text", "meaning")
+    assert (
+        one.id == 7
+        and one.score == 1 / (K + 1) + 1 / (K + 2)
+        and one.found_by == ("text", "meaning")
+    )
 
 
 def test_weights_count():

@@ -38,7 +38,11 @@ def terms(text: str) -> list[tuple[str, str]]:
 
 
 def test_operators_take_words_and_phrases_in_any_case():
-    assert terms('FROM:ann subject:"a b" -list:r-help') == [("from", "ann"), ("subject", "a b"), ("list", "r-help")]
+    assert terms('FROM:ann subject:"a b" -list:r-help') == [
+        ("from", "ann"),
+        ("subject", "a b"),
+        ("list", "r-help"),
+    ]
     assert [term.negated for term in parse("a -from:b").terms()] == [False, True]
 
 
@@ -66,7 +70,9 @@ def test_plain_words_are_wishes_and_the_rest_are_conditions_for_hits_by_meaning(
 
 
 def test_dates_are_years_months_or_days():
-    dates = [parse(f"x before:{text}").terms()[1].date() for text in ("2024", "2024-3", "2024-03-31")]
+    dates = [
+        parse(f"x before:{text}").terms()[1].date() for text in ("2024", "2024-3", "2024-03-31")
+    ]
     assert dates == [datetime(2024, *rest, tzinfo=UTC) for rest in ((1, 1), (3, 1), (3, 31))]
 
 

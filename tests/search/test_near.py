@@ -14,16 +14,24 @@ from tests.search.made import encode, receive
 
 @pytest.mark.parametrize("by_thread", [False, True])
 def test_a_message_that_was_removed_is_not_found_by_its_vectors(database, root, encoder, by_thread):
-    receive(root, mail("<1@x>", subject="cats", body="purring\n"), mail("<2@x>", subject="cats", body="hissing\n"))
+    receive(
+        root,
+        mail("<1@x>", subject="cats", body="purring\n"),
+        mail("<2@x>", subject="cats", body="hissing\n"),
+    )
     job.embed_missing()
     Message.delete().where(Message.message_id == "1@x").execute()
     assert Embedding.select().count() == 2
     for mode in ("meaning", "fused"):
-        page = search(database, "cats purring", "message", Wanted(mode, by_thread=by_thread), encode(encoder))
+        page = search(
+            database, "cats purring", "message", Wanted(mode, by_thread=by_thread), encode(encoder)
+        )
         assert [one.message_id for one in page.hits] == ["2@x"] and page.total == 1
 
 
-def test_a_message_that_is_removed_during_a_search_by_thread_is_left_out(database, root, monkeypatch):
+def test_a_message_that_is_removed_during_a_search_by_thread_is_left_out(
+    database, root, monkeypatch
+):
     receive(root, mail("<1@x>", body="cats\n"), mail("<2@x>", body="cats\n"))
     monkeypatch.setattr("mrilu.search.engine.threads_of", lambda db, messages: {messages[0]: 1})
     assert search(database, "cats", "message", Wanted("text", by_thread=True)).total == 1

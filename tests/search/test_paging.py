@@ -48,7 +48,9 @@ def ids(turned: list[Page]) -> list[str]:
     return [hit.message_id for page in turned for hit in page.hits]
 
 
-@pytest.mark.parametrize("query", ["list:a", "zebra", "zebra OR from:nobody", "-from:nobody zebra", "list:a zebra"])
+@pytest.mark.parametrize(
+    "query", ["list:a", "zebra", "zebra OR from:nobody", "-from:nobody zebra", "list:a zebra"]
+)
 @pytest.mark.parametrize("size", [1, 4, 10])
 def test_pages_go_on_below_what_is_ranked_to_the_last_hit(database, archive, query, size):
     turned = pages(database, query, size, mode="text")
@@ -59,7 +61,9 @@ def test_pages_go_on_below_what_is_ranked_to_the_last_hit(database, archive, que
 
 
 def test_operators_alone_show_the_newest_first(database, archive):
-    assert ids(pages(database, "list:a", 4, mode="text")) == [f"{number}@x" for number in reversed(range(MAILS))]
+    assert ids(pages(database, "list:a", 4, mode="text")) == [
+        f"{number}@x" for number in reversed(range(MAILS))
+    ]
 
 
 def test_a_total_is_the_number_of_hits_or_says_that_there_may_be_more(database, archive):
@@ -87,7 +91,9 @@ def test_pages_by_text_and_meaning_together_are_those_of_one_long_page(
     job.embed_missing()
     near = encode(encoder)
     turned = pages(database, query, 3, near, mode="fused", by_thread=by_thread)
-    whole = search(database, query, "message", Wanted("fused", by_thread=by_thread, limit=100), near)
+    whole = search(
+        database, query, "message", Wanted("fused", by_thread=by_thread, limit=100), near
+    )
     assert ids(turned) == ids([whole]) and len(set(ids(turned))) == len(ids(turned))
     if "7" not in query:
         assert whole.total == (len({hit.thread for hit in whole.hits}) if by_thread else MAILS)
@@ -104,7 +110,9 @@ def test_by_thread_each_thread_comes_once_on_all_pages(database, archive):
 
 
 def test_a_common_word_in_the_subject_of_an_old_mail_comes_first(database, archive):
-    receive(archive, mail("<old@x>", subject="zebras", body="and more\n", date=OLD, list_id="<a.x>"))
+    receive(
+        archive, mail("<old@x>", subject="zebras", body="and more\n", date=OLD, list_id="<a.x>")
+    )
     for query in ("zebra", "zebra list:a", "zebra OR horse"):
         assert found(database, query)[0] == "old@x"
         assert sorted(found(database, query, limit=100)) == sorted(EVERY | {"old@x"})

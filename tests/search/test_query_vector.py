@@ -18,12 +18,17 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> FakeEncoder:
 
 
 def row(encoder: FakeEncoder) -> EmbeddingModel:
-    return EmbeddingModel(name=encoder.model.name, source=encoder.model.source, dimensions=encoder.model.dimensions)
+    return EmbeddingModel(
+        name=encoder.model.name, source=encoder.model.source, dimensions=encoder.model.dimensions
+    )
 
 
 def test_the_next_page_of_a_query_does_not_encode_it_again(encoder):
     first = query_vector.encode_query(row(encoder), "cats")
-    assert query_vector.encode_query(row(encoder), "cats") == first and len(first) == encoder.model.dimensions
+    assert (
+        query_vector.encode_query(row(encoder), "cats") == first
+        and len(first) == encoder.model.dimensions
+    )
     assert encoder.encoded == ["cats"]
 
 

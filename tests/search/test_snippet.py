@@ -24,7 +24,12 @@ def test_words_are_marked_in_the_text_as_it_was_written(database):
 def test_a_snippet_is_about_the_place_where_the_words_are_close(database):
     text = "cats " + "filler " * 100 + "here cats purr loudly " + "filler " * 100
     line = shown(database, text, "'cat' & 'purr'")
-    assert "cats purr" in line and line.startswith("… ") and line.endswith(" …") and len(line) < LENGTH + 10
+    assert (
+        "cats purr" in line
+        and line.startswith("… ")
+        and line.endswith(" …")
+        and len(line) < LENGTH + 10
+    )
 
 
 def test_without_any_of_the_words_it_begins_where_the_meaning_was_found(database):

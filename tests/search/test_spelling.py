@@ -9,7 +9,13 @@ WORDS = st.text("abc", max_size=7)
 
 @pytest.mark.parametrize(
     ("first", "second", "slips"),
-    [("mlatu", "mlatu", 0), ("mltau", "mlatu", 1), ("mlatu", "mltu", 1), ("mlatu", "mlaatu", 1), ("", "ab", 2)],
+    [
+        ("mlatu", "mlatu", 0),
+        ("mltau", "mlatu", 1),
+        ("mlatu", "mltu", 1),
+        ("mlatu", "mlaatu", 1),
+        ("", "ab", 2),
+    ],
 )
 def test_exchanged_missing_and_surplus_letters_are_one_slip_each(first, second, slips):
     assert distance(first, second) == slips

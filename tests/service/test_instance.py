@@ -31,7 +31,9 @@ def test_before_the_first_start_the_next_step_is_told(tmp_path):
 
 
 def test_servers_that_were_set_by_hand_need_no_start_here(tmp_path):
-    settings = load({"DATA_DIR": str(tmp_path), "DATABASE_URL": "postgresql:///x", "REDIS_URL": "redis://y"})
+    settings = load(
+        {"DATA_DIR": str(tmp_path), "DATABASE_URL": "postgresql:///x", "REDIS_URL": "redis://y"}
+    )
     assert instance.environment_of(settings)["DATABASE_URL"] == "postgresql:///x"
 
 
@@ -49,9 +51,13 @@ def test_secrets_of_other_servers_are_not_written_down(tmp_path):
     assert "me:secret" not in (tmp_path / instance.NOTE).read_text()
 
 
-def test_our_programs_are_told_the_servers_in_use_and_no_file_that_would_overrule_them(tmp_path, monkeypatch):
+def test_our_programs_are_told_the_servers_in_use_and_no_file_that_would_overrule_them(
+    tmp_path, monkeypatch
+):
     monkeypatch.setenv("DATABASE_URL_FILE", "/run/secret")
-    settings = load({"DATA_DIR": str(tmp_path), "DATABASE_URL": "postgresql:///x", "REDIS_URL": "redis://y"})
+    settings = load(
+        {"DATA_DIR": str(tmp_path), "DATABASE_URL": "postgresql:///x", "REDIS_URL": "redis://y"}
+    )
     told = instance.Instance(settings, ourselves(), tmp_path, None, None).environment()
     assert (told["DATABASE_URL"], told["RQ_REDIS_URL"]) == ("postgresql:///x", "redis://y")
     assert "DATABASE_URL_FILE" not in told

@@ -13,12 +13,16 @@ def test_a_lock_that_is_taken_is_told_with_who_holds_it_and_what_to_do(tmp_path,
     log = tmp_path / "postgresql.log"
     log.write_text(f'{STAMP}LOG:  x\n{STAMP}FATAL:  lock file "{file}" already exists\n{HINT}')
     assert last_words(log).endswith("already exists")
-    assert "process 4711" in advice(log) and "kill 4711" in advice(log) and "DATA_DIR" in advice(log)
+    assert (
+        "process 4711" in advice(log) and "kill 4711" in advice(log) and "DATA_DIR" in advice(log)
+    )
 
 
 def test_a_lock_of_long_ago_is_not_blamed_for_another_end(tmp_path):
     log = tmp_path / "postgresql.log"
-    log.write_text(f'{STAMP}FATAL:  lock file "a" already exists\n{HINT}{STAMP}FATAL:  no space left\n')
+    log.write_text(
+        f'{STAMP}FATAL:  lock file "a" already exists\n{HINT}{STAMP}FATAL:  no space left\n'
+    )
     assert last_words(log).endswith("no space left") and advice(log) == ""
 
 

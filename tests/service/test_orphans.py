@@ -18,7 +18,9 @@ def test_a_backend_whose_postmaster_was_killed_does_not_keep_the_next_one_from_s
         with psycopg.connect(cluster.url) as link:
             backend = psutil.Process(link.info.backend_pid)
             before = [process.pid for process in left_running(tmp_path, [cluster.data])]
-            assert before == [cluster.process.pid], "one that has its postmaster is the postmaster's affair"
+            assert before == [cluster.process.pid], (
+                "one that has its postmaster is the postmaster's affair"
+            )
             backend.suspend()  # as if it waited for a lock that nobody releases
             cluster.kill9()
             left = left_running(tmp_path, [cluster.data])
@@ -26,7 +28,9 @@ def test_a_backend_whose_postmaster_was_killed_does_not_keep_the_next_one_from_s
             stop_all(left)
         cluster.process = None
         cluster.start(10)
-        assert backend.pid not in [process.pid for process in left_running(tmp_path, [cluster.data])]
+        assert backend.pid not in [
+            process.pid for process in left_running(tmp_path, [cluster.data])
+        ]
 
 
 def test_while_the_service_runs_only_backends_without_a_postmaster_are_killed(tmp_path):

@@ -95,10 +95,14 @@ def test_data_moves_to_the_state_folder_when_the_account_cannot_enter_the_projec
     nobody = server_account("nobody")
     tmp_path.chmod(0o700)
     found = server_folder(tmp_path, "postgresql", nobody)
-    assert found.is_relative_to(state) and found.stat().st_uid == nobody.uid and mode(found) == 0o700
+    assert (
+        found.is_relative_to(state) and found.stat().st_uid == nobody.uid and mode(found) == 0o700
+    )
     assert (tmp_path / "postgresql").readlink() == found
     assert nobody.reaches(found)
-    assert server_folder(tmp_path, "postgresql", nobody) == found, "the second start follows the link"
+    assert server_folder(tmp_path, "postgresql", nobody) == found, (
+        "the second start follows the link"
+    )
     assert mode(tmp_path) == 0o700, "no mode of a folder that is not ours changes"
 
 

@@ -115,7 +115,12 @@ def test_binaries_that_cannot_be_run_are_told_with_the_setting(tmp_path):
 
 @pytest.mark.parametrize(
     ("facts", "good"),
-    [("flags\t: fpu avx avx2\n", True), ("flags\t: fpu avx\n", True), ("flags\t: fpu sse avx512\n", False), ("", True)],
+    [
+        ("flags\t: fpu avx avx2\n", True),
+        ("flags\t: fpu avx\n", True),
+        ("flags\t: fpu sse avx512\n", False),
+        ("", True),
+    ],
 )
 def test_a_processor_without_avx_is_told_before_the_server_dies_of_it(tmp_path, facts, good):
     file = tmp_path / "cpuinfo"

@@ -50,7 +50,9 @@ def test_our_programs_wait_until_the_servers_are_ready(groups):
 
 
 def test_each_program_is_restarted_when_it_dies_and_the_installer_only_when_it_fails(groups):
-    restart = {program.name: program.autorestart.__name__ for program in groups["app"].process_configs}
+    restart = {
+        program.name: program.autorestart.__name__ for program in groups["app"].process_configs
+    }
     assert restart.pop("install") == "RestartWhenExitUnexpected"
     assert set(restart.values()) == {"RestartUnconditionally"}
 
@@ -59,7 +61,9 @@ def test_each_log_is_rotated_at_10_mb_and_three_old_ones_are_kept(groups, tmp_pa
     programs = [process for group in groups.values() for process in group.process_configs]
     assert len(programs) > 5
     for one in programs:
-        assert (one.stdout_logfile_maxbytes, one.stdout_logfile_backups) == (10 * 1024**2, 3), one.name
+        assert (one.stdout_logfile_maxbytes, one.stdout_logfile_backups) == (10 * 1024**2, 3), (
+            one.name
+        )
         assert one.redirect_stderr and Path(one.stdout_logfile).parent == tmp_path / "log"
 
 
@@ -74,7 +78,9 @@ def test_a_path_with_spaces_percents_and_quotes_comes_out_whole(groups):
 
     command = shlex.split(groups["postgresql"].process_configs[0].command)
     assert command[-1] == str(PROJECT / "data")
-    install = next(program for program in groups["app"].process_configs if program.name == "install")
+    install = next(
+        program for program in groups["app"].process_configs if program.name == "install"
+    )
     assert str(PROJECT / "mrilu" / "service" / "install.py") in shlex.split(install.command)
 
 
@@ -87,7 +93,9 @@ def test_servers_get_nothing_of_the_callers_environment(groups):
 
 def test_the_pool_for_mail_has_the_workers_asked_for_and_speaks_json(groups):
     mail = next(program for program in groups["app"].process_configs if program.name == "mail")
-    assert "worker-pool mail" in mail.command and "-n 3" in mail.command and "-S json" in mail.command
+    assert (
+        "worker-pool mail" in mail.command and "-n 3" in mail.command and "-S json" in mail.command
+    )
 
 
 def test_every_rq_program_speaks_json_and_imports_from_the_project_first():
@@ -97,7 +105,11 @@ def test_every_rq_program_speaks_json_and_imports_from_the_project_first():
 
 
 def test_the_encoder_gives_way_to_mail(groups):
-    nice = {program.name for program in groups["app"].process_configs if program.command.startswith("nice -n 10 ")}
+    nice = {
+        program.name
+        for program in groups["app"].process_configs
+        if program.command.startswith("nice -n 10 ")
+    }
     assert nice == {"embed"}
 
 

@@ -34,7 +34,9 @@ def plain_worker(valkey: Server, folder: Path) -> subprocess.CompletedProcess[st
     code = f"import {install.HOOK} as h; h.ALSO.append('operator.add'); from rq.cli import main; main()"
     command = [sys.executable, "-c", code, "worker", "x", "--burst", "-w", "rq.SimpleWorker"]
     environment = {"RQ_REDIS_URL": valkey.url, "PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin"}
-    return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=60
+    )
 
 
 def test_a_plain_worker_runs_a_json_job(valkey, link, tmp_path):
@@ -75,18 +77,29 @@ def test_the_hook_itself_imports_no_rq_and_sets_the_defaults_when_rq_comes(tmp_p
         "assert (defaults.DEFAULT_WORKER_TTL, defaults.DEFAULT_MAINTENANCE_TASK_INTERVAL) == (45, 30)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("kind", ["function", "builtin", "on_success", "on_failure", "instance", "module"])
+@pytest.mark.parametrize(
+    "kind", ["function", "builtin", "on_success", "on_failure", "instance", "module"]
+)
 def test_what_is_no_job_of_ours_is_refused_and_the_worker_goes_on(kind, valkey, link, tmp_path):
     touched = tmp_path / "touched"
     line, ours = f"touch {touched}", Queue("x", connection=link, serializer=JSONSerializer)
-    job = Job.create("operator.add", args=(40, 2), connection=link, serializer=JSONSerializer, origin="x")
+    job = Job.create(
+        "operator.add", args=(40, 2), connection=link, serializer=JSONSerializer, origin="x"
+    )
     if kind in ("function", "builtin", "module"):
-        names = {"function": "os.system", "builtin": "eval", "module": "jobs.import_messages.os.system"}
+        names = {
+            "function": "os.system",
+            "builtin": "eval",
+            "module": "jobs.import_messages.os.system",
+        }
         job.func_name, job.args = names[kind], (line,)
     elif kind == "instance":
         job._instance, job.func_name, job.args = "coi", "upper", ()

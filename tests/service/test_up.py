@@ -47,19 +47,27 @@ class Running:
         self.data, self.log = folder / "data", folder / "up.log"
         for name in ("new", "cur", "tmp"):
             (folder / "Maildir" / name).mkdir(parents=True, exist_ok=True)
-        known = {"DATA_DIR": str(self.data), "MAILDIR_PATH": str(folder / "Maildir"), "PYTHONPATH": str(PROJECT)}
+        known = {
+            "DATA_DIR": str(self.data),
+            "MAILDIR_PATH": str(folder / "Maildir"),
+            "PYTHONPATH": str(PROJECT),
+        }
         known["WEB_ADDRESS"] = "off"
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder)} | known | more
         self.settings = load(self.environment)
         with open(self.log, "w") as log:
             command = [sys.executable, "-P", "-m", "mrilu.cli", "up"]
-            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, cwd=folder)
+            self.process = subprocess.Popen(
+                command, env=self.environment, stdout=log, stderr=log, cwd=folder
+            )
 
     def said(self, text: str) -> bool:
         return text in self.log.read_text()
 
     def wait_up(self) -> None:
-        wait_for(lambda: self.said("stop it: Ctrl-C") or self.process.poll() is not None, "the start")
+        wait_for(
+            lambda: self.said("stop it: Ctrl-C") or self.process.poll() is not None, "the start"
+        )
         assert self.process.poll() is None, self.log.read_text()
 
     def supervisor(self) -> int:
@@ -143,7 +151,9 @@ def test_a_supervisor_that_dies_takes_the_service_down_and_is_told(start):
 def test_a_dead_postgresql_and_valkey_come_back_by_themselves(start):
     running = start()
     running.wait_up()
-    servers = [process for process in running.left() if process.name() in ("postgres", "valkey-server")]
+    servers = [
+        process for process in running.left() if process.name() in ("postgres", "valkey-server")
+    ]
     servers = [process for process in servers if process.ppid() == running.supervisor()]
     assert len(servers) == 2
     for process in servers:
@@ -157,7 +167,9 @@ def test_a_dead_postgresql_and_valkey_come_back_by_themselves(start):
         except (psycopg.Error, redis.RedisError):
             return False
 
-    wait_for(lambda: not any(process.is_running() for process in servers) and answer(), "both servers")
+    wait_for(
+        lambda: not any(process.is_running() for process in servers) and answer(), "both servers"
+    )
     assert running.stop() == 0
 
 
@@ -216,7 +228,11 @@ def odd_servers(cluster):
     [
         ("SERVER_USER", "no-such-account", "SERVER_USER: there is no account"),
         ("POSTGRES_BIN", "/no/such/folder", "POSTGRES_BIN: "),
-        ("DATABASE_URL", "postgresql://mrilu@/x?host=/no/such/folder", "DATABASE_URL: cannot connect"),
+        (
+            "DATABASE_URL",
+            "postgresql://mrilu@/x?host=/no/such/folder",
+            "DATABASE_URL: cannot connect",
+        ),
         ("REDIS_URL", "unix:///no/such/socket", "REDIS_URL: cannot connect"),
         ("DATABASE_URL", "postgresql://mrilu@127.0.0.1:1/x", "DATABASE_URL: cannot connect"),
         ("DATABASE_URL", "{old}", "DATABASE_URL: PostgreSQL 14 is too old, 15 or newer is needed"),
@@ -226,11 +242,17 @@ def odd_servers(cluster):
         ("MAIL_WORKERS", "none", "MAIL_WORKERS: "),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_one_line_and_an_exit_code(tmp_path, odd_servers, setting, value, told):
+def test_a_setting_that_cannot_be_used_is_one_line_and_an_exit_code(
+    tmp_path, odd_servers, setting, value, told
+):
     value = value.format(**odd_servers)
     if setting == "SERVER_USER" and os.geteuid() != 0:
         pytest.skip("only root changes the account")
-    known = {"DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(PROJECT), "PATH": os.environ["PATH"]}
+    known = {
+        "DATA_DIR": str(tmp_path / "data"),
+        "PYTHONPATH": str(PROJECT),
+        "PATH": os.environ["PATH"],
+    }
     known |= {"WEB_ADDRESS": "off", setting: value}
     done = subprocess.run(
         [sys.executable, "-P", "-m", "mrilu.cli", "up"],
@@ -260,7 +282,9 @@ def test_a_database_that_takes_no_schema_from_us_is_told_in_one_line(cluster):
         link.execute("CREATE DATABASE bare")
     url = cluster.url.replace("mrilu@/mrilu", "weak@/bare")
     try:
-        with pytest.raises(ServerError, match="DATABASE_URL: cannot bring the schema up to date there: ") as raised:
+        with pytest.raises(
+            ServerError, match="DATABASE_URL: cannot bring the schema up to date there: "
+        ) as raised:
             service._migrate(url, "DATABASE_URL")
         assert "\n" not in str(raised.value)
     finally:
@@ -298,7 +322,10 @@ def test_a_server_that_keeps_ending_is_given_up_with_its_own_words(tmp_path, mon
     (tmp_path / "log" / "postgresql.log").write_text(
         'LOG: x\nFATAL:  lock file "socket.lock" already exists\nHINT: y\n'
     )
-    with pytest.raises(ServerError, match='postgresql does not start: FATAL:  lock file "socket.lock" already exists'):
+    with pytest.raises(
+        ServerError,
+        match='postgresql does not start: FATAL:  lock file "socket.lock" already exists',
+    ):
         wait_for_postgresql(tmp_path, "BACKOFF", lambda: False)
 
 

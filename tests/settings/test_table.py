@@ -22,7 +22,9 @@ def test_every_setting_is_documented_in_the_readme():
 
 
 def test_maildirs_are_named_or_take_their_folders_name():
-    settings = load({"MAILDIR_PATH": "/srv/mail/My Lists, old=/srv/old", "WATCH_MODE": "inotify,old=poll"})
+    settings = load(
+        {"MAILDIR_PATH": "/srv/mail/My Lists, old=/srv/old", "WATCH_MODE": "inotify,old=poll"}
+    )
     assert [(one.name, str(one.path), one.watch) for one in settings.maildirs] == [
         ("My_Lists", "/srv/mail/My Lists", "inotify"),
         ("old", "/srv/old", "poll"),
@@ -58,7 +60,9 @@ def test_an_error_names_the_variable_and_what_to_use(variable, value, hint):
 
 def test_a_secret_may_come_from_a_file_and_is_not_shown(tmp_path):
     (tmp_path / "url").write_text("postgresql://u:hush@h/d\n")
-    assert load({"DATABASE_URL_FILE": str(tmp_path / "url")}).database_url == "postgresql://u:hush@h/d"
+    assert (
+        load({"DATABASE_URL_FILE": str(tmp_path / "url")}).database_url == "postgresql://u:hush@h/d"
+    )
     with pytest.raises(SettingError, match="DATABASE_URL_FILE: cannot read"):
         load({"DATABASE_URL_FILE": str(tmp_path / "none")})
     with pytest.raises(SettingError) as caught:
@@ -67,7 +71,10 @@ def test_a_secret_may_come_from_a_file_and_is_not_shown(tmp_path):
     assert masked("postgresql://u:hush@h:5/d?x=1") == "postgresql://u:***@h:5/d?x=1"
     assert masked("redis://h") == "redis://h"
     assert masked("redis://:hu@sh@h") == "redis://:***@h"
-    assert masked("no://u:hush@h and ja=http://h/x?a=b&password=hush#c") == "no://u:***@h and ja=http://h/x?a=b&password=***#c"
+    assert (
+        masked("no://u:hush@h and ja=http://h/x?a=b&password=hush#c")
+        == "no://u:***@h and ja=http://h/x?a=b&password=***#c"
+    )
     assert masked("x=http://h/?token=hush,y=http://h/b") == "x=http://h/?token=***,y=http://h/b"
 
 
@@ -93,7 +100,10 @@ def test_a_source_that_cannot_be_read_is_told_without_its_password():
 
 
 def test_sizes_have_units():
-    sizes = [load({"MAX_MESSAGE_BYTES": text}).max_message_bytes for text in ("1024", "2k", "3M", "1 GiB")]
+    sizes = [
+        load({"MAX_MESSAGE_BYTES": text}).max_message_bytes
+        for text in ("1024", "2k", "3M", "1 GiB")
+    ]
     assert sizes == [1024, 2048, 3 * 1024**2, 1024**3]
 
 

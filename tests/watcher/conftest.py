@@ -38,7 +38,9 @@ class Recorder:
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = DEADLINE) -> None:
         with self._changed:
-            assert self._changed.wait_for(ready, seconds), f"after {seconds} s only {self.calls[-20:]}"
+            assert self._changed.wait_for(ready, seconds), (
+                f"after {seconds} s only {self.calls[-20:]}"
+            )
 
     def clear(self) -> None:
         with self._changed:
@@ -73,7 +75,9 @@ def permissions_that_bind(below: Path) -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
-    shut = {one: one.stat().st_mode for one in (below, *below.parents) if not one.stat().st_mode & 0o001}
+    shut = {
+        one: one.stat().st_mode for one in (below, *below.parents) if not one.stat().st_mode & 0o001
+    }
     for one, mode in shut.items():
         one.chmod(mode | 0o011)
     os.seteuid(65534)

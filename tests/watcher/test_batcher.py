@@ -203,7 +203,10 @@ def test_closing_gives_up_while_redis_is_away_and_says_how_many_are_left(queue):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 30).map(str)), max_size=200), st.integers(1, 20))
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 30).map(str)), max_size=200),
+    st.integers(1, 20),
+)
 def test_whatever_is_offered_in_any_order_is_submitted(offered, size):
     queue = Queue()
     one = Batcher(queue.submit, batch_size=size, rest=0)

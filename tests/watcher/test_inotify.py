@@ -129,7 +129,9 @@ def test_a_folder_moved_in_is_scanned_and_watched(watched, root, offers, tmp_pat
     offers.wait_for(".moved/new/1.a")
 
 
-def test_a_folder_that_is_moved_away_is_forgotten_and_leads_to_a_rescan(watched, root, offers, rescans, tmp_path):
+def test_a_folder_that_is_moved_away_is_forgotten_and_leads_to_a_rescan(
+    watched, root, offers, rescans, tmp_path
+):
     make_maildir(root, ".a")
     deliver(root, ".a/new/1.a")
     offers.wait_for(".a/new/1.a")
@@ -182,7 +184,9 @@ def test_mail_in_a_new_folder_of_a_flat_folder_is_offered(tmp_path, offers, resc
         part.stop()
 
 
-def test_5000_files_moved_in_at_once_are_all_offered_or_a_rescan_is_asked_for(watched, root, offers, rescans):
+def test_5000_files_moved_in_at_once_are_all_offered_or_a_rescan_is_asked_for(
+    watched, root, offers, rescans
+):
     for n in range(5000):
         (root / f"tmp/{n}.x").write_bytes(b"x")
     for n in range(5000):
@@ -216,7 +220,9 @@ def test_a_real_overflow_is_noticed_and_asks_for_a_rescan(watched, root, rescans
     assert watched.overflows == 1
 
 
-def test_a_folder_whose_creation_was_lost_in_an_overflow_is_found_by_the_next_check(watched, root, offers, rescans):
+def test_a_folder_whose_creation_was_lost_in_an_overflow_is_found_by_the_next_check(
+    watched, root, offers, rescans
+):
     make_maildir(root, ".a")
     deliver(root, ".a/new/0.x")
     offers.wait_for(".a/new/0.x")
@@ -229,7 +235,9 @@ def test_a_folder_whose_creation_was_lost_in_an_overflow_is_found_by_the_next_ch
     offers.wait_for(".a/new/1.a")
 
 
-def test_a_handler_that_fails_neither_ends_the_watching_nor_loses_the_mail(root, offers, rescans, caplog):
+def test_a_handler_that_fails_neither_ends_the_watching_nor_loses_the_mail(
+    root, offers, rescans, caplog
+):
     def fail_once(path):
         offers(path)
         if path == "new/1.a":
@@ -333,7 +341,9 @@ def test_a_check_of_what_is_in_order_asks_for_nothing(watched, rescans):
     assert rescans.calls == []
 
 
-def test_an_unreadable_folder_is_named_once_and_watched_when_it_opens(root, offers, rescans, caplog):
+def test_an_unreadable_folder_is_named_once_and_watched_when_it_opens(
+    root, offers, rescans, caplog
+):
     make_maildir(root, ".a")
     for path in (root, *root.rglob("*")):
         path.chmod(0o777)
@@ -356,8 +366,12 @@ def test_an_unreadable_folder_is_named_once_and_watched_when_it_opens(root, offe
         part.stop()
 
 
-@pytest.mark.parametrize(("code", "knob"), [(errno.ENOSPC, "max_user_watches"), (errno.EMFILE, "max_user_instances")])
-def test_a_limit_of_inotify_is_reported_with_its_sysctl(root, offers, rescans, monkeypatch, code, knob):
+@pytest.mark.parametrize(
+    ("code", "knob"), [(errno.ENOSPC, "max_user_watches"), (errno.EMFILE, "max_user_instances")]
+)
+def test_a_limit_of_inotify_is_reported_with_its_sysctl(
+    root, offers, rescans, monkeypatch, code, knob
+):
     target = "add_callback" if code == errno.ENOSPC else "_create_inotify_fd"
 
     def refuse(*_):

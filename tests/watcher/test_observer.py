@@ -60,7 +60,9 @@ def test_at_the_limit_of_inotify_one_line_is_logged_and_polling_takes_over(
     offers.wait_for("new/1.a")
 
 
-def test_at_a_limit_reached_later_the_next_check_moves_to_polling(observer, root, offers, monkeypatch):
+def test_at_a_limit_reached_later_the_next_check_moves_to_polling(
+    observer, root, offers, monkeypatch
+):
     observer.add("m", root, "inotify")
     monkeypatch.setattr(InotifyFD, "add_callback", no_room)
     make_maildir(root, ".late")

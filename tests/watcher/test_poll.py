@@ -30,7 +30,12 @@ def test_what_came_and_what_went_is_offered(polled, root, offers):
     deliver(root, ".late/cur/2.b:2,S")
     (root / "new/0.before").rename(root / "cur/0.before:2,S")
     polled.look()
-    assert sorted(offers.firsts()) == [".late/cur/2.b:2,S", "cur/0.before:2,S", "new/0.before", "new/1.a"]
+    assert sorted(offers.firsts()) == [
+        ".late/cur/2.b:2,S",
+        "cur/0.before:2,S",
+        "new/0.before",
+        "new/1.a",
+    ]
     assert polled.folder_count() == 2
     offers.clear()
     polled.look()
@@ -46,7 +51,9 @@ def test_a_file_that_has_grown_since_it_was_seen_is_offered_again(polled, root, 
     assert offers.firsts() == ["new/1.a", "new/1.a"]
 
 
-def test_a_root_out_of_reach_takes_no_mail_away_and_is_reported_once(polled, root, offers, caplog, tmp_path):
+def test_a_root_out_of_reach_takes_no_mail_away_and_is_reported_once(
+    polled, root, offers, caplog, tmp_path
+):
     root.rename(tmp_path / "away")
     for _ in range(3):
         polled.look_safely()

@@ -62,7 +62,9 @@ class Services:
         return was
 
     def archive(self) -> Archive:
-        return Archive(self.register, self.missing, self.submit, self.recover, self.beat, self.emptied)
+        return Archive(
+            self.register, self.missing, self.submit, self.recover, self.beat, self.emptied
+        )
 
 
 @pytest.fixture
@@ -108,7 +110,9 @@ def test_nothing_falls_between_observing_and_scanning(watcher, root, services):
     services.sent.wait_for("new/before", "new/during")
 
 
-def test_mail_that_comes_before_the_services_are_up_is_sent_when_they_are(watcher, root, services, caplog):
+def test_mail_that_comes_before_the_services_are_up_is_sent_when_they_are(
+    watcher, root, services, caplog
+):
     services.away = True
     watcher.start()
     deliver(root, "new/1.a")
@@ -116,7 +120,9 @@ def test_mail_that_comes_before_the_services_are_up_is_sent_when_they_are(watche
     services.sent.wait_for("new/1.a")
 
 
-def test_while_the_services_are_away_one_line_is_logged_then_all_is_scanned_again(watcher, root, services, caplog):
+def test_while_the_services_are_away_one_line_is_logged_then_all_is_scanned_again(
+    watcher, root, services, caplog
+):
     caplog.set_level("INFO")
     watcher.start()
     services.beats.wait_until(lambda: len(services.beats.calls) >= 2)
@@ -140,7 +146,9 @@ def test_an_outage_without_mail_leads_to_a_scan_too(watcher, services):
     wait_until(lambda: watcher._rescans.done == 2)
 
 
-def test_a_maildir_that_goes_away_is_reported_and_scanned_when_it_returns(watcher, root, services, caplog, tmp_path):
+def test_a_maildir_that_goes_away_is_reported_and_scanned_when_it_returns(
+    watcher, root, services, caplog, tmp_path
+):
     watcher.start()
     services.beats.wait_until(lambda: bool(services.beats.calls))
     wait_until(lambda: watcher._rescans.done)

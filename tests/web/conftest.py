@@ -19,7 +19,9 @@ Ask = Callable[..., FlaskClient]
 
 
 @pytest.fixture
-def open_pages(service_settings: Settings, database: PostgresqlDatabase, redis_client: Redis) -> Iterator[Ask]:
+def open_pages(
+    service_settings: Settings, database: PostgresqlDatabase, redis_client: Redis
+) -> Iterator[Ask]:
     """Make a client of the pages under the given settings; what a scrape began beside itself ends with the test."""
 
     def make(**settings: object) -> FlaskClient:

@@ -37,7 +37,10 @@ def test_every_expression_names_metrics_and_labels_of_the_table():
         assert set(re.findall(r"mrilu_\w+", one)) <= KNOWN, one
         inside = re.findall(r"\{([^}]*)\}", one) + re.findall(r"by \(([^)]*)\)", one)
         values = {"failed", "mail", "rejected", "waiting", "check_new_mail"}
-        assert set(re.findall(r"(\w+)(?=\s*(?:[=!~]|,|$))", ",".join(inside).replace('"', " "))) <= LABELS | values, one
+        assert (
+            set(re.findall(r"(\w+)(?=\s*(?:[=!~]|,|$))", ",".join(inside).replace('"', " ")))
+            <= LABELS | values
+        ), one
         assert one.count("(") == one.count(")") and one.count("{") == one.count("}")
 
 
@@ -45,9 +48,13 @@ def test_every_alert_says_what_to_do():
     assert len({rule["alert"] for rule in rules()}) == len(rules())
     for rule in rules():
         assert set(rule) - {"for"} == {"alert", "expr", "labels", "annotations"}, rule
-        assert re.fullmatch(r"Mrilu\w+", rule["alert"]) and re.fullmatch(r"\d+[mh]", rule.get("for", "1m"))
+        assert re.fullmatch(r"Mrilu\w+", rule["alert"]) and re.fullmatch(
+            r"\d+[mh]", rule.get("for", "1m")
+        )
         assert rule["labels"]["severity"] in ("page", "warn")
-        assert set(rule["annotations"]) == {"summary", "action"} and all(rule["annotations"].values())
+        assert set(rule["annotations"]) == {"summary", "action"} and all(
+            rule["annotations"].values()
+        )
         about = set().union(*(row.labels for row in METRICS if row.full_name in rule["expr"]))
         assert set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"]))) <= about, rule
 

@@ -49,13 +49,17 @@ def in_a_horse(redis_client: Redis, name: str) -> None:
 
 
 def run_job(redis_client: Redis, function: str, horse: bool = True) -> None:
-    row = Periodic(id=function, function=f"tests.queues.sample_jobs.{function}", interval=60, timeout=60)
+    row = Periodic(
+        id=function, function=f"tests.queues.sample_jobs.{function}", interval=60, timeout=60
+    )
     enqueue_now(row, f"{function}-{time.time_ns()}", redis_client)
     kind = Worker if horse else SimpleWorker
     kind([queue("default")], connection=redis_client, serializer=JSONSerializer).work(burst=True)
 
 
-def test_an_import_is_counted_after_its_work_horse_is_gone(scrape: Scrape, redis_client: Redis, root: Path) -> None:
+def test_an_import_is_counted_after_its_work_horse_is_gone(
+    scrape: Scrape, redis_client: Redis, root: Path
+) -> None:
     paths = [deliver(root, mail("<a@x>")), deliver(root, mail("<b@x>")), deliver(root, b"no mail")]
     paths.append(deliver(root, (root / paths[0]).read_bytes()))
     put_import(queue(MAIL), "test", paths, at_front=False)
@@ -65,10 +69,16 @@ def test_an_import_is_counted_after_its_work_horse_is_gone(scrape: Scrape, redis
     assert found['mrilu_mails_total{result="copies"}'] == 1
     assert found['mrilu_mails_total{result="rejected"}'] == 1
     assert found['mrilu_job_items_total{item="imported",job="import_messages"}'] == 2
-    assert sum(value for name, value in found.items() if name.startswith("mrilu_rejected_files{")) == 1
+    assert (
+        sum(value for name, value in found.items() if name.startswith("mrilu_rejected_files{")) == 1
+    )
     assert found['mrilu_job_runs_total{job="import_messages",outcome="done"}'] == 1
     assert found['mrilu_job_run_seconds_total{job="import_messages",outcome="done"}'] > 0
-    assert found['mrilu_import_lag_seconds_bucket{le="+Inf"}'] == found["mrilu_import_lag_seconds_count"] == 3
+    assert (
+        found['mrilu_import_lag_seconds_bucket{le="+Inf"}']
+        == found["mrilu_import_lag_seconds_count"]
+        == 3
+    )
     assert 0 < found["mrilu_import_lag_seconds_sum"] < 60 * 3
     assert found['mrilu_import_lag_seconds_bucket{le="60.0"}'] == 3
     assert found['mrilu_ledger_files{maildir="test",side="on_disk"}'] == 4
@@ -100,7 +110,9 @@ def test_files_that_move_leave_or_vanish_are_counted(
     assert found['mrilu_mails_total{result="imported"}'] == 2
 
 
-def test_a_failed_import_is_counted_from_nought(scrape: Scrape, redis_client: Redis, root: Path) -> None:
+def test_a_failed_import_is_counted_from_nought(
+    scrape: Scrape, redis_client: Redis, root: Path
+) -> None:
     failed = 'mrilu_job_runs_total{job="import_messages",outcome="failed"}'
     assert scrape()[failed] == 0  # or its first would be no increase
     put_import(queue(MAIL), "nowhere", [deliver(root, mail())], at_front=False)
@@ -108,7 +120,9 @@ def test_a_failed_import_is_counted_from_nought(scrape: Scrape, redis_client: Re
     assert scrape()[failed] == 1
 
 
-def test_mail_that_lay_there_before_was_not_late(scrape: Scrape, redis_client: Redis, tmp_path: Path) -> None:
+def test_mail_that_lay_there_before_was_not_late(
+    scrape: Scrape, redis_client: Redis, tmp_path: Path
+) -> None:
     root = make_maildir(tmp_path / "Maildir")
     path = deliver(root, mail())
     maildir = register(root)
@@ -140,7 +154,9 @@ def test_a_failed_run_and_its_next_try_are_told(scrape: Scrape, redis_client: Re
     assert scrape()['mrilu_queue_jobs{queue="default",state="failed"}'] == 1
 
 
-def test_a_run_whose_horse_is_killed_is_under_way_until_it_is_closed(scrape: Scrape, redis_client: Redis) -> None:
+def test_a_run_whose_horse_is_killed_is_under_way_until_it_is_closed(
+    scrape: Scrape, redis_client: Redis
+) -> None:
     from mrilu.queues.runs import close_dead_runs
 
     run_job(redis_client, "die")
@@ -153,7 +169,9 @@ def test_a_run_whose_horse_is_killed_is_under_way_until_it_is_closed(scrape: Scr
 
 def test_queues_and_workers(scrape: Scrape, redis_client: Redis, root: Path) -> None:
     job = put_import(queue(MAIL), "test", ["new/1.x"], at_front=False)
-    redis_client.hset(job.key, "enqueued_at", (datetime.now(UTC) - timedelta(seconds=90)).isoformat())
+    redis_client.hset(
+        job.key, "enqueued_at", (datetime.now(UTC) - timedelta(seconds=90)).isoformat()
+    )
     put_import(queue(MAIL), "test", ["new/2.x"], at_front=True)
     idle = SimpleWorker([queue(MAIL)], connection=redis_client, serializer=JSONSerializer)
     idle.register_birth()
@@ -178,7 +196,9 @@ def test_watcher_and_scheduler(scrape: Scrape, redis_client: Redis) -> None:
     part = {"mode": "inotify", "folders": 4, "overflows": 2}
     beat("watcher", {"pending": 7, "rescans": 3, "trouble": "", "maildirs": {"test": part}})
     beat("scheduler", {})
-    redis_client.zadd("rq:scheduler:scheduled_jobs", {"mrilu-upkeep": 1_800_000_000, "somebody-elses": 1})
+    redis_client.zadd(
+        "rq:scheduler:scheduled_jobs", {"mrilu-upkeep": 1_800_000_000, "somebody-elses": 1}
+    )
     found = scrape()
     assert found['mrilu_up{service="watcher"}'] == found['mrilu_up{service="scheduler"}'] == 1
     assert found['mrilu_watcher_overflows_total{maildir="test"}'] == 2
@@ -196,7 +216,9 @@ def test_a_watcher_of_its_own_process_is_heard(
     known = {"PATH": os.defpath, "PYTHONPATH": str(PROJECT), "MAILDIR_PATH": f"test={root}",
              "DATABASE_URL": str(service_settings.database_url), "REDIS_URL": str(service_settings.redis_url),
              "DATA_DIR": str(tmp_path / "data")}  # fmt: skip
-    watcher = subprocess.Popen([sys.executable, "-P", "-m", "watcher"], env=known, stderr=subprocess.DEVNULL)
+    watcher = subprocess.Popen(
+        [sys.executable, "-P", "-m", "watcher"], env=known, stderr=subprocess.DEVNULL
+    )
     try:
         deadline = time.monotonic() + 30
         while not (found := scrape()).get("mrilu_watcher_rescans_total"):
@@ -219,9 +241,15 @@ def test_notifications(scrape: Scrape, database: PostgresqlDatabase) -> None:
             f"next_attempt_at) VALUES (1, 1, 'word', {number}, '{state}', {lease}, "
             f"now() - interval '{age} seconds', now() - interval '20 seconds')"
         )
-    database.execute_sql("INSERT INTO notification_pause VALUES (1, '', now(), now() + interval '1 hour', 1, '')")
+    database.execute_sql(
+        "INSERT INTO notification_pause VALUES (1, '', now(), now() + interval '1 hour', 1, '')"
+    )
     found = scrape()
-    assert found['mrilu_notifications{state="waiting"}'] == found['mrilu_notifications{state="sending"}'] == 1
+    assert (
+        found['mrilu_notifications{state="waiting"}']
+        == found['mrilu_notifications{state="sending"}']
+        == 1
+    )
     assert 300 <= found["mrilu_notification_oldest_seconds"] < 360
     assert 20 <= found["mrilu_notification_overdue_seconds"] < 80
     assert found["mrilu_notifications_paused"] == 1
@@ -231,9 +259,18 @@ def test_notifications(scrape: Scrape, database: PostgresqlDatabase) -> None:
 def test_exports(scrape: Scrape, database: PostgresqlDatabase) -> None:
     built = datetime.now(UTC) - timedelta(days=2)
     language = Language.insert(tag="en", name="English", source="x", synced_at=built).execute()
-    facts = {"filename": "f", "content_type": "t", "content": b"", "size": 0, "sha256": "", "source_hash": ""}
+    facts = {
+        "filename": "f",
+        "content_type": "t",
+        "content": b"",
+        "size": 0,
+        "sha256": "",
+        "source_hash": "",
+    }
     CachedExport.store(language, "pdf", **facts, seconds=1.0, built_at=built)
-    database.execute_sql("INSERT INTO failed_export (language, format, error, failed_at) VALUES (1, 'xml', '', now())")
+    database.execute_sql(
+        "INSERT INTO failed_export (language, format, error, failed_at) VALUES (1, 'xml', '', now())"
+    )
     found = scrape()
     assert 172_800 <= found['mrilu_export_age_seconds{format="pdf",language="en"}'] < 172_900
     assert found["mrilu_exports_failed"] == 1
@@ -245,19 +282,28 @@ def test_what_waits_to_be_embedded(
     put_import(queue(MAIL), "test", [deliver(root, mail())], at_front=False)
     in_a_horse(redis_client, MAIL)
     waiting = 'mrilu_embeddings_waiting{kind="message"}'
-    monkeypatch.setattr("mrilu.web.facts_slow.find_model", lambda source: Model(f"{source}@1", source, root, 3, 256))
-    monkeypatch.setattr("mrilu.embeddings.progress.find_model", lambda source: Model(f"{source}@1", source, root, 3, 256))
+    monkeypatch.setattr(
+        "mrilu.web.facts_slow.find_model", lambda source: Model(f"{source}@1", source, root, 3, 256)
+    )
+    monkeypatch.setattr(
+        "mrilu.embeddings.progress.find_model",
+        lambda source: Model(f"{source}@1", source, root, 3, 256),
+    )
     assert scrape()[waiting] == 1 and progress()["waiting"]["message"] == 1  # before the first run
     searched = EmbeddingModel.register("another@1", "another", 3)
     wanted = EmbeddingModel.register("all-MiniLM-L6-v2@1", "all-MiniLM-L6-v2", 3)
     done = "INSERT INTO embedded SELECT %s, 'message', id, identity, %s, 0 FROM message"
     database.execute_sql(done, (searched.id, RECIPE))
-    assert scrape()[waiting] == 1 and progress()["waiting"]["message"] == 1  # another's vectors are no help
+    assert (
+        scrape()[waiting] == 1 and progress()["waiting"]["message"] == 1
+    )  # another's vectors are no help
     database.execute_sql(done, (wanted.id, RECIPE))
     assert scrape()[waiting] == 0 and progress()["waiting"]["message"] == 0
 
 
-def test_where_the_model_is_still_to_come_all_waits(scrape: Scrape, redis_client, root: Path, monkeypatch) -> None:
+def test_where_the_model_is_still_to_come_all_waits(
+    scrape: Scrape, redis_client, root: Path, monkeypatch
+) -> None:
     def missing(source: str) -> None:
         raise NotInstalled("later")
 
@@ -272,7 +318,9 @@ def test_the_build_is_told(scrape: Scrape) -> None:
     assert 'version="0.' in name and 'schema="0' in name
 
 
-def test_a_service_that_is_away_is_told_and_the_rest_is_there(pages: FlaskClient, monkeypatch) -> None:
+def test_a_service_that_is_away_is_told_and_the_rest_is_there(
+    pages: FlaskClient, monkeypatch
+) -> None:
     def away(connection: object) -> None:
         raise ConnectionError
 
@@ -280,7 +328,10 @@ def test_a_service_that_is_away_is_told_and_the_rest_is_there(pages: FlaskClient
     answer = pages.get("/metrics")
     found = values(answer.text)
     assert answer.status_code == 200 and found['mrilu_up{service="postgresql"}'] == 0
-    assert found['mrilu_up{service="redis"}'] == 1 and 'mrilu_queue_jobs{queue="mail",state="waiting"}' in found
+    assert (
+        found['mrilu_up{service="redis"}'] == 1
+        and 'mrilu_queue_jobs{queue="mail",state="waiting"}' in found
+    )
 
 
 def test_every_metric_is_scraped_or_says_why_not_and_is_documented(pages: FlaskClient) -> None:
@@ -293,9 +344,13 @@ def test_every_metric_is_scraped_or_says_why_not_and_is_documented(pages: FlaskC
         assert f"| `{row.full_name}` | {row.kind} | {labels} | {row.about} |" in operations
 
 
-def test_no_label_can_hold_an_address_or_a_message_id(scrape: Scrape, redis_client: Redis, root: Path) -> None:
+def test_no_label_can_hold_an_address_or_a_message_id(
+    scrape: Scrape, redis_client: Redis, root: Path
+) -> None:
     raw = mail("<hidden-id@x>", sender="Hidden <hidden@x.example>", subject="hidden")
-    put_import(queue(MAIL), "test", [deliver(root, raw), deliver(root, b"hidden\0")], at_front=False)
+    put_import(
+        queue(MAIL), "test", [deliver(root, raw), deliver(root, b"hidden\0")], at_front=False
+    )
     in_a_horse(redis_client, MAIL)
     assert not [name for name in scrape() if "hidden" in name or "@" in name]
 

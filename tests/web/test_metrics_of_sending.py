@@ -25,7 +25,11 @@ def test_what_was_sent_and_what_waits(scrape, redis_client, office, configured, 
     found = scrape()
     assert len(office.accepted) == 2
     assert found['mrilu_notifications_total{result="sent"}'] == 2
-    assert found['mrilu_notifications{state="waiting"}'] == found["mrilu_notification_oldest_seconds"] == 0
+    assert (
+        found['mrilu_notifications{state="waiting"}']
+        == found["mrilu_notification_oldest_seconds"]
+        == 0
+    )
     assert found['mrilu_job_runs_total{job="send_notifications",outcome="done"}'] == 1
     assert not [name for name in found if "x.org" in name]
 
@@ -33,18 +37,25 @@ def test_what_was_sent_and_what_waits(scrape, redis_client, office, configured, 
 def test_a_mail_that_will_be_tried_again(scrape, redis_client, configured, arrive, search_for):  # noqa: F811
     search_for("coi", "a@x.org")
     arrive(subject="coi do")
-    with PostOffice(lambda stage, recipient: "451 4.3.0 later" if stage == "data" else None) as busy:
+    with PostOffice(
+        lambda stage, recipient: "451 4.3.0 later" if stage == "data" else None
+    ) as busy:
         configured(busy)
         send_in_a_horse(redis_client)
     found = scrape()
     assert found['mrilu_notifications_total{result="retried"}'] == 1
-    assert found['mrilu_notifications{state="waiting"}'] == 1 and found["mrilu_notification_overdue_seconds"] == 0
+    assert (
+        found['mrilu_notifications{state="waiting"}'] == 1
+        and found["mrilu_notification_overdue_seconds"] == 0
+    )
 
 
 def test_what_is_dead_or_no_news_any_more(scrape, redis_client, configured, arrive, search_for):  # noqa: F811
     search_for("coi", "a@x.org", "b@x.org")
     arrive(subject="coi do")
-    Notification.update(subject=10**9).where(Notification.subscriber == 2).execute()  # of a message that is no more
+    Notification.update(subject=10**9).where(
+        Notification.subscriber == 2
+    ).execute()  # of a message that is no more
     with PostOffice(by_recipient(rcpt={"a@x.org": "550 5.1.1 unknown"})) as strict:
         configured(strict)
         send_in_a_horse(redis_client)

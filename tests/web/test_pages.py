@@ -27,7 +27,13 @@ FAR = {"REMOTE_ADDR": "203.0.113.9"}
 def test_it_lives_and_says_what_is_missing_until_it_is_ready(pages: FlaskClient) -> None:
     assert pages.get("/livez").text == "ok\n"
     answer = pages.get("/readyz")
-    expected = {"ready": False, "postgresql": True, "redis": True, "watcher": False, "scheduler": False}
+    expected = {
+        "ready": False,
+        "postgresql": True,
+        "redis": True,
+        "watcher": False,
+        "scheduler": False,
+    }
     assert (answer.status_code, answer.json) == (503, expected)
     beat("watcher", {})
     beat("scheduler", {})
@@ -36,7 +42,9 @@ def test_it_lives_and_says_what_is_missing_until_it_is_ready(pages: FlaskClient)
 
 
 @pytest.mark.parametrize("service", ["database", "redis_connection"])
-def test_a_service_that_is_away_makes_it_unready_without_a_word_more(pages, monkeypatch, service) -> None:
+def test_a_service_that_is_away_makes_it_unready_without_a_word_more(
+    pages, monkeypatch, service
+) -> None:
     def away() -> None:
         raise ConnectionError("hush: the password is x")
 
@@ -58,7 +66,9 @@ def test_a_service_that_is_away_makes_it_unready_without_a_word_more(pages, monk
         ({}, {"REMOTE_ADDR": ""}),
     ],
 )
-def test_without_a_password_only_this_machine_sees_what_operators_see(pages, path, headers, environ) -> None:
+def test_without_a_password_only_this_machine_sees_what_operators_see(
+    pages, path, headers, environ
+) -> None:
     assert pages.get(path).status_code == 200
     answer = pages.get(path, headers=headers, environ_overrides=environ)
     assert answer.status_code == 403 and "OPERATOR_PASSWORD" in answer.text
@@ -79,9 +89,15 @@ def test_with_a_password_the_dashboard_needs_it_even_here(open_pages: Ask) -> No
     assert open_pages(operator_password=PASSWORD).get("/metrics").status_code == 200
 
 
-def test_another_site_cannot_make_an_operators_browser_change_anything(pages: FlaskClient, redis_client: Redis) -> None:
+def test_another_site_cannot_make_an_operators_browser_change_anything(
+    pages: FlaskClient, redis_client: Redis
+) -> None:
     put_import(queue("mail"), "test", ["new/1.x"], at_front=False)
-    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
+    for headers in (
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ):
         assert pages.post("/rq/queue/mail/queued/empty", headers=headers).status_code == 403
     assert pages.get("/rq/requeue/mail").status_code == 405
     assert queue("mail").count == 1
@@ -90,12 +106,16 @@ def test_another_site_cannot_make_an_operators_browser_change_anything(pages: Fl
     assert queue("mail").count == 0
 
 
-def test_the_dashboard_shows_json_jobs_and_no_secret(pages: FlaskClient, redis_client: Redis) -> None:
+def test_the_dashboard_shows_json_jobs_and_no_secret(
+    pages: FlaskClient, redis_client: Redis
+) -> None:
     job = put_import(queue("mail"), "nobody", ["new/1.x"], at_front=False)
     assert pages.get("/rq/0/data/queues.json").json["queues"][0]["count"] == 1
     [row] = pages.get("/rq/0/data/jobs/mail/queued/8/asc/1.json").json["jobs"]
     assert row["id"] == job.id and row["description"] == "import_messages(nobody, 1 files)"
-    SimpleWorker([queue("mail")], connection=redis_client, serializer=JSONSerializer).work(burst=True)
+    SimpleWorker([queue("mail")], connection=redis_client, serializer=JSONSerializer).work(
+        burst=True
+    )
     facts = pages.get(f"/rq/0/data/job/{job.id}.json").json
     assert facts["status"] == "failed" and "UnknownMaildir" in facts["exc_info"]
     for view in (f"/rq/0/view/job/{job.id}", "/rq/0/view/workers", "/rq/0/view/jobs", "/rq/"):
@@ -107,17 +127,22 @@ def test_the_dashboard_shows_json_jobs_and_no_secret(pages: FlaskClient, redis_c
 def test_where_rq_would_unpickle_there_is_no_dashboard(open_pages: Ask, monkeypatch) -> None:
     from rq.serializers import DefaultSerializer
 
-    monkeypatch.setattr("mrilu.web.dashboard.resolve_serializer", lambda _: DefaultSerializer.__class__)
+    monkeypatch.setattr(
+        "mrilu.web.dashboard.resolve_serializer", lambda _: DefaultSerializer.__class__
+    )
     assert open_pages().get("/rq/").status_code == 503
 
 
 @pytest.fixture
 def token(database: PostgresqlDatabase) -> str:
     for number in (1, 2):
-        who = Subscriber.insert(address=f"{number}@x.example", locale="en", timezone="UTC", digest="none")
+        who = Subscriber.insert(
+            address=f"{number}@x.example", locale="en", timezone="UTC", digest="none"
+        )
         owner = who.execute()
         database.execute_sql(
-            "INSERT INTO subscription (subscriber, kind, target, label) VALUES (%s, 'word', 'coi', 'coi')", (owner,)
+            "INSERT INTO subscription (subscriber, kind, target, label) VALUES (%s, 'word', 'coi', 'coi')",
+            (owner,),
         )
     return sign(Stop(1, 1, 0), token_key(database, None))
 
@@ -133,9 +158,13 @@ def test_one_click_unsubscribes_and_again_is_no_error(pages: FlaskClient, token:
         assert answer.status_code == 200 and owners() == [2]
 
 
-def test_a_scanner_that_follows_the_link_unsubscribes_nobody(pages: FlaskClient, token: str) -> None:
+def test_a_scanner_that_follows_the_link_unsubscribes_nobody(
+    pages: FlaskClient, token: str
+) -> None:
     answer = pages.get(f"/unsubscribe/{token}")
-    assert answer.status_code == 200 and '<form method="post">' in answer.text and owners() == [1, 2]
+    assert (
+        answer.status_code == 200 and '<form method="post">' in answer.text and owners() == [1, 2]
+    )
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert token not in answer.text and "x.example" not in answer.text
 
@@ -148,13 +177,17 @@ def test_a_forged_link_is_refused(pages: FlaskClient, token: str, change) -> Non
     assert owners() == [1, 2]
 
 
-def test_an_error_is_a_page_without_a_trace_and_one_line_in_the_log(pages, monkeypatch, capsys, token) -> None:
+def test_an_error_is_a_page_without_a_trace_and_one_line_in_the_log(
+    pages, monkeypatch, capsys, token
+) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("inside")
 
     monkeypatch.setattr("mrilu.web.unsubscribe.database", broken)
     answer = pages.get(f"/unsubscribe/{token}")
-    assert answer.status_code == 500 and "inside" not in answer.text and "Traceback" not in answer.text
+    assert (
+        answer.status_code == 500 and "inside" not in answer.text and "Traceback" not in answer.text
+    )
     assert pages.get("/no/such/page").status_code == 404
 
 

@@ -81,7 +81,9 @@ def ask(servers: tuple[Cluster, Server], tmp_path: Path) -> Iterator[Ask]:
         except OSError:
             return 0, "", time.monotonic() - began
 
-    web = subprocess.Popen([sys.executable, "-P", "-m", "mrilu.web"], env=known, stderr=subprocess.DEVNULL)
+    web = subprocess.Popen(
+        [sys.executable, "-P", "-m", "mrilu.web"], env=known, stderr=subprocess.DEVNULL
+    )
     try:
         deadline = time.monotonic() + 30
         while get("/livez")[0] != 200:
@@ -116,7 +118,9 @@ def test_a_frozen_server_makes_it_unready_and_leaves_it_alive(
         asked = list(probes.map(ask, ["/readyz"] * 8 + ["/metrics"] * 4 + ["/unsubscribe/x"] * 2))
         alive = ask("/livez")
         assert (alive[0], alive[1]) == (200, "ok\n") and alive[2] < 5
-        assert all(status == 503 and json.loads(text)[name] is False for status, text, _ in asked[:8])
+        assert all(
+            status == 503 and json.loads(text)[name] is False for status, text, _ in asked[:8]
+        )
         assert max(seconds for _, _, seconds in asked[:8]) < 20
         for status, text, _ in asked[8:12]:
             assert status == 200 and values(text)[f'mrilu_up{{service="{name}"}}'] == 0

@@ -27,14 +27,19 @@ def check_maildir(maildir: MaildirSetting) -> Finding:
         kind = kind_of(maildir.path)
         count = sum(1 for _ in scan(maildir.path, unreadable, kind))
     except MaildirError as problem:
-        return error(f"Maildir {maildir.name}: {problem}", "set MAILDIR_PATH to a Maildir that this user can read")
+        return error(
+            f"Maildir {maildir.name}: {problem}",
+            "set MAILDIR_PATH to a Maildir that this user can read",
+        )
     if unreadable:
         names = ", ".join(one.folder or "(the top)" for one in unreadable[:3])
         return error(
             f"Maildir {maildir.name}: {len(unreadable)} folders cannot be read: {names}",
             f"let user id {os.geteuid()} enter and list them (chmod, setfacl), or start as their owner",
         )
-    return ok(f"Maildir {maildir.name}: {count:,} mails in {maildir.path} ({kind}, {maildir.watch})")
+    return ok(
+        f"Maildir {maildir.name}: {count:,} mails in {maildir.path} ({kind}, {maildir.watch})"
+    )
 
 
 def check_data_folder(data: Path) -> Finding:
@@ -42,13 +47,21 @@ def check_data_folder(data: Path) -> Finding:
     try:
         found = data.stat()
     except OSError as problem:
-        return error(f"DATA_DIR: {data}: {problem.strerror}", "start the service once with ./run.sh, or set DATA_DIR")
+        return error(
+            f"DATA_DIR: {data}: {problem.strerror}",
+            "start the service once with ./run.sh, or set DATA_DIR",
+        )
     if found.st_uid != os.geteuid():
-        return error(f"DATA_DIR: {data} belongs to user id {found.st_uid}", "run ./run.sh as that user")
+        return error(
+            f"DATA_DIR: {data} belongs to user id {found.st_uid}", "run ./run.sh as that user"
+        )
     if not os.access(data, os.W_OK):
         return error(f"DATA_DIR: {data} cannot be written to", f"chmod u+rwx {data}")
     if found.st_mode & 0o066:
-        return warning(f"DATA_DIR: others can read {data} (mode {found.st_mode & 0o777:04o})", f"chmod go-rw {data}")
+        return warning(
+            f"DATA_DIR: others can read {data} (mode {found.st_mode & 0o777:04o})",
+            f"chmod go-rw {data}",
+        )
     return ok(f"data folder {data}")
 
 
@@ -59,7 +72,9 @@ def check_secret_file(variable: str, path: Path) -> Finding:
     except OSError as problem:
         return error(f"{variable}: {path}: {problem.strerror}", f"create it, or unset {variable}")
     if mode & 0o004:
-        return warning(f"{variable}: everybody can read {path} (mode {mode:04o})", f"chmod 600 {path}")
+        return warning(
+            f"{variable}: everybody can read {path} (mode {mode:04o})", f"chmod 600 {path}"
+        )
     return ok(f"{variable}: {path} is closed to others")
 
 
@@ -76,29 +91,46 @@ def check_inotify(folders: int, limits: Path = Path("/proc/sys/fs/inotify")) -> 
             f"sysctl fs.inotify.max_user_watches={max(524_288, folders * 4)}",
         )
     if instances < 16:
-        return warning(f"inotify: only {instances} instances a user", "sysctl fs.inotify.max_user_instances=128")
+        return warning(
+            f"inotify: only {instances} instances a user",
+            "sysctl fs.inotify.max_user_instances=128",
+        )
     return ok(f"inotify: {folders:,} folders to watch, {most:,} watches a user")
 
 
-def check_disk(folder: Path, free_of: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free) -> Finding:
+def check_disk(
+    folder: Path, free_of: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free
+) -> Finding:
     """Look how much room is left where data grows: a full disk stops PostgreSQL."""
     try:
         free = free_of(folder)
     except OSError as problem:
-        return error(f"disk of {folder}: {problem.strerror}", "start the service once with ./run.sh, or set DATA_DIR")
+        return error(
+            f"disk of {folder}: {problem.strerror}",
+            "start the service once with ./run.sh, or set DATA_DIR",
+        )
     told = f"disk of {folder}: {free / GIGABYTE:.1f} GB free"
     if free < LEAST_FREE:
-        return error(told, "make room, or set DATA_DIR to another disk: the service does not start below 0.5 GB")
+        return error(
+            told,
+            "make room, or set DATA_DIR to another disk: the service does not start below 0.5 GB",
+        )
     return warning(told, "make room before it gets tight") if free < COMFORTABLE else ok(told)
 
 
 def check_python(version: tuple[int, ...] = tuple(sys.version_info[:3])) -> Finding:
     """Look whether Python is new enough."""
     told = f"Python {'.'.join(map(str, version))}"
-    return ok(told) if version >= LEAST_PYTHON else error(told, "install Python 3.11 or newer, and remove .venv")
+    return (
+        ok(told)
+        if version >= LEAST_PYTHON
+        else error(told, "install Python 3.11 or newer, and remove .venv")
+    )
 
 
-def check_packages(pins: Iterable[str], installed: Callable[[str], str] = metadata.version) -> Finding:
+def check_packages(
+    pins: Iterable[str], installed: Callable[[str], str] = metadata.version
+) -> Finding:
     """Compare the packages in the .venv with the pinned versions (of those that this Python needs)."""
     wrong = []
     for pin in pins:
@@ -112,7 +144,10 @@ def check_packages(pins: Iterable[str], installed: Callable[[str], str] = metada
         if public.replace("-", ".") != version.replace("-", "."):
             wrong.append(f"{name} {found or 'is missing'} ({version} is pinned)")
     if wrong:
-        return error(f"packages: {len(wrong)} differ: {', '.join(wrong[:3])}", "./run.sh setup installs those")
+        return error(
+            f"packages: {len(wrong)} differ: {', '.join(wrong[:3])}",
+            "./run.sh setup installs those",
+        )
     return ok("packages are those of requirements.txt")
 
 

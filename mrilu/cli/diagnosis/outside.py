@@ -19,10 +19,17 @@ def check_mail_server(server: Server | None, own_name: str) -> Finding:
     try:
         Session(server, own_name).close()
     except SessionRefused as problem:
-        return error(f"mail server refuses us: {problem}", "mend SMTP_URL (user, password, TLS) or SMTP_CA_FILE")
+        return error(
+            f"mail server refuses us: {problem}",
+            "mend SMTP_URL (user, password, TLS) or SMTP_CA_FILE",
+        )
     except SessionUnavailable as problem:
         return error(f"mail server: {problem}", "check SMTP_URL's host and port, and the way there")
-    return ok(f"mail server {server.host}: logged in" if server.user else f"mail server {server.host}: answers")
+    return ok(
+        f"mail server {server.host}: logged in"
+        if server.user
+        else f"mail server {server.host}: answers"
+    )
 
 
 def check_model(wanted: bool, installed: bool, verify: Callable[[], bool]) -> Finding:
@@ -30,13 +37,18 @@ def check_model(wanted: bool, installed: bool, verify: Callable[[], bool]) -> Fi
     if not wanted:
         return ok("embeddings are off")
     if not installed:
-        return warning("the language model is not installed yet", "it follows in the background: ./run.sh status")
+        return warning(
+            "the language model is not installed yet",
+            "it follows in the background: ./run.sh status",
+        )
     try:
         pinned = verify()
     except Exception as problem:
         return error(f"language model: {problem}", "./run.sh setup, or set EMBEDDING_MODEL")
     if not pinned:
-        return ok("the language model is one of your own: its files are there, and no hash of its weights is pinned")
+        return ok(
+            "the language model is one of your own: its files are there, and no hash of its weights is pinned"
+        )
     return ok("the language model's weights are the pinned ones")
 
 
@@ -52,7 +64,10 @@ def check_reach(address: str, site: str, password: str | None) -> Finding:
             "set OPERATOR_PASSWORD, or WEB_ADDRESS=127.0.0.1:8025 behind a proxy",
         )
     if open_ and _loopback(urlsplit(site).hostname or ""):
-        return warning(f"SITE_URL is {site}: links in notifications lead nowhere", "set SITE_URL to the site's address")
+        return warning(
+            f"SITE_URL is {site}: links in notifications lead nowhere",
+            "set SITE_URL to the site's address",
+        )
     return ok(f"web pages on {address}")
 
 
@@ -72,7 +87,10 @@ def check_web(address: str, seconds: float = 2.0) -> Finding:
         socket.create_connection((host.strip("[]"), int(port)), seconds).close()
     except OSError as problem:
         told = problem.strerror or type(problem).__name__
-        return error(f"nothing answers on {address}: {told}", "see data/log/web.log; WEB_ADDRESS may be taken")
+        return error(
+            f"nothing answers on {address}: {told}",
+            "see data/log/web.log; WEB_ADDRESS may be taken",
+        )
     return ok(f"web pages answer on {address}")
 
 

@@ -26,7 +26,10 @@ def check_postgresql(version: int, extensions: Collection[str]) -> Finding:
         return error(told, f"DATABASE_URL: use PostgreSQL {LEAST_POSTGRESQL} or newer, or unset it")
     missing = {"vector", "pg_trgm", "unaccent"} - set(extensions)
     if missing:
-        return error(f"{told} lacks {', '.join(sorted(missing))}", "CREATE EXTENSION them as a superuser, start again")
+        return error(
+            f"{told} lacks {', '.join(sorted(missing))}",
+            "CREATE EXTENSION them as a superuser, start again",
+        )
     return ok(told)
 
 
@@ -35,7 +38,10 @@ def check_redis(version: str, policy: str) -> Finding:
     if tuple(int(part) for part in version.split(".")[:2]) < LEAST_REDIS:
         return error(f"Redis {version}", "REDIS_URL: use Redis 6.2 or newer, or unset it")
     if policy not in ("noeviction", ""):
-        return warning(f"Redis {version} with maxmemory-policy {policy}", "CONFIG SET maxmemory-policy noeviction")
+        return warning(
+            f"Redis {version} with maxmemory-policy {policy}",
+            "CONFIG SET maxmemory-policy noeviction",
+        )
     return ok(f"Redis {version} (or the Valkey that speaks it)")
 
 
@@ -43,20 +49,31 @@ def check_schema(applied: Collection[str], ours: Collection[str]) -> Finding:
     """Compare the schema's steps with those of this version."""
     if set(applied) - set(ours):
         newer = max(set(applied) - set(ours))
-        return error(f"schema {newer} is newer than this mrilu", "upgrade, or restore a backup of this version")
+        return error(
+            f"schema {newer} is newer than this mrilu",
+            "upgrade, or restore a backup of this version",
+        )
     if set(ours) - set(applied):
-        return error(f"schema lacks {', '.join(sorted(set(ours) - set(applied)))}", f"{START}: it migrates")
+        return error(
+            f"schema lacks {', '.join(sorted(set(ours) - set(applied)))}", f"{START}: it migrates"
+        )
     return ok(f"schema {max(applied)}")
 
 
 def check_clocks(now: float, clocks: Mapping[str, float], newest: float | None) -> Finding:
     """Compare our clock with the servers', and with the newest record: one from the future shows a clock set back."""
-    wrong = [f"{name} {there - now:+.1f} s" for name, there in clocks.items() if abs(there - now) > DRIFT]
+    wrong = [
+        f"{name} {there - now:+.1f} s" for name, there in clocks.items() if abs(there - now) > DRIFT
+    ]
     if wrong:
-        return error(f"clocks differ: {', '.join(wrong)}", "run NTP (systemd-timesyncd, chrony) on each machine")
+        return error(
+            f"clocks differ: {', '.join(wrong)}",
+            "run NTP (systemd-timesyncd, chrony) on each machine",
+        )
     if newest is not None and newest - now > FAR_AHEAD:
         return error(
-            f"clock: the newest job run is {newest - now:.0f} s in the future", "set the clock (timedatectl), run NTP"
+            f"clock: the newest job run is {newest - now:.0f} s in the future",
+            "set the clock (timedatectl), run NTP",
         )
     return ok("clocks of this machine, PostgreSQL and Redis agree")
 
@@ -77,7 +94,9 @@ def check_workers(workers: Mapping[str, int]) -> Finding:
     """Look whether each queue has workers (`workers`: how many, by queue)."""
     idle = [name for name in NAMES if not workers.get(name)]
     if idle:
-        return error(f"nobody works on the queue {', '.join(idle)}", f"{START}; see data/log/{idle[0]}.log")
+        return error(
+            f"nobody works on the queue {', '.join(idle)}", f"{START}; see data/log/{idle[0]}.log"
+        )
     return ok("workers: " + ", ".join(f"{name} {workers[name]}" for name in NAMES))
 
 
@@ -85,10 +104,18 @@ def check_schedule(due: Mapping[str, float | None], now: float) -> Finding:
     """Look whether each job of the table has its next time (seconds since 1970) in Redis, and none is overdue."""
     missing = sorted(name for name, moment in due.items() if moment is None)
     if missing:
-        return error(f"schedule: {', '.join(missing)} has no next time", f"{START}: the scheduler asserts its table")
-    late = sorted(name for name, moment in due.items() if moment is not None and now - moment > LATE)
+        return error(
+            f"schedule: {', '.join(missing)} has no next time",
+            f"{START}: the scheduler asserts its table",
+        )
+    late = sorted(
+        name for name, moment in due.items() if moment is not None and now - moment > LATE
+    )
     if late:
-        return error(f"schedule: {', '.join(late)} is overdue", "see data/log/scheduler.log and ./run.sh schedule")
+        return error(
+            f"schedule: {', '.join(late)} is overdue",
+            "see data/log/scheduler.log and ./run.sh schedule",
+        )
     return ok(f"schedule: {len(due)} jobs have their next time")
 
 
@@ -98,7 +125,9 @@ def check_drift(runs: Sequence[tuple[str, datetime, datetime]]) -> Finding:
     worst = {job: seconds for job, seconds in late.items() if seconds > LATE}
     if worst:
         told = ", ".join(f"{job} {seconds:.0f} s" for job, seconds in sorted(worst.items()))
-        return warning(f"schedule drift: {told} late", "its queue was busy or had no worker: ./run.sh status")
+        return warning(
+            f"schedule drift: {told} late", "its queue was busy or had no worker: ./run.sh status"
+        )
     return ok("schedule drift: the last runs began in time")
 
 

@@ -11,10 +11,13 @@ from mrilu.mail.message import Address
 _PLAIN_ADDRESS = r'([^\s"\\(),:;<>@\[\]]+@[^\s"\\(),:;<>@\[\]]+)'
 _USUAL = re.compile(rf'\s*(?:"([^"\\@=]*)"|([^"\\(),:;<>@=\[\]]*))\s*<\s*{_PLAIN_ADDRESS}\s*>\s*')
 _BARE = re.compile(rf"\s*{_PLAIN_ADDRESS}\s*")
-_TOKEN = re.compile(r'"((?>(?:[^"\\]|\\.)*))"?|(=\?[^?\s]{1,60}\?[bBqQ]\?[^?]{0,4000}\?=)|([(),:;<>])|(\s+)'
-                    r'|(@\[[^\]\s()<>]{1,100}\]|(?:[^\s"\\(),:;<>=@]|@(?!\[)|\\.|=(?!\?))+|[\\=@])', re.DOTALL)
+_TOKEN = re.compile(
+    r'"((?>(?:[^"\\]|\\.)*))"?|(=\?[^?\s]{1,60}\?[bBqQ]\?[^?]{0,4000}\?=)|([(),:;<>])|(\s+)'
+    r'|(@\[[^\]\s()<>]{1,100}\]|(?:[^\s"\\(),:;<>=@]|@(?!\[)|\\.|=(?!\?))+|[\\=@])',
+    re.DOTALL,
+)
 # A quotation mark that is never closed, in front of an address in angle brackets, is a stray one.
-_STRAY_QUOTE = re.compile(r'<@*[^\s<>@]+@[^\s<>]+>')
+_STRAY_QUOTE = re.compile(r"<@*[^\s<>@]+@[^\s<>]+>")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _LOOKS_LIKE_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 _DISGUISED = re.compile(r"(\S+) ?(?: at |\(at\)|\[at\]) ?([\w-]+(?:(?:\.| dot )[\w-]+)+)", re.ASCII)
@@ -32,8 +35,9 @@ def parse_addresses(value: str, hint: str = "", limit: int = 2000) -> list[Addre
     if match := _BARE.fullmatch(value[:1000]):
         return [Address("", _plain_address(match[1], hint))]
     if match := _USUAL.fullmatch(value[:1000]):
-        return [Address(decode_header(match[1] or match[2] or "", hint),
-                        _plain_address(match[3], hint))]
+        return [
+            Address(decode_header(match[1] or match[2] or "", hint), _plain_address(match[3], hint))
+        ]
     found = _scan(value[:_MAX_CHARS], hint, limit)
     if not found and "=?" in value and "@" in (text := decode_header(value, hint)):
         # The whole list was encoded as one word.
@@ -49,9 +53,9 @@ def parse_author(value: str, hint: str = "") -> Address:
     text = decode_header(value, hint)
     if match := _DISGUISED.match(text[:1000]):
         # Pipermail archives: "user at example.org (Full Name)".
-        name = text[match.end():].strip().strip("()")
+        name = text[match.end() :].strip().strip("()")
         return Address(name, lower_domain(f"{match[1]}@{match[2].replace(' dot ', '.')}"))
-    return Address(text.strip("<>\" ,;:"), "")
+    return Address(text.strip('<>" ,;:'), "")
 
 
 def _with_surname(value: str, author: Address, hint: str) -> Address:
@@ -60,7 +64,11 @@ def _with_surname(value: str, author: Address, hint: str) -> Address:
     if not comma or not author.name or any(special in before for special in '@<>"(:;'):
         return author
     surname = decode_header(before, hint)
-    return author if not surname or "=?" in surname else Address(f"{surname}, {author.name}", author.address)
+    return (
+        author
+        if not surname or "=?" in surname
+        else Address(f"{surname}, {author.name}", author.address)
+    )
 
 
 def _plain_address(text: str, hint: str) -> str:
@@ -74,7 +82,10 @@ def _plain_address(text: str, hint: str) -> str:
 def lower_domain(address: str) -> str:
     """The address with its domain in lower case, and no blanks (RFC 5321, 2.4)."""
     local, at, domain = address.rpartition("@")
-    local, domain = local.strip() if '"' in local else "".join(local.split()), "".join(domain.split())
+    local, domain = (
+        local.strip() if '"' in local else "".join(local.split()),
+        "".join(domain.split()),
+    )
     return (local + at + domain.lower().rstrip("."))[:_MAX_ADDRESS_CHARS]
 
 
@@ -110,7 +121,9 @@ class _Entry:
         if self.quoted_address:
             return Address(comment, lower_domain(decode_header(self.quoted_address, hint)))
         address, name = _split_bare("".join(self.phrase))
-        return Address(decode_header(name, hint) or comment, lower_domain(decode_header(address, hint)))
+        return Address(
+            decode_header(name, hint) or comment, lower_domain(decode_header(address, hint))
+        )
 
 
 def _route_free(angle: str) -> str:
@@ -132,7 +145,9 @@ def _split_bare(text: str) -> tuple[str, str]:
     if words[at[0]].startswith("@") or words[at[0]].endswith("@") or words[-1].startswith("."):
         return "".join(words), ""
     address = words[at[-1]]
-    return address if "@[" in address else address.strip("[]"), " ".join(words[:at[-1]] + words[at[-1] + 1:])
+    return address if "@[" in address else address.strip("[]"), " ".join(
+        words[: at[-1]] + words[at[-1] + 1 :]
+    )
 
 
 @dataclass(slots=True)
@@ -179,8 +194,8 @@ class _ListReader:
     def _open_angle(self) -> None:
         if self.entry.angle:
             # "Ann <ann@x.org> Bob <bob@y.org>": the comma is missing.
-            left_over = self.entry.phrase[self.entry.named:]
-            del self.entry.phrase[self.entry.named:]
+            left_over = self.entry.phrase[self.entry.named :]
+            del self.entry.phrase[self.entry.named :]
             self.end_entry()
             self.entry.phrase = left_over
         self.in_angle = self.entry.has_angle = True
@@ -205,7 +220,11 @@ def _scan(value: str, hint: str, limit: int) -> list[Address]:
 
 def _tokens(value: str) -> Iterator[re.Match[str]]:
     for match in _TOKEN.finditer(value):
-        if match[1] is not None and len(match[0]) < len(match[1]) + 2 and _STRAY_QUOTE.search(match[1]):
+        if (
+            match[1] is not None
+            and len(match[0]) < len(match[1]) + 2
+            and _STRAY_QUOTE.search(match[1])
+        ):
             yield from _TOKEN.finditer(value, match.start() + 1)
             return
         yield match

@@ -19,7 +19,9 @@ def is_automatic(fields: Mapping[str, str]) -> bool:
     """
     if _answers(fields) or any(name in fields for name in _REPORT_FIELDS):
         return True
-    if _OUR_ID.match(fields.get("message-id", "").strip()) or _OUR_LIST.search(fields.get("list-id", "")[:_MOST]):
+    if _OUR_ID.match(fields.get("message-id", "").strip()) or _OUR_LIST.search(
+        fields.get("list-id", "")[:_MOST]
+    ):
         return True
     kind = fields.get("content-type", "")[:_MOST].lower()
     return kind.lstrip().startswith("multipart/report") and any(word in kind for word in _REPORTS)
@@ -28,4 +30,8 @@ def is_automatic(fields: Mapping[str, str]) -> bool:
 def _answers(fields: Mapping[str, str]) -> bool:
     submitted = fields.get("auto-submitted", "")[:_MOST].lower()
     null_sender = "".join(fields.get("return-path", "?")[:_MOST].split()) == "<>"
-    return "auto-replied" in submitted or null_sender or fields.get("precedence", "").strip().lower() == "auto_reply"
+    return (
+        "auto-replied" in submitted
+        or null_sender
+        or fields.get("precedence", "").strip().lower() == "auto_reply"
+    )

@@ -6,37 +6,108 @@ from functools import lru_cache
 
 from mrilu.mail.headers.encoded_words import decode_header
 
-_MONTHS = {name: number for number, names in enumerate((
-    "jan january ene gen januar janvier enero gennaio janeiro sty tammi янв ιαν",
-    "feb february fev fév februar février febrero febbraio fevereiro lut helmi фев φεβ",
-    "mar march mär mrz märz mars marzo março mrt maart maalis мар μαρ",
-    "apr april avr avril abr abril aprile kwi huhti апр апр απρ", 
-    "may mai mayo mag mei maj maggio maio touko май мая μαι",
-    "jun june juin junio giu juni giugno junho cze kesä июн ιουν",
-    "jul july juil juillet julio lug juli luglio julho lip heinä июл ιουλ",
-    "aug august août aout ago agosto augustus sie elo авг αυγ",
-    "sep sept september septembre septiembre set settembre setembro wrz syys сен σεπ",
-    "oct october okt octobre octubre ott oktober ottobre out outubro paź loka окт οκτ",
-    "nov november novembre noviembre novembro lis marras ноя νοε",
-    "dec december dez déc dic dezember décembre diciembre dicembre dezembro des gru joulu дек δεκ"), 1)
-    for name in names.split()}
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "jan january ene gen januar janvier enero gennaio janeiro sty tammi янв ιαν",
+            "feb february fev fév februar février febrero febbraio fevereiro lut helmi фев φεβ",
+            "mar march mär mrz märz mars marzo março mrt maart maalis мар μαρ",
+            "apr april avr avril abr abril aprile kwi huhti апр апр απρ",
+            "may mai mayo mag mei maj maggio maio touko май мая μαι",
+            "jun june juin junio giu juni giugno junho cze kesä июн ιουν",
+            "jul july juil juillet julio lug juli luglio julho lip heinä июл ιουλ",
+            "aug august août aout ago agosto augustus sie elo авг αυγ",
+            "sep sept september septembre septiembre set settembre setembro wrz syys сен σεπ",
+            "oct october okt octobre octubre ott oktober ottobre out outubro paź loka окт οκτ",
+            "nov november novembre noviembre novembro lis marras ноя νοε",
+            "dec december dez déc dic dezember décembre diciembre dicembre dezembro des gru joulu дек δεκ",
+        ),
+        1,
+    )
+    for name in names.split()
+}
 # RFC 5322, 4.3, and the zones that list mail is full of (hours east of Greenwich).
-_ZONES = {"ut": 0, "utc": 0, "gmt": 0, "z": 0, "wet": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7,
-          "mdt": -6, "pst": -8, "pdt": -7, "akst": -9, "akdt": -8, "hst": -10, "ast": -4, "adt": -3, "nst": -3.5,
-          "ndt": -2.5, "bst": 1, "west": 1, "cet": 1, "met": 1, "mez": 1, "cest": 2, "mest": 2, "mesz": 2, "eet": 2,
-          "eest": 3, "msk": 3, "msd": 4, "ist": 5.5, "jst": 9, "kst": 9, "hkt": 8, "sgt": 8, "awst": 8, "aest": 10,
-          "aedt": 11, "eadt": 11, "east": 10, "acst": 9.5, "acdt": 10.5, "nzst": 12, "nzdt": 13, "sast": 2, "brt": -3,
-          "brst": -2, "art": -3, "clt": -4, "pkt": 5, "wib": 7, "ict": 7}
-_USUAL = re.compile(r"(?:[A-Za-z]{3}, )? ?(\d{1,2}) ([A-Z][a-z]{2}) ([1-9]\d{3}) ([01]\d|2[0-3]):(\d\d)(?::(\d\d))?"
-                    r" ([+-])(\d\d)(\d\d)(?: \([^()]{1,40}\))?\Z")
-_ISO = re.compile(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?)?\s*")
-_CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})\s?:\s?(\d{1,2})(?:\s?:\s?(\d{1,2})(?:[.,]\d{1,9})?)?(?![\d:])"
-                    r"\s*(?:([AaPp])\.?[Mm]\b\.?)?")
-_DOTTED_CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})\.(\d{2})(?:\.(\d{2}))?(?!\.?\d)\s*(?:([AaPp])\.?[Mm]\b\.?)?")
-_COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:[T ]?(\d\d):?(\d\d)(?::?(\d\d)(?:[.,]\d{1,9})?)?)?(?![\d:])")
-_OFFSET = re.compile(r"(?:(?<=GMT)|(?<=UTC)|(?<=UT)|(?<=[\s\d)\"])|^)\s*([+-])\s?(\d{1,2}):?(\d{2})?(?![\d])")
+_ZONES = {
+    "ut": 0,
+    "utc": 0,
+    "gmt": 0,
+    "z": 0,
+    "wet": 0,
+    "est": -5,
+    "edt": -4,
+    "cst": -6,
+    "cdt": -5,
+    "mst": -7,
+    "mdt": -6,
+    "pst": -8,
+    "pdt": -7,
+    "akst": -9,
+    "akdt": -8,
+    "hst": -10,
+    "ast": -4,
+    "adt": -3,
+    "nst": -3.5,
+    "ndt": -2.5,
+    "bst": 1,
+    "west": 1,
+    "cet": 1,
+    "met": 1,
+    "mez": 1,
+    "cest": 2,
+    "mest": 2,
+    "mesz": 2,
+    "eet": 2,
+    "eest": 3,
+    "msk": 3,
+    "msd": 4,
+    "ist": 5.5,
+    "jst": 9,
+    "kst": 9,
+    "hkt": 8,
+    "sgt": 8,
+    "awst": 8,
+    "aest": 10,
+    "aedt": 11,
+    "eadt": 11,
+    "east": 10,
+    "acst": 9.5,
+    "acdt": 10.5,
+    "nzst": 12,
+    "nzdt": 13,
+    "sast": 2,
+    "brt": -3,
+    "brst": -2,
+    "art": -3,
+    "clt": -4,
+    "pkt": 5,
+    "wib": 7,
+    "ict": 7,
+}
+_USUAL = re.compile(
+    r"(?:[A-Za-z]{3}, )? ?(\d{1,2}) ([A-Z][a-z]{2}) ([1-9]\d{3}) ([01]\d|2[0-3]):(\d\d)(?::(\d\d))?"
+    r" ([+-])(\d\d)(\d\d)(?: \([^()]{1,40}\))?\Z"
+)
+_ISO = re.compile(
+    r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?)?\s*"
+)
+_CLOCK = re.compile(
+    r"(?<![\d:.])(\d{1,2})\s?:\s?(\d{1,2})(?:\s?:\s?(\d{1,2})(?:[.,]\d{1,9})?)?(?![\d:])"
+    r"\s*(?:([AaPp])\.?[Mm]\b\.?)?"
+)
+_DOTTED_CLOCK = re.compile(
+    r"(?<![\d:.])(\d{1,2})\.(\d{2})(?:\.(\d{2}))?(?!\.?\d)\s*(?:([AaPp])\.?[Mm]\b\.?)?"
+)
+_COMPACT = re.compile(
+    r"(\d{4})(\d\d)(\d\d)(?:[T ]?(\d\d):?(\d\d)(?::?(\d\d)(?:[.,]\d{1,9})?)?)?(?![\d:])"
+)
+_OFFSET = re.compile(
+    r"(?:(?<=GMT)|(?<=UTC)|(?<=UT)|(?<=[\s\d)\"])|^)\s*([+-])\s?(\d{1,2}):?(\d{2})?(?![\d])"
+)
 # "Pacific Daylight Time", as Windows names its zones.
-_NAMED_ZONE = re.compile(r"\b(atlantic|eastern|central|mountain|pacific) (standard|daylight)", re.IGNORECASE)
+_NAMED_ZONE = re.compile(
+    r"\b(atlantic|eastern|central|mountain|pacific) (standard|daylight)", re.IGNORECASE
+)
 _NAMED_HOURS = {"atlantic": -4, "eastern": -5, "central": -6, "mountain": -7, "pacific": -8}
 _SUMMER = re.compile(r"\s*DST\b", re.IGNORECASE)
 _DOTTED = re.compile(r"\d\.\d")
@@ -60,8 +131,15 @@ def parse_date(value: str) -> datetime | None:
     try:
         if match := _USUAL.match(value):
             day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
-            return datetime(int(year), _MONTHS[month.lower()], int(day), int(hour), int(minute),
-                            min(int(second or 0), 59), tzinfo=_zone(sign, hours, minutes)).astimezone(UTC)
+            return datetime(
+                int(year),
+                _MONTHS[month.lower()],
+                int(day),
+                int(hour),
+                int(minute),
+                min(int(second or 0), 59),
+                tzinfo=_zone(sign, hours, minutes),
+            ).astimezone(UTC)
         text = value[:_MAX_CHARS]
         if not text.isascii() or "=?" in text:
             text = decode_header(text).replace("\u2013", "-").replace("\u2212", "-")
@@ -73,12 +151,12 @@ def parse_date(value: str) -> datetime | None:
 def _parse_loosely(text: str) -> datetime | None:
     if match := _ISO.match(text) or _COMPACT.match(text):
         year, month, day, hour, minute, second = (int(found or 0) for found in match.groups())
-        return _at(year, month, day, hour, minute, second, text[match.end():])
+        return _at(year, month, day, hour, minute, second, text[match.end() :])
     bare = " ".join(_COMMENT.sub(" ", text).split())
     clock = _CLOCK.search(bare) or _DOTTED_CLOCK.search(bare)
     hour, minute, second = _clock_time(clock) if clock else (0, 0, 0)
-    before = bare[:clock.start()] if clock else bare
-    after = bare[clock.end():] if clock else ""
+    before = bare[: clock.start()] if clock else bare
+    after = bare[clock.end() :] if clock else ""
     if not (found := _calendar_day(before, after)):
         return None
     zone_text = after or text
@@ -110,13 +188,21 @@ def _calendar_day(before: str, after: str) -> tuple[int, int, int] | None:
 
 def _month_in(text: str) -> int:
     """The last month named, as "mar." may be a weekday before it; 0 for none."""
-    return next((number for word in reversed(_WORD.findall(text))
-                 if (number := _month_of(word.rstrip(".").lower()))), 0)
+    return next(
+        (
+            number
+            for word in reversed(_WORD.findall(text))
+            if (number := _month_of(word.rstrip(".").lower()))
+        ),
+        0,
+    )
 
 
 def _month_of(word: str) -> int:
     """Cyrillic and Greek months are known by their first letters, as their endings are inflected."""
-    return _MONTHS.get(word, 0) or (0 if word.isascii() else _MONTHS.get(word[:3], 0) or _MONTHS.get(word[:4], 0))
+    return _MONTHS.get(word, 0) or (
+        0 if word.isascii() else _MONTHS.get(word[:3], 0) or _MONTHS.get(word[:4], 0)
+    )
 
 
 def _numeric_day(numbers: list[str], day_first: bool) -> tuple[int, int, int] | None:
@@ -143,7 +229,9 @@ def full_year(digits: str) -> int:
     return year + 1900 if len(digits) == 3 else year
 
 
-def _at(year: int, month: int, day: int, hour: int, minute: int, second: int, rest: str) -> datetime:
+def _at(
+    year: int, month: int, day: int, hour: int, minute: int, second: int, rest: str
+) -> datetime:
     if hour > 24:
         raise ValueError("no such hour")
     moment = datetime(year, month, day, hour % 24, minute, min(second, 59), tzinfo=_zone_in(rest))
@@ -154,7 +242,9 @@ def _zone_in(text: str) -> timezone:
     if match := _OFFSET.search(text):
         return _zone(match[1], match[2], match[3] or "0")
     if named := _NAMED_ZONE.search(text):
-        return timezone(timedelta(hours=_NAMED_HOURS[named[1].lower()] + (named[2].lower() == "daylight")))
+        return timezone(
+            timedelta(hours=_NAMED_HOURS[named[1].lower()] + (named[2].lower() == "daylight"))
+        )
     for word in _WORD.finditer(text):
         if (hours := _ZONES.get(word[0].rstrip(".").lower())) is not None:
             return timezone(timedelta(hours=hours + bool(_SUMMER.match(text, word.end()))))

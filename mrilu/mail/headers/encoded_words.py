@@ -32,7 +32,7 @@ def decode_words(value: str, hint: str = "") -> str:
     run: list[tuple[str, str, str]] = []
     end = 0
     for match in _WORD.finditer(value):
-        between = value[end:match.start()]
+        between = value[end : match.start()]
         # White space between two encoded words is not part of the text (RFC 2047, 6.2).
         if between.strip() or not run:
             pieces.append(_decode_run(run))
@@ -73,8 +73,13 @@ def _joined_base64(run: list[tuple[str, str, str]], index: int) -> tuple[str, in
     """Text of the word at index, with the following words' where base64 was cut inside a group of four."""
     charset, kind, text = run[index]
     pieces, step, length = [text], 1, len(text)
-    while (kind == "b" and length % 4 and not pieces[-1].endswith("=")
-           and index + step < len(run) and run[index + step][:2] == (charset, "b")):
+    while (
+        kind == "b"
+        and length % 4
+        and not pieces[-1].endswith("=")
+        and index + step < len(run)
+        and run[index + step][:2] == (charset, "b")
+    ):
         pieces.append(run[index + step][2])
         length += len(pieces[-1])
         step += 1
@@ -89,7 +94,9 @@ def _decode_word(kind: str, text: str) -> bytes:
     if kind == "b":
         return decode_base64(raw)[0]
     # A fold inside the word is none of its text; "_" is a blank (RFC 2047, 4.2).
-    unfolded = raw.replace(b"\r", b"").replace(b"\n", b"").rstrip(b"=") if raw.endswith(b"=") else raw
+    unfolded = (
+        raw.replace(b"\r", b"").replace(b"\n", b"").rstrip(b"=") if raw.endswith(b"=") else raw
+    )
     return binascii.a2b_qp(unfolded.replace(b"\r\n", b"").replace(b"\n", b""), header=True)
 
 

@@ -15,8 +15,10 @@ _LONE = re.compile(r"<([^<>@\s]{1,300}@[^<>@\s]{1,300})>")
 _COMMENT = re.compile(r"(?<![^\s<>\",;])\([^()]{0,500}\)")
 # "from Joe", up to the brackets; a date, a colon or one of the words shows that a mail's id is in them.
 _FROM_NAME = re.compile(r"\b(?:from|by|von)\s[^\d<>]{1,100}\Z", re.IGNORECASE)
-_TELLS_OF_MAIL = re.compile(r"[\d:=]|\b(?:messages?|e-?mails?|article|letter|note|post(?:ing)?|nachricht|id|reply)\b",
-                            re.IGNORECASE)
+_TELLS_OF_MAIL = re.compile(
+    r"[\d:=]|\b(?:messages?|e-?mails?|article|letter|note|post(?:ing)?|nachricht|id|reply)\b",
+    re.IGNORECASE,
+)
 _ID_LIKE = re.compile(r"[^@]*\d{5}")
 _MAX_PROSE = 300
 # RFC 5322, 2.1.1 ends a line at 998 bytes; 600 characters fit into a database's index row in any script.
@@ -54,13 +56,19 @@ def parse_references(value: str, limit: int = 1000) -> tuple[str, ...]:
     value = value[:_MAX_CHARS]
     found = [_normal(text) for text in _ANGLE.findall(value)]
     if not found:
-        found = [_normal(word) for word in value.replace("<", " ").replace(">", " ").split() if "@" in word]
+        found = [
+            _normal(word)
+            for word in value.replace("<", " ").replace(">", " ").split()
+            if "@" in word
+        ]
     kept = tuple(dict.fromkeys(text for text in found if text))
     # The root and the nearest ancestors matter for threads.
-    return kept if len(kept) <= limit else kept[:1] + kept[-(limit - 1):]
+    return kept if len(kept) <= limit else kept[:1] + kept[-(limit - 1) :]
 
 
-def parse_in_reply_to(value: str, limit: int = 1000, people: Sequence[Address] = ()) -> tuple[str, ...]:
+def parse_in_reply_to(
+    value: str, limit: int = 1000, people: Sequence[Address] = ()
+) -> tuple[str, ...]:
     """Ids of an In-Reply-To field, which old mailers filled with prose; the addresses of `people` are no ids.
 
     'Your message of "Mon, 1 Jan" <id@host>' (MH) gives the id, 'Message from Joe <joe@host> of "Mon, 1 Jan"
@@ -74,7 +82,9 @@ def parse_in_reply_to(value: str, limit: int = 1000, people: Sequence[Address] =
         return (_normal(match[1]),)
     known = {person.address.lower() for person in people}
     found = _bracketed_replies(value) or _bare_replies(value)
-    return tuple(dict.fromkeys(text for text in found if text and text.lower() not in known))[:limit]
+    return tuple(dict.fromkeys(text for text in found if text and text.lower() not in known))[
+        :limit
+    ]
 
 
 def _bracketed_replies(value: str) -> list[str]:
@@ -85,7 +95,9 @@ def _bracketed_replies(value: str) -> list[str]:
         return [_normal(match[1]) for match in found]
     starts = [0, *(match.end() for match in found)]
     for match, start in zip(reversed(found), reversed(starts[:-1]), strict=True):
-        if _ID_LIKE.match(match[1]) or not _follows_name(without[start:match.start()][-_MAX_PROSE:]):
+        if _ID_LIKE.match(match[1]) or not _follows_name(
+            without[start : match.start()][-_MAX_PROSE:]
+        ):
             return [_normal(match[1])]
     return [""]
 
@@ -113,7 +125,9 @@ def derive_message_id(fields: Mapping[str, str], body: bytes) -> str:
     It is the hash of what its author made: the trace fields that each copy collects on its way (Received,
     Return-Path, List-*) do not count, nor do line ends.
     """
-    made = "\0".join(" ".join(fields.get(name, "").split()) for name in ("from", "to", "cc", "date", "subject"))
+    made = "\0".join(
+        " ".join(fields.get(name, "").split()) for name in ("from", "to", "cc", "date", "subject")
+    )
     digest = hashlib.blake2b(made.encode("utf-8", "surrogatepass"), digest_size=16)
     digest.update(b"\0" + body.replace(b"\r\n", b"\n").strip())
     return f"{digest.hexdigest()}@content-hash.invalid"
@@ -122,4 +136,6 @@ def derive_message_id(fields: Mapping[str, str], body: bytes) -> str:
 def identity_of(message_id: str, from_address: str, date: str) -> uuid.UUID:
     """16-byte hash of Message-ID, From address (lower case) and date text: equal for copies of one mail only."""
     text = f"{message_id}\0{from_address.lower()}\0{date}"
-    return uuid.UUID(bytes=hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest())
+    return uuid.UUID(
+        bytes=hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
+    )

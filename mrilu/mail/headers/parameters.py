@@ -9,14 +9,21 @@ from mrilu.mail.text.charset import decode_text
 from mrilu.mail.text.cleaning import clean_line
 
 _FOLD = re.compile(r"\r?\n|\r")
-_PARAMETER = re.compile(r';\s{0,80}+([^\s=;"]{1,80})[ \t]*=[ \t]*(?:"((?>(?:[^"\\]|\\.)*))"?|([^;]*))', re.DOTALL)
+_PARAMETER = re.compile(
+    r';\s{0,80}+([^\s=;"]{1,80})[ \t]*=[ \t]*(?:"((?>(?:[^"\\]|\\.)*))"?|([^;]*))', re.DOTALL
+)
 # Where a semicolon is missing: between a quoted value and a name, and before the names that mail knows.
-_UNSEPARATED = re.compile(r'("(?>(?:[^"\\]|\\.)*)")(?:\s{1,80}(?=[A-Za-z][\w*-]{0,40}[ \t]{0,9}=))?'
-                          r"|(?<=[^\s;=])\s{1,80}(?=(?:filename|name|format|delsp)\*?(?:\d\*?)?[ \t]{0,9}=)",
-                          re.DOTALL | re.IGNORECASE)
+_UNSEPARATED = re.compile(
+    r'("(?>(?:[^"\\]|\\.)*)")(?:\s{1,80}(?=[A-Za-z][\w*-]{0,40}[ \t]{0,9}=))?'
+    r"|(?<=[^\s;=])\s{1,80}(?=(?:filename|name|format|delsp)\*?(?:\d\*?)?[ \t]{0,9}=)",
+    re.DOTALL | re.IGNORECASE,
+)
 # What is left of a parameter whose separators are missing or wrong: "text/plain charset=x", "charset:x".
-_LOOSE = re.compile(r'(?:^|[\s;,)])(charset|boundary)\s{0,9}[=:]\s{0,9}(?:\([^()]{0,100}\)\s{0,9})?'
-                    r'(?:"([^"]{1,200})"?|([^\s;",()]{1,200}))', re.IGNORECASE)
+_LOOSE = re.compile(
+    r"(?:^|[\s;,)])(charset|boundary)\s{0,9}[=:]\s{0,9}(?:\([^()]{0,100}\)\s{0,9})?"
+    r'(?:"([^"]{1,200})"?|([^\s;",()]{1,200}))',
+    re.IGNORECASE,
+)
 _ESCAPED = re.compile(r'\\(["\\])')
 _SECTION = re.compile(r"([^*]+)(?:\*(\d{1,4}))?(\*)?")
 _TYPE = re.compile(r"[\w.+-]{1,127}/[\w.+-]{1,127}", re.ASCII)
@@ -59,9 +66,17 @@ def _add_loose(parameters: Parameters, value: str) -> None:
     """Find a charset or boundary that the grammar hides behind a comment or a missing semicolon."""
     for name in ("charset", "boundary"):
         given = parameters.get(name)
-        if given is None and name not in value.lower() or given and given[:1] != "(" and " (" not in given:
+        if (
+            given is None
+            and name not in value.lower()
+            or given
+            and given[:1] != "("
+            and " (" not in given
+        ):
             continue
-        if match := next((found for found in _LOOSE.finditer(value) if found[1].lower() == name), None):
+        if match := next(
+            (found for found in _LOOSE.finditer(value) if found[1].lower() == name), None
+        ):
             parameters[name] = match[2] or match[3]
 
 

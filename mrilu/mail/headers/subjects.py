@@ -3,14 +3,20 @@
 import re
 
 # Re: and Fwd: as localised mailers write them; with counts "Re[2]:", "Re^3:", "Re(2):", "Re*2:".
-_REPLY = ("re|aw|sv|vs|antw|antwort|odp|res|r|rif|ref|ynt|atb|υα|απ|σχετ|отв|ответ|на|rép|reponse|réponse|回复"
-          "|回覆|答复|答覆|返信|回信|답장|תשובה|رد|bls|vá|vl|yan|nht|hl|ad|svar|回")
-_FORWARD = ("fwd|fw|wg|vb|rv|tr|fs|enc|i|doorst|videresendt|weitergeleitet|пересл|fyi|转发|轉寄|轉發|転送|전달|הועבר"
-            "|ΠΡΘ|πρθ")
+_REPLY = (
+    "re|aw|sv|vs|antw|antwort|odp|res|r|rif|ref|ynt|atb|υα|απ|σχετ|отв|ответ|на|rép|reponse|réponse|回复"
+    "|回覆|答复|答覆|返信|回信|답장|תשובה|رد|bls|vá|vl|yan|nht|hl|ad|svar|回"
+)
+_FORWARD = (
+    "fwd|fw|wg|vb|rv|tr|fs|enc|i|doorst|videresendt|weitergeleitet|пересл|fyi|转发|轉寄|轉發|転送|전달|הועבר"
+    "|ΠΡΘ|πρθ"
+)
 # Alone these are words of a subject ("FYI: ..."), so they only count behind another prefix.
 _WEAK = frozenset({"на", "ad", "hl", "fs", "vl", "ref", "fyi", "回"})
-_PREFIX = re.compile(rf"\s*(?:({_REPLY})|({_FORWARD}))\s?(?:[\[(^*]\s?\d{{1,3}}\s?[\])]?)?\s?[:：][:：\s]*",
-                     re.IGNORECASE)
+_PREFIX = re.compile(
+    rf"\s*(?:({_REPLY})|({_FORWARD}))\s?(?:[\[(^*]\s?\d{{1,3}}\s?[\])]?)?\s?[:：][:：\s]*",
+    re.IGNORECASE,
+)
 _TAG = re.compile(r"\s*\[([^\[\]]{1,60})\]\s*")
 _SUFFIX = re.compile(r"\s*\(fwd?\)\s*\Z", re.IGNORECASE)
 _WAS = re.compile(r"\s*\[?fwd?:\s*(?:(?:re|aw|fwd?):\s*){0,10}(.*?)\]\s*\Z", re.IGNORECASE)
@@ -48,7 +54,7 @@ def _counts(prefix: re.Match[str], start: int) -> bool:
 
 def _without_suffix(text: str) -> str:
     while (match := _SUFFIX.search(text[-20:])) and match[0]:
-        text = text[:len(text) - len(match[0])]
+        text = text[: len(text) - len(match[0])]
     if text[:5].lower().startswith("[fw") and (match := _WAS.match(text)):
         text = match[1]
     return " ".join(text.split())

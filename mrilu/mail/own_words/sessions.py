@@ -7,23 +7,45 @@ from itertools import islice
 _CALL = r"[\w.:$@\"]+[ \t]?\(.*[)({,+*/=|&~%-][ \t;]*(?:#.*)?"
 _ASSIGNMENT = r"[\w.$@\[\]\"',()]+[ \t]*(?:<<?-|=(?!=))[ \t]*\S.*"
 _BARE = r"\?{1,2}[\w.]+|#.*|[A-Za-z.][\w.$@]*(?:\[.*\])?|(?:for|if|while|function)[ \t]?\(.*|[\d.(].*[\d)]|\}"
-_PYTHON = (r">>>[ \t](?:import[ \t]+[\w.]+.*|from[ \t]+[\w.]+[ \t]+import[ \t].*|[\w.\[\]'\"]+[ \t]*=(?!=).*"
-           r"|[\w.]+\(.*[\])}]|print[ \t].*|(?:for|while|if|def|class|with)[ \t].*:)[ \t]*")
+_PYTHON = (
+    r">>>[ \t](?:import[ \t]+[\w.]+.*|from[ \t]+[\w.]+[ \t]+import[ \t].*|[\w.\[\]'\"]+[ \t]*=(?!=).*"
+    r"|[\w.]+\(.*[\])}]|print[ \t].*|(?:for|while|if|def|class|with)[ \t].*:)[ \t]*"
+)
 # Bounded to 200 characters a line, so that backtracking costs nothing.
-_CODE = re.compile(rf"[ \t]*>(?:[ \t]+(?:{_CALL}|{_ASSIGNMENT}|{_BARE}))?[ \t]*"
-                   rf"|[ \t]*(?:{_PYTHON}|>>>(?:[ \t]+[\w.\[\]]+)?[ \t]*)")
+_CODE = re.compile(
+    rf"[ \t]*>(?:[ \t]+(?:{_CALL}|{_ASSIGNMENT}|{_BARE}))?[ \t]*"
+    rf"|[ \t]*(?:{_PYTHON}|>>>(?:[ \t]+[\w.\[\]]+)?[ \t]*)"
+)
 # Two words beside each other, or a quotation in a quotation: no code, told quickly.
-_PROSE = re.compile(r"[ \t]*(?:[A-Za-z]{1,12}>|\||>[ \t]*(?:>(?!>(?:[ \t]|\n|\Z))|[A-Za-z',.]+[ \t]+[A-Za-z]|\Z|\n))")
+_PROSE = re.compile(
+    r"[ \t]*(?:[A-Za-z]{1,12}>|\||>[ \t]*(?:>(?!>(?:[ \t]|\n|\Z))|[A-Za-z',.]+[ \t]+[A-Za-z]|\Z|\n))"
+)
 _STRONG = re.compile(rf"[ \t]*>[ \t]+(?:{_CALL}|{_ASSIGNMENT})[ \t]*|[ \t]*{_PYTHON}")
 # Programs whose prompt is a word that could be somebody's initials or name, as Supercite puts them before a quotation.
-_PROMPT = (r"(?:SQL|sql|psql|isql|[sl]?ftp|irb|ghci|php|perl|ba?sh|[zck]sh|lua|node|gdb|hive|cmd|CMD|DOS|IDL|gap|Octave"
-           r"|Maxima|Prelude|Router|Switch)>")
-_PROMPTED = re.compile(rf"[ \t]{{0,8}}{_PROMPT}(?!>)[^\n]*"
-                       rf"(?>(?:\n[ \t]{{0,8}}{_PROMPT}(?!>)[^\n]*)*)")
+_PROMPT = (
+    r"(?:SQL|sql|psql|isql|[sl]?ftp|irb|ghci|php|perl|ba?sh|[zck]sh|lua|node|gdb|hive|cmd|CMD|DOS|IDL|gap|Octave"
+    r"|Maxima|Prelude|Router|Switch)>"
+)
+_PROMPTED = re.compile(
+    rf"[ \t]{{0,8}}{_PROMPT}(?!>)[^\n]*"
+    rf"(?>(?:\n[ \t]{{0,8}}{_PROMPT}(?!>)[^\n]*)*)"
+)
 _R_PROMPT = re.compile(r"^([ \t]{0,8})R>", re.MULTILINE)
-_OUTPUT = re.compile(r"\n(?:[ \t]*\[\d+[,\]]|\+ |\+$|Error|Warning|Loading|NULL$|\s?<NA>)", re.MULTILINE)
+_OUTPUT = re.compile(
+    r"\n(?:[ \t]*\[\d+[,\]]|\+ |\+$|Error|Warning|Loading|NULL$|\s?<NA>)", re.MULTILINE
+)
 _QUOTED = re.compile(r"\n[ \t]*(?:>[^\n]{0,200}|[A-Za-z]{1,12}>|\|[ \t])")
-_ATTRIBUTIONS = ("wrote:", "writes:", "schrieb", "écrit :", "écrit:", "escribió:", "scritto:", "skrev", "escreveu:")
+_ATTRIBUTIONS = (
+    "wrote:",
+    "writes:",
+    "schrieb",
+    "écrit :",
+    "écrit:",
+    "escribió:",
+    "scritto:",
+    "skrev",
+    "escreveu:",
+)
 _MAX_LINES = 60
 _MAX_QUOTED = 300
 _MAX_CHARS = 100_000
@@ -37,7 +59,9 @@ def is_code(quote: str) -> bool:
     if not _CODE.fullmatch(lines[0][:200]):
         return False
     lines = [line[:200] for line in lines]
-    return all(_CODE.fullmatch(line) for line in lines) and any(_STRONG.fullmatch(line) for line in lines)
+    return all(_CODE.fullmatch(line) for line in lines) and any(
+        _STRONG.fullmatch(line) for line in lines
+    )
 
 
 def is_prompted(quote: str) -> bool:

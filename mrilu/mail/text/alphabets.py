@@ -28,13 +28,21 @@ class Alphabet:
 def _alphabet(codec: str, letters: str, frequent: str) -> Alphabet:
     small = frequent.encode(codec, "ignore")
     capitals = frequent.upper() if frequent.upper() != frequent else ""
-    return Alphabet(codec, small, capitals.encode(codec, "ignore"), (letters + letters.upper()).encode(codec, "ignore"))
+    return Alphabet(
+        codec,
+        small,
+        capitals.encode(codec, "ignore"),
+        (letters + letters.upper()).encode(codec, "ignore"),
+    )
 
 
 _FREQUENT_CYRILLIC, _FREQUENT_GREEK = "оеаинтсрвлкі", "αοιετσνηυράέήίόύ"
 _FREQUENT_ARABIC, _FREQUENT_THAI = "اليمونرتبةهعد", "านรอกเงมยลวดทตส่้ัีิะบ"
 ALPHABETS = (
-    *(_alphabet(codec, _CYRILLIC, _FREQUENT_CYRILLIC) for codec in ("cp1251", "koi8-u", "iso8859-5", "cp866")),
+    *(
+        _alphabet(codec, _CYRILLIC, _FREQUENT_CYRILLIC)
+        for codec in ("cp1251", "koi8-u", "iso8859-5", "cp866")
+    ),
     *(_alphabet(codec, _GREEK, _FREQUENT_GREEK) for codec in ("iso8859-7", "cp1253")),
     _alphabet("cp1255", "אבגדהוזחטיךכלםמןנסעףפץצקרשת", "יוהלארתבמשנם"),
     *(_alphabet(codec, _ARABIC, _FREQUENT_ARABIC) for codec in ("cp1256", "iso8859-6")),
@@ -44,7 +52,11 @@ _THAI_ALPHABET = _alphabet("cp874", _THAI, _FREQUENT_THAI)
 _THAI_MARKS = re.compile(rb"[\xa1-\xce][\xd1\xd4-\xda\xe7-\xee]")
 # Bytes that Windows-1252 holds as signs and that are letters in Central Europe, inside a word.
 _INSIDE = re.compile(rb"(?<=[A-Za-z\xc0-\xff])[\x80-\xff](?=[a-z\xc0-\xff])")
-_EITHER_PAGE, _ISO_PAGE, _WINDOWS_PAGE = b"\xb3\xb9\xbe\xbf", b"\xb1\xb6\xbb\xbc", b"\x9a\x9c\x9d\x9e\x9f"
+_EITHER_PAGE, _ISO_PAGE, _WINDOWS_PAGE = (
+    b"\xb3\xb9\xbe\xbf",
+    b"\xb1\xb6\xbb\xbc",
+    b"\x9a\x9c\x9d\x9e\x9f",
+)
 _NOT_TURKISH = b"\xe1\xe5\xe6\xed\xf3\xf8"
 _SCANDINAVIAN = b"\xe4\xe5\xe6"
 
@@ -93,10 +105,20 @@ def guess_latin(sample: bytes) -> str:
     inside = b"".join(_INSIDE.findall(sample))
     if not inside:
         return ""
-    czech = _count(inside, b"\xf8") >= 2 and _count(inside, b"\xec") >= 2 and not _count(inside, _SCANDINAVIAN)
+    czech = (
+        _count(inside, b"\xf8") >= 2
+        and _count(inside, b"\xec") >= 2
+        and not _count(inside, _SCANDINAVIAN)
+    )
     if czech or _count(inside, _EITHER_PAGE) + _count(inside, _ISO_PAGE) >= 3:
-        return "cp1250" if _count(inside, _WINDOWS_PAGE) > _count(inside, _ISO_PAGE) else "iso8859-2"
-    if _count(inside, b"\xfd") >= 2 and _count(inside, b"\xf0\xfe") >= 2 and not _count(inside, _NOT_TURKISH):
+        return (
+            "cp1250" if _count(inside, _WINDOWS_PAGE) > _count(inside, _ISO_PAGE) else "iso8859-2"
+        )
+    if (
+        _count(inside, b"\xfd") >= 2
+        and _count(inside, b"\xf0\xfe") >= 2
+        and not _count(inside, _NOT_TURKISH)
+    ):
         return "cp1254"
     return ""
 

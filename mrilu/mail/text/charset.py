@@ -26,52 +26,217 @@ _STATEFUL = frozenset({"utf-7", "hz", "iso2022_kr", "iso-2022-jp"})
 _WIDE = frozenset({"utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"})
 _EBCDIC = frozenset({"cp037", "cp500", "cp1140", "cp1026", "cp273", "cp424", "cp875"})
 # Python's text codecs that are no charsets of mail (and may be slow on hostile input).
-_NOT_CHARSETS = frozenset({"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem",
-                           "unicode-escape", "raw-unicode-escape"})
+_NOT_CHARSETS = frozenset(
+    {
+        "punycode",
+        "idna",
+        "unicode_escape",
+        "raw_unicode_escape",
+        "undefined",
+        "mbcs",
+        "oem",
+        "unicode-escape",
+        "raw-unicode-escape",
+    }
+)
 # Superset that mailers mean when they write the name of the subset.
 _ALIASES = {
-    **dict.fromkeys(("gb2312", "gb-2312", "gb2312-80", "gb-2312-80", "euc-cn", "euccn", "gbk", "x-gbk", "cp936",
-                     "x-euc-cn", "cn-gb", "gb18030", "gb-18030", "chinese", "csgb2312"), "gb18030"),
-    **dict.fromkeys(("big5", "x-x-big5", "cn-big5", "big-5", "csbig5", "big5-eten", "cp950"), "cp950"),
+    **dict.fromkeys(
+        (
+            "gb2312",
+            "gb-2312",
+            "gb2312-80",
+            "gb-2312-80",
+            "euc-cn",
+            "euccn",
+            "gbk",
+            "x-gbk",
+            "cp936",
+            "x-euc-cn",
+            "cn-gb",
+            "gb18030",
+            "gb-18030",
+            "chinese",
+            "csgb2312",
+        ),
+        "gb18030",
+    ),
+    **dict.fromkeys(
+        ("big5", "x-x-big5", "cn-big5", "big-5", "csbig5", "big5-eten", "cp950"), "cp950"
+    ),
     **dict.fromkeys(("big5-hkscs", "big5hkscs", "big5hk"), "big5hkscs"),
-    **dict.fromkeys(("ks-c-5601-1987", "ks-c-5601", "ks-c-5601-1989", "ksc5601", "ksc-5601", "kscs-5601", "korean",
-                     "euc-kr", "euckr", "cp949", "uhc", "x-windows-949", "5601", "csksc56011987"), "cp949"),
-    **dict.fromkeys(("shift-jis", "shiftjis", "x-sjis", "sjis", "s-jis", "ms-kanji", "cp932", "cp943", "cp942",
-                     "windows-31j", "x-ms-cp932", "csshiftjis", "shift-jisx0213"), "cp932"),
-    **dict.fromkeys(("euc-jp", "x-euc-jp", "eucjp", "ujis", "x-euc", "eucjp-ms", "eucjp-win", "cp51932"), "euc_jp"),
-    **dict.fromkeys(("iso-2022-jp", "iso-2022-jp-1", "iso-2022-jp-2", "iso-2022-jp-3", "iso-2022-jp-2004",
-                     "iso-2022-jp-ext", "iso-2022-jp-ms", "cp50220", "cp50221", "cp50222", "jis", "csiso2022jp",
-                     "x-iso-2022-jp", "iso2022-jp", "iso2022jp", "jis7"), "iso-2022-jp"),
+    **dict.fromkeys(
+        (
+            "ks-c-5601-1987",
+            "ks-c-5601",
+            "ks-c-5601-1989",
+            "ksc5601",
+            "ksc-5601",
+            "kscs-5601",
+            "korean",
+            "euc-kr",
+            "euckr",
+            "cp949",
+            "uhc",
+            "x-windows-949",
+            "5601",
+            "csksc56011987",
+        ),
+        "cp949",
+    ),
+    **dict.fromkeys(
+        (
+            "shift-jis",
+            "shiftjis",
+            "x-sjis",
+            "sjis",
+            "s-jis",
+            "ms-kanji",
+            "cp932",
+            "cp943",
+            "cp942",
+            "windows-31j",
+            "x-ms-cp932",
+            "csshiftjis",
+            "shift-jisx0213",
+        ),
+        "cp932",
+    ),
+    **dict.fromkeys(
+        ("euc-jp", "x-euc-jp", "eucjp", "ujis", "x-euc", "eucjp-ms", "eucjp-win", "cp51932"),
+        "euc_jp",
+    ),
+    **dict.fromkeys(
+        (
+            "iso-2022-jp",
+            "iso-2022-jp-1",
+            "iso-2022-jp-2",
+            "iso-2022-jp-3",
+            "iso-2022-jp-2004",
+            "iso-2022-jp-ext",
+            "iso-2022-jp-ms",
+            "cp50220",
+            "cp50221",
+            "cp50222",
+            "jis",
+            "csiso2022jp",
+            "x-iso-2022-jp",
+            "iso2022-jp",
+            "iso2022jp",
+            "jis7",
+        ),
+        "iso-2022-jp",
+    ),
     **dict.fromkeys(("iso-2022-kr", "csiso2022kr"), "iso2022_kr"),
     **dict.fromkeys(("hz-gb-2312", "hz"), "hz"),
-    **dict.fromkeys(("unicode-1-1-utf-7", "utf-7", "utf7", "x-unicode-2-0-utf-7", "unicode-2-0-utf-7", "cp65000"),
-                    "utf-7"),
-    **dict.fromkeys(("utf-8", "utf8", "unicode-1-1-utf-8", "x-utf-8", "unicode-2-0-utf-8", "utf-8-sig", "cp65001",
-                     "utf", "cesu-8", "utf8mb4", "al32utf8"), "utf-8"),
+    **dict.fromkeys(
+        (
+            "unicode-1-1-utf-7",
+            "utf-7",
+            "utf7",
+            "x-unicode-2-0-utf-7",
+            "unicode-2-0-utf-7",
+            "cp65000",
+        ),
+        "utf-7",
+    ),
+    **dict.fromkeys(
+        (
+            "utf-8",
+            "utf8",
+            "unicode-1-1-utf-8",
+            "x-utf-8",
+            "unicode-2-0-utf-8",
+            "utf-8-sig",
+            "cp65001",
+            "utf",
+            "cesu-8",
+            "utf8mb4",
+            "al32utf8",
+        ),
+        "utf-8",
+    ),
     **dict.fromkeys(("utf-16", "utf16", "unicode", "ucs-2", "ucs2", "iso-10646-ucs-2"), "utf-16"),
-    **dict.fromkeys(("us-ascii", "ascii", "ansi-x3.4-1968", "ansi-x3.4", "iso646-us", "us", "usascii", "7bit",
-                     "us-acsii", "ascii-7", "iso-ir-6"), "ascii"),
-    **dict.fromkeys(("latin1", "latin-1", "l1", "ansi", "x-ansi", "iso8859", "iso-8859", "ibm819", "cp819",
-                     "x-iso-8859-1", "iso-latin-1"), "cp1252"),
-    **dict.fromkeys(("tis-620", "tis620", "windows-874", "cp874", "iso-ir-166", "dos-874"), "cp874"),
+    **dict.fromkeys(
+        (
+            "us-ascii",
+            "ascii",
+            "ansi-x3.4-1968",
+            "ansi-x3.4",
+            "iso646-us",
+            "us",
+            "usascii",
+            "7bit",
+            "us-acsii",
+            "ascii-7",
+            "iso-ir-6",
+        ),
+        "ascii",
+    ),
+    **dict.fromkeys(
+        (
+            "latin1",
+            "latin-1",
+            "l1",
+            "ansi",
+            "x-ansi",
+            "iso8859",
+            "iso-8859",
+            "ibm819",
+            "cp819",
+            "x-iso-8859-1",
+            "iso-latin-1",
+        ),
+        "cp1252",
+    ),
+    **dict.fromkeys(
+        ("tis-620", "tis620", "windows-874", "cp874", "iso-ir-166", "dos-874"), "cp874"
+    ),
     **dict.fromkeys(("macintosh", "x-mac-roman", "x-macroman", "mac", "x-mac"), "mac_roman"),
     **dict.fromkeys(("koi8-r", "koi8r", "koi8", "x-koi8-r", "cskoi8r", "koi-8-r", "koi"), "koi8-r"),
     **dict.fromkeys(("koi8-u", "koi8u", "koi8-ru", "x-koi8-u"), "koi8-u"),
-    **dict.fromkeys(("iso8859-1", "iso-8859-l", "iso-8859-i"), "cp1252"), "iso8859-9": "cp1254", "iso8859-11": "cp874",
-    **dict.fromkeys(("gb", "x-gb18030"), "gb18030"), "euc-kr": "cp949", "shift_jis": "cp932", "euc_kr": "cp949",
-    **dict.fromkeys(("sjis-win", "x-sjis-jp"), "cp932"), "latin-9": "iso8859-15", "latin-5": "cp1254",
-    **dict.fromkeys(("logical", "visual"), "iso8859-8"), "x-johab": "johab", "x-mac-centraleurope": "mac_latin2",
-    "x-mac-cyrillic": "mac_cyrillic", "x-mac-greek": "mac_greek", "x-mac-ce": "mac_latin2",
+    **dict.fromkeys(("iso8859-1", "iso-8859-l", "iso-8859-i"), "cp1252"),
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    **dict.fromkeys(("gb", "x-gb18030"), "gb18030"),
+    "euc-kr": "cp949",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    **dict.fromkeys(("sjis-win", "x-sjis-jp"), "cp932"),
+    "latin-9": "iso8859-15",
+    "latin-5": "cp1254",
+    **dict.fromkeys(("logical", "visual"), "iso8859-8"),
+    "x-johab": "johab",
+    "x-mac-centraleurope": "mac_latin2",
+    "x-mac-cyrillic": "mac_cyrillic",
+    "x-mac-greek": "mac_greek",
+    "x-mac-ce": "mac_latin2",
     **dict.fromkeys(("viscii", "csviscii", "viscii1.1-1", "x-viscii"), "viscii"),
-    "x-mac-turkish": "mac_turkish", "x-mac-icelandic": "mac_iceland", "latin2": "iso8859-2", "latin-2": "iso8859-2",
+    "x-mac-turkish": "mac_turkish",
+    "x-mac-icelandic": "mac_iceland",
+    "latin2": "iso8859-2",
+    "latin-2": "iso8859-2",
 }
 # ISO 8859 parts whose Windows page holds the same letters and more; Thai is part 11.
 _ISO_TO_WINDOWS = {"1": "cp1252", "9": "cp1254", "11": "cp874"}
-_NEXT_OF_KIN = {"iso8859-8": "cp1255", "iso8859-6": "cp1256", "iso8859-7": "cp1253", "iso8859-2": "cp1250",
-                "iso8859-4": "cp1257", "iso8859-13": "cp1257", "iso8859-5": "cp1251", "iso8859-15": "cp1252",
-                "euc_jp": "euc_jis_2004", "cp932": "shift_jis_2004", "cp950": "big5hkscs", "big5hkscs": "cp950",
-                "gb18030": "cp950"}
-_MULTI_BYTE = frozenset({"gb18030", "cp950", "big5hkscs", "cp949", "cp932", "euc_jp", "johab", "euc_kr"})
+_NEXT_OF_KIN = {
+    "iso8859-8": "cp1255",
+    "iso8859-6": "cp1256",
+    "iso8859-7": "cp1253",
+    "iso8859-2": "cp1250",
+    "iso8859-4": "cp1257",
+    "iso8859-13": "cp1257",
+    "iso8859-5": "cp1251",
+    "iso8859-15": "cp1252",
+    "euc_jp": "euc_jis_2004",
+    "cp932": "shift_jis_2004",
+    "cp950": "big5hkscs",
+    "big5hkscs": "cp950",
+    "gb18030": "cp950",
+}
+_MULTI_BYTE = frozenset(
+    {"gb18030", "cp950", "big5hkscs", "cp949", "cp932", "euc_jp", "johab", "euc_kr"}
+)
 # Two characters of three bytes, or one dash or quotation mark, which are the ones that mailers put into plain English.
 _SAMPLE = 20_000
 _THREE_BYTE_RUN = re.compile(rb"(?:[\xe0-\xef][\x80-\xbf]{2}[\x00-\x7f]*){2}|\xe2\x80[\x90-\xa6]")
@@ -81,7 +246,7 @@ def _as_windows_1252(error: UnicodeError) -> tuple[str, int]:
     """Codec error handler: the undecodable bytes are read as Windows-1252, its holes as Latin-1's controls."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
-    bad = bytes(error.object[error.start:error.end])
+    bad = bytes(error.object[error.start : error.end])
     return bad.decode("latin-1" if bad.translate(None, _HOLES) != bad else "cp1252"), error.end
 
 
@@ -147,7 +312,9 @@ def is_plain_ascii(data: bytes, label: str) -> bool:
 def _decode_ascii(data: bytes, codec: str) -> tuple[str, bool]:
     if b"\x1b" in data and (b"\x1b$" in data or b"\x1b(" in data):
         # ISO-2022 is all 7-bit, so it passes for ASCII when the label is missing or wrong.
-        return _decode_stateful(data, "iso2022_kr" if b"\x1b$)C" in data else "iso-2022-jp", "")[0], False
+        return _decode_stateful(data, "iso2022_kr" if b"\x1b$)C" in data else "iso-2022-jp", "")[
+            0
+        ], False
     if codec in _EBCDIC and (text := _strictly(data, codec)) is not None:
         return text, True
     if b"~{" in data and (text := decode_hz(data)):
@@ -212,7 +379,9 @@ def _decode_stateful(data: bytes, codec: str, hint: str) -> tuple[str, bool]:
 
 def _decode_wide(data: bytes, codec: str) -> tuple[str, bool]:
     if b"\0" not in data:
-        if (text := _strictly(data, "utf-8")) is not None and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        if (text := _strictly(data, "utf-8")) is not None and not data.startswith(
+            (b"\xff\xfe", b"\xfe\xff")
+        ):
             return text, False
     if codec == "utf-16" and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
         # RFC 2781, 4.3 says big-endian without a mark, but Windows writes little-endian: the zeros tell.

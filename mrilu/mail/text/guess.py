@@ -23,7 +23,9 @@ def guess_charset(data: bytes) -> str:
     sample = data[:_SAMPLE]
     if len(sample) - len(sample.translate(None, _HIGH)) < 2 * _MIN_CHARACTERS:
         return ""
-    return guess_alphabet(sample) or _guess_euc(sample) or guess_thai(sample) or _guess_shifted(sample)
+    return (
+        guess_alphabet(sample) or _guess_euc(sample) or guess_thai(sample) or _guess_shifted(sample)
+    )
 
 
 def _guess_euc(sample: bytes) -> str:
@@ -37,7 +39,11 @@ def _guess_euc(sample: bytes) -> str:
     chinese = _decoded(sample, "gb2312")
     if chinese and len(_WIDE.findall(chinese)) >= _MIN_CHARACTERS:
         # The frequent characters are the first level, rows B0 to D7.
-        frequent = sum(1 for character in _WIDE.findall(chinese) if 0xB0 <= character.encode("gb2312")[0] <= 0xD7)
+        frequent = sum(
+            1
+            for character in _WIDE.findall(chinese)
+            if 0xB0 <= character.encode("gb2312")[0] <= 0xD7
+        )
         return "gb18030" if frequent >= 0.6 * len(_WIDE.findall(chinese)) else ""
     return ""
 
@@ -68,7 +74,7 @@ def _decoded(sample: bytes, codec: str) -> str:
     except UnicodeDecodeError as error:
         if len(sample) < _SAMPLE or error.start < len(sample) - 3:
             return ""
-        return sample[:error.start].decode(codec, "ignore")
+        return sample[: error.start].decode(codec, "ignore")
 
 
 def decode_hz(data: bytes) -> str:
@@ -76,7 +82,11 @@ def decode_hz(data: bytes) -> str:
     runs = [match[1] for match in islice(_HZ_RUN.finditer(data), _MAX_HZ_RUNS)]
     frequent = sum(len(run) for run in runs if _HZ_FREQUENT.fullmatch(run))
     total = sum(map(len, runs))
-    if total < 2 * _MIN_CHARACTERS or frequent < 0.7 * total or len(runs) < min(data.count(b"~{"), _MAX_HZ_RUNS):
+    if (
+        total < 2 * _MIN_CHARACTERS
+        or frequent < 0.7 * total
+        or len(runs) < min(data.count(b"~{"), _MAX_HZ_RUNS)
+    ):
         return ""
     try:
         return data.decode("hz")

@@ -3,7 +3,9 @@
 import re
 from html import unescape
 
-_META_CHARSET = re.compile(rb"<meta[^<>]{0,500}?charset\s{0,9}=\s{0,9}[\"']?\s{0,9}([\w.:-]{1,40})", re.IGNORECASE)
+_META_CHARSET = re.compile(
+    rb"<meta[^<>]{0,500}?charset\s{0,9}=\s{0,9}[\"']?\s{0,9}([\w.:-]{1,40})", re.IGNORECASE
+)
 _QUOTE_OPEN = re.compile(r"<blockquote\b[^<>]*>", re.IGNORECASE)
 _QUOTE_CLOSE = re.compile(r"</blockquote\b[^<>]*>", re.IGNORECASE)
 _OPEN, _CLOSE = "\ue0f0", "\ue0f1"
@@ -28,7 +30,9 @@ def html_to_text(html: str) -> str:
     if html.count("<") > _MAX_OPEN_TAGS and _deepest(html) > 500:
         return _strip_tags(html)
     if quoted := "blockquote" in html or "BLOCKQUOTE" in html:
-        html = _QUOTE_CLOSE.sub(f"<p>{_CLOSE}</p></blockquote>", html.replace(_OPEN, "").replace(_CLOSE, ""))
+        html = _QUOTE_CLOSE.sub(
+            f"<p>{_CLOSE}</p></blockquote>", html.replace(_OPEN, "").replace(_CLOSE, "")
+        )
         html = _QUOTE_OPEN.sub(lambda tag: f"{tag[0]}<p>{_OPEN}</p>", html)
     text = _extract(html)
     if quoted:
@@ -40,7 +44,9 @@ def _extract(html: str) -> str:
     # Imported here: the library takes 50 ms to load, and most mail has a plain part.
     from resiliparse.extract.html2text import extract_plain_text
 
-    return extract_plain_text(html, preserve_formatting=True, main_content=False, alt_texts=False, noscript=True)
+    return extract_plain_text(
+        html, preserve_formatting=True, main_content=False, alt_texts=False, noscript=True
+    )
 
 
 def _deepest(html: str) -> int:
@@ -61,7 +67,9 @@ def _mark_quotes(text: str) -> str:
     for line in text.split("\n"):
         opened, closed = line.count(_OPEN), line.count(_CLOSE)
         depth += opened
-        content = line.replace(_OPEN, "").replace(_CLOSE, "").strip(" ") if opened or closed else line
+        content = (
+            line.replace(_OPEN, "").replace(_CLOSE, "").strip(" ") if opened or closed else line
+        )
         if content or not (opened or closed):
             lines.append(("> " * min(depth, 20) + content).rstrip() if depth else content)
         depth = max(0, depth - closed)

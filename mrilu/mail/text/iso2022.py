@@ -7,7 +7,13 @@ _ESCAPE = re.compile(rb"(\x1b(?:\$\([A-Z]|\$[@AB]|\([A-Z]|&@))")
 
 def decode_iso_2022_jp(data: bytes) -> str:
     """Decode any ISO-2022-JP dialect: Python's codecs first, else segment by segment through Windows-31J."""
-    for codec in ("iso2022_jp", "iso2022_jp_2", "iso2022_jp_2004", "iso2022_jp_3", "iso2022_jp_ext"):
+    for codec in (
+        "iso2022_jp",
+        "iso2022_jp_2",
+        "iso2022_jp_2004",
+        "iso2022_jp_3",
+        "iso2022_jp_ext",
+    ):
         try:
             return data.decode(codec)
         except UnicodeDecodeError:
@@ -33,24 +39,32 @@ def _decode_segment(segment: bytes, state: bytes) -> str:
         text = _decode_double(line, state)
         return text + ("\n" + rest.decode("cp932", "replace") if newline else "")
     if state == b"\x1b(I":
-        return bytes(byte | 0x80 if 0x21 <= byte <= 0x5F else byte for byte in segment).decode("cp932", "replace")
+        return bytes(byte | 0x80 if 0x21 <= byte <= 0x5F else byte for byte in segment).decode(
+            "cp932", "replace"
+        )
     return segment.decode("cp932", "replace")
 
 
 def _decode_double(line: bytes, state: bytes) -> str:
     high = bytes(byte | 0x80 for byte in line if byte > 0x20)
     if state == b"\x1b$(D":
-        return b"".join(b"\x8f" + high[i:i + 2] for i in range(0, len(high), 2)).decode("euc_jp", "replace")
+        return b"".join(b"\x8f" + high[i : i + 2] for i in range(0, len(high), 2)).decode(
+            "euc_jp", "replace"
+        )
     if state in (b"\x1b$(O", b"\x1b$(Q"):
         return high.decode("euc_jis_2004", "replace")
     if state == b"\x1b$(P":
-        return b"".join(b"\x8f" + high[i:i + 2] for i in range(0, len(high), 2)).decode("euc_jis_2004", "replace")
+        return b"".join(b"\x8f" + high[i : i + 2] for i in range(0, len(high), 2)).decode(
+            "euc_jis_2004", "replace"
+        )
     if state == b"\x1b$A":
         return high.decode("gb18030", "replace")
     if state == b"\x1b$(C":
         return high.decode("cp949", "replace")
     pairs = zip(high[::2], high[1::2], strict=False)
-    return b"".join(_shift_jis(row & 0x7F, cell & 0x7F) for row, cell in pairs).decode("cp932", "replace")
+    return b"".join(_shift_jis(row & 0x7F, cell & 0x7F) for row, cell in pairs).decode(
+        "cp932", "replace"
+    )
 
 
 def _shift_jis(row: int, cell: int) -> bytes:

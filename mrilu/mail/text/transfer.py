@@ -3,17 +3,33 @@
 import binascii
 import re
 
-_NOT_BASE64 = bytes(sorted(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")))
+_NOT_BASE64 = bytes(
+    sorted(
+        set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
+    )
+)
 _BASE64_AND_SPACE = bytes(set(range(256)) - set(_NOT_BASE64)) + b" \t\r\n"
 _ENCODING_WORD = re.compile(r"[a-z0-9-]+")
-_NAMES = {"base64": "base64", "b64": "base64", "base-64": "base64", "quoted-printable": "quoted-printable",
-          "quotedprintable": "quoted-printable", "quoted": "quoted-printable", "x-uuencode": "uuencode",
-          "uuencode": "uuencode", "x-uue": "uuencode", "uue": "uuencode", "x-uu": "uuencode",
-          "x-uuencoded": "uuencode"}
+_NAMES = {
+    "base64": "base64",
+    "b64": "base64",
+    "base-64": "base64",
+    "quoted-printable": "quoted-printable",
+    "quotedprintable": "quoted-printable",
+    "quoted": "quoted-printable",
+    "x-uuencode": "uuencode",
+    "uuencode": "uuencode",
+    "x-uue": "uuencode",
+    "uue": "uuencode",
+    "x-uu": "uuencode",
+    "x-uuencoded": "uuencode",
+}
 # A line of prose or a rule: a padded or an empty line before it, or a rule of underscores, shows that the encoding
 # is over.
-_TEXT_AFTER = re.compile(rb"(?:(?<==)|(?<==\r)|\n[ \t\r]{0,9})\n\s{0,9}[^\n]{0,200}?"
-                         rb"(?:[^A-Za-z0-9+/=\s]|[A-Za-z0-9+/=][ \t]+[A-Za-z0-9+/=])|\n\s{0,9}[_-]{10,}[^\n]{0,9}\n")
+_TEXT_AFTER = re.compile(
+    rb"(?:(?<==)|(?<==\r)|\n[ \t\r]{0,9})\n\s{0,9}[^\n]{0,200}?"
+    rb"(?:[^A-Za-z0-9+/=\s]|[A-Za-z0-9+/=][ \t]+[A-Za-z0-9+/=])|\n\s{0,9}[_-]{10,}[^\n]{0,9}\n"
+)
 _COMMENT = re.compile(r"\([^()]{0,200}\)")
 _SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n|\Z)")
 # Base64 comes in long lines; prose is words. The longest English words have fewer letters than this.
@@ -27,7 +43,9 @@ def encoding_name(value: str) -> str:
     lowered = value.strip().lower()
     if lowered in _NAMES:
         return _NAMES[lowered]
-    word = _ENCODING_WORD.search(_COMMENT.sub(" ", lowered[:500]).replace("quoted printable", "quoted-printable"))
+    word = _ENCODING_WORD.search(
+        _COMMENT.sub(" ", lowered[:500]).replace("quoted printable", "quoted-printable")
+    )
     return _NAMES.get(word[0], "") if word else ""
 
 
@@ -79,7 +97,7 @@ def _decode_runs(payload: bytes) -> bytes:
     pieces = []
     if tail := _TEXT_AFTER.search(payload):
         # A list put its footer below an encoded body.
-        payload = payload[:tail.start()]
+        payload = payload[: tail.start()]
     # A footer appended by a list after the padding, or two encodings run together: decode each run alone.
     for run in re.split(rb"=+", payload.translate(None, _NOT_BASE64)):
         whole = run[:-1] if len(run) % 4 == 1 else run

@@ -28,10 +28,10 @@ def split_uuencoded(text: str) -> tuple[str, list[EmbeddedFile]]:
         name = match[1].lstrip(" ").rstrip(" \t")
         end, data = _decode_lines(text, match.end(), "-base64" in match[0][:13])
         if data is None or not 0 < len(name) <= _LONGEST_NAME:
-            kept.append(text[position:match.end()])
+            kept.append(text[position : match.end()])
             position = match.end()
             continue
-        kept.append(text[position:match.start()])
+        kept.append(text[position : match.start()])
         files.append(EmbeddedFile(name, data))
         position = end
     kept.append(text[position:])
@@ -44,7 +44,9 @@ def _decode_lines(text: str, position: int, base64: bool) -> tuple[int, bytes | 
     while position < len(text):
         newline = text.find("\n", position)
         newline = len(text) if newline < 0 else newline
-        line = text[position:newline].rstrip(" \r") if base64 else text[position:newline].rstrip("\r")
+        line = (
+            text[position:newline].rstrip(" \r") if base64 else text[position:newline].rstrip("\r")
+        )
         if line.strip() in ("end", "====") or line[:1] == "`" and len(line) == 1:
             position = newline + 1
             if line.strip() in ("end", "===="):
@@ -76,4 +78,4 @@ def _decode_uu(line: str) -> bytes | None:
         # Trailing blanks may be gone; a longer line is prose (as are small letters, which are not of the code).
         return None
     # Some encoders add a checksum character: cut to the length that the line states.
-    return binascii.a2b_uu(line[:1 + wanted].ljust(1 + wanted))[:length]
+    return binascii.a2b_uu(line[: 1 + wanted].ljust(1 + wanted))[:length]

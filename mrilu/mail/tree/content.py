@@ -16,20 +16,48 @@ from mrilu.mail.text.yenc import MARK, split_yencoded
 from mrilu.mail.tree.inventory import Inventory, add_content, describe, describe_embedded, is_file
 from mrilu.mail.tree.structure import NESTED_TYPES, Budget, Part
 
-_SIGNATURES = frozenset({"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"})
+_SIGNATURES = frozenset(
+    {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
+)
 _PKCS7 = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
-_NO_ATTACHMENTS = _SIGNATURES | _PKCS7 | {"application/pgp-encrypted", "message/delivery-status",
-                                          "message/disposition-notification", "message/feedback-report",
-                                          "text/rfc822-headers", "message/partial"}
-_STUB = re.compile(r"(?:html|rich.?text|browser|mail (?:client|reader|program)|this (?:e-?mail|message) (?:is|was))",
-                   re.IGNORECASE)
-_NOT_PROSE = frozenset({"text/calendar", "text/x-vcard", "text/vcard", "text/directory", "text/css",
-                        "text/rfc822-headers", "text/x-amp-html", "text/watch-html", "text/rtf", "text/javascript"})
+_NO_ATTACHMENTS = (
+    _SIGNATURES
+    | _PKCS7
+    | {
+        "application/pgp-encrypted",
+        "message/delivery-status",
+        "message/disposition-notification",
+        "message/feedback-report",
+        "text/rfc822-headers",
+        "message/partial",
+    }
+)
+_STUB = re.compile(
+    r"(?:html|rich.?text|browser|mail (?:client|reader|program)|this (?:e-?mail|message) (?:is|was))",
+    re.IGNORECASE,
+)
+_NOT_PROSE = frozenset(
+    {
+        "text/calendar",
+        "text/x-vcard",
+        "text/vcard",
+        "text/directory",
+        "text/css",
+        "text/rfc822-headers",
+        "text/x-amp-html",
+        "text/watch-html",
+        "text/rtf",
+        "text/javascript",
+    }
+)
 _HTML = ("text/html", "application/xhtml+xml")
 _MAX_BYTES_A_CHARACTER = 4
 _LONG_TEXT = 100_000
 _MAX_STUB_CHARS = 250
-_SIGNED_ARMOUR, _ENCRYPTED_ARMOUR = "-----BEGIN PGP SIGNED MESSAGE-----", "-----BEGIN PGP MESSAGE-----"
+_SIGNED_ARMOUR, _ENCRYPTED_ARMOUR = (
+    "-----BEGIN PGP SIGNED MESSAGE-----",
+    "-----BEGIN PGP MESSAGE-----",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +83,9 @@ class Content:
     segments: list[Segment] = field(default_factory=list)
 
 
-def read_part(part: Part, content: Content, own: bool = True, container: str = "") -> tuple[Inventory, list[Segment]]:
+def read_part(
+    part: Part, content: Content, own: bool = True, container: str = ""
+) -> tuple[Inventory, list[Segment]]:
     """Inventory and segments of one node and all below; raises RejectedMail when the time is up."""
     content.budget.check_time()
     kind = part.content_type
@@ -83,7 +113,9 @@ def _read_multipart(part: Part, content: Content, own: bool) -> tuple[Inventory,
     return node, _without_repeats([segment for found in options for segment in found])
 
 
-def _read_alternatives(part: Part, content: Content, own: bool) -> list[tuple[Inventory, list[Segment]]]:
+def _read_alternatives(
+    part: Part, content: Content, own: bool
+) -> list[tuple[Inventory, list[Segment]]]:
     """Read the options in turn; the HTML behind a plain one that will do is not turned into text."""
     read = []
     outer = content.html_wanted
@@ -97,7 +129,11 @@ def _read_alternatives(part: Part, content: Content, own: bool) -> list[tuple[In
 def _will_do(option: list[Segment]) -> bool:
     """Whether this is a plain option that `_choose_alternative` takes, whatever comes after it."""
     text = " ".join(segment.text.strip() for segment in option)
-    return bool(text.strip()) and all(segment.kind == "plain" for segment in option) and not _may_be_stub(text)
+    return (
+        bool(text.strip())
+        and all(segment.kind == "plain" for segment in option)
+        and not _may_be_stub(text)
+    )
 
 
 def _choose_alternative(options: list[list[Segment]]) -> list[Segment]:
@@ -125,27 +161,40 @@ def _without_repeats(segments: list[Segment]) -> list[Segment]:
     if len(segments) < 2 or not any(segment.kind == "html" for segment in segments):
         return segments
     said = {"".join(segment.text.split()) for segment in segments if segment.kind == "plain"}
-    return [segment for segment in segments if segment.kind != "html" or "".join(segment.text.split()) not in said]
+    return [
+        segment
+        for segment in segments
+        if segment.kind != "html" or "".join(segment.text.split()) not in said
+    ]
 
 
-def _read_nested(part: Part, content: Content, own: bool, container: str) -> tuple[Inventory, list[Segment]]:
+def _read_nested(
+    part: Part, content: Content, own: bool, container: str
+) -> tuple[Inventory, list[Segment]]:
     nested = part.children[0]
     names = ("subject", "from", "date")
     shown = {name: decode_header(nested.by_name.get(name, ""), content.hint) for name in names}
     node = describe(part, content.hint)
-    described = {"subject": shown["subject"], "from": shown["from"],
-                 "message_id": clean_line(decode_header(nested.by_name.get("message-id", ""))).strip("<>")}
+    described = {
+        "subject": shown["subject"],
+        "from": shown["from"],
+        "message_id": clean_line(decode_header(nested.by_name.get("message-id", ""))).strip("<>"),
+    }
     node.update({name: text for name, text in described.items() if text})
     add_content(node, decode_transfer(part.payload, part.encoding)[0])
     if is_file(node, container):
         content.has_attachment = True
     below, segments = read_part(nested, content, own, part.content_type)
     node["parts"] = [below]
-    summary = "\n".join(f"{name.title()}: {shown[name]}" for name in ("from", "date", "subject") if shown[name])
+    summary = "\n".join(
+        f"{name.title()}: {shown[name]}" for name in ("from", "date", "subject") if shown[name]
+    )
     return node, [Segment(summary, False, "plain"), *segments] if summary else segments
 
 
-def _read_leaf(part: Part, content: Content, own: bool, container: str) -> tuple[Inventory, list[Segment]]:
+def _read_leaf(
+    part: Part, content: Content, own: bool, container: str
+) -> tuple[Inventory, list[Segment]]:
     budget = content.budget
     data, defect = decode_transfer(part.payload, part.encoding)
     if defect:
@@ -159,7 +208,9 @@ def _read_leaf(part: Part, content: Content, own: bool, container: str) -> tuple
             data = files[0].data
             node["size"] = len(data)
             node.setdefault("filename", clean_line(files[0].name))
-    if not _is_readable(part, node, container) or (part.encoding == "uuencode" and kind[:5] != "text/"):
+    if not _is_readable(part, node, container) or (
+        part.encoding == "uuencode" and kind[:5] != "text/"
+    ):
         add_content(node, data)
         _mark_leaf(part, node, content, container)
         return node, []
@@ -174,13 +225,21 @@ def _read_leaf(part: Part, content: Content, own: bool, container: str) -> tuple
 def _is_readable(part: Part, node: Inventory, container: str) -> bool:
     """Text that a mail reader shows in place: not an attachment, nor a named part unless inline or all there is."""
     kind = part.content_type
-    if kind[:5] != "text/" and kind != "application/pgp" and (kind[:10] != "multipart/" or part.children):
+    if (
+        kind[:5] != "text/"
+        and kind != "application/pgp"
+        and (kind[:10] != "multipart/" or part.children)
+    ):
         return False
     if kind in _NOT_PROSE:
         return False
     disposition = node.get("disposition", "")
     # A mail reader takes an unknown word for "attachment" (RFC 2183, 2.8); a text without a name is no file, though.
-    return disposition == "inline" or disposition != "attachment" and ("filename" not in node or not container)
+    return (
+        disposition == "inline"
+        or disposition != "attachment"
+        and ("filename" not in node or not container)
+    )
 
 
 def _mark_leaf(part: Part, node: Inventory, content: Content, container: str) -> None:
@@ -193,23 +252,35 @@ def _mark_leaf(part: Part, node: Inventory, content: Content, container: str) ->
             content.encrypted = True
     elif kind in _SIGNATURES:
         content.signed = True
-    embedded = "content_id" in node and node.get("disposition") != "attachment" and container == "multipart/related"
+    embedded = (
+        "content_id" in node
+        and node.get("disposition") != "attachment"
+        and container == "multipart/related"
+    )
     if kind not in _NO_ATTACHMENTS and container != "multipart/encrypted" and not embedded:
         content.has_attachment = content.has_attachment or _is_attached(kind, node, container)
 
 
 def _is_attached(kind: str, node: Inventory, container: str) -> bool:
-    return node.get("disposition") == "attachment" or container != "multipart/alternative" or "filename" in node
+    return (
+        node.get("disposition") == "attachment"
+        or container != "multipart/alternative"
+        or "filename" in node
+    )
 
 
-def _read_text(part: Part, data: bytes, node: Inventory, content: Content, own: bool) -> list[Segment]:
+def _read_text(
+    part: Part, data: bytes, node: Inventory, content: Content, own: bool
+) -> list[Segment]:
     label = charset_of(part.parameters) if part.parameters else ""
     kind = part.content_type
     if kind in _HTML and not label:
         label = charset_in_html(data)
     if not data.isascii() and MARK in data:
         data, files = split_yencoded(data)
-        _add_files(node, [describe_embedded(found.name, found.data, "yenc") for found in files], content)
+        _add_files(
+            node, [describe_embedded(found.name, found.data, "yenc") for found in files], content
+        )
     if len(data) > _LONG_TEXT:
         data = _within_reach(data, content)
     text = _within_limit(_decode_body(data, label, content), content)
@@ -235,7 +306,9 @@ def _plain_segment(part: Part, text: str, node: Inventory, content: Content, own
     if part.parameters and part.parameters.get("format", "").lower().startswith("flowed"):
         text = unflow(text, part.parameters.get("delsp", "").lower() == "yes")
     text, files = split_uuencoded(text)
-    _add_files(node, [describe_embedded(found.name, found.data, "uuencode") for found in files], content)
+    _add_files(
+        node, [describe_embedded(found.name, found.data, "uuencode") for found in files], content
+    )
     if "-----BEGIN PGP" in text:
         content.signed = content.signed or _SIGNED_ARMOUR in text
         content.encrypted = content.encrypted or _ENCRYPTED_ARMOUR in text
@@ -251,7 +324,9 @@ def _add_files(node: Inventory, files: list[Inventory], content: Content) -> Non
 
 def _within_reach(data: bytes, content: Content) -> bytes:
     """Cut bytes that cannot be shown, so that they are not decoded for nothing."""
-    longest = _MAX_BYTES_A_CHARACTER * (content.budget.limits.max_body_chars - content.text_chars + 1)
+    longest = _MAX_BYTES_A_CHARACTER * (
+        content.budget.limits.max_body_chars - content.text_chars + 1
+    )
     if len(data) > longest:
         content.budget.note("text-cut")
     return data[:longest]
@@ -262,7 +337,7 @@ def _within_limit(text: str, content: Content) -> str:
     left = content.budget.limits.max_body_chars - content.text_chars
     if len(text) > left:
         content.budget.note("text-cut")
-        text = text[:max(0, left)]
+        text = text[: max(0, left)]
     content.text_chars += len(text)
     return text
 

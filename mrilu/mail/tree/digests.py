@@ -6,14 +6,20 @@ DIGEST_RULE = "\n" + "-" * 30 + "\n\n"
 _PREAMBLE_RULE = re.compile(r"\n-{70}\n\n")
 _FIELD = re.compile(r"(?:Message: \d|(?:Date|From|Subject|To|Message-ID): )", re.IGNORECASE)
 _DIGEST = re.compile(r"\bdigest\b|today's topics", re.IGNORECASE)
-_REPLY = re.compile(r"\n(?:>|[-_]{2,} ?(?:original|forwarded))|\b(?:wrote|writes|schrieb):[ \t]*\n", re.IGNORECASE)
+_REPLY = re.compile(
+    r"\n(?:>|[-_]{2,} ?(?:original|forwarded))|\b(?:wrote|writes|schrieb):[ \t]*\n", re.IGNORECASE
+)
 _MAX_MAILS = 1000
 
 
 def split_digest(text: str, end: int) -> list[tuple[int, int]]:
     """[start, end) of the preamble and of each mail's body; [] where the text is no digest, or answers one."""
     first = _PREAMBLE_RULE.search(text, 0, end)
-    if not first or not _DIGEST.search(text, 0, first.start()) or _REPLY.search(text, 0, first.start()):
+    if (
+        not first
+        or not _DIGEST.search(text, 0, first.start())
+        or _REPLY.search(text, 0, first.start())
+    ):
         return []
     pieces = [(0, first.start())]
     position = first.end()

@@ -40,8 +40,12 @@ def _describe_file(part: Part, node: Inventory, hint: str) -> None:
 
 def describe_embedded(name: str, data: bytes, encoding: str) -> Inventory:
     """The JSON of a file that was written into a text (uuencode, yEnc)."""
-    node = {"type": "application/octet-stream", "encoding": encoding, "disposition": "attachment",
-            "filename": clean_line(name)}
+    node = {
+        "type": "application/octet-stream",
+        "encoding": encoding,
+        "disposition": "attachment",
+        "filename": clean_line(name),
+    }
     add_content(node, data)
     return node
 
@@ -54,4 +58,8 @@ def add_content(node: Inventory, data: bytes) -> None:
 
 def is_file(node: Inventory, container: str) -> bool:
     """Whether a text that is shown in place, or a nested mail, is an attachment as well."""
-    return node.get("disposition") == "attachment" or "filename" in node and container not in _NO_FILES_IN
+    return (
+        node.get("disposition") == "attachment"
+        or "filename" in node
+        and container not in _NO_FILES_IN
+    )

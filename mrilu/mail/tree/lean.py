@@ -9,8 +9,9 @@ from mrilu.mail.tree.stdlib import open_message
 from mrilu.mail.tree.structure import NESTED_TYPES, Budget, Part, default_type_in, make_part
 
 
-def build_lean_tree(fields: Fields, body: bytes, budget: Budget, depth: int = 0,
-                    default_type: str = "text/plain") -> Part | None:
+def build_lean_tree(
+    fields: Fields, body: bytes, budget: Budget, depth: int = 0, default_type: str = "text/plain"
+) -> Part | None:
     """The same tree that the standard library gives, or None where that has to be asked; raises RejectedMail."""
     budget.count_part()
     budget.count_fields(len(fields))
@@ -48,7 +49,7 @@ def _split_at(delimiter: bytes, body: bytes) -> list[bytes]:
     while position >= 0:
         end = body.find(b"\n", position)
         end = len(body) if end < 0 else end
-        tail = body[position + len(delimiter):end].rstrip(b" \t")
+        tail = body[position + len(delimiter) : end].rstrip(b" \t")
         if not tail or tail == b"--":
             if start == position:
                 return []
@@ -79,7 +80,7 @@ def _region_part(region: bytes, budget: Budget, depth: int, default_type: str) -
 
 def _header_and_body(text: bytes) -> tuple[Fields, bytes] | None:
     end = text.find(b"\n\n")
-    header, body = (text, b"") if end < 0 else (text[:end + 1], text[end + 2:])
+    header, body = (text, b"") if end < 0 else (text[: end + 1], text[end + 2 :])
     fields = split_fields(header)
     return None if fields is None else (fields, body)
 

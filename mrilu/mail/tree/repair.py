@@ -11,14 +11,18 @@ _BINARY = re.compile(rb"(?i)content-transfer-encoding:[ \t]*binary")
 _FIELD_NAME = re.compile(rb"([!-9;-~]{1,200})([ \t]*):")
 _FROM_LINE = re.compile(rb">?From (?![ \t]*:)[^\n]*\n?")
 _FROM_LINES = re.compile(rb"(?>(?:>?From (?![ \t]*:)[^\n]*+(?:\n++|\Z))+)")
-_KNOWN = re.compile(r"(?i)(?:(?:resent-)?(?:from|sender|to|cc|bcc|reply-to|date|message-id|subject)|received"
-                    r"|received-spf|return-path|delivered-to|envelope-to|in-reply-to|references|mime-version"
-                    r"|content-[\w-]+|x-[\w-]+|list-[\w-]+|precedence|user-agent|errors-to|organi[sz]ation|status"
-                    r"|lines|mailing-list|keywords|comments|dkim-signature|domainkey-signature|arc-[\w-]+"
-                    r"|authentication-results|importance|priority|autocrypt|thread-topic|thread-index"
-                    r"|newsgroups|path|xref|apparently-to|posted-date|original-[\w-]+)\Z")
+_KNOWN = re.compile(
+    r"(?i)(?:(?:resent-)?(?:from|sender|to|cc|bcc|reply-to|date|message-id|subject)|received"
+    r"|received-spf|return-path|delivered-to|envelope-to|in-reply-to|references|mime-version"
+    r"|content-[\w-]+|x-[\w-]+|list-[\w-]+|precedence|user-agent|errors-to|organi[sz]ation|status"
+    r"|lines|mailing-list|keywords|comments|dkim-signature|domainkey-signature|arc-[\w-]+"
+    r"|authentication-results|importance|priority|autocrypt|thread-topic|thread-index"
+    r"|newsgroups|path|xref|apparently-to|posted-date|original-[\w-]+)\Z"
+)
 # Most mails begin with one of these, and need no search for a field that mail knows.
-_USUAL_FIRST = frozenset({"From", "Return-Path", "Return-path", "Received", "Delivered-To", "Date", "Message-ID"})
+_USUAL_FIRST = frozenset(
+    {"From", "Return-Path", "Return-path", "Received", "Delivered-To", "Date", "Message-ID"}
+)
 _LOOK_AHEAD_LINES = 8
 _LONG_HEADER = 100_000
 _UTF8_MARK = b"\xef\xbb\xbf"
@@ -43,17 +47,22 @@ def open_mail(raw: bytes, budget: Budget) -> OpenedMail:
         raw = _without_leading_blank(raw, budget)
     from_line, raw = _split_from_line(raw, budget)
     end = raw.find(b"\n\n")
-    header = raw[:end + 1] if end >= 0 else b""
+    header = raw[: end + 1] if end >= 0 else b""
     if len(header) > _LONG_HEADER:
         budget.check_fields(header.count(b"\n") - header.count(b"\n ") - header.count(b"\n\t"))
     fields = split_fields(header)
     if fields is not None:
-        body = raw[end + 2:]
+        body = raw[end + 2 :]
     else:
         header, body = _repair(raw, budget)
         fields = split_fields(header) or []
-    if not (fields and fields[0][0] in _USUAL_FIRST) and not any(_KNOWN.match(name) for name, _ in fields):
-        raise RejectedMail("no-header", "the file does not begin with a mail header field (From, Date, Subject, ...)")
+    if not (fields and fields[0][0] in _USUAL_FIRST) and not any(
+        _KNOWN.match(name) for name, _ in fields
+    ):
+        raise RejectedMail(
+            "no-header",
+            "the file does not begin with a mail header field (From, Date, Subject, ...)",
+        )
     return OpenedMail(header, fields, body, from_line)
 
 
@@ -66,12 +75,16 @@ def _with_plain_line_ends(raw: bytes) -> bytes:
     if raw.find(b"\r", 0, first - 1) >= 0 and _FIELD_NAME.match(raw, raw.find(b"\r") + 1):
         # The lines of the header alone end as on old Macintoshes.
         return raw[:first].replace(b"\r", b"\n") + raw[first:].replace(b"\r\n", b"\n")
-    if raw[first + 1:first + 2] == b"\r" and raw[first - 1:first] != b"\r" and raw[first + 2:first + 3] not in b"\r\n":
+    if (
+        raw[first + 1 : first + 2] == b"\r"
+        and raw[first - 1 : first] != b"\r"
+        and raw[first + 2 : first + 3] not in b"\r\n"
+    ):
         return raw.replace(b"\n\r", b"\n")
     if _BINARY.search(raw):
         # A binary part must keep its bytes: only the outer header is normalised.
         end = raw.find(b"\r\n\r\n")
-        return raw if end < 0 else raw[:end + 4].replace(b"\r\n", b"\n") + raw[end + 4:]
+        return raw if end < 0 else raw[: end + 4].replace(b"\r\n", b"\n") + raw[end + 4 :]
     return raw.replace(b"\r\n", b"\n")
 
 
@@ -86,7 +99,7 @@ def _split_from_line(raw: bytes, budget: Budget) -> tuple[str, bytes]:
     if raw[:5] not in (b"From ", b">From") or not (lines := _FROM_LINES.match(raw)):
         return "", raw
     budget.note("mbox-from-line")
-    return raw[:raw.find(b"\n") + 1].decode("ascii", "replace").rstrip(), raw[lines.end():]
+    return raw[: raw.find(b"\n") + 1].decode("ascii", "replace").rstrip(), raw[lines.end() :]
 
 
 def _repair(raw: bytes, budget: Budget) -> tuple[bytes, bytes]:
@@ -101,9 +114,9 @@ def _repair(raw: bytes, budget: Budget) -> tuple[bytes, bytes]:
         end = size if end < 0 else end
         line = raw[position:end].rstrip(b"\r").replace(b"\r", b" ")
         if not line:
-            return _joined(kept), raw[end + 1:]
+            return _joined(kept), raw[end + 1 :]
         if not _keep_line(kept, line, raw, end + 1, budget):
-            return _joined(kept), raw[position:] if line.strip() else raw[end + 1:]
+            return _joined(kept), raw[position:] if line.strip() else raw[end + 1 :]
         position = end + 1
         fields += line[:1] not in (b" ", b"\t")
     return _joined(kept), b""
@@ -115,7 +128,7 @@ def _keep_line(kept: list[bytes], line: bytes, raw: bytes, following: int, budge
     if name:
         if name[2]:
             budget.note("space-before-colon")
-            line = name[1] + line[name.end() - 1:]
+            line = name[1] + line[name.end() - 1 :]
         kept.append(line)
     elif not line.strip():
         budget.note("blank-line-with-spaces")
@@ -136,7 +149,7 @@ def _keep_line(kept: list[bytes], line: bytes, raw: bytes, following: int, budge
 
 def _header_goes_on(raw: bytes, position: int) -> bool:
     """Whether a line of blanks is a broken fold: a field stands right below it, or behind further folded lines."""
-    for line in raw[position:position + 2000].split(b"\n")[:_LOOK_AHEAD_LINES]:
+    for line in raw[position : position + 2000].split(b"\n")[:_LOOK_AHEAD_LINES]:
         if line[:1] not in (b" ", b"\t") or not line.strip():
             return _names_field(line)
     return False
@@ -149,7 +162,7 @@ def _names_field(line: bytes) -> bool:
 
 def _field_follows(raw: bytes, position: int, lines: int) -> bool:
     """Whether a field that mail knows comes within `lines` lines and before a blank one."""
-    for line in raw[position:position + 4000].split(b"\n")[:lines]:
+    for line in raw[position : position + 4000].split(b"\n")[:lines]:
         if not line.strip():
             return False
         if _names_field(line):

@@ -13,7 +13,9 @@ from mrilu.mail.tree.repair import open_mail
 from mrilu.mail.tree.structure import NESTED_TYPES, Budget, Part, default_type_in, make_part
 
 _CHUNK = 64 * 1024
-_DELIMITER = re.compile(rb"^--(\S[^\r\n]{0,80}?)[ \t]*\r?\n(?=content-[a-z-]{1,40}:)", re.MULTILINE | re.IGNORECASE)
+_DELIMITER = re.compile(
+    rb"^--(\S[^\r\n]{0,80}?)[ \t]*\r?\n(?=content-[a-z-]{1,40}:)", re.MULTILINE | re.IGNORECASE
+)
 
 
 # A multipart must not be encoded as a whole (RFC 2045, 6.4): some are.
@@ -45,8 +47,11 @@ class _CountedMessage(Message):
         return next((value for key, value in self.raw_items() if key.lower() == name), "")
 
 
-def build_tree(raw: bytes, budget: Budget, depth: int = 0, default_type: str = "text/plain") -> Part:
+def build_tree(
+    raw: bytes, budget: Budget, depth: int = 0, default_type: str = "text/plain"
+) -> Part:
     """Parse a whole mail; raises RejectedMail over a limit, nothing else."""
+
     def counted(policy: Compat32 = compat32) -> _CountedMessage:
         budget.count_part()
         message = _CountedMessage(policy=policy)
@@ -57,17 +62,21 @@ def build_tree(raw: bytes, budget: Budget, depth: int = 0, default_type: str = "
     budget.parts -= 1  # The feed parser tries its factory once to learn its signature.
     try:
         for start in range(0, len(raw), _CHUNK):
-            parser.feed(raw[start:start + _CHUNK])
+            parser.feed(raw[start : start + _CHUNK])
             budget.check_time()
         message = parser.close()
     except RecursionError:
-        raise RejectedMail("too-deep", f"the MIME parts are nested more than {budget.limits.max_depth} deep") from None
+        raise RejectedMail(
+            "too-deep", f"the MIME parts are nested more than {budget.limits.max_depth} deep"
+        ) from None
     return _convert(message, budget, depth, default_type)
 
 
 def _convert(message: Message, budget: Budget, depth: int, default_type: str) -> Part:
     budget.check_depth(depth)
-    part = make_part([(name, value.rstrip("\r\n")) for name, value in message.raw_items()], default_type)
+    part = make_part(
+        [(name, value.rstrip("\r\n")) for name, value in message.raw_items()], default_type
+    )
     # get_payload() would decode 8-bit text with errors replaced; the feed parser reads the attribute, too.
     payload: Any = message._payload  # type: ignore[attr-defined]
     if isinstance(payload, list):
@@ -98,8 +107,11 @@ def _repair_message(part: Part, budget: Budget, depth: int) -> None:
 def _split_at_guess(part: Part, budget: Budget, depth: int) -> list[Part]:
     """Parts of a multipart whose boundary is missing or wrong: a line "--x" right before Content-... names it."""
     payload = decode_transfer(part.payload, part.encoding)[0]
-    guess = (_DELIMITER.search(payload) or _DECODED_DELIMITER.match(payload if part.encoding else b"")
-             or _closed_delimiter(payload))
+    guess = (
+        _DELIMITER.search(payload)
+        or _DECODED_DELIMITER.match(payload if part.encoding else b"")
+        or _closed_delimiter(payload)
+    )
     if not guess:
         budget.note("no-boundary")
         return []
@@ -113,7 +125,11 @@ def _closed_delimiter(payload: bytes) -> re.Match[bytes] | None:
     """A line "--x--" with a line "--x" above it."""
     closing = _CLOSING.search(payload)
     opening = b"--" + closing[1] if closing else b""
-    return closing if closing and re.search(rb"^%b[ \t]*\r?$" % re.escape(opening), payload, re.MULTILINE) else None
+    return (
+        closing
+        if closing and re.search(rb"^%b[ \t]*\r?$" % re.escape(opening), payload, re.MULTILINE)
+        else None
+    )
 
 
 def open_message(part: Part, budget: Budget, depth: int) -> None:

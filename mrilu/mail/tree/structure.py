@@ -58,7 +58,9 @@ class Budget:
         """Raise RejectedMail at one part too many or when the time is up."""
         self.parts += 1
         if self.parts > self.limits.max_parts:
-            raise RejectedMail("too-many-parts", f"the mail has more than {self.limits.max_parts} MIME parts")
+            raise RejectedMail(
+                "too-many-parts", f"the mail has more than {self.limits.max_parts} MIME parts"
+            )
         self.check_time()
 
     def count_fields(self, number: int) -> None:
@@ -69,23 +71,33 @@ class Budget:
         self.check_fields(number)
         limit = self.limits.max_header_fields + _FIELDS_A_PART * self.limits.max_parts
         if self.header_fields > limit:
-            raise RejectedMail("too-many-headers", f"the mail's parts have more than {limit} header fields together")
+            raise RejectedMail(
+                "too-many-headers",
+                f"the mail's parts have more than {limit} header fields together",
+            )
 
     def check_fields(self, number: int) -> None:
         """Raise RejectedMail when as many fields are too many for one header block."""
         if number > self.limits.max_header_fields:
-            raise RejectedMail("too-many-headers", "the mail, or a mail in it, has more than "
-                               f"{self.limits.max_header_fields} header fields")
+            raise RejectedMail(
+                "too-many-headers",
+                "the mail, or a mail in it, has more than "
+                f"{self.limits.max_header_fields} header fields",
+            )
 
     def check_depth(self, depth: int) -> None:
         """Raise RejectedMail when MIME nesting passes the limit."""
         if depth > self.limits.max_depth:
-            raise RejectedMail("too-deep", f"the MIME parts are nested more than {self.limits.max_depth} deep")
+            raise RejectedMail(
+                "too-deep", f"the MIME parts are nested more than {self.limits.max_depth} deep"
+            )
 
     def check_time(self) -> None:
         """Raise RejectedMail when the mail has used up its seconds."""
         if time.monotonic() > self.deadline:
-            raise RejectedMail("too-slow", f"parsing took more than {self.limits.max_seconds:g} seconds")
+            raise RejectedMail(
+                "too-slow", f"parsing took more than {self.limits.max_seconds:g} seconds"
+            )
 
 
 def make_part(fields: Fields, default_type: str = "text/plain") -> Part:
@@ -93,7 +105,9 @@ def make_part(fields: Fields, default_type: str = "text/plain") -> Part:
     by_name = {name.lower(): value for name, value in reversed(fields)}
     content_type, parameters = content_type_of(by_name.get("content-type", ""), default_type)
     encoding = by_name.get("content-transfer-encoding", "")
-    return Part(fields, by_name, content_type, parameters, encoding_name(encoding) if encoding else "")
+    return Part(
+        fields, by_name, content_type, parameters, encoding_name(encoding) if encoding else ""
+    )
 
 
 def default_type_in(container_type: str) -> str:

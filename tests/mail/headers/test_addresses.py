@@ -6,47 +6,56 @@ from mrilu.mail.headers.addresses import parse_addresses, parse_author
 from mrilu.mail.message import Address
 
 
-@pytest.mark.parametrize(("value", "expected"), [
-    ("ann@example.org", [("", "ann@example.org")]),
-    ("Ann@EXAMPLE.org", [("", "Ann@example.org")]),
-    ("<ann@example.org>", [("", "ann@example.org")]),
-    ("Ann Example <ann@example.org>", [("Ann Example", "ann@example.org")]),
-    ('"Example, Ann" <ann@example.org>', [("Example, Ann", "ann@example.org")]),
-    ('"Ann \\"A\\" E" <ann@example.org>', [('Ann "A" E', "ann@example.org")]),
-    ("ann@example.org (Ann Example)", [("Ann Example", "ann@example.org")]),
-    ("ann@example.org (Ann (nested) E)", [("Ann (nested) E", "ann@example.org")]),
-    ("a@x.org, b@y.org", [("", "a@x.org"), ("", "b@y.org")]),
-    ("a@x.org; b@y.org", [("", "a@x.org"), ("", "b@y.org")]),
-    ("Team: a@x.org, B <b@y.org>;, c@z.org", [("", "a@x.org"), ("B", "b@y.org"), ("", "c@z.org")]),
-    ("undisclosed-recipients:;", []),
-    ("Undisclosed recipients", []),
-    ("", []),
-    ("=?utf-8?Q?Andr=C3=A9?= <a@x.org>", [("André", "a@x.org")]),
-    ('"=?utf-8?Q?Andr=C3=A9?=" <a@x.org>', [("André", "a@x.org")]),
-    ("=?utf-8?Q?Doe,_Jane?= <a@x.org>", [("Doe, Jane", "a@x.org")]),
-    ("ann@work.org <ann@example.org>", [("ann@work.org", "ann@example.org")]),
-    ("Ann <ann@example.org", [("Ann", "ann@example.org")]),
-    ("<@relay.org:ann@example.org>", [("", "ann@example.org")]),
-    ("<mailto:ann@example.org>", [("", "ann@example.org")]),
-    ("Ann Example ann@example.org", [("Ann Example", "ann@example.org")]),
-    ("Ann\n Example\n <ann@example.org>", [("Ann Example", "ann@example.org")]),
-    (",,a@x.org,,", [("", "a@x.org")]),
-    ('"quoted local"@x.org', [("", '"quoted local"@x.org')]),
-    ("'Ann' <a@x.org>", [("'Ann'", "a@x.org")]),
-    ("A.B. Cee <a@x.org>", [("A.B. Cee", "a@x.org")]),
-    ("Ann <<ann@x.org>>", [("Ann", "ann@x.org")]),
-    ("Ann <ann@x.org,>", [("Ann", "ann@x.org")]),
-    ("Ann <ann@x.org> Bob <bob@y.org>", [("Ann", "ann@x.org"), ("Bob", "bob@y.org")]),
-    ("<a@x.org> <b@y.org>", [("", "a@x.org"), ("", "b@y.org")]),
-    ("ann@x  . org, b@y.org", [("", "ann@x.org"), ("", "b@y.org")]),
-    ("Ann <ann@[127.0.0.1]>, b@[IPv6:2001:db8::1]", [("Ann", "ann@[127.0.0.1]"), ("", "b@[ipv6:2001:db8::1]")]),
-    ("Example\\, Ann <ann@x.org>", [("Example, Ann", "ann@x.org")]),
-    ('"Ann <ann@x.org>', [("Ann", "ann@x.org")]),
-    ('b@y.org, "Ann <ann@x.org>', [("", "b@y.org"), ("Ann", "ann@x.org")]),
-    ("=?utf-8?Q?J=C3=B6rg_<a=40x.org>?=", [("Jörg", "a@x.org")]),
-    ("Ann Example [ann@x.org]", [("Ann Example", "ann@x.org")]),
-    ('"Ann" <ann at x.org>', [("Ann", "ann@x.org")]),
-])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("ann@example.org", [("", "ann@example.org")]),
+        ("Ann@EXAMPLE.org", [("", "Ann@example.org")]),
+        ("<ann@example.org>", [("", "ann@example.org")]),
+        ("Ann Example <ann@example.org>", [("Ann Example", "ann@example.org")]),
+        ('"Example, Ann" <ann@example.org>', [("Example, Ann", "ann@example.org")]),
+        ('"Ann \\"A\\" E" <ann@example.org>', [('Ann "A" E', "ann@example.org")]),
+        ("ann@example.org (Ann Example)", [("Ann Example", "ann@example.org")]),
+        ("ann@example.org (Ann (nested) E)", [("Ann (nested) E", "ann@example.org")]),
+        ("a@x.org, b@y.org", [("", "a@x.org"), ("", "b@y.org")]),
+        ("a@x.org; b@y.org", [("", "a@x.org"), ("", "b@y.org")]),
+        (
+            "Team: a@x.org, B <b@y.org>;, c@z.org",
+            [("", "a@x.org"), ("B", "b@y.org"), ("", "c@z.org")],
+        ),
+        ("undisclosed-recipients:;", []),
+        ("Undisclosed recipients", []),
+        ("", []),
+        ("=?utf-8?Q?Andr=C3=A9?= <a@x.org>", [("André", "a@x.org")]),
+        ('"=?utf-8?Q?Andr=C3=A9?=" <a@x.org>', [("André", "a@x.org")]),
+        ("=?utf-8?Q?Doe,_Jane?= <a@x.org>", [("Doe, Jane", "a@x.org")]),
+        ("ann@work.org <ann@example.org>", [("ann@work.org", "ann@example.org")]),
+        ("Ann <ann@example.org", [("Ann", "ann@example.org")]),
+        ("<@relay.org:ann@example.org>", [("", "ann@example.org")]),
+        ("<mailto:ann@example.org>", [("", "ann@example.org")]),
+        ("Ann Example ann@example.org", [("Ann Example", "ann@example.org")]),
+        ("Ann\n Example\n <ann@example.org>", [("Ann Example", "ann@example.org")]),
+        (",,a@x.org,,", [("", "a@x.org")]),
+        ('"quoted local"@x.org', [("", '"quoted local"@x.org')]),
+        ("'Ann' <a@x.org>", [("'Ann'", "a@x.org")]),
+        ("A.B. Cee <a@x.org>", [("A.B. Cee", "a@x.org")]),
+        ("Ann <<ann@x.org>>", [("Ann", "ann@x.org")]),
+        ("Ann <ann@x.org,>", [("Ann", "ann@x.org")]),
+        ("Ann <ann@x.org> Bob <bob@y.org>", [("Ann", "ann@x.org"), ("Bob", "bob@y.org")]),
+        ("<a@x.org> <b@y.org>", [("", "a@x.org"), ("", "b@y.org")]),
+        ("ann@x  . org, b@y.org", [("", "ann@x.org"), ("", "b@y.org")]),
+        (
+            "Ann <ann@[127.0.0.1]>, b@[IPv6:2001:db8::1]",
+            [("Ann", "ann@[127.0.0.1]"), ("", "b@[ipv6:2001:db8::1]")],
+        ),
+        ("Example\\, Ann <ann@x.org>", [("Example, Ann", "ann@x.org")]),
+        ('"Ann <ann@x.org>', [("Ann", "ann@x.org")]),
+        ('b@y.org, "Ann <ann@x.org>', [("", "b@y.org"), ("Ann", "ann@x.org")]),
+        ("=?utf-8?Q?J=C3=B6rg_<a=40x.org>?=", [("Jörg", "a@x.org")]),
+        ("Ann Example [ann@x.org]", [("Ann Example", "ann@x.org")]),
+        ('"Ann" <ann at x.org>', [("Ann", "ann@x.org")]),
+    ],
+)
 def test_mailboxes_are_found(value: str, expected: list[tuple[str, str]]) -> None:
     assert [(found.name, found.address) for found in parse_addresses(value)] == expected
 
@@ -57,8 +66,9 @@ def test_raw_8_bit_names_are_read() -> None:
 
 
 def test_an_international_address_is_kept() -> None:
-    assert parse_addresses("δοκιμή@παράδειγμα.δοκιμή".encode().decode("ascii", "surrogateescape")) == [
-        Address("", "δοκιμή@παράδειγμα.δοκιμή")]
+    assert parse_addresses(
+        "δοκιμή@παράδειγμα.δοκιμή".encode().decode("ascii", "surrogateescape")
+    ) == [Address("", "δοκιμή@παράδειγμα.δοκιμή")]
 
 
 def test_the_author_without_an_address_is_a_name() -> None:
@@ -66,7 +76,9 @@ def test_the_author_without_an_address_is_a_name() -> None:
 
 
 def test_an_archive_disguise_is_undone() -> None:
-    assert parse_author("ann at example.org (Ann Example)") == Address("Ann Example", "ann@example.org")
+    assert parse_author("ann at example.org (Ann Example)") == Address(
+        "Ann Example", "ann@example.org"
+    )
 
 
 def test_the_first_of_several_authors_counts() -> None:
@@ -77,8 +89,14 @@ def test_the_number_of_addresses_is_bounded() -> None:
     assert len(parse_addresses("a@x.org, " * 5000, limit=2000)) == 2000
 
 
-@pytest.mark.parametrize("value", ["Müller, Hans <h@x.org>", "=?utf-8?Q?M=C3=BCller?=, Hans <h@x.org>",
-                                   '"Müller, Hans" <h@x.org>'])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Müller, Hans <h@x.org>",
+        "=?utf-8?Q?M=C3=BCller?=, Hans <h@x.org>",
+        '"Müller, Hans" <h@x.org>',
+    ],
+)
 def test_an_unquoted_comma_does_not_cut_the_author_s_name(value: str) -> None:
     assert parse_author(value) == Address("Müller, Hans", "h@x.org")
 

@@ -14,18 +14,20 @@ OURS = "<notification.0123456789abcdef0123456789abcdef@x.org>"
     "field",
     [
         "Auto-Submitted: auto-replied",
-        "Auto-Submitted: Auto-Replied (vacation); owner-email=\"a@x.org\"",
+        'Auto-Submitted: Auto-Replied (vacation); owner-email="a@x.org"',
         f"Message-ID: {OURS}",
         "List-Id: Notifications <notifications.lists.example.org>",
         "Return-Path: < >",
         "Content-Type: multipart/report; report-type=delivery-status; boundary=b",
-        "Content-Type: Multipart/Report;\n report-type=\"disposition-notification\"; boundary=b",
+        'Content-Type: Multipart/Report;\n report-type="disposition-notification"; boundary=b',
         "X-Failed-Recipients: b@x.org",
         "Precedence: auto_reply",
     ],
 )
 def test_an_automatic_answer_is_seen(field, lean):
-    assert parse_message(f"From: a@x.org\nSubject: s\n{field}\n\ncoi\n".encode(), lean=lean).automatic
+    assert parse_message(
+        f"From: a@x.org\nSubject: s\n{field}\n\ncoi\n".encode(), lean=lean
+    ).automatic
 
 
 @pytest.mark.parametrize("lean", [True, False])
@@ -42,4 +44,6 @@ def test_an_automatic_answer_is_seen(field, lean):
     ],
 )
 def test_what_people_and_lists_send_is_not_automatic(field, lean):
-    assert not parse_message(f"From: a@x.org\nSubject: s\n{field}\n\ncoi\n".encode(), lean=lean).automatic
+    assert not parse_message(
+        f"From: a@x.org\nSubject: s\n{field}\n\ncoi\n".encode(), lean=lean
+    ).automatic

@@ -13,24 +13,40 @@ def test_quoted_lines_are_not_own() -> None:
     assert own("before\n> quoted\n>> deeper\nafter\n") == "before\nafter"
 
 
-@pytest.mark.parametrize("attribution", [
-    "On Tue, 9 Nov 1999, Ann Example wrote:", "On Tue, Nov 9, 2021 at 6:50 PM Ann Example\n<ann@example.org> wrote:",
-    "Ann Example <ann@example.org> writes:", "Am 09.11.1999 um 18:50 schrieb Ann Example:",
-    "Am Dienstag, 9. November 1999, 18:50:39 CET schrieb Ann:", "Le mar. 9 nov. 1999 à 18:50, Ann a écrit :",
-    "El mar, 9 nov 1999 a las 18:50, Ann escribió:", "Il giorno mar 9 nov 1999 Ann ha scritto:",
-    "Em ter, 9 de nov de 1999, Ann escreveu:", "Op di 9 nov. 1999 om 18:50 schreef Ann <a@x.org>:",
-    "Den tis 9 nov. 1999 kl 18:50 skrev Ann <a@x.org>:", "9 ноября 1999 г. Анна пишет:", "2021年11月9日 Ann 写道：",
-    "W dniu 9.11.1999 Ann pisze:", "Ann wrote:",
-    "Quoting Ann Example:", "Ann <ann at x.org> wrote regarding tea:", "Ann a ?crit :", "Ann asks:",
-    "In message <1@x>, ann@x.org says:",
-    "On Tue, 9 Nov 1999,\nAnn Example of the very long\ncompany name <ann@example.org>\nwrote:",
-])
+@pytest.mark.parametrize(
+    "attribution",
+    [
+        "On Tue, 9 Nov 1999, Ann Example wrote:",
+        "On Tue, Nov 9, 2021 at 6:50 PM Ann Example\n<ann@example.org> wrote:",
+        "Ann Example <ann@example.org> writes:",
+        "Am 09.11.1999 um 18:50 schrieb Ann Example:",
+        "Am Dienstag, 9. November 1999, 18:50:39 CET schrieb Ann:",
+        "Le mar. 9 nov. 1999 à 18:50, Ann a écrit :",
+        "El mar, 9 nov 1999 a las 18:50, Ann escribió:",
+        "Il giorno mar 9 nov 1999 Ann ha scritto:",
+        "Em ter, 9 de nov de 1999, Ann escreveu:",
+        "Op di 9 nov. 1999 om 18:50 schreef Ann <a@x.org>:",
+        "Den tis 9 nov. 1999 kl 18:50 skrev Ann <a@x.org>:",
+        "9 ноября 1999 г. Анна пишет:",
+        "2021年11月9日 Ann 写道：",
+        "W dniu 9.11.1999 Ann pisze:",
+        "Ann wrote:",
+        "Quoting Ann Example:",
+        "Ann <ann at x.org> wrote regarding tea:",
+        "Ann a ?crit :",
+        "Ann asks:",
+        "In message <1@x>, ann@x.org says:",
+        "On Tue, 9 Nov 1999,\nAnn Example of the very long\ncompany name <ann@example.org>\nwrote:",
+    ],
+)
 def test_the_attribution_belongs_to_the_quote(attribution: str) -> None:
     assert own(f"Thanks!\n\n{attribution}\n\n> tea\n\nYes.\n") == "Thanks!\nYes."
 
 
 def test_a_sentence_that_ends_in_a_colon_is_own() -> None:
-    assert own("I do not agree with this point:\n> tea\nNo.") == "I do not agree with this point:\nNo."
+    assert (
+        own("I do not agree with this point:\n> tea\nNo.") == "I do not agree with this point:\nNo."
+    )
 
 
 def test_the_signature_is_not_own() -> None:
@@ -50,29 +66,51 @@ def test_a_bare_double_dash_in_the_middle_is_text() -> None:
     assert own(text) == text.strip()
 
 
-@pytest.mark.parametrize("rule", [
-    "-----Original Message-----", "-------- Original Message --------", "-----Ursprüngliche Nachricht-----",
-    "---------- Forwarded message ----------", "-----Message d'origine-----", "-----Mensaje original-----",
-    "________________________________\nFrom: Ann <ann@x.org>\nSent: Tuesday\nTo: Bob\nSubject: tea",
-    "From: Ann\nSent: Tuesday\nTo: Bob\nSubject: tea", "Von: Ann\nGesendet: Dienstag\nAn: Bob\nBetreff: Tee",
-    "De : Ann\nEnvoyé : mardi\nÀ : Bob\nObjet : thé", "Begin forwarded message:", "*From:* Ann\n*Sent:* Tue\n*To:* Bob",
-])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "-----Original Message-----",
+        "-------- Original Message --------",
+        "-----Ursprüngliche Nachricht-----",
+        "---------- Forwarded message ----------",
+        "-----Message d'origine-----",
+        "-----Mensaje original-----",
+        "________________________________\nFrom: Ann <ann@x.org>\nSent: Tuesday\nTo: Bob\nSubject: tea",
+        "From: Ann\nSent: Tuesday\nTo: Bob\nSubject: tea",
+        "Von: Ann\nGesendet: Dienstag\nAn: Bob\nBetreff: Tee",
+        "De : Ann\nEnvoyé : mardi\nÀ : Bob\nObjet : thé",
+        "Begin forwarded message:",
+        "*From:* Ann\n*Sent:* Tue\n*To:* Bob",
+    ],
+)
 def test_what_follows_a_forwarding_rule_is_not_own(rule: str) -> None:
     assert own(f"See below.\n\n{rule}\n\ntheir words\n") == "See below."
 
 
 def test_a_quoted_forward_may_be_answered_in_place() -> None:
-    assert own("----- Original Message -----\n> From: Ann\n> tea?\n\nYes.\n\n> milk?\n\nNo.\n") == "Yes.\nNo."
+    assert (
+        own("----- Original Message -----\n> From: Ann\n> tea?\n\nYes.\n\n> milk?\n\nNo.\n")
+        == "Yes.\nNo."
+    )
 
 
 def test_the_author_may_go_on_after_a_forwarded_mail() -> None:
-    assert own("See:\n\n---- Begin Forwarded Message ----\n\ntheirs\n\n---- End Forwarded Message ----\n\nmine\n"
-               ) == "See:\nmine"
+    assert (
+        own(
+            "See:\n\n---- Begin Forwarded Message ----\n\ntheirs\n\n---- End Forwarded Message ----\n\nmine\n"
+        )
+        == "See:\nmine"
+    )
 
 
 def test_the_footer_of_the_list_is_not_own() -> None:
-    assert own("Hello\n\n_______________________________________________\nR-help mailing list\n"
-               "https://stat.ethz.ch/mailman/listinfo/r-help\n") == "Hello"
+    assert (
+        own(
+            "Hello\n\n_______________________________________________\nR-help mailing list\n"
+            "https://stat.ethz.ch/mailman/listinfo/r-help\n"
+        )
+        == "Hello"
+    )
 
 
 def test_a_rule_in_the_text_is_own() -> None:
@@ -81,8 +119,10 @@ def test_a_rule_in_the_text_is_own() -> None:
 
 
 def test_a_signed_text_is_own_without_its_armour() -> None:
-    text = ("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA1\n\nHello\n-----BEGIN PGP SIGNATURE-----\n\niQA=\n"
-            "-----END PGP SIGNATURE-----\n")
+    text = (
+        "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA1\n\nHello\n-----BEGIN PGP SIGNATURE-----\n\niQA=\n"
+        "-----END PGP SIGNATURE-----\n"
+    )
     assert own(text) == "Hello"
 
 
@@ -95,32 +135,58 @@ def test_a_bar_quotes_but_a_table_does_not() -> None:
     assert own("| a | b |\nmine") == "| a | b |\nmine"
 
 
-@pytest.mark.parametrize("quoted", [
-    "    Friedrich> tea?\n    >> deeper\n    >\n    MM> milk?", "| > | tea?\n| | milk?", "Ann> tea?", "|\n| tea?",
-    "\t>> tea?", ">>>>> \"A\" == Ann Example <a@x.org> writes:\n  A> tea?",
-])
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        "    Friedrich> tea?\n    >> deeper\n    >\n    MM> milk?",
+        "| > | tea?\n| | milk?",
+        "Ann> tea?",
+        "|\n| tea?",
+        "\t>> tea?",
+        '>>>>> "A" == Ann Example <a@x.org> writes:\n  A> tea?',
+    ],
+)
 def test_every_way_of_marking_a_quotation_is_known(quoted: str) -> None:
     assert own(f"before\n{quoted}\nafter") == "before\nafter"
 
 
-@pytest.mark.parametrize("text", ["    x>5 & y<3", "    if (a->b> c)", "  | a | b |\n  |---|---|", "mysql> select 1"])
+@pytest.mark.parametrize(
+    "text", ["    x>5 & y<3", "    if (a->b> c)", "  | a | b |\n  |---|---|", "mysql> select 1"]
+)
 def test_code_that_holds_the_mark_is_own(text: str) -> None:
     assert own(f"before\n{text}\nafter") == f"before\n{text}\nafter"
 
 
-@pytest.mark.parametrize("session", [
-    "SQL> select 1 from dual;", "ftp> get x\nftp>", "    psql> \\d", "Prelude> 1 + 1", "C:\\> dir", "mysql> select 1;",
-    ">>> import os\n>>> os.getcwd()", ">>> x = 1\n>>> x", "R> x <- rnorm(5)\nR> plot(x)",
-])
+@pytest.mark.parametrize(
+    "session",
+    [
+        "SQL> select 1 from dual;",
+        "ftp> get x\nftp>",
+        "    psql> \\d",
+        "Prelude> 1 + 1",
+        "C:\\> dir",
+        "mysql> select 1;",
+        ">>> import os\n>>> os.getcwd()",
+        ">>> x = 1\n>>> x",
+        "R> x <- rnorm(5)\nR> plot(x)",
+    ],
+)
 def test_what_was_typed_at_a_prompt_is_own(session: str) -> None:
     assert own(f"I ran:\n{session}\nit failed") == f"I ran:\n{session}\nit failed"
 
 
-@pytest.mark.parametrize("quoted", [
-    "Joe> tea?", "R> I think so", "SQL>> deeper", ">>> what do you mean", ">>> from here on\n>> tea",
-    "SQL> a\n> quoted",
-    ">>> import os\n>> tea",
-])
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        "Joe> tea?",
+        "R> I think so",
+        "SQL>> deeper",
+        ">>> what do you mean",
+        ">>> from here on\n>> tea",
+        "SQL> a\n> quoted",
+        ">>> import os\n>> tea",
+    ],
+)
 def test_a_quotation_is_no_session(quoted: str) -> None:
     assert own(f"before\n{quoted}\nafter") == "before\nafter"
 
@@ -130,18 +196,29 @@ def test_a_session_below_an_attribution_is_quoted(session: str) -> None:
     assert own(f"No.\n\nOn Tue, 9 Nov 1999, Ann wrote:\n{session}\nYes.") == "No.\nYes."
 
 
-@pytest.mark.parametrize("attribution", [
-    "On Tue, 9 Nov 1999, Ann wrote:\n\n[...]", "On Tue, 9 Nov 1999, Ann wrote:\n<snip>",
-    "--- Ann <ann@x.org> wrote:\n\n---------------------------------", "2013/8/28 Ann Example <ann@x.org>",
-    "la .an. cusku di'e", "Ann noted:",
-])
+@pytest.mark.parametrize(
+    "attribution",
+    [
+        "On Tue, 9 Nov 1999, Ann wrote:\n\n[...]",
+        "On Tue, 9 Nov 1999, Ann wrote:\n<snip>",
+        "--- Ann <ann@x.org> wrote:\n\n---------------------------------",
+        "2013/8/28 Ann Example <ann@x.org>",
+        "la .an. cusku di'e",
+        "Ann noted:",
+    ],
+)
 def test_an_attribution_may_end_otherwise_than_in_a_colon(attribution: str) -> None:
     assert own(f"Thanks!\n\n{attribution}\n\n> tea\n\nYes.\n") == "Thanks!\nYes."
 
 
 def test_a_yahoo_advertisement_is_not_own() -> None:
-    assert own("Hello\n\n------------------------ Yahoo! Groups Sponsor --------------------~-->\nBuy!\n"
-               "------------------------------------~->\n\nTo unsubscribe, send mail.\n") == "Hello"
+    assert (
+        own(
+            "Hello\n\n------------------------ Yahoo! Groups Sponsor --------------------~-->\nBuy!\n"
+            "------------------------------------~->\n\nTo unsubscribe, send mail.\n"
+        )
+        == "Hello"
+    )
 
 
 def test_a_signature_mark_may_end_in_a_hard_blank() -> None:
@@ -158,8 +235,14 @@ def test_an_answer_below_an_unmarked_original_is_kept() -> None:
     assert own(text) == text
 
 
-@pytest.mark.parametrize("rule", ["-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-", "=-=-=-=-=-=-=-=-=-=-=-=-=-=-=-=",
-                                  "_._._._._._._._._._._._._._._._"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-",
+        "=-=-=-=-=-=-=-=-=-=-=-=-=-=-=-=",
+        "_._._._._._._._._._._._._._._._",
+    ],
+)
 def test_a_footer_below_a_rule_of_two_signs_is_not_own(rule: str) -> None:
     assert own(f"Hello\n{rule}\ntea mailing list -- Read http://x.org/\n{rule}\n") == "Hello"
 

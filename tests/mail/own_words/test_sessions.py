@@ -11,21 +11,30 @@ def own(text: str) -> str:
     return "\n".join(text[start:end] for start, end in own_spans(text))
 
 
-@pytest.mark.parametrize("text", [
-    "I tried\n> x <- rnorm(10)\n> mean(x)\n[1] 0.3\nWhy?",
-    "Hello,\n\n> library(survival)\n> fit <- coxph(y ~ x)\n\nfails",
-    "See\n\n   > plot(x,\n+ main=1)\nError in plot", "> f(x)  # a comment\n> ?mean\n> x[1]\n\nis what I typed",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I tried\n> x <- rnorm(10)\n> mean(x)\n[1] 0.3\nWhy?",
+        "Hello,\n\n> library(survival)\n> fit <- coxph(y ~ x)\n\nfails",
+        "See\n\n   > plot(x,\n+ main=1)\nError in plot",
+        "> f(x)  # a comment\n> ?mean\n> x[1]\n\nis what I typed",
+    ],
+)
 def test_a_session_is_own(text: str) -> None:
     assert own(text) == text
 
 
-@pytest.mark.parametrize(("text", "mine"), [
-    ("On Tue, 9 Nov 1999, Ann wrote:\n> x <- 1\n> y <- f(x)\n\nNo.", "No."),
-    ("> Does it work?\nNo:\n> x <- 1\n> f(x)\n\nfails.", "No:\nfails."),
-    ("Yes.\n> thanks\n> bye", "Yes."), ("Hm.\n> I think that mean(x) is wrong here.\nNo.", "Hm.\nNo."),
-    ("A> f(x)\nmine", "mine"), ("> > f(x)\n> [1] 2\nmine", "mine"),
-])
+@pytest.mark.parametrize(
+    ("text", "mine"),
+    [
+        ("On Tue, 9 Nov 1999, Ann wrote:\n> x <- 1\n> y <- f(x)\n\nNo.", "No."),
+        ("> Does it work?\nNo:\n> x <- 1\n> f(x)\n\nfails.", "No:\nfails."),
+        ("Yes.\n> thanks\n> bye", "Yes."),
+        ("Hm.\n> I think that mean(x) is wrong here.\nNo.", "Hm.\nNo."),
+        ("A> f(x)\nmine", "mine"),
+        ("> > f(x)\n> [1] 2\nmine", "mine"),
+    ],
+)
 def test_quoted_code_is_not_own(text: str, mine: str) -> None:
     assert own(text) == mine
 

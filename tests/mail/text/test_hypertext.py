@@ -4,14 +4,22 @@ from mrilu.mail.text.hypertext import charset_in_html, enriched_to_text, html_to
 
 
 def test_markup_goes_and_text_stays() -> None:
-    text = html_to_text("<html><head><style>p{}</style><title>t</title></head><body><p>One &amp; <b>two</b></p>"
-                        "<script>x()</script><p>three</p></body></html>")
+    text = html_to_text(
+        "<html><head><style>p{}</style><title>t</title></head><body><p>One &amp; <b>two</b></p>"
+        "<script>x()</script><p>three</p></body></html>"
+    )
     assert text.split() == ["One", "&", "two", "three"]
 
 
 def test_a_blockquote_becomes_a_quotation() -> None:
-    lines = [line for line in html_to_text("<p>yes</p><blockquote><p>tea?</p><BLOCKQUOTE type=cite>more</BLOCKQUOTE>"
-                                           "</blockquote><p>no</p>").split("\n") if line.strip("> ")]
+    lines = [
+        line
+        for line in html_to_text(
+            "<p>yes</p><blockquote><p>tea?</p><BLOCKQUOTE type=cite>more</BLOCKQUOTE>"
+            "</blockquote><p>no</p>"
+        ).split("\n")
+        if line.strip("> ")
+    ]
     assert lines == ["yes", "> tea?", "> > more", "no"]
 
 

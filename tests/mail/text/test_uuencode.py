@@ -6,7 +6,9 @@ from mrilu.mail.text.uuencode import split_uuencoded
 
 
 def encoded(data: bytes, name: str = "a b.bin") -> str:
-    lines = [binascii.b2a_uu(data[start:start + 45]).decode() for start in range(0, len(data), 45)]
+    lines = [
+        binascii.b2a_uu(data[start : start + 45]).decode() for start in range(0, len(data), 45)
+    ]
     return f"begin 644 {name}\n" + "".join(lines) + "`\nend\n"
 
 
@@ -18,7 +20,9 @@ def test_the_file_leaves_the_text() -> None:
 
 
 def test_two_files_are_found() -> None:
-    assert [found.name for found in split_uuencoded(encoded(b"one", "x") + encoded(b"two" * 40, "y"))[1]] == ["x", "y"]
+    assert [
+        found.name for found in split_uuencoded(encoded(b"one", "x") + encoded(b"two" * 40, "y"))[1]
+    ] == ["x", "y"]
 
 
 def test_a_file_without_its_end_is_kept_as_far_as_it_goes() -> None:
@@ -33,8 +37,10 @@ def test_prose_that_begins_like_a_file_stays() -> None:
 
 def test_trailing_blanks_may_have_been_stripped() -> None:
     data = bytes(45)
-    text = "".join(line.rstrip() + "\n" for line in encoded(data).replace("`", " ").replace(" \nend",
-        "`\nend").split("\n"))
+    text = "".join(
+        line.rstrip() + "\n"
+        for line in encoded(data).replace("`", " ").replace(" \nend", "`\nend").split("\n")
+    )
     assert split_uuencoded(text)[1][0].data[:45] == data
 
 

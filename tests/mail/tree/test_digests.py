@@ -3,11 +3,15 @@
 from mrilu.mail.own_words.quotes import own_spans
 
 RULE, LONG_RULE = "-" * 30, "-" * 70
-HEADER = "Date: Tue, 9 Nov 1999 18:50:39 +0100\nFrom: Ann <ann@x.org>\nSubject: tea\nTo: list@x.org\n"
-DIGEST = (f"Send Tea mailing list submissions to\n\tlist@x.org\n\nToday's Topics:\n\n   1. tea (Ann)\n\n\n"
-          f"{LONG_RULE}\n\nMessage: 1\n{HEADER}\nfirst words\n-- \nAnn\n\n\n"
-          f"{RULE}\n\nMessage: 2\n{HEADER}\n> first words\n\nsecond words\n"
-          f"\n{RULE}\n\n____________________________________\nTea mailing list\nlist@x.org\n\n\nEnd of Tea Digest\n")
+HEADER = (
+    "Date: Tue, 9 Nov 1999 18:50:39 +0100\nFrom: Ann <ann@x.org>\nSubject: tea\nTo: list@x.org\n"
+)
+DIGEST = (
+    f"Send Tea mailing list submissions to\n\tlist@x.org\n\nToday's Topics:\n\n   1. tea (Ann)\n\n\n"
+    f"{LONG_RULE}\n\nMessage: 1\n{HEADER}\nfirst words\n-- \nAnn\n\n\n"
+    f"{RULE}\n\nMessage: 2\n{HEADER}\n> first words\n\nsecond words\n"
+    f"\n{RULE}\n\n____________________________________\nTea mailing list\nlist@x.org\n\n\nEnd of Tea Digest\n"
+)
 
 
 def own(text: str) -> str:

@@ -13,7 +13,9 @@ def test_every_line_end_is_read(line_end: bytes) -> None:
     assert (found.subject, found.body, found.message_id) == ("Tea", "one\ntwo", "one@example.org")
 
 
-@pytest.mark.parametrize("line", [b"From ann@example.org Tue Nov  9 18:50:39 1999\n", b">From ann Tue Nov 9 1999\n"])
+@pytest.mark.parametrize(
+    "line", [b"From ann@example.org Tue Nov  9 18:50:39 1999\n", b">From ann Tue Nov 9 1999\n"]
+)
 def test_an_mbox_line_on_top_is_skipped(line: bytes) -> None:
     found = parse_message(line + letter())
     assert (found.subject, found.body) == ("Tea", "Hello")
@@ -31,7 +33,9 @@ def test_a_missing_blank_line_does_not_lose_the_body() -> None:
 
 
 def test_a_broken_line_between_fields_does_not_end_the_header() -> None:
-    found = parse_message(b"Subject: long\nwrapped without a blank\nFrom: ann@example.org\nX-A: b\n\nHello\n")
+    found = parse_message(
+        b"Subject: long\nwrapped without a blank\nFrom: ann@example.org\nX-A: b\n\nHello\n"
+    )
     assert (found.from_address, found.body) == ("ann@example.org", "Hello")
     assert found.subject == "long wrapped without a blank"
 
@@ -71,11 +75,17 @@ def test_a_value_may_begin_on_the_next_line() -> None:
     assert parse_message(b"Subject:\n Tea\nFrom: a@x.org\n\nx").subject == "Tea"
 
 
-@pytest.mark.parametrize(("raw", "reason"), [
-    (b"", "empty"), (b"\n\r\n \0", "empty"), (b"just some text\nwithout fields\n", "no-header"),
-    (b"\x7fELF\x02\x01" + bytes(100), "no-header"), (b"http://example.org/\nfoo\n", "no-header"),
-    (b"<html><body>hello: world</body></html>", "no-header"),
-])
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", "empty"),
+        (b"\n\r\n \0", "empty"),
+        (b"just some text\nwithout fields\n", "no-header"),
+        (b"\x7fELF\x02\x01" + bytes(100), "no-header"),
+        (b"http://example.org/\nfoo\n", "no-header"),
+        (b"<html><body>hello: world</body></html>", "no-header"),
+    ],
+)
 def test_what_is_no_mail_is_rejected(raw: bytes, reason: str) -> None:
     with pytest.raises(RejectedMail) as caught:
         parse_message(raw)
