@@ -52,8 +52,8 @@ class Pace(NamedTuple):
 IDLE = """
 import sys, time
 from dataclasses import replace
-from jobs import resources
-from settings import load
+from mrilu.runtime import resources
+from mrilu.settings.table import load
 resources.use(replace(load({}), database_url=sys.argv[1], redis_url=sys.argv[2]))
 from jobs.embed_missing import embed_missing
 began = time.perf_counter()

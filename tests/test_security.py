@@ -156,7 +156,7 @@ SECRET = "hush-hush-hush"
 QUIET = "quiet-quiet-quiet"  # of the sources: nothing else masks it
 FAILING = """
 import sys
-from jobs import logs, resources
+from mrilu.runtime import logs, resources
 logs.log_as(resources.settings())
 resources.{what}
 """

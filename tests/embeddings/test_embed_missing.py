@@ -307,9 +307,10 @@ def test_progress_tells_what_waits_and_when_it_will_be_done(encoder, monkeypatch
 KILLED = """
 import os, signal, sys
 from dataclasses import replace
-from jobs import embed_missing as job, resources
+from jobs import embed_missing as job
+from mrilu.runtime import resources
 from mrilu.embeddings import backlog
-from settings import load
+from mrilu.settings.table import load
 from tests.embeddings.made import FakeEncoder
 
 calls = []

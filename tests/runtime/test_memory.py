@@ -48,7 +48,7 @@ def test_the_collector_is_on_again_after_a_batch():
 FLOOD = """
 import json, resource, sys
 from pathlib import Path
-from jobs import resources
+from mrilu.runtime import resources
 from mrilu.archive import read
 from jobs.import_messages import import_paths
 from mrilu.mail.message import Limits
