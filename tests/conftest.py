@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import tarfile
 from collections.abc import Iterator
@@ -10,23 +9,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import rq.job
 from peewee import PostgresqlDatabase
 from redis import Redis
 
 import models
 from mrilu import migrations
 from mrilu.runtime import resources
-from mrilu.service.install import HOOK
 from mrilu.service.postgres import Cluster
 from mrilu.service.valkey import Server
 from mrilu.settings.table import Settings, load
 from mrilu.settings.table import fields as setting_fields
 from tests.factories import make_maildir, register
 
-rq_defaults = importlib.import_module(HOOK)  # as setup put it into the .venv
-rq_defaults.ALSO.extend(["tests.", "operator."])  # what tests let a worker run
-
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
+
+
+SAMPLES = ("count_up", "second", "fail_for_good", "fail_for_now", "die", "NOT_CALLABLE")
+# The tests' own jobs, which rq refuses everywhere else (mrilu/service/rq_defaults.py): for this process and its forks.
+rq.job.ALSO_JOBS |= {"operator.add", *(f"tests.queues.sample_jobs.{name}" for name in SAMPLES)}
 
 
 def pytest_configure() -> None:

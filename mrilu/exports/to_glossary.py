@@ -63,16 +63,8 @@ def _convert(folder: Path, source_text: str, name: str, writer: str, *options: s
     source, target = folder / "source.txt", folder / "made" / name
     target.parent.mkdir()
     write_text(source, source_text)
-    command = [
-        sys.executable,
-        "-c",
-        COMMAND,
-        str(source),
-        str(target),
-        *QUIET,
-        f"--write-format={writer}",
-        *options,
-    ]
+    python = [sys.executable, "-P", "-c", COMMAND]
+    command = [*python, str(source), str(target), *QUIET, f"--write-format={writer}", *options]
     # It keeps its configuration and cache in the home folder: a temporary one.
     environment = {
         "HOME": str(folder),

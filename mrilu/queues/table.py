@@ -6,10 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib import import_module
 from zoneinfo import ZoneInfo
 
 from croniter import CroniterError
+
+# As mrilu/service/rq_defaults.py has it: it finds only our jobs.
+from rq.job import import_attribute
 
 from mrilu.queues.queues import DEFAULT, NAMES
 from mrilu.queues.slots import next_cron_slot, next_interval_slot
@@ -103,14 +105,13 @@ def _check(row: Periodic, zone: ZoneInfo, *, overridden: bool) -> None:
 
 
 def _resolve(row: Periodic) -> None:
-    module, _, name = row.function.rpartition(".")
     try:
-        found = getattr(import_module(module), name)
+        found = import_attribute(row.function)
     except (ImportError, AttributeError, ValueError) as error:
         raise ScheduleError(
             f"schedule row {row.id!r}: there is no function {row.function}: {error}"
         ) from error
-    if not callable(found) or name != row.id:
+    if not callable(found) or row.function.rpartition(".")[2] != row.id:
         raise ScheduleError(
             f"schedule row {row.id!r}: {row.function} must be a function of the row's name"
         )

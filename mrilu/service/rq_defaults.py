@@ -1,20 +1,22 @@
 """Make RQ's defaults ours in every Python of this .venv, so that a plain `rq worker mail` does the right thing.
 
 Setup copies this file into the .venv's site-packages, where a .pth line imports it at each start of Python. It
-imports nothing of RQ by itself: it waits for RQ's modules and changes defaults and fallbacks.
+imports nothing of RQ by itself: it waits for RQ's modules and changes three defaults, one fallback, and what a job
+may name.
 
 - JSON payloads instead of pickle: unpickling runs whatever code somebody with access to Redis put there.
-- Only our jobs run: RQ imports and calls whatever dotted name a job in Redis has. A job is `jobs.NAME.NAME`; any other
-  function, any callback and any method of an instance is refused, and the job fails with a line that says so.
 - A worker that died is noticed after 45 s, not 7 minutes, and its job is taken up within 30 s, not 10 minutes;
   `rq worker-pool` has no option for either.
+- A job runs `jobs.NAME.NAME` and nothing else, for the same reason: a JSON job may name os.system. What is refused is
+  not imported, and the job fails.
 """
 
 import re
 import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType
+from types import FunctionType, ModuleType
+from typing import Any
 
 
 def _set_defaults(module: ModuleType) -> None:
@@ -31,37 +33,63 @@ def _set_serializer(module: ModuleType) -> None:
     module.__dict__.update(DefaultSerializer=json, PickleSerializer=json)
 
 
-_OUR_JOB = re.compile(r"jobs\.([a-z][a-z0-9_]*)\.\1")
-ALSO: list[
-    str
-] = []  # beginnings of other names that may run; the tests' own, set by them in their process alone
+# A job is the function of its module's name. jobs.schedule.schedule is the one such function that is no job.
+_JOB = re.compile(r"jobs\.(?!schedule\.)([a-z][a-z0-9_]*)\.\1")
+_CALLBACKS = ("success", "failure", "stopped")
 
 
-def _refuse_others(module: ModuleType) -> None:
-    """Let `rq.job` find our jobs only, whether it looks for a function or for a callback."""
-    find, job = module.__dict__["import_attribute"], module.__dict__["Job"]
-    function_of: Callable[[object], object] = job.func.fget
+def _guard_jobs(module: ModuleType) -> None:
+    """Let rq.job find only our jobs. Tests name theirs in rq.job.ALSO_JOBS, in their own process."""
+    find: Callable[[str], Any] = module.__dict__["import_attribute"]
+    also: set[str] = set()
 
-    def find_ours(name: object) -> object:
-        if not isinstance(name, str) or not (
-            _OUR_JOB.fullmatch(name) or name.startswith(tuple(ALSO))
-        ):
-            raise ValueError(f"{name!r} is not a job of mrilu's: it is not run")
-        return find(name)
+    def import_job(name: Any) -> Any:
+        return find(name) if isinstance(name, str) and name in also else _job_named(name, find)
 
-    def own_function(self: object) -> object:
-        if getattr(self, "instance", None) is not None:
-            raise ValueError("a method of an instance is not a job of mrilu's: it is not run")
-        return function_of(self)
+    module.__dict__.update(import_attribute=import_job, ALSO_JOBS=also)
+    module.Job.func = property(lambda job: import_job(_name_alone(job)))
+    for when in _CALLBACKS:  # a worker that reports the refusal looks for them again
+        setattr(module.Job, f"{when}_callback", property(lambda job: None))
 
-    module.__dict__["import_attribute"] = find_ours
-    job.func = property(own_function)
+
+def _job_named(name: Any, find: Callable[[str], Any]) -> Any:
+    match = _JOB.fullmatch(name) if isinstance(name, str) else None
+    if match is None:
+        raise ValueError(f"{name!r} is no job of ours, and is not run")
+    job = find(name)
+    if not isinstance(job, FunctionType) or (job.__module__, job.__name__) != (
+        f"jobs.{match[1]}",
+        match[1],
+    ):
+        raise ValueError(f"{name!r} is no function of that module, and is not run")
+    return job
+
+
+def _name_alone(job: Any) -> Any:
+    """Return the name of the job's function, if nothing else is to be called."""
+    if job.instance is not None:
+        raise ValueError(f"{job.func_name!r} of an instance is no job of ours, and is not run")
+    for when in _CALLBACKS:
+        if callback := getattr(job, f"_{when}_callback_name"):
+            raise ValueError(
+                f"{callback!r}, to be called on {when}, is refused: a job of ours has no callbacks"
+            )
+    return job.func_name
+
+
+def _guard_queue_class(module: ModuleType) -> None:
+    # rq-scheduler imports whatever class a job's meta names
+    def refuse(name: str) -> Any:
+        raise ValueError(f"{name!r}: a job names no class of its queue")
+
+    module.__dict__["import_attribute"] = refuse
 
 
 _CHANGES = {
     "rq.defaults": _set_defaults,
     "rq.serializers": _set_serializer,
-    "rq.job": _refuse_others,
+    "rq.job": _guard_jobs,
+    "rq_scheduler.scheduler": _guard_queue_class,
 }
 
 

@@ -72,7 +72,10 @@ class Checkout:
         (self.venv / "pyvenv.cfg").write_text(
             f"home = {python.parent}\ninclude-system-site-packages = false\n"
         )
-        script = "from mrilu.service import install as i; i._hook(); (i.VENV / 'mrilu-core').write_text(i.stamp('core'))"
+        script = (
+            "from mrilu.service import install as i; i._hook(); "
+            "(i.VENV / 'mrilu-core').write_text(i.stamp('core'))"
+        )
         command = [self.venv / "bin" / "python", "-c", script]
         subprocess.run(command, cwd=self.place, env=self.environ, check=True)
 

@@ -1,6 +1,7 @@
 """The pins, the stamps, and an installation that was killed."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -182,3 +183,46 @@ def test_the_installer_needs_nothing_but_the_standard_library():
         capture_output=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+HIJACK = "open({ran!r}, 'a').write(__name__)\n"
+
+
+def hijacked(folder: Path) -> Path:
+    """A folder of a caller's that has files named as the modules that an installation imports."""
+    for name in ("pip", "venv", "csv", "json", "hashlib", "ensurepip"):
+        (folder / f"{name}.py").write_text(HIJACK.format(ran=str(folder / "ran")))
+    return folder / "ran"
+
+
+def test_no_file_of_the_callers_folder_is_imported_by_the_installer(tmp_path, monkeypatch):
+    ran = hijacked(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(install, "VENV", tmp_path / "project" / ".venv")
+    install._make_venv()
+    assert install._usable()
+    with pytest.raises(install.InstallError):
+        install._pip(["--no-index", "no-such-package==1"], lambda line: None)
+    assert not ran.exists(), ran.read_text()
+
+
+def test_no_file_of_the_callers_folder_is_imported_by_the_front_door(tmp_path):
+    project = tmp_path / "project"
+    (project / "mrilu" / "service").mkdir(parents=True)
+    (project / ".venv" / "bin").mkdir(parents=True)
+    (project / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    (project / "mrilu" / "service" / "install.py").write_text(
+        "import csv, hashlib, json, sys\nsys.exit(7)\n"
+    )
+    script = project / "run.sh"
+    script.write_text((Path(install.__file__).parents[2] / "run.sh").read_text())
+    caller = tmp_path / "caller"
+    caller.mkdir()
+    ran = hijacked(caller)
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(caller)}
+    done = subprocess.run(
+        ["bash", str(script), "status"], cwd=caller, env=environ, capture_output=True, text=True
+    )
+    assert done.returncode == 7, done.stderr
+    assert not ran.exists(), ran.read_text()

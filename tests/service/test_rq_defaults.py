@@ -1,8 +1,10 @@
-"""A plain `rq worker` of our .venv speaks JSON, and runs no pickle."""
+"""A plain `rq worker` of our .venv speaks JSON, runs no pickle, and runs no function but our jobs."""
 
+import json
 import pickle
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from jobs.schedule import SCHEDULE
+from mrilu.queues.queues import IMPORT_FUNCTION
 from mrilu.service import install, rq_defaults
 from mrilu.service.valkey import Server
 
@@ -28,11 +32,25 @@ def link(valkey):
         link.flushall()
 
 
-def plain_worker(valkey: Server, folder: Path) -> subprocess.CompletedProcess[str]:
+def plain_worker(valkey: Server, folder: Path, *kind: str) -> subprocess.CompletedProcess[str]:
     """`rq worker x --burst` with nothing set but the URL, by a Python that has the hook as setup leaves it."""
     (folder / f"{install.HOOK}.py").write_text(Path(rq_defaults.__file__).read_text())
-    code = f"import {install.HOOK} as h; h.ALSO.append('operator.add'); from rq.cli import main; main()"
-    command = [sys.executable, "-c", code, "worker", "x", "--burst", "-w", "rq.SimpleWorker"]
+    code = f"import {install.HOOK}; from rq.cli import main; main()"
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "worker",
+        "x",
+        "--burst",
+        *(kind or ("-w", "rq.SimpleWorker")),
+    ]
+    (folder / "jobs").mkdir()
+    (folder / "jobs" / "__init__.py").touch()
+    (folder / "jobs" / "add.py").write_text(
+        "from operator import mul\n\n\ndef add(a, b):\n    return a + b\n"
+    )
+    (folder / "jobs" / "system.py").write_text("from os import system\n")
     environment = {"RQ_REDIS_URL": valkey.url, "PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin"}
     return subprocess.run(
         command, env=environment, cwd=folder, capture_output=True, text=True, timeout=60
@@ -40,7 +58,7 @@ def plain_worker(valkey: Server, folder: Path) -> subprocess.CompletedProcess[st
 
 
 def test_a_plain_worker_runs_a_json_job(valkey, link, tmp_path):
-    job = Queue("x", connection=link, serializer=JSONSerializer).enqueue("operator.add", 40, 2)
+    job = Queue("x", connection=link, serializer=JSONSerializer).enqueue("jobs.add.add", 40, 2)
     done = plain_worker(valkey, tmp_path)
     assert done.returncode == 0, done.stderr
     assert Job.fetch(job.id, connection=link, serializer=JSONSerializer).return_value() == 42
@@ -85,32 +103,71 @@ def test_the_hook_itself_imports_no_rq_and_sets_the_defaults_when_rq_comes(tmp_p
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    "kind", ["function", "builtin", "on_success", "on_failure", "instance", "module"]
-)
-def test_what_is_no_job_of_ours_is_refused_and_the_worker_goes_on(kind, valkey, link, tmp_path):
-    touched = tmp_path / "touched"
-    line, ours = f"touch {touched}", Queue("x", connection=link, serializer=JSONSerializer)
-    job = Job.create(
-        "operator.add", args=(40, 2), connection=link, serializer=JSONSerializer, origin="x"
-    )
-    if kind in ("function", "builtin", "module"):
-        names = {
-            "function": "os.system",
-            "builtin": "eval",
-            "module": "jobs.import_messages.os.system",
-        }
-        job.func_name, job.args = names[kind], (line,)
-    elif kind == "instance":
-        job._instance, job.func_name, job.args = "coi", "upper", ()
-    else:
-        setattr(job, f"_{kind.removeprefix('on_')}_callback_name", "os.system")
-        job.args = (40, 2) if kind == "on_success" else ("40", 2)
-    job.save()
-    ours.enqueue_job(job)
-    after = ours.enqueue("operator.add", 40, 2)
-    done = plain_worker(valkey, tmp_path)
+OURS = "jobs.add.add"
+HOSTILE = {
+    "os.system": {},
+    "builtins.exec": {},
+    "jobs.add.mul": {},
+    "jobs.system.system": {},
+    "jobs.schedule.schedule": {},
+    "jobs.add.add.__globals__": {},
+    "evil.evil": {},
+    "format": {"instance": "x"},
+    f"{OURS} on success": {"success_callback_name": "os.system"},
+    f"{OURS} on failure": {"failure_callback_name": "evil.evil"},
+    f"{OURS} when stopped": {"stopped_callback_name": "os.system"},
+}
+
+
+@pytest.mark.parametrize("kind", [("-w", "rq.SimpleWorker"), ("-w", "rq.Worker")])
+def test_a_job_that_names_anything_but_a_job_of_ours_fails_and_the_worker_goes_on(
+    valkey, link, tmp_path, kind
+):
+    (tmp_path / "evil.py").write_text("open('ran', 'w')\n")
+    queue = Queue("x", connection=link, serializer=JSONSerializer)
+    jobs = {}
+    for name, more in HOSTILE.items():
+        jobs[name] = queue.enqueue(OURS, 40, 2).id
+        named = {key: value for key, value in more.items() if key != "instance"}
+        told = [
+            name.partition(" ")[0],
+            more.get("instance"),
+            [40, 2] if named else ["touch ran"],
+            {},
+        ]
+        link.hset(
+            f"rq:job:{jobs[name]}",
+            mapping={"data": zlib.compress(json.dumps(told).encode()), **named},
+        )
+    good = queue.enqueue(OURS, 40, 2)
+    done = plain_worker(valkey, tmp_path, *kind)
     assert done.returncode == 0, done.stderr
-    assert not touched.exists()
-    assert Job.fetch(job.id, connection=link, serializer=JSONSerializer).get_status() == "failed"
-    assert Job.fetch(after.id, connection=link, serializer=JSONSerializer).return_value() == 42
+    assert not (tmp_path / "ran").exists()
+    for name, one in jobs.items():
+        job = Job.fetch(one, connection=link, serializer=JSONSerializer)
+        result = job.latest_result()
+        assert job.get_status() == "failed", name
+        assert result is not None and "ValueError: " in result.exc_string, name
+        refused = next(iter({**HOSTILE[name], "instance": ""}.values())) or name
+        assert repr(refused) in result.exc_string, name
+    assert Job.fetch(good.id, connection=link, serializer=JSONSerializer).return_value() == 42
+
+
+def test_the_functions_that_the_hook_lets_through_are_the_schedules_and_the_import():
+    folder = Path(rq_defaults.__file__).parents[2] / "jobs"
+    named = {
+        f"jobs.{file.stem}.{file.stem}"
+        for file in folder.glob("*.py")
+        if f"\ndef {file.stem}(" in file.read_text()
+    }
+    assert {name for name in named if rq_defaults._JOB.fullmatch(name)} == {
+        *(row.function for row in SCHEDULE),
+        IMPORT_FUNCTION,
+    }
+
+
+def test_the_scheduler_takes_no_queues_class_from_redis():
+    from rq_scheduler import scheduler
+
+    with pytest.raises(ValueError, match="names no class"):
+        scheduler.import_attribute("os.system")
