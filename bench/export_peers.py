@@ -13,10 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from mrilu.dictionary.markup import spans
 from mrilu.exports import to_latex
 from mrilu.exports.book import Book
 from mrilu.exports.entry_lines import facts
-from mrilu.exports.markup import spans
 from mrilu.settings.table import PROJECT
 
 TAGS = {"letter": "i", "low": "sub", "high": "super", "word": "b"}

@@ -44,6 +44,7 @@ EDGES: dict[str, set[str]] = {
         "jobs",
         "models",
         "mrilu.archive",
+        "mrilu.dictionary",
         "mrilu.embeddings",
         "mrilu.mail",
         "mrilu.maildir",
@@ -57,10 +58,11 @@ EDGES: dict[str, set[str]] = {
     },
     "mrilu.dictionary": {"mrilu.downloads"},
     "mrilu.downloads": {"models", "mrilu.settings"},
-    "mrilu.embeddings": {"models", "mrilu.runtime"},
+    "mrilu.embeddings": {"models", "mrilu.dictionary", "mrilu.mail", "mrilu.runtime"},
     "mrilu.exports": {"mrilu.dictionary"},
     "mrilu.notifications": {
         "models",
+        "mrilu.dictionary",
         "mrilu.mail",
         "mrilu.runtime",
         "mrilu.search",
@@ -87,6 +89,7 @@ EDGES: dict[str, set[str]] = {
         "mrilu.runtime",
         "mrilu.settings",
     },
+    "mrilu.tables": {"mrilu.mail"},
     "mrilu.web": {
         "models",
         "mrilu.archive",

@@ -141,7 +141,7 @@ def _show_message(console: Console, hit: Any) -> None:
 def _show_word(console: Console, hit: Any) -> None:
     from rich.text import Text
 
-    from mrilu.embeddings.text import plain
+    from mrilu.dictionary.markup import plain
 
     head = Text.assemble((hit.word, "bold cyan"), (f"  {hit.type} · {hit.language}", "dim"))
     console.print(head)

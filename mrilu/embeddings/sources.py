@@ -20,6 +20,7 @@ from mrilu.embeddings.text import (
     sentence_text,
     text_hash,
 )
+from mrilu.mail.own_words.spans import own_text, paired
 
 KINDS = ("definition", "sentence", "message")
 MAX_CHUNKS = 8  # of one message; what comes after some 2,000 tokens seldom is its topic
@@ -118,7 +119,7 @@ def _single(text: str) -> tuple[Piece, ...]:
 
 def _messages(rows: Sequence[tuple[Any, ...]], encoder: Encoder) -> Iterator[Source]:
     heads = [message_head(row[2]) for row in rows]
-    bodies = ["".join(row[3][start:end] for start, end in _pairs(row[4])) for row in rows]
+    bodies = [own_text(row[3], paired(row[4])) for row in rows]
     # a text's beginning is enough: no token is longer than this many characters on average
     most = [body[: encoder.model.max_tokens * MAX_CHUNKS * 10] for body in bodies]
     taken = encoder.tokens(heads)
@@ -135,7 +136,3 @@ def _messages(rows: Sequence[tuple[Any, ...]], encoder: Encoder) -> Iterator[Sou
             if text
         )
         yield Source("message", row[0], row[1], tuple(made))
-
-
-def _pairs(spans: Sequence[int]) -> Iterator[tuple[int, int]]:
-    return zip(spans[::2], spans[1::2], strict=True)

@@ -8,17 +8,16 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
+from mrilu.dictionary.markup import plain
+
 # Raise it when another text is made of the same source: the texts are then made again, and those that came out
 # different are embedded again.
-RECIPE = 1
+RECIPE = 2
 
 NOTES_MAY_OUTWEIGH = 1.0  # notes longer than the definition times this drown it
 NAME_TYPES = ("cmevla", "cmene")
 SUBJECT_CHARS = 200
 
-_MATH = re.compile(r"\$([^$]{0,200})\$")
-_PLACE = re.compile(r"([a-z]+)_\{?(\d{1,3})\}?")
-_LINK = re.compile(r"\{([^{}]{1,100})\}")
 _SPACE = re.compile(r"\s+")
 
 
@@ -49,12 +48,6 @@ def definition_text(kind: str, definition: str, notes: str, glosses: Iterable[Gl
 
 def _sensed(gloss: Gloss) -> str:
     return f"{gloss.text} ({gloss.sense})" if gloss.sense else gloss.text
-
-
-def plain(text: str) -> str:
-    """Return a definition's text without jbovlaste's markup: "$x_{1}$ is a cat" -> "x1 is a cat"."""
-    without_math = _MATH.sub(lambda match: _PLACE.sub(r"\1\2", match[1]), text)
-    return _SPACE.sub(" ", _LINK.sub(r"\1", without_math)).strip()
 
 
 def sentence_text(english: str) -> str:

@@ -7,8 +7,8 @@ from itertools import groupby
 from typing import TypeVar
 
 from mrilu.dictionary.jbovlaste_xml import Entry, Gloss, Reverse
+from mrilu.dictionary.markup import one_line
 from mrilu.exports.book import headword_key, letter_of
-from mrilu.exports.markup import one_line
 
 T = TypeVar("T")
 SHORT_TYPES = {"experimental": "exp.", "obsolete": "obs."}

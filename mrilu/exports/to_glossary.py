@@ -15,10 +15,10 @@ from tempfile import TemporaryDirectory
 from uuid import NAMESPACE_URL, uuid5
 
 from mrilu.dictionary.jbovlaste_xml import Entry
+from mrilu.dictionary.markup import one_line, spans
 from mrilu.exports.book import Book, Report, glosses_of, naming, write_text
 from mrilu.exports.entry_lines import facts, gloss_text
 from mrilu.exports.fonts import NotInstalled
-from mrilu.exports.markup import one_line, spans
 from mrilu.exports.to_tsv import STARTED
 
 COMMAND = "import sys; from pyglossary.ui.main import main; sys.exit(main())"

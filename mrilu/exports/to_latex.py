@@ -13,9 +13,9 @@ from itertools import groupby
 from pathlib import Path
 
 from mrilu.dictionary.jbovlaste_xml import Entry, Reverse
+from mrilu.dictionary.markup import one_line, spans
 from mrilu.exports.book import Book, Report, glosses_of, letter_of, naming, reverse_key, write_text
 from mrilu.exports.entry_lines import facts, gloss_text, letter_of_word, sections, senses_of
-from mrilu.exports.markup import one_line, spans
 
 PREAMBLE = Path(__file__).with_name("preamble.tex")
 # TeX commands for hyphenation patterns; a language that is not here is not hyphenated.

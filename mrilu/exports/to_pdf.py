@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mrilu.dictionary.jbovlaste_xml import Entry, Reverse
+from mrilu.dictionary.markup import Span, one_line, spans
 from mrilu.exports import fonts
 from mrilu.exports.book import Book, Report, glosses_of, letter_of, naming, reverse_key
 from mrilu.exports.entry_lines import facts, gloss_text, letter_of_word, sections, senses_of
-from mrilu.exports.markup import Span, one_line, spans
 
 TEMPLATE = Path(__file__).with_name("book.typ")
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

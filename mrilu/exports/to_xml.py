@@ -8,8 +8,8 @@ from typing import Any
 from lxml import etree
 
 from mrilu.dictionary.jbovlaste_xml import Entry, Reverse
+from mrilu.dictionary.markup import clean
 from mrilu.exports.book import Book, Report, naming
-from mrilu.exports.markup import clean
 
 LOJBAN = "lojban"
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from mrilu.mail.own_words.spans import own_text
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -76,4 +78,4 @@ class ParsedMessage:
     @property
     def own_text(self) -> str:
         """The author's own words: body without quotes, attributions, signature and list footer."""
-        return "\n".join(self.body[start:end] for start, end in self.own_spans)
+        return own_text(self.body, self.own_spans)

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from mrilu.dictionary.markup import readable
 from mrilu.notifications.addresses import bracketed_ids, checked_address, one_line
 from mrilu.notifications.letter import DefinitionNews, Letter, MessageNews, News, Site
 from mrilu.notifications.links import Stop, message_url, sign, unsubscribe_url, word_url
@@ -24,10 +25,6 @@ EXCERPT_LINES = 40
 EXCERPT_CHARS = 3000
 MAX_REFERENCES = 10
 MAX_TEXT = 5000  # characters of a definition
-# jbovlaste writes x₁ as $x_1$ or $x_{1}$.
-_PLACE = re.compile(r"\$([A-Za-z]+)_\{?(\d{1,2})\}?\$")
-_DOLLARS = re.compile(r"\$([^$\n]{1,40})\$")
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 # Everything but line feeds and tabs that steers a terminal or cannot be encoded.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 # Only the subject is left to the policy's folding. The others are made of checked ASCII, and folding could but break
@@ -181,9 +178,8 @@ def _shown(news: News, letter: Letter, site: Site, t: Words) -> dict[str, str]:
 
 
 def readable_definition(text: str) -> str:
-    """Return a definition with its places as people write them: "$x_{1}$ goes" becomes "x₁ goes"."""
-    placed = _PLACE.sub(lambda match: match[1] + match[2].translate(_SUBSCRIPTS), text[:MAX_TEXT])
-    return _CONTROLS.sub(" ", _DOLLARS.sub(r"\1", placed)).strip()
+    """Return a definition or its notes as people write it: "$x_{1}$ goes, see {klama}" becomes "x₁ goes, see klama"."""
+    return readable(_CONTROLS.sub(" ", text[:MAX_TEXT])).strip()
 
 
 def excerpt(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from mrilu.mail.own_words.spans import own_text, paired
 from mrilu.notifications.letter import DefinitionNews, Letter, MessageNews, News
 
 MAX_NEWS = 200  # of one digest; the others are only counted
@@ -109,8 +110,7 @@ def _message(kind: str, label: str, row: tuple[Any, ...]) -> MessageNews:
         in_reply_to,
         references,
     ) = row
-    pairs = zip(spans[::2], spans[1::2], strict=True)
-    own = "".join(body[start:end] for start, end in pairs)[:OWN_TEXT_CHARS]
+    own = own_text(body, paired(spans))[:OWN_TEXT_CHARS]
     return MessageNews(
         kind, label, number, message_id, subject, name, address, sent_at, tuple(lists), own, tuple(in_reply_to),
         tuple(references),

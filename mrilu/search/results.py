@@ -8,6 +8,7 @@ from datetime import datetime
 
 from peewee import PostgresqlDatabase
 
+from mrilu.mail.own_words.spans import own_text, paired
 from mrilu.search.fusion import Fused
 from mrilu.search.snippet import Snippet, make_snippets
 
@@ -83,7 +84,7 @@ def show_messages(
     """Return the messages of one page, with snippets of own text; `starts` is where the nearest chunk begins."""
     rows = {row[0]: row for row in db.connection().execute(_MESSAGES, ([hit.id for hit in hits],))}
     shown = [hit for hit in hits if hit.id in rows]
-    own = [_own_text(*rows[hit.id][-2:]) for hit in shown]
+    own = [own_text(rows[hit.id][-2], paired(rows[hit.id][-1])) for hit in shown]
     snippets = make_snippets(db, own, tsquery, [starts.get(hit.id, 0) for hit in shown])
     made = []
     for hit, snippet in zip(shown, snippets, strict=True):
@@ -91,13 +92,6 @@ def show_messages(
         facts = (one, message_id, subject, name, address, sent_at, tuple(lists), thread)
         made.append(MessageHit(*facts, in_thread.get(one, 1), hit.found_by, snippet))
     return made
-
-
-def _own_text(body: str, own_spans: Sequence[int]) -> str:
-    """Return what Message.own_text does, without making a Message."""
-    return "".join(
-        body[start:end] for start, end in zip(own_spans[::2], own_spans[1::2], strict=True)
-    )
 
 
 def show_words(db: PostgresqlDatabase, hits: Sequence[Fused]) -> list[WordHit]:

@@ -21,6 +21,7 @@ from playhouse.postgres_ext import (
     TSVectorField,
 )
 
+from mrilu.mail.own_words.spans import own_text, paired
 from mrilu.tables.base import BaseModel, db
 
 
@@ -155,8 +156,7 @@ class Message(BaseModel):
 
     def own_text(self) -> str:
         """Return the author's own words: the body without quoted lines, attributions and signature."""
-        pairs = zip(self.own_spans[::2], self.own_spans[1::2], strict=True)
-        return "".join(self.body[start:end] for start, end in pairs)
+        return own_text(self.body, paired(self.own_spans))
 
     def thread_id(self) -> int:
         """Return the thread this message belongs to."""

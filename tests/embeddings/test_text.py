@@ -1,9 +1,9 @@
+from mrilu.dictionary.markup import plain
 from mrilu.embeddings.text import (
     Gloss,
     definition_text,
     message_head,
     message_piece,
-    plain,
     sentence_text,
     text_hash,
 )

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mrilu.dictionary.jbovlaste_xml import Reverse, read_export
+from mrilu.dictionary.markup import clean
 from mrilu.exports import to_xml
 from mrilu.exports.book import Book, EntryFailed
-from mrilu.exports.markup import clean
 from tests.conftest import unpacked
 from tests.exports.books import book, entry, hostile_book
 

@@ -191,10 +191,10 @@ def test_an_address_beyond_ascii_makes_a_utf8_mail():
 
 def test_definitions_are_readable():
     shown = readable_definition("$x_1$ goes to $x_{12}$; $a=b$ \x1b[31m costs $5")
-    assert shown == "x₁ goes to x₁₂; a=b  [31m costs $5"
+    assert shown == "x₁ goes to x₁₂; a=b [31m costs $5"
     edited = text_of(sent(WORD))
     assert (
-        "x1 comes" in edited
+        "x₁ comes" in edited
         and "x₁ goes to x₂" in edited
         and "a note" in edited
         and "Robin" in edited

@@ -36,6 +36,10 @@ _NO_PRINT = re.compile(
 _ENDLESS = re.compile("[\u0021-\u024f]{60}(?=[\u0021-\u024f])")
 
 
+_LOW = str.maketrans("0123456789+-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
+_HIGH = str.maketrans("0123456789+-=()in", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁱⁿ")
+
+
 class Span(NamedTuple):
     """A piece of a text. Kinds: text, letter (a variable), low and high (sub- and superscript), word (a reference)."""
 
@@ -59,7 +63,37 @@ def one_line(text: str) -> str:
 
 def spans(text: str) -> list[Span]:
     """Split a definition or note into spans. Never fails: a `$` or brace without its partner is plain text."""
-    return _joined(_pieces(one_line(text)))
+    return _spans(one_line(text))
+
+
+def plain(text: str) -> str:
+    """Return a text in one line without markup, for what reads ASCII: "$x_{1}$ is a {mlatu}" -> "x1 is a mlatu"."""
+    return "".join(_plain_span(span) for span in _spans(" ".join(text.split())))
+
+
+def _plain_span(span: Span) -> str:
+    if span.kind == "high":
+        return f"^{span.text}"
+    return f"_{span.text}" if span.kind == "low" and not span.text.isdecimal() else span.text
+
+
+def readable(text: str) -> str:
+    """Return a text without markup as people write it, its lines kept: "$x_{1}$ is $10^{6}$" -> "x₁ is 10⁶"."""
+    lines = (" ".join(line.split()) for line in text.split("\n"))
+    return "\n".join("".join(map(_readable_span, _spans(line))) for line in lines)
+
+
+def _readable_span(span: Span) -> str:
+    """Return small digits and letters where Unicode has them all, otherwise "_" or "^" before them."""
+    for kind, mark, small in (("low", "_", _LOW), ("high", "^", _HIGH)):
+        if span.kind == kind:
+            known = all(ord(letter) in small for letter in span.text)
+            return span.text.translate(small) if known else mark + span.text
+    return span.text
+
+
+def _spans(text: str) -> list[Span]:
+    return _joined(_pieces(text))
 
 
 def _pieces(text: str) -> Iterator[Span]:

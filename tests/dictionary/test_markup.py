@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrilu.exports.markup import REPLACEMENT, clean, one_line, spans
+from mrilu.dictionary.markup import REPLACEMENT, clean, one_line, plain, readable, spans
 
 
 def shown(text: str) -> str:
@@ -54,3 +54,28 @@ def test_what_no_page_can_hold_is_made_visible():
 def test_a_word_longer_than_a_column_may_be_broken():
     assert one_line("a" * 150).split("\u200b") == ["a" * 60, "a" * 60, "a" * 30]
     assert one_line("a" * 60 + " b") == "a" * 60 + " b"
+
+
+@pytest.mark.parametrize(
+    ("text", "in_ascii", "as_people_write"),
+    [
+        ("$x_{1}$ goes to $x_2$", "x1 goes to x2", "x₁ goes to x₂"),
+        ("see also {klama}, {la .alis.}", "see also klama, la .alis.", "see also klama, la .alis."),
+        ("$x_{1}=y_{2}$", "x1=y2", "x₁=y₂"),
+        ("10: $10^{6}$, $10^{-3}$", "10: 10^6, 10^-3", "10: 10⁶, 10⁻³"),
+        ("$x_n$", "x_n", "xₙ"),
+        ("$x_{qz}$ $a^{q}$", "x_qz a^q", "x_qz a^q"),
+        ("costs $5", "costs $5", "costs $5"),
+        ("{} and }{", "{} and }{", "{} and }{"),
+        (r"$\pi r^2$", "π r^2", "π r²"),
+    ],
+)
+def test_markup_is_taken_out_for_readers_and_for_models(text, in_ascii, as_people_write):
+    assert plain(text) == in_ascii
+    assert readable(text) == as_people_write
+
+
+def test_readable_text_keeps_its_lines_and_plain_text_is_one():
+    assert readable("$x_1$ a\n{b}  c") == "x₁ a\nb c"
+    assert plain("$x_1$ a\n{b}  c") == "x1 a b c"
+    assert "\N{ZERO WIDTH SPACE}" not in plain("a" * 200) + readable("a" * 200)
