@@ -1,0 +1,114 @@
+"""HTML written again in a form that no reader takes for more than it is, in linear time. Pure.
+
+The HTML reader (C code, which no signal interrupts) takes the square of an element's attributes, of a
+select's options and of the formatting elements that are open (HTML, 13.2.4.3) in time and memory.
+To cap them by looking at the text alone is in vain: whether a quotation mark or a ">" ends a tag depends
+on what came before. So the text is split as the HTML standard does (13.2.5), and each piece is written
+anew: tags with a few quoted attributes, text without "<". What was ambiguous is no longer.
+"""
+
+import re
+from collections.abc import Iterator
+
+MOST_CHARS = 8_000_000
+MOST_ATTRIBUTES = 16
+LONGEST_VALUE = 500
+DEEPEST = 256
+
+# A value whose quotation mark is never closed ends the text.
+_ATTRIBUTE = r"[^\s/>][^\s/>=]*(?:\s*=\s*(?:\"[^\"]*\"?|'[^']*'?|[^\s>\"'][^\s>]*)?)?"
+_TOKEN = re.compile(
+    r"<!--(?:-?>|(?s:.*?)(?:--!?>|\Z))"
+    r"|<[!?][^>]*>?|</(?![a-zA-Z])[^>]*>?"
+    rf"|<(?P<close>/?)(?P<name>[a-zA-Z][^\s/>]*)(?P<attributes>(?>(?:[\s/]+|{_ATTRIBUTE})*))>?"
+)
+_PAIR = re.compile(
+    r"(?P<name>[^\s/>][^\s/>=]*)(?:\s*=\s*(?:\"(?P<double>[^\"]*)\"?|'(?P<single>[^']*)'?|(?P<bare>[^\s>\"'][^\s>]*))?)?"
+)
+_PLAIN_NAME = re.compile(r"[a-z][a-z0-9:-]{0,30}")
+_PLAIN_ATTRIBUTE = re.compile(r"[a-z][a-z0-9:_-]{0,30}")
+# Content that is no markup (HTML, 13.2.6.4): up to its end tag. What is in the first is not shown.
+_UNSEEN = frozenset(("script", "style", "title", "iframe", "noembed", "noframes"))
+_RAW = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE)
+        for name in (*_UNSEEN, "textarea", "xmp")}  # fmt: skip
+# The reader opens these again in each paragraph; without attributes it keeps three alike at most.
+_FORMATTING = frozenset(
+    (
+        "a",
+        "b",
+        "big",
+        "code",
+        "em",
+        "font",
+        "i",
+        "nobr",
+        "s",
+        "small",
+        "strike",
+        "strong",
+        "tt",
+        "u",
+    )
+)
+_VOID = frozenset(
+    ("area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "img", "input",
+     "link", "meta", "param", "source", "track", "wbr")
+)  # fmt: skip
+# Elements that change how others are read.
+_DROPPED = frozenset(
+    ("form", "frameset", "math", "optgroup", "option", "plaintext", "select", "svg", "template")
+)
+
+
+def canonical_html(html: str) -> str:
+    """Return `html` with the same text and structure, its attributes and its depth bounded."""
+    return "".join(_written(html[:MOST_CHARS]))
+
+
+def _written(html: str) -> Iterator[str]:
+    position = depth = 0
+    while match := _TOKEN.search(html, position):
+        yield _text(html[position : match.start()])
+        position = match.end()
+        name, closes = (match["name"] or "").lower(), match["close"]
+        if name in _RAW and not closes:
+            position, shown = _raw_text(html, position, name)
+            yield f" {_text(shown)} " if shown else ""
+        elif not _PLAIN_NAME.fullmatch(name) or name in _DROPPED:
+            yield " " if name else ""
+        elif closes:
+            depth = max(0, depth - 1)
+            yield f"</{name}>"
+        elif name in _VOID or depth < DEEPEST:
+            depth += name not in _VOID
+            yield f"<{name}{_attributes(name, match['attributes'])}>"
+    yield _text(html[position:])
+
+
+def _raw_text(html: str, position: int, name: str) -> tuple[int, str]:
+    """Return where the content of a raw text element ends, and what of it is shown."""
+    end = _RAW[name].search(html, position)
+    stop = end.start() if end else len(html)
+    return stop, "" if name in _UNSEEN else html[position:stop]
+
+
+def _text(text: str) -> str:
+    return text.replace("<", "&lt;")
+
+
+def _attributes(name: str, source: str) -> str:
+    if name in _FORMATTING or not source.strip("/ \t\n"):
+        return ""
+    kept: dict[str, str] = {}
+    for match in _PAIR.finditer(source):
+        key = match["name"].lower()
+        if key not in kept and _PLAIN_ATTRIBUTE.fullmatch(key):
+            value = match["double"] or match["single"] or match["bare"] or ""
+            kept[key] = value if len(value) <= LONGEST_VALUE else ""
+        if len(kept) >= MOST_ATTRIBUTES:
+            break
+    return "".join(f' {key}="{_quoted(value)}"' for key, value in kept.items())
+
+
+def _quoted(value: str) -> str:
+    return value.replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
