@@ -43,7 +43,7 @@ def test_two_starts_at_once_apply_each_step_once(cluster: Cluster):
         link.execute("DROP DATABASE IF EXISTS twice")
         link.execute("CREATE DATABASE twice")
     url = cluster.url.replace("/mrilu?", "/twice?")
-    script = f"import models, migrations; print(len(migrations.apply(models.bind({url!r}))))"
+    script = f"import models; from mrilu import migrations; print(len(migrations.apply(models.bind({url!r}))))"
     starts = [
         subprocess.Popen(
             [sys.executable, "-c", script], cwd=PROJECT, stdout=subprocess.PIPE, text=True

@@ -12,13 +12,13 @@ from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from mrilu.dictionary.markup import readable
 from mrilu.notifications.addresses import bracketed_ids, checked_address, one_line
 from mrilu.notifications.letter import DefinitionNews, Letter, MessageNews, News, Site
 from mrilu.notifications.links import Stop, message_url, sign, unsubscribe_url, word_url
+from mrilu.notifications.own import own_list_id, own_message_id
 from mrilu.notifications.wording import Words, environment, words
 
 EXCERPT_LINES = 40
@@ -83,15 +83,14 @@ def _set_verbatim(message: EmailMessage, name: str, value: str) -> None:
 
 def _own_headers(letter: Letter, site: Site, now: datetime) -> dict[str, str]:
     """Return the headers that tell machines what this is (RFC 3834, 2919, 2369, 8058)."""
-    host = urlsplit(site.url).hostname or "localhost"
     url = unsubscribe_url(site.url, _token(letter, site))
     headers = {
-        "Message-ID": f"<notification.{letter.key.hex}@{site.address.rpartition('@')[2]}>",
+        "Message-ID": own_message_id(letter.key, site.address),
         "Date": format_datetime(now),
         **_thread_headers(letter),
         "Auto-Submitted": "auto-generated",
         "Precedence": "bulk",
-        "List-Id": f"<notifications.{host}>",
+        "List-Id": f"<{own_list_id(site.url)}>",
         "List-Unsubscribe": f"<{url}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }

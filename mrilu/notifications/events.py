@@ -8,6 +8,7 @@ from email.utils import parseaddr
 
 from psycopg import Connection
 
+from mrilu.notifications.own import OWN_ID_PATTERN, own_list_id
 from mrilu.notifications.subscriptions import word_key
 from mrilu.runtime.resources import settings
 
@@ -29,7 +30,9 @@ CASE r.digest
 NOTIFY_MESSAGES = f"""
 WITH batch AS MATERIALIZED (
     SELECT id, node, lower(from_address) AS author, search || ''::tsvector AS search FROM message
-     WHERE id = ANY(%(fresh)s) AND sent_at > %(since)s AND lower(from_address) IS DISTINCT FROM %(own)s
+     WHERE id = ANY(%(fresh)s) AND sent_at > %(since)s
+       AND lower(from_address) IS DISTINCT FROM %(own)s
+       AND NOT %(own_list)s = ANY(list_ids) AND message_id !~* %(own_id)s
 ), words AS MATERIALIZED (
     SELECT id, unnest(tsvector_to_array(search)) AS lexeme FROM batch
 ), candidates AS MATERIALIZED (
@@ -90,19 +93,21 @@ def notify_new_messages(
 
     `fresh` has when their files arrived (seconds since 1970), by id. Mail dated more than NOTIFY_DAYS ago is no news:
     an old archive may be imported beside a living one. Nor is what lay there when a backup was restored: it was told
-    of before. Nor is what comes from MAIL_FROM: a notification that is archived would be news for ever.
+    of before. Nor is our own mail: a notification that is archived would be news for ever.
     """
     if not fresh or not _exists(connection, ANY_FOR_MESSAGES):
         return 0
     now = now or datetime.now(UTC)
     (restored,) = connection.execute(LAST_RESTORE).fetchone() or (0.0,)
     news = [number for number, arrived in fresh.items() if arrived >= restored]
-    own = parseaddr(settings().mail_from)[1].lower() or None
+    known = settings()
     facts = {
         "fresh": news,
-        "since": now - timedelta(days=settings().notify_days),
+        "since": now - timedelta(days=known.notify_days),
         "now": now,
-        "own": own,
+        "own": parseaddr(known.mail_from)[1].lower() or None,
+        "own_list": own_list_id(known.site_url),
+        "own_id": OWN_ID_PATTERN,
     }
     return connection.execute(NOTIFY_MESSAGES, facts).rowcount
 

@@ -252,7 +252,7 @@ def test_what_is_no_word_is_refused(word):
     [
         {"sender": "Archive <Notify@x.org>"},
         {"message_id": f"<notification.{'a' * 32}@x.org>"},
-        {"list_id": "<notifications.site.example>"},
+        {"list_id": "<notifications.archive.example>"},
         {"more": "Auto-Submitted: auto-replied\n"},
         {"more": "Content-Type: multipart/report; report-type=delivery-status; boundary=b\n"},
     ],

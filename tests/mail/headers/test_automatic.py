@@ -6,8 +6,6 @@ import pytest
 
 from mrilu.mail.parse import parse_message
 
-OURS = "<notification.0123456789abcdef0123456789abcdef@x.org>"
-
 
 @pytest.mark.parametrize("lean", [True, False])
 @pytest.mark.parametrize(
@@ -15,9 +13,8 @@ OURS = "<notification.0123456789abcdef0123456789abcdef@x.org>"
     [
         "Auto-Submitted: auto-replied",
         'Auto-Submitted: Auto-Replied (vacation); owner-email="a@x.org"',
-        f"Message-ID: {OURS}",
-        "List-Id: Notifications <notifications.lists.example.org>",
-        "Return-Path: < >",
+        "Auto-Submitted: auto-notified",
+        "Return-Path: < >\nFrom: Mail <MAILER-DAEMON@x.org>",
         "Content-Type: multipart/report; report-type=delivery-status; boundary=b",
         'Content-Type: Multipart/Report;\n report-type="disposition-notification"; boundary=b',
         "X-Failed-Recipients: b@x.org",
@@ -26,7 +23,7 @@ OURS = "<notification.0123456789abcdef0123456789abcdef@x.org>"
 )
 def test_an_automatic_answer_is_seen(field, lean):
     assert parse_message(
-        f"From: a@x.org\nSubject: s\n{field}\n\ncoi\n".encode(), lean=lean
+        f"{field}\nFrom: a@x.org\nSubject: s\n\ncoi\n".encode(), lean=lean
     ).automatic
 
 
@@ -35,15 +32,17 @@ def test_an_automatic_answer_is_seen(field, lean):
     "field",
     [
         "Auto-Submitted: no",
-        "Auto-Submitted: auto-generated",
+        "Auto-Submitted: auto-generated; x=y",
+        "Auto-Submitted: No (a person)",
         "Message-ID: <notification.1@x.org>",
         "List-Id: <announce.lists.example.org>",
         "Return-Path: <list-bounces@x.org>",
+        "Return-Path: <>",
         "Content-Type: multipart/mixed; boundary=delivery-status",
         "Precedence: list",
     ],
 )
 def test_what_people_and_lists_send_is_not_automatic(field, lean):
     assert not parse_message(
-        f"From: a@x.org\nSubject: s\n{field}\n\ncoi\n".encode(), lean=lean
+        f"{field}\nFrom: a@x.org\nSubject: s\n\ncoi\n".encode(), lean=lean
     ).automatic
