@@ -8,7 +8,8 @@ from itertools import chain, pairwise
 from typing import BinaryIO
 
 # RFC 4155's default: "From ", an address, an asctime date. A line "From here on ..." in a body is none.
-_SEPARATOR = re.compile(rb"From \S.*\b\d{1,2}:\d\d(:\d\d)?\b.*\b\d{4}\b")
+# The first clock counts, for good: trying them all takes the square of their number.
+_SEPARATOR = re.compile(rb"From \S(?>.*?\b\d{1,2}:\d\d(?::\d\d)?\b).*\b\d{4}\b")
 # With the day's and the month's name in its date it is hardly ever anything else: a blank line above may be missing.
 _ENVELOPE = re.compile(
     rb"From \S.*\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? +"

@@ -478,26 +478,3 @@ def test_mails_in_base64_inside_each_other_end_at_the_depth_limit() -> None:
     with pytest.raises(RejectedMail) as caught:
         parse_message(HEADER + body, limits=Limits(max_bytes=len(body) * 2))
     assert caught.value.reason == "too-deep"
-
-
-@pytest.mark.parametrize(
-    ("before", "pump", "after"),
-    [
-        ("From: a@example.org\n\nbegin 644", " ", f"{'x' * 300}\n"),
-        ("From: a@example.org\n\nbegin 644 x", "\t", "x\n"),
-        ('From: "', "a", "\n\nx\n"),
-        ('From: "', "a@", "\n\nx\n"),
-        ('From: "<', "a@", "\n\nx\n"),
-        ("From: a@example.org\nMessage-ID: ", "a", " b\n\nx\n"),
-        ("From: a@example.org\nMessage-ID: b ", "a@", "\n\nx\n"),
-    ],
-)
-def test_the_time_of_a_long_run_grows_no_faster_than_its_length(before, pump, after):
-    def seconds(count: int) -> float:
-        raw = (before + pump * count + after).encode()
-        began = time.process_time()
-        parse_message(raw)
-        return time.process_time() - began
-
-    short, long = (min(seconds(count) for _ in range(3)) for count in (4_000, 32_000))
-    assert long < max(0.1, 24 * short)  # 8 times the length; the square would be 64 times

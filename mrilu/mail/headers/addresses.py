@@ -9,7 +9,9 @@ from mrilu.mail.message import Address
 
 # The common forms: addr, <addr>, Name <addr>, "Name" <addr>; anything else goes through the tokens below.
 _PLAIN_ADDRESS = r'([^\s"\\(),:;<>@\[\]]+@[^\s"\\(),:;<>@\[\]]+)'
-_USUAL = re.compile(rf'\s*(?:"([^"\\@=]*)"|([^"\\(),:;<>@=\[\]]*))\s*<\s*{_PLAIN_ADDRESS}\s*>\s*')
+_USUAL = re.compile(
+    rf'(?>\s*)(?:"([^"\\@=]*)"|([^"\\(),:;<>@=\[\]]*))\s*<\s*{_PLAIN_ADDRESS}\s*>\s*'
+)
 _BARE = re.compile(rf"\s*{_PLAIN_ADDRESS}\s*")
 _TOKEN = re.compile(
     r'"((?>(?:[^"\\]|\\.)*))"?|(=\?[^?\s]{1,60}\?[bBqQ]\?[^?]{0,4000}\?=)|([(),:;<>])|(\s+)'

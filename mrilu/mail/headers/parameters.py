@@ -13,9 +13,11 @@ _PARAMETER = re.compile(
     r';\s{0,80}+([^\s=;"]{1,80})[ \t]*=[ \t]*(?:"((?>(?:[^"\\]|\\.)*))"?|([^;]*))', re.DOTALL
 )
 # Where a semicolon is missing: between a quoted value and a name, and before the names that mail knows.
+_BEFORE_NAME = r"(?<=[^\s;=])\s{1,80}(?=(?:filename|name|format|delsp)\*?(?:\d\*?)?[ \t]{0,9}=)"
+_UNQUOTED = re.compile(_BEFORE_NAME, re.IGNORECASE)
 _UNSEPARATED = re.compile(
-    r'("(?>(?:[^"\\]|\\.)*)")(?:\s{1,80}(?=[A-Za-z][\w*-]{0,40}[ \t]{0,9}=))?'
-    r"|(?<=[^\s;=])\s{1,80}(?=(?:filename|name|format|delsp)\*?(?:\d\*?)?[ \t]{0,9}=)",
+    r'("(?>(?:[^"\\]|\\.)*)(?:(")|\\?\Z))(?:\s{1,80}(?=[A-Za-z][\w*-]{0,40}[ \t]{0,9}=))?'
+    r"|" + _BEFORE_NAME,
     re.DOTALL | re.IGNORECASE,
 )
 # What is left of a parameter whose separators are missing or wrong: "text/plain charset=x", "charset:x".
@@ -57,8 +59,10 @@ def _parse_value(value: str) -> tuple[str, Parameters]:
 
 
 def _with_semicolon(match: re.Match[str]) -> str:
-    """A quoted string is left alone unless a name follows it at once."""
+    """A quoted string is left alone unless a name follows it at once; one that is never closed quotes nothing."""
     quoted = match[1]
+    if quoted and not match[2]:
+        return _UNQUOTED.sub(";", quoted)
     return match[0] if quoted and len(quoted) == len(match[0]) else f"{quoted or ''};"
 
 

@@ -8,6 +8,7 @@ anew: tags with a few quoted attributes, text without "<". What was ambiguous is
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 MOST_CHARS = 8_000_000
@@ -50,9 +51,11 @@ _FORMATTING = frozenset(
         "u",
     )
 )
-_VOID = frozenset(
-    ("area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "img", "input",
-     "link", "meta", "param", "source", "track", "wbr")
+# They have no end, or end where the next of their kind begins.
+_UNNESTED = frozenset(
+    ("area", "base", "basefont", "bgsound", "br", "col", "dd", "dt", "embed", "frame", "hr", "img",
+     "input", "li", "link", "meta", "p", "param", "source", "tbody", "td", "tfoot", "th", "thead",
+     "tr", "track", "wbr")
 )  # fmt: skip
 # Elements that change how others are read.
 _DROPPED = frozenset(
@@ -66,7 +69,7 @@ def canonical_html(html: str) -> str:
 
 
 def _written(html: str) -> Iterator[str]:
-    position = depth = 0
+    position, nesting = 0, _Nesting()
     while match := _TOKEN.search(html, position):
         yield _text(html[position : match.start()])
         position = match.end()
@@ -77,12 +80,39 @@ def _written(html: str) -> Iterator[str]:
         elif not _PLAIN_NAME.fullmatch(name) or name in _DROPPED:
             yield " " if name else ""
         elif closes:
-            depth = max(0, depth - 1)
-            yield f"</{name}>"
-        elif name in _VOID or depth < DEEPEST:
-            depth += name not in _VOID
+            yield f"</{name}>" if name in _UNNESTED or nesting.close(name) else " "
+        elif name in _UNNESTED or nesting.open(name):
             yield f"<{name}{_attributes(name, match['attributes'])}>"
     yield _text(html[position:])
+
+
+class _Nesting:
+    """Which elements are open: an end tag of none that is makes the reader search through all that are."""
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+        self._too_deep: Counter[str] = Counter()
+        self._depth = 0
+
+    def open(self, name: str) -> bool:
+        """Tell whether one more may be opened; count it."""
+        if self._depth >= DEEPEST:
+            self._too_deep[name] += 1
+            return False
+        self._open[name] += 1
+        self._depth += 1
+        return True
+
+    def close(self, name: str) -> bool:
+        """Tell whether this end tag ends an element that was opened."""
+        if self._too_deep[name]:
+            self._too_deep[name] -= 1
+            return False
+        if not self._open[name]:
+            return False
+        self._open[name] -= 1
+        self._depth -= 1
+        return True
 
 
 def _raw_text(html: str, position: int, name: str) -> tuple[int, str]:

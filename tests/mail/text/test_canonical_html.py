@@ -39,6 +39,8 @@ PUMPS = {
     "comments without an end": repeated("", "<!--" * 100),
     "texts without an end": repeated("", "<textarea></textare>" * 100),
     "blanks before an equals sign": repeated("<p ", "a " * 100, "="),
+    "end tags of nothing that is open": repeated("", "<span></x>" * 100),
+    "paragraphs and cells without an end": repeated("<table>", "<tr><td><p>x<li>" * 25),
     "tables that throw out what is in them": repeated("", "<table><b>" * 100),
 }
 
@@ -56,7 +58,7 @@ def test_time_grows_no_faster_than_length(make):
 
 def test_what_is_written_again_has_few_attributes_and_is_not_deep():
     made = canonical_html(f"<p {ATTRIBUTES}>" + "<div>" * 5000 + "x")
-    assert made.count("=") == MOST_ATTRIBUTES and made.count("<div") < DEEPEST and made[-1] == "x"
+    assert made.count("=") == MOST_ATTRIBUTES and made.count("<div") <= DEEPEST and made[-1] == "x"
 
 
 @pytest.mark.parametrize(
@@ -66,12 +68,13 @@ def test_what_is_written_again_has_few_attributes_and_is_not_deep():
         ("<a href=x>link</a>", "<a>link</a>"),
         ("1 < 2 <3", "1 &lt; 2 &lt;3"),
         ("<!-- <p> -->x<!---->y<!-->z", "xyz"),
-        ("<style>p {}</style>x<SCRIPT>'<p>'</SCRIPT >y", "</style>x</script>y"),
-        ("<textarea>a<b></textarea>", " a&lt;b> </textarea>"),
+        ("<style>p {}</style>x<SCRIPT>'<p>'</SCRIPT >y", " x y"),
+        ("<textarea>a<b></textarea>", " a&lt;b>  "),
         ("<br/><hr />", "<br><hr>"),
         ("<p title=it's>x", '<p title="it\'s">x'),
         ("</ p>x<?php ?>y", "xy"),
         ("x<p", "x<p>"),
+        ("<b>x</i></b></b>", "<b>x </b> "),
     ],
 )
 def test_each_piece_is_written_in_one_way(html, expected):
@@ -82,6 +85,10 @@ def test_each_piece_is_written_in_one_way(html, expected):
 def test_writing_twice_is_writing_once(html):
     once = canonical_html(html)
     assert canonical_html(once).replace(" ", "") == once.replace(" ", "")
+
+
+def test_paragraphs_without_an_end_stay_paragraphs():
+    assert canonical_html("<p>x" * 1000).count("<p>") == 1000
 
 
 def test_a_long_mail_is_read_as_a_short_one():
