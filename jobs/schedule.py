@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from models import JobRun
 from mrilu.queues.queues import EMBED
+from mrilu.queues.recovery import recover_runs
 from mrilu.queues.runs import close_dead_runs
 from mrilu.queues.scheduler import TableScheduler
 from mrilu.queues.table import Periodic, ScheduleError, effective
@@ -97,9 +98,10 @@ def every(seconds: float, work: Callable[[], object]) -> Callable[[], None]:
     return when_due
 
 
-def _close_dead_runs() -> None:
+def _recover() -> None:
     database()
     close_dead_runs()
+    recover_runs()
 
 
 def main() -> int:
@@ -116,7 +118,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     log_as(now)
-    upkeep = every(DEATHS_EVERY, _close_dead_runs)
+    upkeep = every(DEATHS_EVERY, _recover)
     TableScheduler(table, ZoneInfo(now.timezone), redis_connection(), last_runs, upkeep).run()
     return 0
 

@@ -205,12 +205,11 @@ def _refuse_workers() -> None:
     """Raise ServerError while workers of another machine (or a hand-started one) are about."""
     from rq.worker import Worker
 
-    from mrilu.queues.recovery import process_exists
+    from mrilu.queues.alive import is_alive
     from mrilu.runtime.resources import redis_connection
 
-    found = Worker.all(connection=redis_connection())
-    here = os.uname().nodename
-    busy = [one.name for one in found if one.hostname != here or process_exists(one.pid)]
+    client = redis_connection()
+    busy = [one.name for one in Worker.all(connection=client) if is_alive(one.name, client)]
     if busy:
         raise ServerError(f"{len(busy)} workers run ({busy[0]} ...): stop them first")
 

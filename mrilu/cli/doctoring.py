@@ -139,13 +139,15 @@ def _programs() -> Findings:
     from rq.worker import Worker
 
     from models import JobRun
+    from mrilu.queues.alive import is_alive
     from mrilu.runtime.heartbeat import last_beat
     from mrilu.runtime.resources import redis_connection, settings
 
     now = time.time()
     for name in ("watcher", "scheduler"):
         yield servers.check_beat(name, last_beat(name), now)
-    workers = Worker.all(connection=redis_connection())
+    client = redis_connection()
+    workers = [one for one in Worker.all(connection=client) if is_alive(one.name, client)]
     yield servers.check_workers(Counter(name for one in workers for name in one.queue_names()))
     yield servers.check_schedule(_due(), now)
     runs = JobRun.latest()

@@ -14,6 +14,7 @@ from rq.worker import BaseWorker, Worker
 from models import JobRun, Message, Rejected
 from mrilu.embeddings.progress import progress
 from mrilu.notifications.status import outbox_status
+from mrilu.queues.alive import is_alive
 from mrilu.queues.ledgers import ledgers
 from mrilu.queues.queues import NAMES, queue
 from mrilu.runtime.heartbeat import last_beat
@@ -34,7 +35,11 @@ def gather() -> dict[str, Any]:
         "reused_message_ids": Message.reused_ids(),
         "rejected": Rejected.by_reason(),
         "queues": [_queue(queue(name)) for name in NAMES],
-        "workers": [_worker(worker) for worker in Worker.all(connection=redis_connection())],
+        "workers": [
+            _worker(worker)
+            for worker in Worker.all(connection=redis_connection())
+            if is_alive(worker.name, redis_connection())
+        ],
         "watcher": last_beat("watcher"),
         "scheduler": last_beat("scheduler"),
         "programs": service.states(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import datetime
 from typing import cast
 
@@ -15,6 +16,7 @@ from rq.job import Job, JobStatus
 from rq.registry import ScheduledJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
 
+from mrilu.queues.alive import is_alive
 from mrilu.queues.queues import FAILURE_TTL, RESULT_TTL, queue, retry_policy
 from mrilu.queues.table import Periodic
 
@@ -59,12 +61,15 @@ def _waits(job: Job, holder: Queue) -> bool:
 
 
 def _is_worked_on(job: Job, registry: StartedJobRegistry) -> bool:
-    """Tell whether an execution of the job has had a heartbeat lately (scores are the times when they expire)."""
-    keys = cast(list[bytes], registry.connection.zrangebyscore(registry.key, time.time(), "+inf"))
-    return any(
-        Execution.from_composite_key(key.decode(), registry.connection).job_id == job.id
-        for key in keys
-    )
+    """Tell whether a worker that lives has started the job."""
+    for key in cast(list[bytes], registry.connection.zrange(registry.key, 0, -1)):
+        execution = Execution.from_composite_key(key.decode(), registry.connection)
+        if execution.job_id == job.id:
+            with suppress(ValueError, KeyError):  # it has expired
+                execution.refresh()
+                if is_alive(execution.worker_name or "", registry.connection):
+                    return True
+    return False
 
 
 def _will_be_tried(job: Job, registry: ScheduledJobRegistry) -> bool:

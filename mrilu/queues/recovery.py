@@ -17,19 +17,33 @@ from rq import Queue
 from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.registry import FailedJobRegistry, StartedJobRegistry
+from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException
 from rq.utils import as_text
-from rq.worker import Worker
 
 from models import JobRun, Maildir, Total
 from mrilu.archive.plan import known_files, look_at, parse_path
 from mrilu.archive.read import RETRY_ALWAYS, Rejection
 from mrilu.archive.store import store_rejections
 from mrilu.mail.parse import PARSER_VERSION
-from mrilu.queues.queues import IMPORT_FUNCTION, MAIL, fetch_imports, put_import, queue, raw_job_ids
+from mrilu.queues.alive import is_alive
+from mrilu.queues.enqueue import LAST
+from mrilu.queues.queues import (
+    DEFAULT,
+    EMBED,
+    FAILURE_TTL,
+    IMPORT_FUNCTION,
+    MAIL,
+    RESULT_TTL,
+    fetch_imports,
+    put_import,
+    queue,
+    raw_job_ids,
+    retry_policy,
+)
 from mrilu.queues.runs import DIED
 from mrilu.runtime.resources import database, settings
-from mrilu.runtime.retry import is_outside, raised_by
+from mrilu.runtime.retry import CONTENT, is_outside, raised_by
 
 logger = logging.getLogger(__name__)
 
@@ -56,13 +70,66 @@ def recover_imports() -> int:
     recovered = 0
     try:
         for job in _unfinished(mail):  # again: whoever had the lock may have put them back
-            # Enqueue first, delete after: a crash between the two makes work twice, never loses it.
-            _put_back(mail, job)
-            _discard(mail, job)
-            recovered += 1
+            recovered += _recover(mail, job)
     finally:
         mail.connection.delete(LOCK)
     return recovered
+
+
+def _recover(mail: Queue, job: Job) -> bool:
+    """Put one job back; what is wrong with it alone keeps no other from coming back."""
+    try:
+        # Enqueue first, delete after: a crash between the two makes work twice, never loses it.
+        _put_back(mail, job)
+        _discard(mail, job)
+    except Exception as error:
+        if is_outside(type(error)) and not isinstance(error, CONTENT):
+            raise
+        logger.exception("import job cannot be put back id=%s", job.id)
+        return False
+    return True
+
+
+def recover_runs() -> int:
+    """Put back the runs of other jobs whose worker died, MAX_DEATHS times; return how many there were.
+
+    What killed its worker so often waits for its next slot.
+    """
+    recovered = 0
+    for name in (DEFAULT, EMBED):
+        holder = queue(name)
+        ids = _abandoned_ids(holder)
+        for job in Job.fetch_many(ids, connection=holder.connection, serializer=JSONSerializer):
+            if job is not None and job.get_status(refresh=False) == JobStatus.STARTED:
+                _run_again(holder, job)
+                _discard(holder, job)
+                recovered += 1
+    return recovered
+
+
+def _run_again(holder: Queue, job: Job) -> None:
+    deaths = int(job.meta.get("deaths", 0)) + 1
+    logger.warning("worker died function=%s id=%s deaths=%d", job.func_name, job.id, deaths)
+    if deaths > MAX_DEATHS:
+        return
+    again = holder.create_job(
+        str(job.func_name),
+        args=job.args,
+        kwargs=job.kwargs,
+        timeout=int(job.timeout or holder.DEFAULT_TIMEOUT),
+        result_ttl=RESULT_TTL,
+        failure_ttl=FAILURE_TTL,
+        description=job.description,
+        meta={**job.meta, "deaths": deaths},
+        retry=retry_policy().for_rq(),
+    )
+    row = str(job.func_name).rpartition(".")[2]
+    was_last = holder.connection.hget(LAST, row) == job.id.encode()
+    with holder.connection.pipeline() as pipeline:
+        holder.enqueue_job(again, pipeline=pipeline, at_front=True)
+        if was_last:
+            pipeline.hset(LAST, row, again.id)
+        pipeline.execute()
 
 
 def _unfinished(mail: Queue) -> list[Job]:
@@ -71,12 +138,15 @@ def _unfinished(mail: Queue) -> list[Job]:
 
 def _abandoned(mail: Queue) -> Iterator[Job]:
     """Yield the started jobs whose worker process no longer exists."""
-    registry = StartedJobRegistry(queue=mail)
-    executions = (Execution.from_composite_key(key, mail.connection) for key in _members(registry))
-    ids = [execution.job_id for execution in executions if _is_dead(mail, execution)]
-    for job in fetch_imports(mail, ids):
+    for job in fetch_imports(mail, _abandoned_ids(mail)):
         if job.get_status() == JobStatus.STARTED:
             yield job
+
+
+def _abandoned_ids(holder: Queue) -> list[str]:
+    registry, client = StartedJobRegistry(queue=holder), holder.connection
+    executions = (Execution.from_composite_key(key, client) for key in _members(registry))
+    return [execution.job_id for execution in executions if _is_dead(holder, execution)]
 
 
 def _members(registry: StartedJobRegistry) -> list[str]:
@@ -84,41 +154,13 @@ def _members(registry: StartedJobRegistry) -> list[str]:
     return [str(as_text(key)) for key in registry.connection.zrange(registry.key, 0, -1)]  # type: ignore[arg-type]
 
 
-def _is_dead(mail: Queue, execution: Execution) -> bool:
+def _is_dead(holder: Queue, execution: Execution) -> bool:
+    """Tell whether the worker of an execution is gone, or the execution itself has expired."""
     try:
         execution.refresh()
     except (ValueError, KeyError):
         return True
-    worker = Worker.find_by_key(
-        f"{Worker.redis_worker_namespace_prefix}{execution.worker_name}", mail.connection
-    )
-    if worker is None:
-        return True
-    # Another machine's processes cannot be looked at; rq's own heartbeat decides there.
-    return worker.hostname == socket.gethostname() and not process_exists(worker.pid)
-
-
-def process_exists(pid: int | None) -> bool:
-    """Tell whether a process with this number runs on this machine (a zombie does not run)."""
-    if not pid:
-        return False
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return _signalable(pid) if not Path("/proc/self").exists() else False
-    except OSError:
-        return True
-    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
-
-
-def _signalable(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return not is_alive(execution.worker_name or "", holder.connection)
 
 
 def _failed(mail: Queue) -> Iterator[Job]:
@@ -225,10 +267,12 @@ def quarantine(name: str, path: str, reason: str, error: str) -> None:
     logger.error("file quarantined maildir=%s path=%s reason=%s", name, path, reason)
 
 
-def _discard(mail: Queue, job: Job) -> None:
-    registry = StartedJobRegistry(queue=mail)
+def _discard(holder: Queue, job: Job) -> None:
+    registry = StartedJobRegistry(queue=holder)
     for key in _members(registry):
         if key.startswith(f"{job.id}:"):
-            mail.connection.zrem(registry.key, key)
-    mail.connection.lrem(mail.intermediate_queue_key, 0, job.id)
+            holder.connection.zrem(registry.key, key)
+    holder.connection.lrem(holder.intermediate_queue_key, 0, job.id)
+    # rq reads the executions of a job that it deletes, and raises when one has expired.
+    holder.connection.delete(job.execution_registry.key)
     job.delete()

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
-import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import ParamSpec
 
 from rq import get_current_job
@@ -17,7 +14,9 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from models import JobRun
+from mrilu.queues.alive import is_alive
 from mrilu.runtime.logs import log_as, run_of
+from mrilu.runtime.processes import is_running, this_process
 from mrilu.runtime.resources import database, redis_connection, settings
 from mrilu.runtime.retry import is_transient
 from mrilu.settings.table import hidden, secrets_of
@@ -108,20 +107,6 @@ def may_pass(error: BaseException) -> bool:
     return is_transient(error) or isinstance(error, ConnectionError | TimeoutError)
 
 
-def this_process() -> str:
-    """Return what tells this process from all others, now and later: host:pid:start in clock ticks after boot."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_start_of(os.getpid())}"
-
-
-def _start_of(pid: int) -> str:
-    """Return when a process started (proc(5), field 22 of stat), "" when it is gone or cannot be looked at."""
-    try:
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if state in "ZX" else fields[18]
-
-
 def close_dead_runs(name: str | None = None) -> int:
     """Mark the running rows, of one job or of all, whose worker is gone as failed; return how many."""
     closed = 0
@@ -136,20 +121,23 @@ def close_dead_runs(name: str | None = None) -> int:
 
 def _is_dead(run: JobRun) -> bool:
     """Tell whether nobody works on this run: its process is gone, or rq says that its job has ended."""
-    host, pid, start = run.worker.rsplit(":", 2)
-    status = _rq_status(run.rq_id)
-    if host == socket.gethostname() and start:
-        return _start_of(int(pid)) != start or status in _ENDED
-    # Another machine's processes cannot be looked at; rq's own heartbeat decides there.
-    return bool(run.rq_id) and status != JobStatus.STARTED
+    running = is_running(run.worker)
+    if running is False:
+        return True
+    job = _rq_job(run.rq_id)
+    status = job.get_status(refresh=False) if job else None
+    if running:
+        return status in _ENDED
+    if job and status == JobStatus.STARTED:  # on another host: its worker's beat decides
+        name = job.worker_name
+        return name is not None and not is_alive(name, redis_connection())
+    return bool(run.rq_id)
 
 
-def _rq_status(rq_id: str) -> JobStatus | None:
+def _rq_job(rq_id: str) -> Job | None:
     if not rq_id:
         return None
     try:
-        return Job.fetch(
-            rq_id, connection=redis_connection(), serializer=JSONSerializer
-        ).get_status(refresh=False)
+        return Job.fetch(rq_id, connection=redis_connection(), serializer=JSONSerializer)
     except NoSuchJobError:
         return None

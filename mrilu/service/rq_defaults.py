@@ -85,11 +85,24 @@ def _guard_queue_class(module: ModuleType) -> None:
     module.__dict__["import_attribute"] = refuse
 
 
+def _give_signs_of_life(module: ModuleType) -> None:
+    register: Callable[[Any], None] = module.BaseWorker.register_birth
+
+    def register_birth(worker: Any) -> None:
+        register(worker)
+        from mrilu.queues.alive import start_beating  # the project is in the path of its .venv
+
+        start_beating(worker)
+
+    module.BaseWorker.register_birth = register_birth
+
+
 _CHANGES = {
     "rq.defaults": _set_defaults,
     "rq.serializers": _set_serializer,
     "rq.job": _guard_jobs,
     "rq_scheduler.scheduler": _guard_queue_class,
+    "rq.worker.base": _give_signs_of_life,
 }
 
 

@@ -12,9 +12,11 @@ from jobs.import_messages import import_messages
 from models import JobRun, Message, Rejected
 from mrilu.archive.ledger import balance
 from mrilu.queues import recovery
+from mrilu.queues.alive import PROCESS
 from mrilu.queues.queues import queue, queued_paths, submit_import
-from mrilu.queues.recovery import MAX_DEATHS, pieces, process_exists, recover_imports
+from mrilu.queues.recovery import MAX_DEATHS, pieces, recover_imports
 from mrilu.runtime import resources
+from mrilu.runtime.processes import this_process
 from mrilu.settings.table import PROJECT
 from mrilu.web import facts_postgresql
 from tests.factories import deliver, mail, make_maildir, register
@@ -114,8 +116,8 @@ def test_a_job_whose_worker_lives_is_left_alone(root, redis_client):
     worker.prepare_execution(job)
     job.set_status("started")
     assert recover_imports() == 0
-    worker.pid = 2**22 + 1
-    redis_client.hset(worker.key, "pid", worker.pid)
+    gone = f"{this_process().rpartition(':')[0]}:1"  # its number is another process's by now
+    redis_client.set(PROCESS.format(worker.name), gone)
     assert recover_imports() == 1
     assert queued_paths() == {"test": {path}} and len(mail_queue) == 1
 
@@ -196,15 +198,6 @@ def test_importing_the_pieces_is_importing_the_whole():
     cut = pieces(paths)
     assert len(cut) == 16 and sum(cut, []) == paths
     assert pieces(["a"]) == [["a"]]
-
-
-def test_a_process_is_there_until_it_ended():
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        assert process_exists(child.pid)
-        child.kill()
-        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        assert not process_exists(child.pid)  # a zombie
-    assert not process_exists(child.pid) and not process_exists(None)
 
 
 def test_import_messages_is_what_the_queue_names():

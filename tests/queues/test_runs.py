@@ -19,8 +19,9 @@ from rq.serializers import JSONSerializer
 from models import JobRun
 from mrilu.queues.enqueue import enqueue_now
 from mrilu.queues.queues import queue
-from mrilu.queues.runs import DIED, close_dead_runs, this_process
+from mrilu.queues.runs import DIED, close_dead_runs
 from mrilu.queues.table import Periodic
+from mrilu.runtime.processes import this_process
 from tests.queues.sample_jobs import count_up, fail_for_good, fail_for_now
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -221,6 +221,7 @@ def test_a_running_job_is_not_started_again(redis_client: Redis) -> None:
     make(redis_client, ROW).enqueue_jobs()
     holder = queue("default", redis_client)
     worker = SimpleWorker([holder], connection=redis_client, serializer=JSONSerializer)
+    worker.register_birth()
     job = holder.fetch_job(holder.job_ids[0])
     assert job is not None
     redis_client.delete(holder.key)

@@ -1,0 +1,58 @@
+"""The sign of life of each worker of each queue, which recovery, the schedule and `status` trust.
+
+rq's own heartbeat lasts as long as the job's time-out: a killed worker's job would look alive for an hour.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import cast
+
+from redis import ConnectionPool, Redis, RedisError
+from rq.worker import BaseWorker
+
+from mrilu.runtime.processes import is_running, this_process
+
+BEAT = "mrilu:alive:{}"
+BEAT_SECONDS = 15  # how long a beat lasts
+EVERY_SECONDS = 4.0
+# Which process a worker is: it outlives the beats, since a look at the process itself is surer and quicker.
+PROCESS = "mrilu:process:{}"
+PROCESS_SECONDS = 24 * 3600
+
+
+def start_beating(worker: BaseWorker) -> None:
+    """Leave the worker's signs in Redis and renew them, from a thread, as long as this process lives."""
+    pool = worker.connection.connection_pool
+    # A client of its own: a horse that is forked must share no connection and no lock with the thread.
+    client = Redis(connection_pool=ConnectionPool(pool.connection_class, **pool.connection_kwargs))
+    beat(worker.name, client)
+    threading.Thread(
+        target=_keep_beating, args=(worker.name, client), name="sign of life", daemon=True
+    ).start()
+
+
+def _keep_beating(name: str, client: Redis) -> None:
+    pause = threading.Event()
+    while not pause.wait(EVERY_SECONDS):
+        try:
+            beat(name, client)
+        except (RedisError, OSError):
+            continue  # the next one may get through
+
+
+def beat(name: str, client: Redis) -> None:
+    """Say once that the worker `name` lives, and which process it is."""
+    with client.pipeline() as pipeline:
+        pipeline.set(BEAT.format(name), os.getpid(), ex=BEAT_SECONDS)
+        pipeline.set(PROCESS.format(name), this_process(), ex=PROCESS_SECONDS)
+        pipeline.execute()
+
+
+def is_alive(name: str, client: Redis) -> bool:
+    """Tell whether the worker `name` lives: its process, on this host; its last beat, on another."""
+    signs = cast(list[bytes | None], client.mget(BEAT.format(name), PROCESS.format(name)))
+    last_beat, process = signs
+    running = is_running(process.decode()) if process else None
+    return last_beat is not None if running is None else running

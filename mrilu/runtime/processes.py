@@ -1,0 +1,46 @@
+"""What tells one process from all others, now and later: host, boot, number and start time."""
+
+from __future__ import annotations
+
+import os
+import socket
+from functools import lru_cache
+from pathlib import Path
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@lru_cache(maxsize=1)
+def _boot() -> str:
+    try:
+        return BOOT_ID.read_text().strip()[:8]
+    except OSError:
+        return ""
+
+
+def this_process() -> str:
+    """Return host@boot:pid:start, the start in clock ticks after the boot (proc(5), field 22 of stat)."""
+    return f"{socket.gethostname()}@{_boot()}:{os.getpid()}:{start_of(os.getpid())}"
+
+
+def start_of(pid: int) -> str:
+    """Return when a process started, "" when it is gone, a zombie, or cannot be looked at."""
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if state in "ZX" else fields[18]
+
+
+def is_running(process: str) -> bool | None:
+    """Tell whether the process that `this_process` named runs; None when it is another host's.
+
+    A number alone may be another process's by now; so may number and start after a reboot.
+    """
+    place, pid, start = process.rsplit(":", 2)
+    host, _, boot = place.partition("@")
+    if host != socket.gethostname() or not start:
+        return None
+    if boot and boot != _boot():
+        return False
+    return start_of(int(pid)) == start

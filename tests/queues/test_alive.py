@@ -1,0 +1,94 @@
+"""Who lives is told by one sign, for each worker of each queue."""
+
+from __future__ import annotations
+
+import pytest
+from redis import Redis
+from rq.executions import Execution
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+from rq.worker import SimpleWorker
+
+from mrilu.queues.alive import BEAT, PROCESS, beat, is_alive
+from mrilu.queues.enqueue import LAST, enqueue_now, pending_job
+from mrilu.queues.queues import queue
+from mrilu.queues.recovery import MAX_DEATHS, recover_runs
+from mrilu.runtime.processes import this_process
+from tests.queues.test_runs import row_of
+
+ROW = row_of("count_up")
+
+
+def test_every_worker_of_rq_gives_the_sign(redis_client: Redis) -> None:
+    worker = SimpleWorker(
+        [queue("default")], connection=redis_client, serializer=JSONSerializer, name="one"
+    )
+    worker.register_birth()
+    assert is_alive("one", redis_client) and 0 < redis_client.ttl(BEAT.format("one")) <= 15
+
+
+def test_a_worker_of_another_host_lives_as_long_as_it_beats(redis_client: Redis) -> None:
+    beat("one", redis_client)
+    redis_client.set(PROCESS.format("one"), "elsewhere@boot:1:1")
+    assert is_alive("one", redis_client)
+    redis_client.delete(BEAT.format("one"))
+    assert not is_alive("one", redis_client)
+
+
+def test_a_process_of_this_host_that_is_gone_is_dead_at_once(redis_client: Redis) -> None:
+    beat("one", redis_client)
+    redis_client.set(PROCESS.format("one"), f"{this_process().rpartition(':')[0]}:1")
+    assert not is_alive("one", redis_client)
+
+
+def test_a_process_that_is_too_busy_to_beat_is_alive(redis_client: Redis) -> None:
+    beat("one", redis_client)
+    redis_client.delete(BEAT.format("one"))
+    assert is_alive("one", redis_client)
+
+
+def start(client: Redis, job_id: str, worker: str) -> None:
+    """Leave Redis as a worker does that has begun with a job of "default"."""
+    holder = queue("default")
+    job = Job.fetch(job_id, connection=client, serializer=JSONSerializer)
+    client.lrem(holder.key, 0, job_id)
+    with client.pipeline() as pipeline:
+        job.set_status(JobStatus.STARTED, pipeline=pipeline)
+        Execution.create(job, ttl=3600, pipeline=pipeline, worker_name=worker)
+        pipeline.execute()
+
+
+def test_a_run_whose_worker_was_killed_blocks_its_row_no_longer(redis_client: Redis) -> None:
+    beat("one", redis_client)
+    job_id = enqueue_now(ROW, "first", redis_client)
+    start(redis_client, job_id, "one")
+    assert pending_job(ROW, redis_client) == "first" and recover_runs() == 0
+    redis_client.delete(BEAT.format("one"), PROCESS.format("one"))
+    assert pending_job(ROW, redis_client) is None
+
+
+@pytest.mark.usefixtures("database")
+def test_a_run_whose_worker_was_killed_is_run_again_a_bounded_number_of_times(
+    redis_client: Redis,
+) -> None:
+    job_id = enqueue_now(ROW, "first", redis_client, {"force": True})
+    for deaths in range(1, MAX_DEATHS + 1):
+        start(redis_client, job_id, "dead")
+        assert recover_runs() == 1
+        (again,) = queue("default").jobs
+        assert again.meta["deaths"] == deaths and again.kwargs == {"force": True}
+        assert not Job.exists(job_id, connection=redis_client)
+        job_id = again.id
+        assert redis_client.hget(LAST, ROW.id) == job_id.encode()
+    start(redis_client, job_id, "dead")
+    assert recover_runs() == 1 and queue("default").jobs == []
+    assert recover_runs() == 0
+
+
+def test_a_job_whose_execution_expired_is_put_back_and_leaves_nothing(redis_client: Redis) -> None:
+    job_id = enqueue_now(ROW, "first", redis_client)
+    start(redis_client, job_id, "dead")
+    for key in redis_client.keys("rq:execution:*"):
+        redis_client.delete(key)
+    assert recover_runs() == 1
+    assert not Job.exists(job_id, connection=redis_client) and len(queue("default")) == 1
