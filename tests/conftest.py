@@ -24,7 +24,7 @@ from settings import fields as setting_fields
 from tests.factories import make_maildir, register
 
 rq_defaults = importlib.import_module(HOOK)  # as setup put it into the .venv
-rq_defaults.ALSO.append("tests.")  # jobs of the tests
+rq_defaults.ALSO.extend(["tests.", "operator."])  # what tests let a worker run
 
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 
