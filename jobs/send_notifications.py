@@ -59,8 +59,8 @@ def send_notifications() -> dict[str, int]:
 
 
 def rates_of(now: Settings) -> Rates:
-    """Return the limits MAIL_RATE and DOMAIN_RATE."""
-    return Rates(now.mail_rate, now.domain_rate)
+    """Return the limits MAIL_RATE, DOMAIN_RATE and MAX_HOURLY."""
+    return Rates(now.mail_rate, now.domain_rate, now.max_hourly)
 
 
 def delivery_of(db: PostgresqlDatabase, now: Settings) -> Delivery:

@@ -77,6 +77,10 @@ class Delivery:
         finally:
             if self.session is not None:
                 self.session.close()
+        if self.outbox.capped:
+            self.counts["capped"] = len(self.outbox.capped)
+            shown = sorted(self.outbox.capped)[:20]
+            logger.error("mail waits: over MAX_HOURLY subscribers=%s", shown)
         return self.counts
 
     def _send_batch(self, claims: list[Claim], end: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -12,6 +13,7 @@ from psycopg import Connection
 from models import Notification
 
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 # A digest is gathered once: what is in it, and so its Message-ID, stays the same however often it is tried.
 GATHER_LOCK = 0x6469676573
 GATHER = """
@@ -26,19 +28,26 @@ SELECT split_part(lower(r.address), '@', -1), count(*)
   FROM notification AS n JOIN subscriber AS r ON r.id = n.subscriber
  WHERE n.tried_at > %s GROUP BY 1
 """
+# The last fuse against a mail bomb: who was sent so many mails within the hour is sent no more in it.
+SENT = "SELECT subscriber, count(*) FROM notification WHERE tried_at > %s GROUP BY 1"
+WAITING = """
+SELECT DISTINCT subscriber FROM notification
+ WHERE state = 'waiting' AND subscriber = ANY(%s) AND next_attempt_at <= %s
+"""
 # Those that were never tried come before those that failed at the same time. A claimed row is due again when its
 # lease ends, so nothing has to look for dead senders.
 CLAIM = """
 WITH due AS (
-    SELECT n.id, split_part(lower(r.address), '@', -1) AS domain
+    SELECT n.id, n.subscriber, split_part(lower(r.address), '@', -1) AS domain
       FROM notification AS n LEFT JOIN subscriber AS r ON r.id = n.subscriber
      WHERE n.state = 'waiting' AND n.next_attempt_at <= %(now)s AND (n.mail = n.id OR NOT n.digest)
        AND (r.address IS NULL OR split_part(lower(r.address), '@', -1) <> ALL (%(full)s))
+       AND n.subscriber <> ALL (%(capped)s)
      ORDER BY n.next_attempt_at, n.attempts, n.id LIMIT %(limit)s
        FOR UPDATE OF n SKIP LOCKED)
 UPDATE notification AS n SET lease = %(lease)s, next_attempt_at = %(until)s
   FROM due WHERE n.id = due.id
-RETURNING n.id, coalesce(due.domain, ''), n.attempts
+RETURNING n.id, coalesce(due.domain, ''), n.attempts, n.subscriber
 """
 RELEASE = """
 UPDATE notification SET lease = NULL, next_attempt_at = %s WHERE id = ANY(%s) AND lease = %s AND state = 'waiting'
@@ -72,18 +81,20 @@ SELECT min(next_attempt_at), count(*) FILTER (WHERE lease IS NOT NULL) FROM noti
 
 
 class Rates(NamedTuple):
-    """The most mails a minute, in all and to one domain."""
+    """The most mails a minute, in all and to one domain, and the most an hour to one subscriber."""
 
     overall: int
     domain: int
+    subscriber: int
 
 
 class Claim(NamedTuple):
-    """A claimed row: its id, its recipient's domain and how often it was tried before."""
+    """A claimed row: its id, its recipient's domain, how often it was tried before, its subscriber."""
 
     id: int
     domain: str
     attempts: int
+    subscriber: int
 
 
 class Outbox:
@@ -98,6 +109,7 @@ class Outbox:
         self.db = db
         self.lease = lease
         self.rates = rates
+        self.capped: set[int] = set()  # subscribers whose mail waits for MAX_HOURLY
 
     @property
     def connection(self) -> Connection:
@@ -117,13 +129,28 @@ class Outbox:
         if allowed <= 0:
             return []
         full = [domain for domain, count in tried.items() if domain and count >= self.rates.domain]
-        until = now + timedelta(seconds=lease_seconds)
-        facts = {"now": now, "until": until, "lease": self.lease, "limit": allowed, "full": full}
+        sent: dict[int, int] = dict(self.connection.execute(SENT, (now - HOUR,)).fetchall())
+        capped = [one for one, count in sent.items() if count >= self.rates.subscriber]
+        facts = {
+            "now": now,
+            "until": now + timedelta(seconds=lease_seconds),
+            "lease": self.lease,
+            "limit": allowed,
+            "full": full,
+            "capped": capped,
+        }
         rows = sorted(Claim(*row) for row in self.connection.execute(CLAIM, facts))
-        kept, over = _within(rows, tried, self.rates.domain)
+        rows, above = _within(rows, sent, self.rates.subscriber, lambda one: one.subscriber)
+        kept, over = _within(rows, tried, self.rates.domain, lambda one: one.domain)
         # They wait for the minute to pass, so that the next claim does not meet them again.
-        self.release(over, now + MINUTE)
+        self.release([*above, *over], now + MINUTE)
+        self.capped |= {one.subscriber for one in above} | self._waiting(capped, now)
         return sorted(kept, key=lambda one: (one.attempts, one.id))
+
+    def _waiting(self, subscribers: list[int], now: datetime) -> set[int]:
+        """Return those of the subscribers who have mail that is due."""
+        rows = self.connection.execute(WAITING, (subscribers, now)) if subscribers else ()
+        return {row[0] for row in rows}
 
     def release(self, claims: list[Claim], due: datetime) -> None:
         """Give claimed rows back untried."""
@@ -166,15 +193,16 @@ class Outbox:
 
 
 def _within(
-    rows: list[Claim], tried: dict[str, int], limit: int
+    rows: list[Claim], tried: dict[Any, int], limit: int, key: Callable[[Claim], Any]
 ) -> tuple[list[Claim], list[Claim]]:
-    """Split claims into those within the domains' rate and those over it."""
+    """Split claims into those within a rate, counted by `key`, and those over it; key "" is not counted."""
     counts = dict(tried)
     kept: list[Claim] = []
     over: list[Claim] = []
     for row in rows:
-        counts[row.domain] = counts.get(row.domain, 0) + 1
-        (over if row.domain and counts[row.domain] > limit else kept).append(row)
+        name = key(row)
+        counts[name] = counts.get(name, 0) + 1
+        (over if name != "" and counts[name] > limit else kept).append(row)
     return kept, over
 
 

@@ -8,7 +8,7 @@ may name.
 - A worker that died is noticed after 45 s, not 7 minutes, and its job is taken up within 30 s, not 10 minutes;
   `rq worker-pool` has no option for either.
 - A job runs `jobs.NAME.NAME` and nothing else, for the same reason: a JSON job may name os.system. What is refused is
-  not imported, and the job fails.
+  not imported, and the job fails. No web hook of a job is called.
 """
 
 import re
@@ -48,6 +48,7 @@ def _guard_jobs(module: ModuleType) -> None:
 
     module.__dict__.update(import_attribute=import_job, ALSO_JOBS=also)
     module.Job.func = property(lambda job: import_job(_name_alone(job)))
+    module.Job.send_webhooks = lambda *_args, **_more: None  # to whatever address the job names
     for when in _CALLBACKS:  # a worker that reports the refusal looks for them again
         setattr(module.Job, f"{when}_callback", property(lambda job: None))
 

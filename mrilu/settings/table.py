@@ -215,6 +215,9 @@ class Settings(OperationSettings):
     domain_rate: int = setting(
         "DOMAIN_RATE", 300, count, "most notifications a minute to addresses of one domain"
     )
+    max_hourly: int = setting(
+        "MAX_HOURLY", 100, count, "most notifications an hour to one subscriber; more of them wait"
+    )
     notify_days: int = setting(
         "NOTIFY_DAYS",
         30,

@@ -49,7 +49,7 @@ PARTS = {
          CROSS JOIN LATERAL (VALUES ('waiting', waiting), ('sending', sending)) AS row (state, value)""",
     "notifications_total": """
         SELECT ARRAY[result] AS labels, coalesce(sum(value), 0) AS value
-          FROM unnest('{sent,dead,cancelled,retried}'::text[]) AS known (result)
+          FROM unnest('{sent,dead,cancelled,retried,capped}'::text[]) AS known (result)
           LEFT JOIN total ON (name, job, label) = ('items', 'send_notifications', result) GROUP BY 1""",
     "notification_oldest_seconds": """
         SELECT '{}'::text[] AS labels, coalesce(extract(epoch FROM now() - min(created_at)), 0) AS value

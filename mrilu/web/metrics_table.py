@@ -147,7 +147,7 @@ METRICS = (
         "notifications_total",
         "counter",
         ("result",),
-        "mails of the outbox: sent, dead, cancelled, retried",
+        "mails of the outbox: sent, dead, cancelled, retried; subscribers: capped",
     ),
     Metric("notification_oldest_seconds", "gauge", (), "age of the oldest notification that waits"),
     Metric(

@@ -333,6 +333,23 @@ def test_rates_limit_each_domain_and_all(office, configured, arrive, search_for)
     assert run(configured(office, mail_rate=4), now=lambda: even_later) == {"sent": 4}
 
 
+def test_no_subscriber_gets_more_than_the_hours_share_and_nobody_else_waits(
+    office, configured, arrive, search_for
+):
+    search_for("coi", "bombed@x.org")
+    for _ in range(5):
+        arrive(subject="coi")
+    settings = configured(office, max_hourly=3)
+    assert run(settings) == {"sent": 3, "capped": 1}
+    search_for("coi", "calm@x.org")
+    arrive(subject="coi")
+    soon = datetime.now(UTC) + timedelta(minutes=2)
+    assert run(settings, now=lambda: soon) == {"sent": 1, "capped": 1}
+    next_hour = soon + timedelta(minutes=61)
+    assert run(settings, now=lambda: next_hour) == {"sent": 3}
+    assert office.recipients == {"bombed@x.org": 6, "calm@x.org": 1}
+
+
 def fork_sender(settings) -> int:
     """A process that sends for ever, as killed ones do; its id."""
     resources.forget()
@@ -401,7 +418,7 @@ def test_a_sender_that_outlived_its_lease_does_not_begin_a_mail(
 
     search_for("coi", "a@x.org")
     arrive(subject="coi")
-    db, now, rates = resources.database(), datetime.now(UTC), Rates(100, 100)
+    db, now, rates = resources.database(), datetime.now(UTC), Rates(100, 100, 100)
     slow, quick = Outbox(db, uuid4(), rates), Outbox(db, uuid4(), rates)
     [claim] = slow.claim(now, 10.0, 10)
     assert quick.claim(now, 10.0, 10) == []

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import socket
 import subprocess
 import sys
 import zlib
@@ -12,6 +13,7 @@ import redis
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.webhook import Webhook
 
 from jobs.schedule import SCHEDULE
 from mrilu.queues.queues import IMPORT_FUNCTION
@@ -171,3 +173,16 @@ def test_the_scheduler_takes_no_queues_class_from_redis():
 
     with pytest.raises(ValueError, match="names no class"):
         scheduler.import_attribute("os.system")
+
+
+def test_no_web_hook_of_a_job_is_called(valkey, link, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        job = Queue("x", connection=link, serializer=JSONSerializer).enqueue(OURS, 40, 2)
+        hook = Webhook(url, job_status="finished")
+        link.hset(f"rq:job:{job.id}", "webhooks", json.dumps([hook.to_dict()]))
+        assert plain_worker(valkey, tmp_path).returncode == 0
+        with pytest.raises(TimeoutError):
+            server.accept()
+    assert Job.fetch(job.id, connection=link, serializer=JSONSerializer).webhooks
