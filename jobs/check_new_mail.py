@@ -71,9 +71,12 @@ def _log_gap(name: str, paths: list[str], found: Difference) -> None:
     vanished = set(found.vanished)
     for path in paths[:NAMED]:
         logger.warning(
-            "maildir=%s gap=%s path=%s", name, "gone" if path in vanished else "missing", path
+            "ledger gap maildir=%s gap=%s path=%s",
+            name,
+            "gone" if path in vanished else "missing",
+            path,
         )
     if len(paths) > NAMED:
-        logger.warning("maildir=%s gap=more paths=%d", name, len(paths) - NAMED)
+        logger.warning("ledger gap maildir=%s gap=more paths=%d", name, len(paths) - NAMED)
     for folder in found.unreadable:
-        logger.error("maildir=%s gap=unreadable folder=%s", name, folder)
+        logger.error("ledger gap maildir=%s gap=unreadable folder=%s", name, folder)

@@ -122,7 +122,11 @@ def export_format(language: Language, name: str, source: str, folder: Path) -> N
     )
     _log_report(language.tag, name, report)
     logger.info(
-        "language=%s format=%s bytes=%d seconds=%.1f", language.tag, name, len(content), seconds
+        "exported language=%s format=%s bytes=%d seconds=%.1f",
+        language.tag,
+        name,
+        len(content),
+        seconds,
     )
 
 
@@ -140,14 +144,14 @@ def _log_report(tag: str, name: str, report: Report) -> None:
         some = sorted(report.missing.items(), key=lambda pair: -pair[1])[:SHOWN]
         shown = " ".join(f"U+{ord(letter):04X}({number})" for letter, number in some)
         logger.warning(
-            "language=%s format=%s characters without a glyph=%d: %s",
+            "without glyphs language=%s format=%s characters=%d: %s",
             tag,
             name,
             len(report.missing),
             shown,
         )
     for warning in report.warnings:
-        logger.warning("language=%s format=%s %s", tag, name, warning)
+        logger.warning("export warning language=%s format=%s: %s", tag, name, warning)
 
 
 def _failure(errors: dict[str, Exception], counts: Counter[str]) -> ExportsFailed:

@@ -65,9 +65,7 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
     if counts.get("imported"):
         wake_embedding()
     with run_of(run):
-        logger.info(
-            "imported maildir=%s %s", maildir, " ".join(f"{key}={n}" for key, n in counts.items())
-        )
+        logger.info("imported maildir=%s %s", maildir, counts)
     return counts
 
 

@@ -106,9 +106,7 @@ def sync_language(
         )
         notify_changed_definitions(db.connection(), Language.get(Language.tag == tag).id, moment)
         note_source(source, fetched, READER_VERSION, counts["definitions"], moment)
-    logger.info(
-        "language=%s %s", tag, " ".join(f"{key}={number}" for key, number in counts.items())
-    )
+    logger.info("dictionary stored language=%s %s", tag, counts)
     return {"languages": 1, **counts}
 
 

@@ -170,7 +170,9 @@ class Batcher:
             self._failures += 1
         if self._failures == 1:
             reason = f"{type(error).__name__}: {error}"
-            logger.warning("cannot reach the queue (%s); keeping %d paths", reason, self._count)
+            logger.warning(
+                "cannot reach the queue, paths are kept error=%s paths=%d", reason, self._count
+            )
 
     def _back_off(self) -> bool:
         """Back off after a failure; whether to give up because of closing."""

@@ -252,7 +252,7 @@ class WatchedMaildir:
         for error in errors:
             if error.folder not in self._reported:
                 self._reported.add(error.folder)
-                logger.warning("watching %s: %s", self.name, error)
+                logger.warning("watching failed maildir=%s: %s", self.name, error)
 
     # watchdog's WatchCallback protocol; an exception here would end its reader thread
 
@@ -289,7 +289,7 @@ class WatchedMaildir:
         try:
             self._rescan(reason)
         except Exception:
-            logger.exception("cannot ask for a rescan of %s", self.name)
+            logger.exception("cannot ask for a rescan maildir=%s", self.name)
 
     def _is_mail(self, path: str, event: InotifyEvent) -> bool:
         parsed = maildir.parse_path(path)

@@ -57,7 +57,7 @@ class Observer:
             former.stop()
         part = self._parts[name]
         logger.info(
-            "watching %s (%s): %s by %s, folders=%d",
+            "watching maildir=%s root=%s kind=%s mode=%s folders=%d",
             name,
             root,
             kind,

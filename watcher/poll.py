@@ -50,7 +50,7 @@ class PolledMaildir:
     def check(self) -> None:
         """Start the thread again if it died."""
         if not self._thread.is_alive() and not self._stop.is_set():
-            logger.error("polling of %s had stopped; starting it again", self.name)
+            logger.error("polling had stopped and starts again maildir=%s", self.name)
             self._thread = threading.Thread(target=self._run, name=f"poll-{self.name}", daemon=True)
             self._thread.start()
 
@@ -109,7 +109,9 @@ class PolledMaildir:
         except MaildirError as error:
             self._report(str(error))
         except Exception:
-            logger.exception("polling %s failed; trying again in %g s", self.name, self.interval)
+            logger.exception(
+                "polling failed and is tried again maildir=%s seconds=%g", self.name, self.interval
+            )
 
     def _run(self) -> None:
         while not self._stop.wait(self.interval):
@@ -117,7 +119,7 @@ class PolledMaildir:
 
     def _report(self, trouble: str) -> None:
         if trouble and trouble != self._trouble:
-            logger.warning("polling %s: %s", self.name, trouble)
+            logger.warning("polling maildir=%s: %s", self.name, trouble)
         self._trouble = trouble
 
 

@@ -83,7 +83,11 @@ class Rescans:
         self._not_before[maildir] = ended + REST_SHARE * (ended - began)
         self.done += 1
         logger.info(
-            "rescan of %s (%s): %d paths queued, %.3f s", maildir, reason, count, ended - began
+            "rescan maildir=%s reason=%s queued=%d seconds=%.3f",
+            maildir,
+            reason,
+            count,
+            ended - began,
         )
 
     def _send(self, maildir: str) -> int:

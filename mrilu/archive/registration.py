@@ -62,7 +62,7 @@ def register_watched(name: str, root: Path) -> Maildir:
         )
         row.save()
         logger.warning(
-            "maildir=%s: was that of %s, which is %s from now on", name, row.root, row.name
+            "a Maildir has another name maildir=%s root=%s former=%s", name, row.root, row.name
         )
         return Maildir.register(name, str(root), kind_of(root))
 

@@ -60,9 +60,8 @@ def _run_claimed(name: str, run: int, work: Callable[[], Counts]) -> Counts:
         raise
     database()
     JobRun.close(run, "done", datetime.now(UTC), counts, "")
-    shown = " ".join(f"{key}={number}" for key, number in counts.items())
     seconds = (datetime.now(UTC) - started).total_seconds()
-    logger.info("job=%s run=%d outcome=done seconds=%.1f %s", name, run, seconds, shown)
+    logger.info("job ended job=%s run=%d outcome=done seconds=%.1f %s", name, run, seconds, counts)
     return counts
 
 
@@ -99,7 +98,7 @@ def _record_failure(name: str, run: int, error: BaseException) -> None:
         JobRun.close(run, "failed", datetime.now(UTC), {}, told)
     except Exception:
         logger.exception("job=%s run=%d its failure could not be recorded", name, run)
-    logger.error("job=%s run=%d outcome=failed error=%s", name, run, type(error).__name__)
+    logger.error("job ended job=%s run=%d outcome=failed error=%s", name, run, type(error).__name__)
 
 
 def may_pass(error: BaseException) -> bool:
@@ -113,7 +112,11 @@ def close_dead_runs(name: str | None = None) -> int:
     for run in JobRun.running(name):
         if _is_dead(run) and JobRun.close(run.id, "failed", datetime.now(UTC), {}, DIED):
             logger.warning(
-                "job=%s run=%d outcome=failed error=%r worker=%s", run.job, run.id, DIED, run.worker
+                "job ended job=%s run=%d outcome=failed error=%r worker=%s",
+                run.job,
+                run.id,
+                DIED,
+                run.worker,
             )
             closed += 1
     return closed

@@ -194,10 +194,10 @@ class TableScheduler(Scheduler):
         late = self.now().timestamp() - score
         if pending is not None:
             logger.info(
-                "job=%s slot=%s passed over: pending id=%s", row.id, slot.isoformat(), pending
+                "slot passed over: pending job=%s slot=%s id=%s", row.id, slot.isoformat(), pending
             )
         else:
-            logger.info("job=%s slot=%s enqueued late=%.1f", row.id, slot.isoformat(), late)
+            logger.info("slot enqueued job=%s slot=%s late=%.1f", row.id, slot.isoformat(), late)
         return pending is None
 
     def run_start_jobs(self) -> None:
@@ -259,7 +259,7 @@ class TableScheduler(Scheduler):
 
     def _note_lead(self, leads: bool) -> None:
         if leads != self._leads:
-            logger.info("scheduler=%s leads=%s", self.name, leads)
+            logger.info("leadership scheduler=%s leads=%s", self.name, leads)
         self._leads = leads
         if not leads and time.monotonic() - self._began > START_GRACE:
             self._starts = False

@@ -28,6 +28,12 @@ _run: ContextVar[int | None] = ContextVar("run", default=None)
 ABOUT_MAIL = ("mrilu.archive", "jobs.import_messages", "mrilu.mail")
 # SQLSTATE classes whose messages quote values: data exceptions, broken constraints, limits (PostgreSQL, appendix A)
 _QUOTING = ("22", "23", "54")
+# A message's "key=%s" is a fact of its own, and so is a "key=word" written out.
+_FACT = re.compile(
+    r"(?<![^\s])(?P<key>[a-z_]+)=(?:(?P<value>%(?:\.\d+)?[a-z])|(?P<word>[a-z]+)(?![^\s]))"
+    r"|(?P<alone>%(?:\.\d+)?[a-z])|%%"
+)
+Fact = str | int | float
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/+@%-]+")
 
 
@@ -91,28 +97,31 @@ class _Handler(logging.StreamHandler[TextIO]):
 class EventFormatter(logging.Formatter):
     """Makes one line of a record; `write` is as_logfmt or as_json, `secrets` are shown as ***."""
 
-    def __init__(self, write: Callable[[dict[str, str]], str], secrets: Collection[str]) -> None:
+    def __init__(self, write: Callable[[dict[str, Fact]], str], secrets: Collection[str]) -> None:
         super().__init__()
         self._write, self._secrets = write, secrets
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        return self._write({key: self._mask(value) for key, value in _facts(record).items()})
+        return self._write({key: self._masked(value) for key, value in _facts(record).items()})
 
-    def _mask(self, text: str) -> str:
-        return hidden(text, self._secrets)
+    def _masked(self, value: Fact) -> Fact:
+        return hidden(value, self._secrets) if isinstance(value, str) else value
 
 
-def _facts(record: logging.LogRecord) -> dict[str, str]:
+def _facts(record: logging.LogRecord) -> dict[str, Fact]:
     """Return what the line says, in the order in which it says it."""
     moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-    facts = {"time": moment, "level": record.levelname.lower(), "logger": record.name}
+    facts: dict[str, Fact] = {"time": moment, "level": record.levelname.lower()}
+    facts["logger"] = record.name
     job, run = get_current_job(), _run.get()
     if job is not None:
         facts["job_id"] = job.id
     if run is not None:
-        facts["run_id"] = str(run)
-    facts["event"] = _event(record)
+        facts["run_id"] = run
+    event, more = _event(record)
+    facts["event"] = event
+    facts.update({key: value for key, value in more.items() if key not in facts})
     if record.exc_info and record.exc_info[1]:
         facts["exception"] = told(
             record.exc_info[1], quoting=not record.name.startswith(ABOUT_MAIL)
@@ -120,14 +129,49 @@ def _facts(record: logging.LogRecord) -> dict[str, str]:
     return facts
 
 
-def _event(record: logging.LogRecord) -> str:
+def _event(record: logging.LogRecord) -> tuple[str, dict[str, Fact]]:
+    """Return what happened, and the facts that the message names."""
     text = record.getMessage()
-    if (
-        record.name.startswith("rq.") and "\n" in text
-    ):  # a traceback, as text: its first line, and the error's name
+    if record.name.startswith("rq."):
+        if "\n" not in text:
+            return text, {}
+        # a traceback, as text: its first line, and the error's name
         last = re.match(r"[\w.]*", text.strip().splitlines()[-1])
-        return f"{text.splitlines()[0]} {last[0] if last else ''}".rstrip()
-    return text
+        return f"{text.splitlines()[0]} {last[0] if last else ''}".rstrip(), {}
+    if not isinstance(record.msg, str) or not isinstance(record.args, tuple):
+        return text, {}
+    event, facts = _parted(record.msg, record.args)
+    return event or record.funcName, facts
+
+
+def _parted(message: str, arguments: tuple[object, ...]) -> tuple[str, dict[str, Fact]]:
+    """Take the facts out of a message; what is left says what happened."""
+    facts: dict[str, Fact] = {}
+    values = iter(arguments)
+
+    def take(match: re.Match[str]) -> str:
+        if match["word"]:
+            facts[match["key"]] = match["word"]
+            return ""
+        if match[0] == "%%":
+            return "%"
+        value = next(values)
+        if match["key"]:
+            facts[match["key"]] = _fact(match["value"], value)
+            return ""
+        if isinstance(value, dict):
+            facts.update({str(key): one for key, one in value.items()})
+            return ""
+        return str(match["alone"] % (value,))
+
+    event = _FACT.sub(take, message)
+    return re.sub(" +(?=[ ,:;])", "", event).strip(" ,:;"), facts
+
+
+def _fact(conversion: str, value: object) -> Fact:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return round(value, 3)
+    return str(value) if conversion == "%r" else str(conversion % (value,))
 
 
 def told(error: BaseException, *, quoting: bool = True) -> str:
@@ -158,11 +202,11 @@ def _message(error: BaseException, quoting: bool) -> str:
     return (str(error).strip().splitlines() or [""])[0] if quoting else "(its text is not logged)"
 
 
-def as_logfmt(facts: dict[str, str]) -> str:
+def as_logfmt(facts: dict[str, Fact]) -> str:
     """Return key=value pairs, with quotes (and escapes as in JSON) where a value needs them."""
+    shown = ((key, str(value)) for key, value in facts.items())
     return " ".join(
-        f"{key}={value if _PLAIN.fullmatch(value) else _quoted(value)}"
-        for key, value in facts.items()
+        f"{key}={text if _PLAIN.fullmatch(text) else _quoted(text)}" for key, text in shown
     )
 
 
@@ -171,6 +215,6 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
-def as_json(facts: dict[str, str]) -> str:
-    """Return one JSON object."""
-    return json.dumps({**facts, **({"run_id": int(facts["run_id"])} if "run_id" in facts else {})})
+def as_json(facts: dict[str, Fact]) -> str:
+    """Return one JSON object: each fact is a key, and a number is a number."""
+    return json.dumps(facts)

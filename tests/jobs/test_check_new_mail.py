@@ -43,7 +43,9 @@ def test_a_mail_that_no_watcher_saw_is_found_and_imported(
 def test_the_gap_is_logged_by_name(maildir: Maildir, caplog: pytest.LogCaptureFixture) -> None:
     path = deliver(Path(maildir.root), mail())
     check_new_mail()
-    assert f"maildir=test gap=missing path={path}" in [record.message for record in caplog.records]
+    assert f"ledger gap maildir=test gap=missing path={path}" in [
+        record.message for record in caplog.records
+    ]
 
 
 def test_what_is_queued_is_not_enqueued_again(maildir: Maildir) -> None:
@@ -61,7 +63,9 @@ def test_a_file_that_is_gone_is_marked(
     work_off(redis_client)
     (Path(maildir.root) / path).unlink()
     assert check_new_mail()["gone"] == 1
-    assert f"maildir=test gap=gone path={path}" in [record.message for record in caplog.records]
+    assert f"ledger gap maildir=test gap=gone path={path}" in [
+        record.message for record in caplog.records
+    ]
     work_off(redis_client)
     assert maildir.file_counts().imported == 0 and Message.select().count() == 1
 

@@ -79,6 +79,31 @@ def test_logfmt_has_quotes_only_where_they_are_needed(say: Say) -> None:
     assert say("two words").endswith('event="two words"')
 
 
+def test_each_fact_of_a_message_is_a_key_and_a_number_is_a_number(say: Say) -> None:
+    text = "ledger gap maildir=%s paths=%d, seconds=%.2f (%s) outcome=done why=%r 100%% %s"
+    values = ("a b", 3, 1.25, "here", "x", {"imported": 2})
+    facts = json.loads(say(text, *values, LOG_FORMAT="json"))
+    assert facts["event"] == "ledger gap, (here) 100%"
+    shown = {
+        key: facts[key] for key in ("maildir", "paths", "seconds", "outcome", "why", "imported")
+    }
+    assert shown == {
+        "maildir": "a b",
+        "paths": 3,
+        "seconds": 1.25,
+        "outcome": "done",
+        "why": "x",
+        "imported": 2,
+    }
+    line = say(text, *values)
+    assert 'event="ledger gap, (here) 100%" maildir="a b" paths=3' in line
+
+
+def test_no_message_takes_the_place_of_what_each_line_has(say: Say) -> None:
+    facts = json.loads(say("x level=%s event=%s", "high", "another", LOG_FORMAT="json"))
+    assert (facts["level"], facts["event"]) == ("info", "x")
+
+
 def test_passwords_are_masked_wherever_they_stand(say: Say) -> None:
     secrets = {"DATABASE_URL": "postgresql://u:hu%2Fsh1@h/d", "REDIS_URL": "redis://:hush2@h", "TOKEN_SECRET": "hush3",
                "OPERATOR_PASSWORD": "hush4", "WEB_DATABASE_URL": "postgresql://h/d?password=hush5"}  # fmt: skip
@@ -178,12 +203,17 @@ def test_a_plain_rq_worker_logs_each_jobs_summary_with_its_ids(
     done = subprocess.run(
         command, env=known, cwd=PROJECT, capture_output=True, text=True, timeout=60
     )
-    told = [line for line in done.stderr.splitlines() if "imported maildir=test" in line]
+    told = [
+        line
+        for line in done.stderr.splitlines()
+        if "event=imported" in line or '"event": "imported"' in line
+    ]
     assert len(told) == 1, done.stderr
     if form == "json":
         facts = json.loads(told[0])
         assert facts["job_id"] == job.id and isinstance(facts["run_id"], int)
-        assert facts["event"] == "imported maildir=test imported=1 rejected=1"
+        assert facts["event"] == "imported" and facts["maildir"] == "test"
+        assert (facts["imported"], facts["rejected"]) == (1, 1)
     else:
         assert f" job_id={job.id} run_id=" in told[0]
     assert failing.id in done.stderr and "UnknownMaildir" in done.stderr
@@ -210,10 +240,14 @@ def test_a_recorded_job_logs_its_run(
         )
     finally:
         root.handlers, root.level = before, level
-    [line] = [line for line in capfd.readouterr().err.splitlines() if "outcome=done" in line]
+    [line] = [line for line in capfd.readouterr().err.splitlines() if '"outcome": "done"' in line]
     facts = json.loads(line)
     assert (
-        facts["run_id"] == 1 and facts["job_id"] and facts["event"].startswith("job=count_up run=1")
+        facts["run_id"] == 1
+        and facts["job_id"]
+        and facts["event"] == "job ended"
+        and facts["job"] == "count_up"
+        and facts["run"] == 1
     )
 
 
