@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 from rq import Queue
 from rq.executions import Execution
 from rq.job import Job, JobStatus
-from rq.registry import FailedJobRegistry, StartedJobRegistry
+from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException
 from rq.utils import as_text
@@ -52,6 +53,7 @@ PIECES = 16
 MAX_DEATHS = 2
 KILLED = "killed-worker"
 IMPORT = IMPORT_FUNCTION.rpartition(".")[2]  # the job's name in job_run and total
+RETRY_GRACE = 3.0  # seconds that rq's own scheduler has for a retry
 # Another watcher or a waiting command may recover, too; after this many seconds a killed one does not count.
 LOCK, LOCK_SECONDS = "mrilu:recovering", 60
 
@@ -63,6 +65,7 @@ def recover_imports() -> int:
     that killed its worker twice when alone is rejected with the reason "killed-worker".
     """
     mail = queue(MAIL)
+    enqueue_overdue(mail)
     if not _unfinished(mail) or not mail.connection.set(
         LOCK, socket.gethostname(), nx=True, ex=LOCK_SECONDS
     ):
@@ -90,6 +93,25 @@ def _recover(mail: Queue, job: Job) -> bool:
     return True
 
 
+def enqueue_overdue(holder: Queue) -> int:
+    """Enqueue the retries that are overdue; return how many.
+
+    rq's own scheduler leaves them for a minute when the worker that held its lock was killed, and a
+    worker without --with-scheduler leaves them for good.
+    """
+    client, key = holder.connection, ScheduledJobRegistry(queue=holder).key
+    raw = client.zrangebyscore(key, 0, time.time() - RETRY_GRACE)
+    ids = [str(as_text(one)) for one in raw]  # type: ignore[arg-type]
+    found = Job.fetch_many(ids, connection=client, serializer=JSONSerializer) if ids else []
+    for job_id, job in zip(ids, found, strict=True):
+        with client.pipeline() as pipeline:
+            if job is not None:
+                holder.enqueue_job(job, pipeline=pipeline)
+            pipeline.zrem(key, job_id)
+            pipeline.execute()
+    return len(ids)
+
+
 def recover_runs() -> int:
     """Put back the runs of other jobs whose worker died, MAX_DEATHS times; return how many there were.
 
@@ -98,6 +120,7 @@ def recover_runs() -> int:
     recovered = 0
     for name in (DEFAULT, EMBED):
         holder = queue(name)
+        enqueue_overdue(holder)
         ids = _abandoned_ids(holder)
         for job in Job.fetch_many(ids, connection=holder.connection, serializer=JSONSerializer):
             if job is not None and job.get_status(refresh=False) == JobStatus.STARTED:

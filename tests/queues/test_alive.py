@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
+
 import pytest
 from redis import Redis
 from rq.executions import Execution
 from rq.job import Job, JobStatus
+from rq.registry import ScheduledJobRegistry
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
 from mrilu.queues.alive import BEAT, PROCESS, beat, is_alive
 from mrilu.queues.enqueue import LAST, enqueue_now, pending_job
 from mrilu.queues.queues import queue
-from mrilu.queues.recovery import MAX_DEATHS, recover_runs
+from mrilu.queues.recovery import MAX_DEATHS, enqueue_overdue, recover_runs
 from mrilu.runtime.processes import this_process
 from tests.queues.test_runs import row_of
 
@@ -92,3 +96,18 @@ def test_a_job_whose_execution_expired_is_put_back_and_leaves_nothing(redis_clie
         redis_client.delete(key)
     assert recover_runs() == 1
     assert not Job.exists(job_id, connection=redis_client) and len(queue("default")) == 1
+
+
+def test_a_retry_that_nobody_enqueues_is_enqueued_when_it_is_overdue(redis_client: Redis) -> None:
+    holder = queue("embed")
+    for number in range(2):
+        holder.enqueue_in(
+            timedelta(hours=1), "tests.queues.sample_jobs.count_up", job_id=f"j{number}"
+        )
+    registry = ScheduledJobRegistry(queue=holder)
+    redis_client.zadd(registry.key, {"j0": time.time() - 10, "vanished": time.time() - 10})
+    assert recover_runs() == 0
+    assert holder.job_ids == ["j0"] and registry.get_job_ids() == ["j1"]
+    job = holder.fetch_job("j0")
+    assert job is not None and job.get_status() == JobStatus.QUEUED
+    assert enqueue_overdue(holder) == 0
