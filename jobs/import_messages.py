@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from mrilu.queues.runs import MAX_ERROR
 from mrilu.queues.wake import wake_embedding
 from mrilu.runtime.logs import brief, log_as, run_of
 from mrilu.runtime.memory import collector_paused, limit_memory
+from mrilu.runtime.reading import NO_NOTE, Note, note_for
 from mrilu.runtime.resources import database, settings
 from mrilu.runtime.retry import RetryPolicy, is_outside, is_transient
 from mrilu.settings.table import Settings, hidden, secrets_of
@@ -32,6 +34,8 @@ from mrilu.settings.table import Settings, hidden, secrets_of
 logger = logging.getLogger(__name__)
 
 NAME = "import_messages"
+# The parser looks at MAX_PARSE_SECONDS itself, wherever it runs Python code; so much later its process is ended.
+MARGIN_SECONDS = 5.0
 MOST_LOOKS = 5  # at files that change while they are stored
 
 
@@ -54,8 +58,10 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
     log_as(now)
     limit_memory(now.worker_memory)
     lags: dict[str, float] = {}
+    job, seconds = get_current_job(), now.max_parse_seconds + MARGIN_SECONDS
     try:
-        counts = import_paths(database(), maildir, paths, limits_of(now), lags)
+        with note_for(now.data_dir, job.id if job else "", seconds) as note:
+            counts = import_paths(database(), maildir, paths, limits_of(now), lags, note)
         run = record_run(counts, started, lags)
     except Exception as error:
         if retry := _try_later(error, retry_policy()):
@@ -86,19 +92,19 @@ def import_paths(
     paths: list[str],
     limits: Limits,
     lags: dict[str, float] | None = None,
+    note: Note = NO_NOTE,
 ) -> dict[str, int]:
     """Plan, read and store one batch; return how many files were imported, copies, rejected, moved, gone ...
 
-    `lags` is given how long the mails had waited (mrilu/queues/lag.py).
+    `lags` is given how long the mails had waited (mrilu/queues/lag.py); `note` tells which file is read.
     """
     maildir = Maildir.get_or_none(Maildir.name == name)
     if maildir is None:
         raise UnknownMaildir(name)
-    counts: Counter[str] = Counter()
-    arrivals: list[float] = []
+    batch = _Batch(db, maildir, limits, note)
     left: Iterable[str] = paths
     for _ in range(MOST_LOOKS):
-        left = _import_once(db, maildir, left, limits, counts, arrivals)
+        left = batch.import_once(left)
         if not left:
             break
     else:
@@ -106,71 +112,62 @@ def import_paths(
             "maildir=%s keeps changing, left to the next rescan: %d files", name, len(list(left))
         )
     if lags is not None:
-        lags.update(lag_buckets(arrivals, maildir.awaited_since.timestamp(), time.time()))
-    return {key: number for key, number in counts.items() if number}
+        lags.update(lag_buckets(batch.arrivals, maildir.awaited_since.timestamp(), time.time()))
+    return {key: number for key, number in batch.counts.items() if number}
 
 
-def _import_once(
-    db: PostgresqlDatabase,
-    maildir: Maildir,
-    paths: Iterable[str],
-    limits: Limits,
-    counts: Counter[str],
-    arrivals: list[float],
-) -> set[str]:
-    """Plan, read and store; add to `counts` and `arrivals`, and return the paths to look at again.
+@dataclass
+class _Batch:
+    """Files of one Maildir on their way into the archive; `counts` and `arrivals` grow as they go in."""
 
-    Those are files that moved or left, and rows that another worker wrote, between our look and our commit.
-    """
-    root = Path(maildir.root)
-    parts = [one for one in map(parse_path, paths) if one is not None]
-    plan = make_plan(root, paths, known_files(db.connection(), maildir.id, parts), PARSER_VERSION)
-    again = store_changes(db, plan.moved, plan.gone)
-    stored = Stored()
-    for files in portions(plan.read):
-        stored += _take_in(db, maildir, files, limits, arrivals)
-    counts.update(_counts(plan) + stored.counts)
-    return again | stored.again | outdated(root, plan)
+    db: PostgresqlDatabase
+    maildir: Maildir
+    limits: Limits
+    note: Note
+    counts: Counter[str] = field(default_factory=Counter)
+    arrivals: list[float] = field(default_factory=list)
 
+    def import_once(self, paths: Iterable[str]) -> set[str]:
+        """Plan, read and store; return the paths to look at again.
 
-def _take_in(
-    db: PostgresqlDatabase,
-    maildir: Maildir,
-    files: list[FoundFile],
-    limits: Limits,
-    arrivals: list[float],
-) -> Stored:
-    """Read these files and store them; when memory runs out each alone, and what is too large alone is rejected."""
-    try:
-        return _read_and_store(db, maildir, files, limits, arrivals)
-    except MemoryError:
-        total = sum(file.size for file in files)
-        logger.warning(
-            "memory ran out maildir=%s files=%d bytes=%d", maildir.name, len(files), total
-        )
-    # After the handler: while it runs, its traceback holds what was read.
-    if len(files) == 1:
-        return store_rejections(db, maildir.id, [rejection_of(files[0], MemoryError())])
-    stored = Stored()
-    for file in files:
-        stored += _take_in(db, maildir, [file], limits, arrivals)
-    return stored
+        Those are files that moved or left, and rows that another worker wrote, between our look and our commit.
+        """
+        root = Path(self.maildir.root)
+        parts = [one for one in map(parse_path, paths) if one is not None]
+        known = known_files(self.db.connection(), self.maildir.id, parts)
+        plan = make_plan(root, paths, known, PARSER_VERSION)
+        again = store_changes(self.db, plan.moved, plan.gone)
+        stored = Stored()
+        for files in portions(plan.read):
+            stored += self._take_in(files)
+        self.counts.update(_counts(plan) + stored.counts)
+        return again | stored.again | outdated(root, plan)
 
+    def _take_in(self, files: list[FoundFile]) -> Stored:
+        """Read these files and store them; when memory runs out each alone, and what is too large alone is rejected."""
+        try:
+            return self._read_and_store(files)
+        except MemoryError:
+            total, name = sum(file.size for file in files), self.maildir.name
+            logger.warning("memory ran out maildir=%s files=%d bytes=%d", name, len(files), total)
+        # After the handler: while it runs, its traceback holds what was read.
+        if len(files) == 1:
+            rejection = rejection_of(files[0], MemoryError())
+            return store_rejections(self.db, self.maildir.id, [rejection])
+        stored = Stored()
+        for file in files:
+            stored += self._take_in([file])
+        return stored
 
-def _read_and_store(
-    db: PostgresqlDatabase,
-    maildir: Maildir,
-    files: list[FoundFile],
-    limits: Limits,
-    arrivals: list[float],
-) -> Stored:
-    with collector_paused():
-        mails, rejections, vanished = read_mails(Path(maildir.root), files, limits)
-    stored = store_mails(db, maildir.id, mails)
-    stored += store_rejections(db, maildir.id, rejections)
-    arrivals += (mail.file.arrived for mail in mails)
-    stored.counts["vanished"] += len(vanished)
-    return stored
+    def _read_and_store(self, files: list[FoundFile]) -> Stored:
+        root = Path(self.maildir.root)
+        with collector_paused():
+            mails, rejections, vanished = read_mails(root, files, self.limits, self.note)
+        stored = store_mails(self.db, self.maildir.id, mails)
+        stored += store_rejections(self.db, self.maildir.id, rejections)
+        self.arrivals += (mail.file.arrived for mail in mails)
+        stored.counts["vanished"] += len(vanished)
+        return stored
 
 
 def _counts(plan: Plan) -> Counter[str]:

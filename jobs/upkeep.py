@@ -10,6 +10,7 @@ from psycopg import sql
 
 from models import JobRun
 from mrilu.queues.runs import close_dead_runs, recorded
+from mrilu.runtime.reading import forget_old_notes
 from mrilu.runtime.resources import database, settings
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ def upkeep() -> dict[str, int]:
         "dead_runs": close_dead_runs(),
         "expired_runs": JobRun.expire(moment - timedelta(days=now.keep_job_runs)),
         "expired_files": forget_gone_files(db, moment - timedelta(days=now.keep_gone)),
+        "forgotten_notes": forget_old_notes(now.data_dir),
         "analyzed": len(analyze_stale_tables(db)),
     }
 

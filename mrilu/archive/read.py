@@ -15,6 +15,7 @@ from mrilu.archive.plan import FoundFile, mail_status
 from mrilu.mail.message import Limits, ParsedMessage, RejectedMail
 from mrilu.mail.parse import PARSER_VERSION, parse_message
 from mrilu.maildir.names import to_disk
+from mrilu.runtime.reading import NO_NOTE, Note
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def portions(files: Iterable[FoundFile], most: int = PORTION_BYTES) -> Iterator[
 
 
 def read_mails(
-    root: Path, files: Iterable[FoundFile], limits: Limits
+    root: Path, files: Iterable[FoundFile], limits: Limits, note: Note = NO_NOTE
 ) -> tuple[list[ReadMail], list[Rejection], list[FoundFile]]:
     """Read and parse each file; return the mails, the rejections and the files that vanished meanwhile.
 
@@ -69,7 +70,8 @@ def read_mails(
     vanished: list[FoundFile] = []
     for file in files:
         try:
-            mails.append(ReadMail(file, _parse(root, file, limits)))
+            with note.of(file.path):
+                mails.append(ReadMail(file, _parse(root, file, limits)))
         except FileNotFoundError:
             vanished.append(file)
         except (JobTimeoutException, MemoryError):

@@ -53,7 +53,7 @@ def parse_message(
     `file_name` (Maildir) and `mtime` (Unix seconds) date a mail that carries no date of its own.
     `lean=False` takes the standard library's parser for every mail: slower, same result (tests compare them).
     """
-    budget = Budget(limits, deadline=time.monotonic() + limits.max_seconds)
+    budget = Budget(limits, deadline=time.thread_time() + limits.max_seconds)
     check_size(raw, budget)
     opened = open_mail(raw, budget)
     part = build_lean_tree(opened.fields, opened.body, budget) if lean else None

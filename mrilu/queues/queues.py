@@ -43,9 +43,18 @@ def submit_import(maildir: str, paths: list[str], live: bool) -> None:
 
 
 def put_import(
-    mail: Queue, maildir: str, paths: list[str], *, at_front: bool, attempts: int = 0
+    mail: Queue,
+    maildir: str,
+    paths: list[str],
+    *,
+    at_front: bool,
+    attempts: int = 0,
+    unexplained: int = 0,
 ) -> Job:
-    """Enqueue one import job; `attempts` counts how often its worker died over these paths.
+    """Enqueue one import job.
+
+    `attempts` counts how often its worker died over these paths, `unexplained` how often while it read
+    none of them.
 
     It has no rq retries of its own: the job asks for them when an error is transient, and any other
     end is for mrilu.queues.recovery to look into at once.
@@ -58,7 +67,7 @@ def put_import(
         job_timeout=settings().import_timeout,
         result_ttl=RESULT_TTL,
         failure_ttl=FAILURE_TTL,
-        meta={"deaths": attempts},
+        meta={"deaths": attempts, **({"unexplained": unexplained} if unexplained else {})},
         description=describe_import(maildir, paths),
     )
 

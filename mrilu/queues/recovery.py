@@ -43,6 +43,7 @@ from mrilu.queues.queues import (
     retry_policy,
 )
 from mrilu.queues.runs import DIED
+from mrilu.runtime.reading import file_read_by, forget_note
 from mrilu.runtime.resources import database, settings
 from mrilu.runtime.retry import CONTENT, is_outside, raised_by
 
@@ -51,6 +52,7 @@ logger = logging.getLogger(__name__)
 # A batch is cut into this many jobs after a death: 250 files need two deaths, not eight as with halves.
 PIECES = 16
 MAX_DEATHS = 2
+MAX_UNEXPLAINED = 5  # deaths while no file was read, after which the batch is cut up all the same
 KILLED = "killed-worker"
 IMPORT = IMPORT_FUNCTION.rpartition(".")[2]  # the job's name in job_run and total
 RETRY_GRACE = 3.0  # seconds that rq's own scheduler has for a retry
@@ -229,8 +231,10 @@ def _put_back(mail: Queue, job: Job) -> None:
             "import job dropped: no Maildir is registered as %r files=%d", maildir, len(paths)
         )
         return
-    deaths = int(job.meta.get("deaths", 0)) + 1 if len(paths) == 1 else 0
     reason, error = cause_of(job)
+    if reason == KILLED and _explained(mail, job):
+        return
+    deaths = int(job.meta.get("deaths", 0)) + 1 if len(paths) == 1 else 0
     if reason == KILLED:
         _record_death(job)
     facts = (maildir, len(paths), deaths, reason, job.id)
@@ -240,6 +244,33 @@ def _put_back(mail: Queue, job: Job) -> None:
         return
     for piece in pieces(paths):
         put_import(mail, maildir, piece, at_front=False, attempts=deaths)
+
+
+def _explained(mail: Queue, job: Job) -> bool:
+    """Put the files back of a job whose note says what its worker read when it died; False without a note."""
+    maildir, paths = job.args
+    read = file_read_by(settings().data_dir, job.id)
+    unexplained = int(job.meta.get("unexplained", 0)) + 1
+    if read is None or (read not in paths and unexplained > MAX_UNEXPLAINED):
+        return False
+    _record_death(job)
+    facts = (maildir, len(paths), read, job.id)
+    logger.warning("worker died maildir=%s files=%d path=%s id=%s", *facts)
+    forget_note(settings().data_dir, job.id)
+    deaths = int(job.meta.get("deaths", 0))
+    if read not in paths:  # it read none: what killed it is not in a mail
+        more = {"attempts": deaths, "unexplained": unexplained}
+        put_import(mail, maildir, paths, at_front=False, **more)
+        return True
+    others = [path for path in paths if path != read]
+    if others:
+        put_import(mail, maildir, others, at_front=False)
+    deaths = 1 if others else deaths + 1
+    if deaths >= MAX_DEATHS:
+        quarantine(maildir, read, *cause_of(job))
+    else:
+        put_import(mail, maildir, [read], at_front=False, attempts=deaths)
+    return True
 
 
 def _record_death(job: Job) -> None:

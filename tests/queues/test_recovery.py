@@ -46,6 +46,8 @@ pytestmark = pytest.mark.usefixtures("redis_client")
 def work(service_settings) -> Callable[..., int]:
     """Run a real `rq worker mail --burst` in a process of its own; return its exit code."""
 
+    service_settings.data_dir.mkdir()
+
     def run(*arguments: str, python: str = KILLER) -> int:
         urls = {
             "DATABASE_URL": service_settings.database_url,
@@ -55,6 +57,7 @@ def work(service_settings) -> Callable[..., int]:
             **os.environ,
             **urls,
             "REDIS_URL": urls["RQ_REDIS_URL"],
+            "DATA_DIR": str(service_settings.data_dir),
             "PYTHONPATH": str(PROJECT),
         }
         command = [sys.executable, "-c", python, *arguments]
@@ -89,10 +92,39 @@ def test_a_file_that_kills_its_worker_is_set_aside_and_the_rest_goes_in(root, wo
         "mails_total"
     ]
     deaths = JobRun.select().where(JobRun.outcome == "failed")
-    assert {run.error for run in deaths} == {"worker died"}
-    assert (("import_messages", "failed"), len(deaths)) in counted["job_runs_total"] and len(
-        deaths
-    ) > 2
+    assert [run.error for run in deaths] == ["worker died"] * MAX_DEATHS
+    assert (("import_messages", "failed"), MAX_DEATHS) in counted["job_runs_total"]
+
+
+@pytest.mark.parametrize("kind", ["rq.worker.SimpleWorker", "rq.worker.Worker"])
+def test_a_death_counts_against_the_file_that_was_read_alone(root, work, redis_client, kind):
+    paths = [deliver(root, mail(body="wholesome\n")) for _ in range(40)]
+    deadly = deliver(root, mail(body="deadly\n"))
+    submit_import("test", [*paths, deadly], live=False)
+    work("--worker-class", kind)
+    assert recover_imports() == 1
+    found = sorted((len(job.args[1]), job.meta["deaths"]) for job in queue("mail").jobs)
+    assert found == [(1, 1), (40, 0)]
+    until_idle(work, "--worker-class", kind)
+    assert Message.select().count() == 40
+    assert [row.path() for row in Rejected.select()] == [deadly]
+    assert JobRun.select().where(JobRun.outcome == "failed").count() == MAX_DEATHS
+
+
+def test_a_death_while_no_file_was_read_counts_against_none(root, work, redis_client):
+    paths = [deliver(root, mail()) for _ in range(3)]
+    submit_import("test", paths, live=False)
+    between = KILLER.replace(
+        "from mrilu.archive import read", "from jobs import import_messages as read"
+    )
+    between = between.replace("parse_message", "store_mails").replace('b"deadly" in raw', "True")
+    between = between.replace("def deadly(raw, **more)", "def deadly(raw, *more)")
+    for _ in range(MAX_DEATHS + 1):
+        work("--worker-class", "rq.worker.SimpleWorker", python=between)
+        assert recover_imports() == 1
+        assert queued_paths() == {"test": set(paths)} and Rejected.select().count() == 0
+    work()
+    assert Message.select().count() == 3
 
 
 def test_one_death_is_forgiven(root, work):

@@ -94,7 +94,7 @@ class Budget:
 
     def check_time(self) -> None:
         """Raise RejectedMail when the mail has used up its seconds."""
-        if time.monotonic() > self.deadline:
+        if time.thread_time() > self.deadline:
             raise RejectedMail(
                 "too-slow", f"parsing took more than {self.limits.max_seconds:g} seconds"
             )

@@ -1,0 +1,108 @@
+"""Which file a job reads at the moment, told after its process died; and a deadline that ends the process.
+
+A mail can hold the parser up inside one C call, where no Python code runs: only the kernel can end that.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+FOLDER = "reading"  # below DATA_DIR
+_SIZE = 8192
+_LENGTH = 4  # bytes, before the path
+KEPT_SECONDS = 24 * 3600
+
+
+class Note:
+    """A shared page that says which file is being read: it survives the process, and costs no system call."""
+
+    def __init__(self, page: mmap.mmap | None, cpu_seconds: float) -> None:
+        self._page = page
+        self._cpu_seconds = cpu_seconds
+
+    @contextmanager
+    def of(self, path: str) -> Iterator[None]:
+        """Note the file for as long as it is read; SIGPROF ends the process after `cpu_seconds` of work."""
+        if self._cpu_seconds <= 0:
+            yield
+            return
+        self._write(path)
+        # SIGPROF's default action: no handler of Python's could run.
+        signal.setitimer(signal.ITIMER_PROF, self._cpu_seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            self._write("")
+
+    def _write(self, path: str) -> None:
+        if self._page is None:
+            return
+        raw = path.encode("utf-8", "surrogatepass")[: _SIZE - _LENGTH]
+        self._page[_LENGTH : _LENGTH + len(raw)] = raw
+        self._page[:_LENGTH] = len(raw).to_bytes(_LENGTH, "big")
+
+
+NO_NOTE = Note(None, 0)  # of who reads files without a deadline
+
+
+@contextmanager
+def note_for(data_dir: Path, job_id: str, cpu_seconds: float) -> Iterator[Note]:
+    """Open the note of a job, and remove it when the job ends by itself."""
+    file = data_dir / FOLDER / job_id
+    page = _page_of(file) if job_id else None
+    try:
+        yield Note(page, cpu_seconds)
+    finally:
+        if page is not None:
+            page.close()
+            file.unlink(missing_ok=True)
+
+
+def _page_of(file: Path) -> mmap.mmap | None:
+    """Make the page; None where it cannot be made: then a death is looked into by halves."""
+    with suppress(OSError):
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(file, flags, 0o600)
+        try:
+            os.write(
+                descriptor, bytes(_SIZE)
+            )  # room on the disk, or a write to the page would be a SIGBUS
+            return mmap.mmap(descriptor, _SIZE)
+        finally:
+            os.close(descriptor)
+    return None
+
+
+def file_read_by(data_dir: Path, job_id: str) -> str | None:
+    """Return the file that a job read when it died, "" if it read none, None if there is no note of it."""
+    try:
+        raw = (data_dir / FOLDER / job_id).read_bytes()
+    except OSError:
+        return None
+    length = int.from_bytes(raw[:_LENGTH], "big")
+    return raw[_LENGTH : _LENGTH + length].decode("utf-8", "surrogatepass")
+
+
+def forget_note(data_dir: Path, job_id: str) -> None:
+    """Remove the note of a job that was looked into."""
+    with suppress(OSError):
+        (data_dir / FOLDER / job_id).unlink()
+
+
+def forget_old_notes(data_dir: Path) -> int:
+    """Remove the notes that nobody asked for within a day; return how many."""
+    forgotten = 0
+    with suppress(OSError):
+        for file in (data_dir / FOLDER).iterdir():
+            if time.time() - file.stat().st_mtime > KEPT_SECONDS:
+                file.unlink()
+                forgotten += 1
+    return forgotten
