@@ -66,7 +66,6 @@ def test_a_day_of_an_operator(service, tmp_path):
         if path.is_file()
     }
     assert not [name for name, text in logs.items() if SECRET in text or "hidden words" in text]
-    summary = json.loads(
-        next(line for line in logs["mail.log"].splitlines() if "imported=1" in line)
-    )
-    assert summary["run_id"] and summary["job_id"]
+    lines = [json.loads(line) for line in logs["mail.log"].splitlines() if line.startswith("{")]
+    summary = next(line for line in lines if line["event"] == "imported")
+    assert summary["run_id"] and summary["job_id"] and summary["imported"] == 1

@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -97,13 +97,17 @@ def ask(servers: tuple[Cluster, Server], tmp_path: Path) -> Iterator[Ask]:
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
     processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    for one in processes:
-        one.send_signal(signal.SIGSTOP)
+    _signal(processes, signal.SIGSTOP)
     try:
         yield
     finally:
-        for one in processes:
-            one.send_signal(signal.SIGCONT)
+        _signal(processes, signal.SIGCONT)
+
+
+def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for one in processes:
+        with suppress(psutil.NoSuchProcess):  # autovacuum's workers come and go
+            one.send_signal(number)
 
 
 @pytest.mark.parametrize("name", ["postgresql", "redis"])
