@@ -9,8 +9,10 @@ import peewee
 import psycopg
 import redis
 
-from mrilu.runtime import resources
+from mrilu.runtime.database import database
+from mrilu.runtime.redis import redis_connection
 from mrilu.service import instance
+from mrilu.settings.current import use_settings
 from mrilu.settings.table import Settings, load
 
 
@@ -27,9 +29,9 @@ def connect() -> Settings:
     settings = load()
     urls = instance.environment_of(settings)
     reached = replace(settings, database_url=urls["DATABASE_URL"], redis_url=urls["REDIS_URL"])
-    resources.use(reached)
-    _check("DATABASE_URL", "PostgreSQL", resources.database)
-    _check("REDIS_URL", "Redis", resources.redis_connection().ping)
+    use_settings(reached)
+    _check("DATABASE_URL", "PostgreSQL", database)
+    _check("REDIS_URL", "Redis", redis_connection().ping)
     return reached
 
 

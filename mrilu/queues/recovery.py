@@ -43,9 +43,10 @@ from mrilu.queues.queues import (
     retry_policy,
 )
 from mrilu.queues.runs import DIED
+from mrilu.runtime.database import database
 from mrilu.runtime.reading import file_read_by, forget_note
-from mrilu.runtime.resources import database, settings
 from mrilu.runtime.retry import CONTENT, is_outside, raised_by
+from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
 
@@ -216,7 +217,7 @@ def _rested(job: Job) -> bool:
     ended = job.ended_at
     if ended is None:
         return True
-    pause = timedelta(seconds=settings().max_delay)
+    pause = timedelta(seconds=current_settings().max_delay)
     return datetime.now(UTC) - (ended if ended.tzinfo else ended.replace(tzinfo=UTC)) >= pause
 
 
@@ -249,14 +250,14 @@ def _put_back(mail: Queue, job: Job) -> None:
 def _explained(mail: Queue, job: Job) -> bool:
     """Put the files back of a job whose note says what its worker read when it died; False without a note."""
     maildir, paths = job.args
-    read = file_read_by(settings().data_dir, job.id)
+    read = file_read_by(current_settings().data_dir, job.id)
     unexplained = int(job.meta.get("unexplained", 0)) + 1
     if read is None or (read not in paths and unexplained > MAX_UNEXPLAINED):
         return False
     _record_death(job)
     facts = (maildir, len(paths), read, job.id)
     logger.warning("worker died maildir=%s files=%d path=%s id=%s", *facts)
-    forget_note(settings().data_dir, job.id)
+    forget_note(current_settings().data_dir, job.id)
     deaths = int(job.meta.get("deaths", 0))
     if read not in paths:  # it read none: what killed it is not in a mail
         more = {"attempts": deaths, "unexplained": unexplained}
