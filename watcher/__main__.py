@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import cast
 
 from models import Maildir
-from mrilu.archive import ledger
 from mrilu.archive.registration import NameTaken, register_watched
 from mrilu.archive.removal import remove_gone_messages
 from mrilu.maildir.names import Kind
 from mrilu.queues import queues, recovery
+from mrilu.queues.ledgers import unqueued
 from mrilu.runtime import heartbeat, logs
 from mrilu.runtime.database import database
 from mrilu.runtime.errors import NotConfigured
@@ -63,10 +63,8 @@ def connect(watched: tuple[str, ...]) -> Archive:
 
 def missing(maildir: str, root: Path) -> list[str]:
     """Paths where disk and database differ and that no queued job has."""
-    # The queue first: a job that ends in between has its rows in the database by then, at worst a path comes twice.
-    queued = queues.queued_paths().get(maildir, set())
     database()
-    return [path for path in ledger.difference(root, maildir).paths if path not in queued]
+    return unqueued(maildir, root)[0]
 
 
 def recover() -> int:
