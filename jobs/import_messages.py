@@ -72,7 +72,7 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
             return retry
         _record_failure(error, started)
         raise
-    if counts.get("imported"):
+    if counts.get("imported") or counts.get("updated"):
         wake_embedding()
     with run_of(run):
         logger.info("imported maildir=%s %s", maildir, counts)

@@ -125,7 +125,7 @@ def _decide(
     if (
         row is None
         or row.table == "new"
-        or _is_another(row, found)
+        or is_another(row, found)
         or _worth_a_retry(row, parser_version)
     ):
         plan.read.append(found)
@@ -190,7 +190,7 @@ def _free_nth(rows: list[KnownFile]) -> int:
     return max((row.nth for row in rows), default=-1) + 1
 
 
-def _is_another(row: KnownFile, found: FoundFile) -> bool:
+def is_another(row: KnownFile, found: FoundFile) -> bool:
     """Tell whether other bytes than the row's took the name; a move or a new flag changes no mtime."""
     return row.size != found.size or found.mtime > row.seen
 
