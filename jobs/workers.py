@@ -6,6 +6,7 @@ neither the first mail nor a worker that takes a dead one's place waits for impo
 
 from __future__ import annotations
 
+import chardet  # noqa: F401 - the parser loads it with the first 8-bit text without a charset
 import resiliparse.extract.html2text  # noqa: F401 - the parser loads it with the first HTML mail
 from rq.worker import SimpleWorker
 
