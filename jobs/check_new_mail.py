@@ -6,9 +6,10 @@ import logging
 from collections import Counter
 
 from models import Maildir
-from mrilu.archive.ledger import Difference, difference
+from mrilu.archive.ledger import Difference
 from mrilu.maildir.names import MaildirError
-from mrilu.queues.queues import queued_paths, submit_import
+from mrilu.queues.ledgers import compare
+from mrilu.queues.queues import submit_import
 from mrilu.queues.runs import recorded
 from mrilu.runtime.resources import database, settings
 
@@ -50,10 +51,7 @@ def check_maildir(maildir: Maildir, batch_size: int) -> dict[str, int]:
 
     Raises mrilu.maildir.names.MaildirError when the Maildir cannot be listed.
     """
-    # The queue first: a job that ends in between has its rows in the database by then, at worst a path comes twice.
-    queued = queued_paths().get(maildir.name, set())
-    found = difference(maildir.root, maildir.name)
-    paths = [path for path in found.paths if path not in queued]
+    paths, found = compare(maildir.name, maildir.root)
     for start in range(0, len(paths), batch_size):
         submit_import(maildir.name, paths[start : start + batch_size], live=False)
     _log_gap(maildir.name, paths, found)
@@ -62,20 +60,18 @@ def check_maildir(maildir: Maildir, batch_size: int) -> dict[str, int]:
         "on_disk": found.on_disk,
         "missing": len(found.unknown),
         "gone": len(found.vanished),
+        "changed": len(found.changed),
+        "held_back": len(found.held),
         "enqueued": len(paths),
         "unreadable": len(found.unreadable),
     }
 
 
 def _log_gap(name: str, paths: list[str], found: Difference) -> None:
-    vanished = set(found.vanished)
+    kinds = dict.fromkeys(found.vanished, "gone") | dict.fromkeys(found.changed, "changed")
     for path in paths[:NAMED]:
-        logger.warning(
-            "ledger gap maildir=%s gap=%s path=%s",
-            name,
-            "gone" if path in vanished else "missing",
-            path,
-        )
+        kind = kinds.get(path, "missing")
+        logger.warning("ledger gap maildir=%s gap=%s path=%s", name, kind, path)
     if len(paths) > NAMED:
         logger.warning("ledger gap maildir=%s gap=more paths=%d", name, len(paths) - NAMED)
     for folder in found.unreadable:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import cast
 
 from models import Maildir
-from mrilu.archive import ledger
 from mrilu.archive.registration import NameTaken, register_watched
 from mrilu.archive.removal import remove_gone_messages
+from mrilu.archive.vanishings import Bounds, note_vanishings
 from mrilu.maildir.names import Kind
-from mrilu.queues import queues, recovery
+from mrilu.queues import ledgers, queues, recovery
 from mrilu.runtime import heartbeat, logs, resources
 from mrilu.settings.table import SettingError
 from watcher.observer import ObserverBroken
@@ -60,17 +60,17 @@ def connect(watched: tuple[str, ...]) -> Archive:
 
 def missing(maildir: str, root: Path) -> list[str]:
     """Paths where disk and database differ and that no queued job has."""
-    # The queue first: a job that ends in between has its rows in the database by then, at worst a path comes twice.
-    queued = queues.queued_paths().get(maildir, set())
     resources.database()
-    return [path for path in ledger.difference(root, maildir).paths if path not in queued]
+    return ledgers.compare(maildir, root)[0]
 
 
 def recover() -> int:
-    """Put back what a dead worker left, and, if the site wants it so, let messages go with their last file."""
+    """Put back what a dead worker left, hold back what vanished at once; let messages go if the site wants it so."""
     recovered = recovery.recover_imports()
-    if resources.settings().gone_files == "remove":
-        remove_gone_messages(resources.database())
+    settings, db = resources.settings(), resources.database()
+    note_vanishings(Bounds(settings.max_vanished, settings.vanished_hours))
+    if settings.gone_files == "remove":
+        remove_gone_messages(db)
     return recovered
 
 

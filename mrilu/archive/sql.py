@@ -35,8 +35,8 @@ RETURNING id, identity::text
 # messages are new and have one file: `single` spares them the look-ups. A row that is there already is the
 # file's own (REREAD follows) or was made meanwhile by another worker: then that file is looked at again.
 _INSERT_LOCATIONS = """
-INSERT INTO location (maildir, folder, unique_name, nth, subdir, name, flags, size, list_id, message, copy)
-SELECT %(maildir)s, i.folder, i.unique_name, i.nth, i.subdir, i.name, i.flags, i.size, i.list_id, m.id,
+INSERT INTO location (maildir, folder, unique_name, nth, subdir, name, flags, size, list_id, mtime, message, copy)
+SELECT %(maildir)s, i.folder, i.unique_name, i.nth, i.subdir, i.name, i.flags, i.size, i.list_id, i.mtime, m.id,
        {copy}
   FROM incoming AS i JOIN message AS m USING (identity)
  WHERE {which} i.identity = ANY(%(copied)s::uuid[])
@@ -58,8 +58,8 @@ INSERT_COPIED_LOCATIONS = _INSERT_LOCATIONS.format(
 # moved meanwhile, the other worker knows better.
 REREAD_LOCATIONS = f"""
 UPDATE location AS t
-   SET subdir = i.subdir, name = i.name, flags = i.flags, size = i.size, list_id = i.list_id, message = m.id,
-       last_seen = now(), gone_at = NULL,
+   SET subdir = i.subdir, name = i.name, flags = i.flags, size = i.size, list_id = i.list_id, mtime = i.mtime,
+       message = m.id, last_seen = now(), gone_at = NULL,
        copy = CASE WHEN t.message = m.id THEN t.copy ELSE {_HAS_ANOTHER_FILE} END
   FROM incoming AS i JOIN message AS m USING (identity),
        unnest(%(ids)s::bigint[], %(subdirs)s::text[], %(names)s::text[]) AS was (id, subdir, name)
@@ -113,11 +113,12 @@ FORGET_REJECTIONS = "DELETE FROM rejected WHERE id = ANY(%s)"
 
 # A new file's rejection gives way to one that another worker wrote meanwhile.
 INSERT_REJECTION = """
-INSERT INTO rejected (maildir, folder, unique_name, nth, subdir, name, size, reason, error, parser_version)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+INSERT INTO rejected (maildir, folder, unique_name, nth, subdir, name, size, mtime, reason, error,
+                      parser_version)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (maildir, folder, unique_name, nth) DO UPDATE
-   SET subdir = excluded.subdir, name = excluded.name, size = excluded.size, reason = excluded.reason,
-       error = excluded.error, parser_version = excluded.parser_version,
+   SET subdir = excluded.subdir, name = excluded.name, size = excluded.size, mtime = excluded.mtime,
+       reason = excluded.reason, error = excluded.error, parser_version = excluded.parser_version,
        attempts = rejected.attempts + 1, last_seen = now(), gone_at = NULL
  WHERE rejected.id = %s
 """
@@ -139,9 +140,9 @@ MOVE_REJECTED = MOVE.format(table="rejected", flags="")
 
 # The path is compared again: another worker may have seen the file at its new place meanwhile.
 GONE = """
-UPDATE {table} AS t SET gone_at = now()
+UPDATE {table} AS t SET gone_at = now(){more}
   FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS old (id, subdir, name)
  WHERE t.id = old.id AND (t.subdir, t.name) = (old.subdir, old.name) AND t.gone_at IS NULL
 """
-GONE_LOCATIONS = GONE.format(table="location") + "RETURNING t.message"
-GONE_REJECTED = GONE.format(table="rejected")
+GONE_LOCATIONS = GONE.format(table="location", more=", vanishing = NULL") + "RETURNING t.message"
+GONE_REJECTED = GONE.format(table="rejected", more="")

@@ -158,7 +158,7 @@ def store_rejections(
                 orphaned |= {row[0] for row in cursor}
             row, place = (
                 one.file.row_in("rejected"),
-                (one.file.parts.subdir, one.file.parts.name, one.file.size),
+                (one.file.parts.subdir, one.file.parts.name, one.file.size, one.file.mtime),
             )
             values = (*place, one.reason, one.error, one.parser_version, row.id if row else 0)
             cursor.execute(sql.INSERT_REJECTION, (maildir, *_key_of(one.file), *values))

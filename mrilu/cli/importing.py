@@ -18,8 +18,8 @@ from rich.progress import (
 )  # fmt: skip
 
 from models import Maildir, Rejected
-from mrilu.archive.ledger import difference
 from mrilu.cli import sources
+from mrilu.queues.ledgers import compare
 from mrilu.queues.queues import queued_paths, submit_import
 from mrilu.queues.recovery import recover_imports
 
@@ -28,8 +28,7 @@ POLL_SECONDS = 0.2
 
 def offer_all(maildir: Maildir, batch_size: int) -> list[str]:
     """Enqueue, at the back, every path in which disk and database differ and that is not queued yet."""
-    queued = queued_paths().get(maildir.name, set())
-    paths = [path for path in difference(maildir.root, maildir.name).paths if path not in queued]
+    paths, _ = compare(maildir.name, maildir.root)
     for start in range(0, len(paths), batch_size):
         submit_import(maildir.name, paths[start : start + batch_size], live=False)
     return paths
