@@ -81,7 +81,7 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
 
 
 def _wake(counts: Mapping[str, int]) -> None:
-    if counts.get("imported"):
+    if counts.get("imported") or counts.get("updated"):
         wake_embedding()
 
 

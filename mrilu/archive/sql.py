@@ -80,7 +80,9 @@ UPDATE location AS l SET copy = l.id <> live.first
   FROM live WHERE l.id = live.id AND l.copy <> (l.id <> live.first)
 """
 MESSAGES_NAMED = "SELECT id FROM message WHERE identity = ANY(%s::uuid[])"
-MESSAGES_OF = "SELECT DISTINCT message FROM location WHERE id = ANY(%s)"
+IMPORTED_LATELY = (
+    "SELECT id FROM message WHERE id = ANY(%s) AND imported_at > now() - interval '1 day'"
+)
 MESSAGES_OF_GONE = (
     "SELECT DISTINCT message FROM location WHERE id = ANY(%s) AND gone_at IS NOT NULL"
 )

@@ -110,7 +110,8 @@ class Message(BaseModel):
     """One message, however many files hold it; see RFC 5322 for the header's fields.
 
     `own_spans` are start, end, start, end ... character offsets in `body` of what the author wrote.
-    `node` is the 64-bit hash of the Message-ID that thread_link knows it by.
+    `node` is the 64-bit hash of the Message-ID that thread_link knows it by. `text_state` changes whenever
+    another text is read out of its file (NULL: it never did).
     """
 
     id = IdentityField()
@@ -138,9 +139,10 @@ class Message(BaseModel):
     signed = BooleanField()
     encrypted = BooleanField()
     defects = ArrayField(TextField, index=False)
-    parser_version = SmallIntegerField()
+    parser_version = SmallIntegerField(index=True)
     imported_at = DateTimeTZField()
     search = TSVectorField()
+    text_state = UUIDField(null=True)
 
     @classmethod
     def with_message_id(cls, node: int, message_id: str) -> list[Message]:
