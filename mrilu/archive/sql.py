@@ -42,7 +42,7 @@ SELECT %(maildir)s, i.folder, i.unique_name, i.nth, i.subdir, i.name, i.flags, i
  WHERE {which} i.identity = ANY(%(copied)s::uuid[])
  ORDER BY i.folder, i.unique_name, i.nth
 ON CONFLICT (maildir, folder, unique_name, nth) DO NOTHING
-RETURNING folder, unique_name, nth, copy
+RETURNING folder, unique_name, nth, id, copy
 """
 _HAS_ANOTHER_FILE = """EXISTS (SELECT FROM location AS l WHERE l.message = m.id AND l.gone_at IS NULL
                      AND (l.maildir, l.folder, l.unique_name, l.nth)
@@ -78,6 +78,17 @@ WITH live AS (
 )
 UPDATE location AS l SET copy = l.id <> live.first
   FROM live WHERE l.id = live.id AND l.copy <> (l.id <> live.first)
+RETURNING l.id, l.copy
+"""
+# A file that takes another's place as its message's first one gives the message its content from now on. If its size is
+# another, it is to be read again: the former one may have been met half-written. No file has such an mtime.
+READ_AGAIN = """
+UPDATE location AS l SET mtime = -1
+ WHERE l.id = ANY(%s) AND l.gone_at IS NULL
+   AND l.size <> (SELECT o.size FROM location AS o
+                   WHERE o.message = l.message AND o.id <> l.id AND o.gone_at IS NOT NULL AND NOT o.copy
+                   ORDER BY o.gone_at DESC, o.id DESC LIMIT 1)
+RETURNING concat_ws('/', nullif(l.folder, ''), nullif(l.subdir, ''), l.name)
 """
 MESSAGES_NAMED = "SELECT id FROM message WHERE identity = ANY(%s::uuid[])"
 IMPORTED_LATELY = (
