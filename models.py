@@ -25,6 +25,7 @@ from mrilu.tables.dictionary import (
 )
 from mrilu.tables.embeddings import Embedded, Embedding, EmbeddingModel
 from mrilu.tables.exports import CachedExport, FailedExport
+from mrilu.tables.folders import MailFolder, RemovedMessage, Vanishing
 from mrilu.tables.notifications import (
     Notification,
     NotificationPause,
@@ -47,7 +48,8 @@ NOTIFICATIONS = (
 )
 EMBEDDINGS = (EmbeddingModel, Embedded, Embedding)
 EXPORTS = (CachedExport, FailedExport)
-ARCHIVE = (Maildir, Message, Location, Rejected, Thread, ThreadLink)
+FOLDERS = (MailFolder, Vanishing, RemovedMessage)
+ARCHIVE = (Maildir, Message, Location, Rejected, Thread, ThreadLink, *FOLDERS)
 ALL = (*ARCHIVE, JobRun, Total, *DICTIONARY, *NOTIFICATIONS, *EMBEDDINGS, *EXPORTS)
 
 __all__ = [

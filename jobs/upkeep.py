@@ -39,6 +39,7 @@ def upkeep() -> dict[str, int]:
         "dead_runs": close_dead_runs(),
         "expired_runs": JobRun.expire(moment - timedelta(days=now.keep_job_runs)),
         "expired_files": forget_gone_files(db, moment - timedelta(days=now.keep_gone)),
+        "forgotten_removals": forget_removed(db, moment - timedelta(days=now.notify_days)),
         "forgotten_notes": forget_old_notes(now.data_dir),
         "analyzed": len(analyze_stale_tables(db)),
     }
@@ -54,6 +55,12 @@ def forget_gone_files(db: PostgresqlDatabase, before: datetime) -> int:
         while deleted := db.connection().execute(statement, (before, AT_ONCE)).rowcount:
             forgotten += deleted
     return forgotten
+
+
+def forget_removed(db: PostgresqlDatabase, before: datetime) -> int:
+    """Delete what is kept of messages removed before that time: should they come back, they are too old to be news."""
+    statement = "DELETE FROM removed_message WHERE removed_at < %s"
+    return db.connection().execute(statement, (before,)).rowcount
 
 
 def analyze_stale_tables(db: PostgresqlDatabase) -> list[str]:

@@ -77,8 +77,11 @@ def _insert(
     copied = _copied(fresh, mails)
     key: dict[str, Any] = {"maildir": maildir, "copied": copied}
     files = connection.execute(sql.INSERT_SINGLE_LOCATIONS, key).fetchall()
+    firsts: set[int] = set()
     if copied:
-        files += connection.execute(sql.INSERT_COPIED_LOCATIONS, key).fetchall()
+        further = connection.execute(sql.INSERT_COPIED_LOCATIONS, key).fetchall()
+        firsts = {number for *_, number, copy in further if not copy}
+        files += further
     # New rows before the lock, rows that others may have locked after it: nobody who has it waits for one who wants it.
     connection.execute(LOCK)
     reread = update_messages(connection, maildir, mails, fresh)
@@ -88,11 +91,15 @@ def _insert(
     touched = set(reread.touched)
     if copied:
         touched |= {row[0] for row in connection.execute(sql.MESSAGES_NAMED, (copied,))}
-    _hand_on(connection, touched)
+    again = _hand_on(
+        connection, touched, {row[3] for row in files if not row[-1]} if copied else ()
+    )
     assign_threads(connection, fresh, copied, mails, reread.changed)
     news = _arrivals(fresh, mails) | _renewed(connection, reread)
     notify_new_messages(connection, news, rules)
-    return _stored(mails, files, reread)
+    stored = _stored(mails, files, reread)
+    stored.again |= again
+    return stored
 
 
 def _arrivals(fresh: dict[str, int], mails: list[ReadMail]) -> dict[int, float]:
@@ -132,10 +139,18 @@ def _stored(mails: list[ReadMail], files: list[tuple], reread: Reread) -> Stored
     return stored
 
 
-def _hand_on(connection: Connection, messages: set[int]) -> None:
-    """See to it that each of these messages has one file that is no copy; the lock must be held."""
+def _hand_on(connection: Connection, messages: set[int], firsts: Iterable[int] = ()) -> set[str]:
+    """See to it that each of these messages has one file that is no copy; the lock must be held.
+
+    Return the paths of those that took another one's place and must be read again; `firsts` may be such rows, too.
+    """
+    promoted = set(firsts)
     if messages:
-        connection.execute(sql.HAND_ON, (list(messages),))
+        changed = connection.execute(sql.HAND_ON, (list(messages),)).fetchall()
+        promoted |= {number for number, copy in changed if not copy}
+    if not promoted:
+        return set()
+    return {row[0] for row in connection.execute(sql.READ_AGAIN, (list(promoted),))}
 
 
 def _key_of(file: FoundFile) -> tuple[str, str, int]:
@@ -164,7 +179,7 @@ def store_rejections(
                 orphaned |= {row[0] for row in cursor}
             row, place = (
                 one.file.row_in("rejected"),
-                (one.file.parts.subdir, one.file.parts.name, one.file.size),
+                (one.file.parts.subdir, one.file.parts.name, one.file.size, one.file.mtime),
             )
             values = (*place, one.reason, one.error, one.parser_version, row.id if row else 0)
             cursor.execute(sql.INSERT_REJECTION, (maildir, *_key_of(one.file), *values))
@@ -172,7 +187,7 @@ def store_rejections(
                 stored.counts["rejected"] += 1
             else:
                 stored.again.add(one.file.path)
-        _hand_on(db.connection(), orphaned)
+        stored.again |= _hand_on(db.connection(), orphaned)
     return stored
 
 
@@ -182,7 +197,7 @@ def store_changes(
     """Write what needs no reading: the new places and flags of files that moved, and which files are gone.
 
     A file thought gone is revived by its move. Where a message's first file goes, one of its copies takes
-    over. Returns the new paths whose rows were moved elsewhere meanwhile.
+    over. Returns the new paths whose rows were moved elsewhere meanwhile, and those that are to be read again.
     """
     if not moved and not gone:
         return set()
@@ -190,7 +205,7 @@ def store_changes(
         connection = db.connection()
         connection.execute(LOCK)
         again, revived = _store_moves(connection, moved)
-        _hand_on(connection, revived | _store_gone(connection, gone))
+        again |= _hand_on(connection, revived | _store_gone(connection, gone))
     return again
 
 

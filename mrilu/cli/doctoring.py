@@ -131,9 +131,19 @@ def _servers() -> Findings:
         "SELECT extract(epoch FROM clock_timestamp())::float8, "
         "(SELECT extract(epoch FROM started_at)::float8 FROM job_run ORDER BY id DESC LIMIT 1)"
     ).fetchone()
+    yield from _vanished()
     seconds, micro = redis.time()
     clocks = {"PostgreSQL": theirs, "Redis": seconds + micro / 1e6}
     yield servers.check_clocks(time.time(), clocks, newest)
+
+
+def _vanished() -> Findings:
+    from models import Maildir, Vanishing
+    from mrilu.archive.folders import doubted_since
+
+    for one in Maildir.select().order_by(Maildir.name):
+        files = sum(held.files for held in Vanishing.open_of(one.id))
+        yield from machine.check_vanished(one.name, one.root, files, doubted_since(one))
 
 
 def _programs() -> Findings:

@@ -25,6 +25,8 @@ from mrilu.settings.current import current_settings
 
 # More names than this of a gap are only counted; --json has them all.
 SHOWN_NAMES = 20
+HEALS = "./run.sh rescan heals it"
+READABLE = "they are read as soon as the service may (chmod, setfacl)"
 
 
 def gather() -> dict[str, Any]:
@@ -145,25 +147,42 @@ def verdict(one: dict[str, Any]) -> str:
     if aside:
         return f"differs{aside}"
     return (
-        "[red]gap[/]" if one["lost"] or one["stale"] or one["unreadable"] else "[yellow]working[/]"
+        "[red]gap[/]"
+        if one["lost"] or one["stale"] or one["unreadable"] or one["held"]
+        else "[yellow]working[/]"
     )
 
 
+def vanished_lines(one: dict[str, Any]) -> Iterator[str]:
+    """Yield a line on each mass vanishing of a Maildir, with what to do."""
+    for part in one["vanished"]:
+        where = f"folder {part['folder']}" if part["folder"] else "the Maildir"
+        yield (
+            f"{one['maildir']}: {part['files']:,} files vanished together from {where} on {part['since'][:16]}; "
+            f"their messages are kept. Is a disk away? If they are gone: ./run.sh confirm-gone {one['maildir']}"
+        )
+
+
 def _show_gap(one: dict[str, Any], console: Console) -> None:
+    for line in vanished_lines(one):
+        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
     if "error" in one:
         console.print(f"[red]{one['error']}[/]", highlight=False)
         return
     name = one["maildir"]
     _names(console, f"{name}: on disk, but neither in the archive nor queued", one["lost"])
     _names(console, f"{name}: in the archive, but no longer on disk", one["stale"])
-    _names(console, f"{name}: folders that cannot be read", one["unreadable"])
+    _names(console, f"{name}: written since they were read", one["changed"])
+    _names(console, f"{name}: folders that cannot be read", one["unreadable"], READABLE)
+    _names(console, f"{name}: not below {one['root']}, where another folder lies now", one["held"],
+           f"mount the right one; if they are gone: ./run.sh confirm-gone {name}")  # fmt: skip
 
 
-def _names(console: Console, title: str, names: Iterable[str]) -> None:
+def _names(console: Console, title: str, names: Iterable[str], advice: str = HEALS) -> None:
     listed = list(names)
     if not listed:
         return
-    console.print(f"{title} ({len(listed):,}); ./run.sh rescan heals it:", style="red")
+    console.print(f"{title} ({len(listed):,}); {advice}:", style="red", markup=False)
     for name in listed[:SHOWN_NAMES]:
         console.print(f"  {name}", markup=False, highlight=False, soft_wrap=True)
     if len(listed) > SHOWN_NAMES:

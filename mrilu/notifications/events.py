@@ -33,6 +33,7 @@ WITH batch AS MATERIALIZED (
      WHERE id = ANY(%(fresh)s) AND sent_at > %(since)s
        AND lower(from_address) IS DISTINCT FROM %(own)s
        AND NOT %(own_list)s = ANY(list_ids) AND message_id !~* %(own_id)s
+       AND NOT EXISTS (SELECT FROM removed_message AS r WHERE r.identity = message.identity)
 ), words AS MATERIALIZED (
     SELECT id, unnest(tsvector_to_array(search)) AS lexeme FROM batch
 ), candidates AS MATERIALIZED (
@@ -108,7 +109,8 @@ def notify_new_messages(
 
     `fresh` has when their files arrived (seconds since 1970), by id. Mail older than `rules` say is not news:
     an old archive may be imported beside a living one. Nor is what lay there when a backup was restored: it was told
-    of before. Nor is our own mail: a notification that is archived would be news for ever.
+    of before. Nor is a message that was removed with its files and came back, nor our own mail: a notification that is
+    archived would be news for ever.
     """
     if not fresh or not _exists(connection, ANY_FOR_MESSAGES):
         return 0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mrilu.settings.parsers import address, choice, count, text, url
+from mrilu.settings.parsers import address, choice, count, hours, percent, text, url
 
 
 def setting(
@@ -61,4 +61,16 @@ class OperationSettings:
         365,
         count,
         "days until the record of a file that disappeared is removed (its message stays)",
+    )
+    max_vanished: int = setting(
+        "MAX_VANISHED",
+        20,
+        percent,
+        "percent of a Maildir's files (10 at least) that may vanish within an hour before GONE_FILES=remove holds back",
+    )
+    vanished_hours: float = setting(
+        "VANISHED_HOURS",
+        72.0,
+        hours,
+        "hours after which files that vanished together are believed to be gone, without `confirm-gone`",
     )

@@ -66,6 +66,14 @@ def seconds(value: str) -> float:
     return number
 
 
+def hours(value: str) -> float:
+    """Parse a number of hours above 0."""
+    number = float(value)
+    if not 0 < number < 1e6:
+        raise ValueError("use a number of hours above 0")
+    return number
+
+
 def size(value: str) -> int:
     """Parse a number of bytes such as 50M."""
     match = re.fullmatch(r"(\d+)\s*([kmg]?)(?:i?b)?", value.strip().lower())

@@ -110,7 +110,7 @@ class Settings(OperationSettings):
         "WORKER_MEMORY",
         2 * 1024**3,
         size,
-        "maximum address space of a mail worker; a mail that needs more is rejected",
+        "maximum maximum address space of a mail worker; a mail that needs more is rejected",
     )
     max_message_bytes: int = setting(
         "MAX_MESSAGE_BYTES", 50 * 1024**2, size, "maximum size of a mail"
@@ -124,7 +124,7 @@ class Settings(OperationSettings):
         "MAX_PARSE_SECONDS", 10.0, seconds, "maximum processor time for parsing one mail"
     )
     max_attempts: int = setting(
-        "MAX_ATTEMPTS", 8, count, "maximum number of tries of a job that fails with a transient error"
+        "MAX_ATTEMPTS", 8, count, "maximum number of maximum number of tries of a job that fails with a transient error"
     )
     initial_delay: float = setting(
         "INITIAL_DELAY", 1.0, seconds, "seconds until the second try; doubled for each further one"
@@ -173,7 +173,7 @@ class Settings(OperationSettings):
         "EXPORT_TIMEOUT", 600.0, seconds, "maximum time for one language in one format"
     )
     export_memory: int = setting(
-        "EXPORT_MEMORY", 4 * 1024**3, size, "maximum address space of the process that builds one export"
+        "EXPORT_MEMORY", 4 * 1024**3, size, "maximum maximum address space of the process that builds one export"
     )
     smtp_url: str | None = setting(
         "SMTP_URL",

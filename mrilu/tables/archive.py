@@ -8,6 +8,7 @@ from typing import NamedTuple
 from peewee import (
     BigIntegerField,
     BooleanField,
+    DoubleField,
     IntegerField,
     SmallIntegerField,
     TextField,
@@ -43,6 +44,7 @@ class Maildir(BaseModel):
     watched = BooleanField()
     added_at = DateTimeTZField()
     restored_at = DateTimeTZField(null=True)
+    gone_confirmed_at = DateTimeTZField(null=True)
 
     @property
     def awaited_since(self) -> datetime:
@@ -170,7 +172,8 @@ class Message(BaseModel):
 class Location(BaseModel):
     """One file of a Maildir and the message it holds; identity is never the path.
 
-    A move new/ -> cur/, a flag change or a new ",S=" suffix changes this row, since `unique_name` stays.
+    A move new/ -> cur/, a flag change or a new ",S=" suffix changes this row, since `unique_name` stays. `mtime`
+    (seconds since 1970) and `size` are those of the file that was read; `vanishing` with many others it went.
     """
 
     id = IdentityField()
@@ -188,6 +191,8 @@ class Location(BaseModel):
     first_seen = DateTimeTZField()
     last_seen = DateTimeTZField()
     gone_at = DateTimeTZField(null=True)
+    mtime = DoubleField(null=True)
+    vanishing = IntegerField(null=True)
 
     def path(self) -> str:
         """Return the file's path below its Maildir's root."""
@@ -217,6 +222,7 @@ class Rejected(BaseModel):
     first_seen = DateTimeTZField()
     last_seen = DateTimeTZField()
     gone_at = DateTimeTZField(null=True)
+    mtime = DoubleField(null=True)
 
     def path(self) -> str:
         """Return the file's path below its Maildir's root."""

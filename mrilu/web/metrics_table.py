@@ -105,10 +105,16 @@ METRICS = (
         "files that nothing accounts for, or that only the database has",
     ),
     Metric(
+        "vanished_files",
+        "gauge",
+        ("maildir",),
+        "files that vanished together and are held back: is a disk away?",
+    ),
+    Metric(
         "ledger_checked_timestamp_seconds",
         "gauge",
         (),
-        "when the ledger was drawn up last, for the two above",
+        "when the ledger was drawn up last, for the three above",
     ),
     # watcher and scheduler
     Metric(

@@ -11,6 +11,7 @@ import pytest
 
 from jobs.import_messages import import_messages
 from models import Message, Notification, Subscriber, Subscription
+from mrilu.archive.removal import remove_gone_messages
 from mrilu.notifications import subscriptions
 from mrilu.notifications.events import notify_changed_definitions
 from tests.factories import deliver
@@ -269,3 +270,19 @@ def test_our_own_mail_and_automatic_answers_are_archived_and_are_no_news(
     assert told() == [] and Message.select().count() == 2
     arrive(subject="zarci", in_reply_to="<root@x.org>", more="Auto-Submitted: auto-generated\n")
     assert [row[:2] for row in told()] == [("a@x.org", "query"), ("b@x.org", "thread")]
+
+
+def test_a_message_that_was_removed_and_comes_back_is_no_news(arrive, search_for, database):
+    search_for("coi", "a@x.org")
+    arrive("<same@x>", subject="coi", date=format_datetime(datetime.now(UTC)))
+    root = Path(database.execute_sql("SELECT root FROM maildir").fetchone()[0])
+    [path] = root.glob("new/*")
+    raw = path.read_bytes()
+    path.unlink()
+    import_messages("test", [f"new/{path.name}"])
+    assert remove_gone_messages(database, grace=0) == 1 and Message.select().count() == 0
+    Notification.delete().execute()
+    assert import_messages("test", [deliver(root, raw)]) == {"imported": 1}
+    assert told() == []
+    arrive("<another@x>", subject="coi", date=format_datetime(datetime.now(UTC)))
+    assert len(told()) == 1
