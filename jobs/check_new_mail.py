@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
-from models import Maildir
+from models import Maildir, Rejected
 from mrilu.archive.ledger import Difference, difference
 from mrilu.maildir.names import MaildirError
 from mrilu.queues.queues import queued_paths, submit_import
@@ -52,6 +52,7 @@ def check_maildir(maildir: Maildir, batch_size: int) -> dict[str, int]:
     """
     # The queue first: a job that ends in between has its rows in the database by then, at worst a path comes twice.
     queued = queued_paths().get(maildir.name, set())
+    Rejected.reconsider(maildir.id)
     found = difference(maildir.root, maildir.name)
     paths = [path for path in found.paths if path not in queued]
     for start in range(0, len(paths), batch_size):

@@ -21,6 +21,7 @@ from mrilu.queues.scheduler import TableScheduler
 from mrilu.queues.table import Periodic, ScheduleError, effective
 from mrilu.runtime.logs import log_as
 from mrilu.runtime.resources import NotConfigured, database, redis_connection, settings
+from mrilu.runtime.steps import run_each
 from mrilu.settings.table import SettingError
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ SCHEDULE = (
     Periodic(id="upkeep", function="jobs.upkeep.upkeep", cron="47 * * * *", timeout=HOUR),
 )
 
-DEATHS_EVERY = 10.0  # seconds between two looks for runs whose worker died
+DEATHS_EVERY = 2.0  # seconds between two looks for runs whose worker died
 
 
 def schedule() -> tuple[Periodic, ...]:
@@ -100,8 +101,7 @@ def every(seconds: float, work: Callable[[], object]) -> Callable[[], None]:
 
 def _recover() -> None:
     database()
-    close_dead_runs()
-    recover_runs()
+    run_each((close_dead_runs, recover_runs))
 
 
 def main() -> int:

@@ -3,17 +3,19 @@
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import cast
 
-from models import Maildir
+from models import Maildir, Rejected
 from mrilu.archive import ledger
 from mrilu.archive.registration import NameTaken, register_watched
 from mrilu.archive.removal import remove_gone_messages
 from mrilu.maildir.names import Kind
 from mrilu.queues import queues, recovery
 from mrilu.runtime import heartbeat, logs, resources
+from mrilu.runtime.steps import run_each
 from mrilu.settings.table import SettingError
 from watcher.observer import ObserverBroken
 from watcher.service import SIGNALS, Archive, Refused, Watcher
@@ -63,15 +65,20 @@ def missing(maildir: str, root: Path) -> list[str]:
     # The queue first: a job that ends in between has its rows in the database by then, at worst a path comes twice.
     queued = queues.queued_paths().get(maildir, set())
     resources.database()
+    row = Maildir.get_or_none(Maildir.name == maildir)
+    if row is not None:
+        Rejected.reconsider(row.id)
     return [path for path in ledger.difference(root, maildir).paths if path not in queued]
 
 
 def recover() -> int:
     """Put back what a dead worker left, and, if the site wants it so, let messages go with their last file."""
-    recovered = recovery.recover_imports()
+    found: list[int] = []
+    steps: list[Callable[[], object]] = [lambda: found.append(recovery.recover_imports())]
     if resources.settings().gone_files == "remove":
-        remove_gone_messages(resources.database())
-    return recovered
+        steps.append(lambda: remove_gone_messages(resources.database()))
+    run_each(steps)
+    return sum(found)
 
 
 def _register(watched: tuple[str, ...], name: str, root: Path) -> Kind:

@@ -29,6 +29,7 @@ POLL_SECONDS = 0.2
 def offer_all(maildir: Maildir, batch_size: int) -> list[str]:
     """Enqueue, at the back, every path in which disk and database differ and that is not queued yet."""
     queued = queued_paths().get(maildir.name, set())
+    Rejected.reconsider(maildir.id)
     paths = [path for path in difference(maildir.root, maildir.name).paths if path not in queued]
     for start in range(0, len(paths), batch_size):
         submit_import(maildir.name, paths[start : start + batch_size], live=False)
