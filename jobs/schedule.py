@@ -20,7 +20,13 @@ from mrilu.queues.runs import close_dead_runs
 from mrilu.queues.scheduler import TableScheduler
 from mrilu.queues.table import Periodic, ScheduleError, effective
 from mrilu.runtime.logs import log_as
-from mrilu.runtime.resources import NotConfigured, database, redis_connection, settings
+from mrilu.runtime.resources import (
+    NotConfigured,
+    database,
+    redis_connection,
+    settings,
+    wait_at_most,
+)
 from mrilu.runtime.steps import run_each
 from mrilu.settings.table import SettingError
 
@@ -73,6 +79,7 @@ SCHEDULE = (
     Periodic(id="upkeep", function="jobs.upkeep.upkeep", cron="47 * * * *", timeout=HOUR),
 )
 
+LOCK_SECONDS = 10.0  # of waiting for a lock in the database, after which a pass is tried again
 DEATHS_EVERY = 2.0  # seconds between two looks for runs whose worker died
 
 
@@ -118,6 +125,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     log_as(now)
+    wait_at_most(lock=LOCK_SECONDS)
     upkeep = every(DEATHS_EVERY, _recover)
     TableScheduler(table, ZoneInfo(now.timezone), redis_connection(), last_runs, upkeep).run()
     return 0

@@ -22,6 +22,10 @@ from watcher.service import SIGNALS, Archive, Refused, Watcher
 
 logger = logging.getLogger("watcher")
 
+LOCK_SECONDS = (
+    10.0  # then upkeep is tried again; its beat, rescans and signals must not wait for a lock
+)
+
 
 def main() -> int:
     """Run the watcher; the exit code: 0 stopped by a signal, 1 broken (start again), 2 a setting is wrong."""
@@ -31,6 +35,7 @@ def main() -> int:
         if settings.database_url is None or settings.redis_url is None:
             raise resources.NotConfigured
         logs.log_as(settings)
+        resources.wait_at_most(lock=LOCK_SECONDS)
         maildirs = {one.name: (one.path, one.watch) for one in settings.maildirs}
         watcher = Watcher(maildirs, connect(tuple(maildirs)), settings)
         watcher.start()

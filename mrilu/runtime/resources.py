@@ -24,6 +24,7 @@ class NotConfigured(RuntimeError):
 
 
 _chosen: list[Settings] = []
+_limits: dict[str, float] = {}
 
 
 def settings() -> Settings:
@@ -37,6 +38,15 @@ def use(chosen: Settings) -> None:
     """Make this process work with `chosen` from now on; connections made before are closed."""
     forget()
     _chosen.append(chosen)
+
+
+def wait_at_most(*, lock: float, statement: float = 0) -> None:
+    """Bound how many seconds this process waits for a lock, and for a statement (0: for as long as it takes).
+
+    For what a person waits for, and for what must go on with other things; an import may wait its turn.
+    """
+    _limits.update(lock_timeout=lock, statement_timeout=statement)
+    _bound_database.cache_clear()
 
 
 def database() -> PostgresqlDatabase:
@@ -60,7 +70,7 @@ def _bound_database(pid: int) -> PostgresqlDatabase:
     if not models.db.deferred and not models.db.is_closed():
         models.db.dispose()
     logger.debug("database bound pid=%d", pid)
-    return models.bind(url)
+    return models.bind(url, **_limits)
 
 
 def _usable(db: PostgresqlDatabase) -> bool:
@@ -95,5 +105,6 @@ def forget() -> None:
     if not models.db.deferred and not models.db.is_closed():
         models.db.close()
     _chosen.clear()
+    _limits.clear()
     _bound_database.cache_clear()
     _redis.cache_clear()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mrilu.service import checks, first_look, instance, programs
+from mrilu.service import checks, first_look, instance, programs, waits
 from mrilu.service.account import ServerError
 from mrilu.service.instance import Instance
 from mrilu.service.log_tail import advice, last_words
@@ -23,6 +23,7 @@ from mrilu.settings.table import PROJECT, SettingError, Settings, load
 
 RETRY_SECONDS = 15.0  # for a server that ends at once to be tried again
 LOOK_SECONDS = 5.0  # between two looks whether the postmaster lives
+WAITING_SECONDS, WAITING_AGAIN = 3.0, 30.0  # until the start says what it waits for, and again
 SLOW_SECONDS = 30.0  # for our programs to report; longer is worth a line, and no reason to stop
 
 
@@ -121,10 +122,8 @@ def _start(service: Instance, supervisor: Supervisor, signals: Signals) -> bool:
     for name, server in (("postgresql", service.cluster), ("valkey", service.valkey)):
         if server and not _wait_for_server(service, supervisor, signals, name, server.ready):
             return False
-    _migrate(
-        str(service.reached.database_url), "POSTGRES_BIN" if service.cluster else "DATABASE_URL"
-    )
-    first_look.agree(service.reached)
+    if not _bring_up_to_date(service, signals):
+        return False
     if signals.stop or not signals.until(lambda: bool(supervisor.states()) or not supervisor.alive):
         return False
     began = time.time()
@@ -160,6 +159,40 @@ def _given_up(supervisor: Supervisor, name: str, late: bool) -> bool:
     )
 
 
+def _bring_up_to_date(service: Instance, signals: Signals) -> bool:
+    """Migrate and register the Maildirs, for as long as it takes; return False when told to stop before its end.
+
+    In a thread of its own, since a lock that somebody holds may keep it waiting for ever.
+    """
+    url = str(service.reached.database_url)
+    ended: list[Exception | None] = []
+
+    def work() -> None:
+        try:
+            _migrate(url, "POSTGRES_BIN" if service.cluster else "DATABASE_URL")
+            first_look.agree(service.reached)
+        except Exception as error:
+            ended.append(error)
+        else:
+            ended.append(None)
+
+    threading.Thread(target=work, name="schema", daemon=True).start()
+    quiet_until = time.monotonic() + WAITING_SECONDS
+
+    def settled() -> bool:
+        nonlocal quiet_until
+        if not ended and time.monotonic() >= quiet_until:
+            _say(f"waiting for PostgreSQL: {waits.told(url)}")
+            quiet_until = time.monotonic() + WAITING_AGAIN
+        return bool(ended)
+
+    if not signals.until(settled):
+        return False
+    if ended[0] is not None:
+        raise ended[0]
+    return True
+
+
 def _migrate(url: str, variable: str) -> None:
     import peewee
     import psycopg
@@ -183,11 +216,18 @@ def _wait_for_programs(
     import redis
 
     expected = service.settings.mail_workers + 2
-    with redis.Redis.from_url(str(service.reached.redis_url)) as link:
-        deadline = time.monotonic() + SLOW_SECONDS
-        if not signals.until(
-            lambda: _workers_since(link, began) >= expected or time.monotonic() > deadline
-        ):
+    deadline = time.monotonic() + SLOW_SECONDS
+    # A Redis that hangs meanwhile must not keep a signal from being heard.
+    address = str(service.reached.redis_url)
+    with redis.Redis.from_url(address, socket_timeout=2, socket_connect_timeout=2) as link:
+
+        def registered() -> bool:
+            try:
+                return _workers_since(link, began) >= expected
+            except redis.RedisError:
+                return False
+
+        if not signals.until(lambda: registered() or time.monotonic() > deadline):
             return False
     amiss = [name for name, state in supervisor.states().items() if state in ("BACKOFF", "FATAL")]
     for name in amiss:

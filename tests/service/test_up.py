@@ -180,6 +180,17 @@ def test_a_request_to_stop_during_the_start_is_heeded(start):
     assert not running.left() and not running.said("Traceback")
 
 
+def test_a_start_that_a_lock_holds_up_says_so_and_heeds_ctrl_c(start, cluster, migrated):
+    with psycopg.connect(migrated) as holder:
+        holder.execute("LOCK TABLE schema_migration IN ACCESS EXCLUSIVE MODE")
+        running = start(DATABASE_URL=migrated)
+        told = f"waiting for PostgreSQL: session {holder.info.backend_pid} "
+        wait_for(lambda: running.said(told) or running.process.poll() is not None, "a word")
+        assert running.said(told), running.log.read_text()
+        assert running.stop(signal.SIGINT) == 0
+        assert not running.left() and not running.said("Traceback")
+
+
 class OldPostgresql(socketserver.BaseRequestHandler):
     """Enough of PostgreSQL's protocol, version 3, to say that it is PostgreSQL 14 and has no extension."""
 
