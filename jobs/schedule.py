@@ -14,7 +14,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from models import JobRun
-from mrilu.queues.queues import EMBED
+from mrilu.queues.losses import LostRuns
+from mrilu.queues.queues import EMBED, NOTIFY
 from mrilu.queues.recovery import recover_runs
 from mrilu.queues.runs import close_dead_runs
 from mrilu.queues.scheduler import TableScheduler
@@ -67,6 +68,7 @@ SCHEDULE = (
         function="jobs.send_notifications.send_notifications",
         cron="* * * * *",
         timeout=HOUR // 6,
+        queue=NOTIFY,
     ),
     Periodic(
         id="embed_missing",
@@ -79,6 +81,7 @@ SCHEDULE = (
     Periodic(id="upkeep", function="jobs.upkeep.upkeep", cron="47 * * * *", timeout=HOUR),
 )
 
+LOSSES_EVERY = 10.0  # seconds between two looks for runs that were lost from Redis
 LOCK_SECONDS = 10.0  # of waiting for a lock in the database, after which a pass is tried again
 DEATHS_EVERY = 2.0  # seconds between two looks for runs whose worker died
 
@@ -126,7 +129,11 @@ def main() -> int:
         return 2
     log_as(now)
     wait_at_most(lock=LOCK_SECONDS)
-    upkeep = every(DEATHS_EVERY, _recover)
+    look, lost = every(DEATHS_EVERY, _recover), every(LOSSES_EVERY, LostRuns(table).put_back)
+
+    def upkeep() -> None:
+        run_each((look, lost))
+
     TableScheduler(table, ZoneInfo(now.timezone), redis_connection(), last_runs, upkeep).run()
     return 0
 

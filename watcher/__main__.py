@@ -14,6 +14,7 @@ from mrilu.archive.registration import NameTaken, register_watched
 from mrilu.archive.removal import remove_gone_messages
 from mrilu.maildir.names import Kind
 from mrilu.queues import queues, recovery
+from mrilu.queues.losses import Losses
 from mrilu.runtime import heartbeat, logs, resources
 from mrilu.runtime.steps import run_each
 from mrilu.settings.table import SettingError
@@ -61,6 +62,7 @@ def connect(watched: tuple[str, ...]) -> Archive:
         submit=queues.submit_import,
         recover=recover,
         beat=lambda facts: heartbeat.beat("watcher", facts),
+        lost=Losses().maildirs,
         emptied=heartbeat.kept_nothing,
     )
 

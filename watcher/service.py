@@ -36,6 +36,7 @@ class Archive:
     emptied: Callable[[], bool] = lambda: (
         False
     )  # whether the queue has lost what it held since the last call
+    lost: Callable[[], list[str]] = list  # the Maildirs for which work was lost from the queue
 
 
 class Refused(Exception):
@@ -155,6 +156,8 @@ class Watcher:
         if self._archive.emptied():
             for name in self._there():
                 self._rescans.want(name, "the queue was emptied")
+        for name in set(self._archive.lost()) & set(self._there()):
+            self._rescans.want(name, "work was lost from the queue")
 
     def _register(self) -> None:
         for name in list(self._unregistered):

@@ -21,8 +21,10 @@ logger = logging.getLogger(__name__)
 
 MAIL = "mail"
 DEFAULT = "default"
+# Of its own: downloads from servers that never answer, and exports, may hold "default" up for an hour.
+NOTIFY = "notify"
 EMBED = "embed"
-NAMES = (MAIL, DEFAULT, EMBED)
+NAMES = (MAIL, DEFAULT, NOTIFY, EMBED)
 IMPORT_FUNCTION = "jobs.import_messages.import_messages"
 # Long enough to look at with rq info; job_run keeps the record for good.
 RESULT_TTL = 300

@@ -25,8 +25,10 @@ class Steps:
         except Exception as error:
             if is_transient(error):
                 raise
-            logger.exception("step failed, the others go on step=%s", name)
-            self.first = self.first or error
+            if self.first is None:
+                self.first = error  # its caller tells of it
+            else:
+                logger.warning("step failed, too step=%s error=%r", name, error)
 
     def end(self) -> None:
         """Raise the first error of all steps, if there was one."""

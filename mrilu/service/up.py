@@ -8,17 +8,22 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from mrilu.queues.queues import NAMES
 from mrilu.service import checks, first_look, instance, programs, waits
 from mrilu.service.account import ServerError
 from mrilu.service.instance import Instance
 from mrilu.service.log_tail import advice, last_words
-from mrilu.service.orphans import PROGRAM_SECONDS, kill_orphans, left_running, stop_all
+from mrilu.service.orphans import PROGRAM_SECONDS, left_running, stop_all
+from mrilu.service.postgres import Cluster
 from mrilu.service.signals import Signals
 from mrilu.service.supervisor import Supervisor, launch, program_states
+from mrilu.service.upkeep import QueueFile, Sockets, free_cluster
+from mrilu.service.valkey import Server
 from mrilu.settings.table import PROJECT, SettingError, Settings, load
 
 RETRY_SECONDS = 15.0  # for a server that ends at once to be tried again
@@ -48,14 +53,16 @@ def _serve(settings: Settings, signals: Signals, began: float) -> int:
     _tidy(service, "a killed supervisor")
     checks.usable_address(settings.web_address)
     _prepare(service)
+    mended = _mender(service)
     supervisor = _launch(service)
     try:
-        if _start(service, supervisor, signals):
+        if _start(service, supervisor, signals, mended):
             _announce(service, time.monotonic() - began)
             threading.Thread(target=first_look.report, args=(service.reached,), daemon=True).start()
+            sockets = Sockets(service)
             while supervisor.alive and not signals.stop:
                 signals.sleep(LOOK_SECONDS)
-                _free(service)
+                mended(sockets.mend(), free_cluster(service))
     finally:
         ended = not supervisor.alive
         _stop(supervisor)
@@ -81,15 +88,6 @@ def _tidy(service: Instance, whose: str, patience: float = PROGRAM_SECONDS) -> N
     (service.data / "supervisord.pid").unlink(missing_ok=True)
 
 
-def _free(service: Instance) -> None:
-    """After a death of the postmaster: end what it left, or no new one can start."""
-    if service.cluster and not service.cluster.alive():
-        if killed := kill_orphans(service.server_marks()):
-            _say(
-                f"postgresql ended and left {killed} processes, which were killed so that it can start again"
-            )
-
-
 def _prepare(service: Instance) -> None:
     if service.cluster:
         service.cluster.prepare()
@@ -98,6 +96,18 @@ def _prepare(service: Instance) -> None:
     if not service.valkey:
         checks.usable_redis(str(service.settings.redis_url))
     service.note()
+
+
+def _mender(service: Instance) -> Callable[..., None]:
+    """Return what sets Valkey's damaged file aside and says so, with whatever else was mended."""
+    log = service.data / "log" / "valkey.log"
+    queue_file = QueueFile(service.valkey, log) if service.valkey else None
+
+    def mended(*lines: Iterator[str]) -> None:
+        for line in chain(queue_file.mend() if queue_file else (), *lines):
+            _say(line)
+
+    return mended
 
 
 def _launch(service: Instance) -> Supervisor:
@@ -117,10 +127,19 @@ def _launch(service: Instance) -> Supervisor:
     )
 
 
-def _start(service: Instance, supervisor: Supervisor, signals: Signals) -> bool:
+def _start(
+    service: Instance, supervisor: Supervisor, signals: Signals, mended: Callable[..., None]
+) -> bool:
     """Wait for the servers, migrate, start our programs; returns False when told to stop meanwhile."""
     for name, server in (("postgresql", service.cluster), ("valkey", service.valkey)):
-        if server and not _wait_for_server(service, supervisor, signals, name, server.ready):
+        if server is None:
+            continue
+
+        def ready(server: Cluster | Server = server) -> bool:
+            mended()
+            return server.ready()
+
+        if not _wait_for_server(service, supervisor, signals, name, ready):
             return False
     if not _bring_up_to_date(service, signals):
         return False
@@ -215,7 +234,7 @@ def _wait_for_programs(
     """Wait until the workers are known to Redis; says what is amiss after a while, and goes on."""
     import redis
 
-    expected = service.settings.mail_workers + 2
+    expected = service.settings.mail_workers + len(NAMES) - 1  # one for each other queue
     deadline = time.monotonic() + SLOW_SECONDS
     # A Redis that hangs meanwhile must not keep a signal from being heard.
     address = str(service.reached.redis_url)
