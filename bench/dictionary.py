@@ -22,9 +22,10 @@ from jobs.sync_dictionary import sync_dictionary
 from jobs.update_muplis import update_muplis
 from models import DefinitionVersion
 from mrilu import migrations
-from mrilu.runtime import resources
+from mrilu.runtime.database import database, disconnect
 from mrilu.service.postgres import Cluster
 from mrilu.service.valkey import Server
+from mrilu.settings.current import forget_settings, use_settings
 from mrilu.settings.table import Settings, load
 
 ROUNDS = 3
@@ -44,7 +45,8 @@ def service(folder: Path) -> Iterator[Settings]:
     with Cluster(folder / "pg") as cluster, Server(folder / "vk") as valkey:
         migrations.apply(models.bind(cluster.url))
         yield replace(load({}), database_url=cluster.url, redis_url=valkey.url)
-        resources.forget()
+        disconnect()
+        forget_settings()
 
 
 def timed(job: Callable[[], dict[str, int]], **expected: int) -> float:
@@ -64,8 +66,8 @@ def time_dictionary(settings: Settings, folder: Path, export: bytes) -> Iterator
         "TRUNCATE language, word, definition, definition_version, keyword, source CASCADE"
     )
     path = folder / "jbo-en.xml"
-    resources.use(replace(settings, dictionary_source=str(folder)))
-    resources.database()
+    use_settings(replace(settings, dictionary_source=str(folder)))
+    database()
     path.write_bytes(export)
     yield FIRST, timed(sync_dictionary, definitions=20_724, added=20_724)
     os.utime(path, (1, 1))
@@ -84,8 +86,8 @@ def time_muplis(
     models.db.execute_sql("TRUNCATE sentence, source")
     path = folder / "muplis.tsv"
     path.write_bytes(content)
-    resources.use(replace(settings, muplis_url=str(path)))
-    resources.database()
+    use_settings(replace(settings, muplis_url=str(path)))
+    database()
     update_muplis()
     os.utime(path, (1, 1))
     yield name, timed(update_muplis, added=0, rated=0, removed=0)

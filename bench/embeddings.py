@@ -33,7 +33,7 @@ from mrilu.embeddings.encoder import load_encoder
 from mrilu.embeddings.index import drop_indexes_of_others
 from mrilu.embeddings.model import PACKAGED, find_model
 from mrilu.embeddings.sources import as_sources, rows_waiting
-from mrilu.runtime import resources
+from mrilu.settings.current import current_settings
 from mrilu.settings.table import PROJECT
 
 ROUNDS = 3
@@ -52,9 +52,10 @@ class Pace(NamedTuple):
 IDLE = """
 import sys, time
 from dataclasses import replace
-from mrilu.runtime import resources
+from mrilu.settings.current import current_settings
+from mrilu.settings.current import use_settings
 from mrilu.settings.table import load
-resources.use(replace(load({}), database_url=sys.argv[1], redis_url=sys.argv[2]))
+use_settings(replace(load({}), database_url=sys.argv[1], redis_url=sys.argv[2]))
 from jobs.embed_missing import embed_missing
 began = time.perf_counter()
 counts = embed_missing()
@@ -153,7 +154,7 @@ def share(ours: Pace, peaks: Sequence[Pace]) -> Pace:
 
 def idle_seconds() -> float:
     """Return how long an hour's run with nothing new takes in a fresh process, imports left out."""
-    now = resources.settings()
+    now = current_settings()
     command = [sys.executable, "-c", IDLE, str(now.database_url), str(now.redis_url)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     return float(done.stdout)

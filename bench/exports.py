@@ -30,9 +30,10 @@ from models import CachedExport, Language
 from mrilu import migrations
 from mrilu.exports import build
 from mrilu.exports.rows import read_book
-from mrilu.runtime import resources
+from mrilu.runtime.database import database, disconnect
 from mrilu.service.postgres import Cluster
 from mrilu.service.valkey import Server
+from mrilu.settings.current import forget_settings, use_settings
 from mrilu.settings.table import Settings, load
 
 ROUNDS = 3
@@ -69,15 +70,16 @@ def dictionaries(folder: Path) -> Iterator[Settings]:
         syncing.join()
         if syncing.exitcode:
             raise SystemExit("the dictionaries could not be synced")
-        resources.use(chosen)
-        resources.database()
+        use_settings(chosen)
+        database()
         yield chosen
-        resources.forget()
+        disconnect()
+        forget_settings()
 
 
 def fill(chosen: Settings) -> None:
     """Put the dictionaries into the database."""
-    resources.use(chosen)
+    use_settings(chosen)
     sync_dictionary()
 
 

@@ -16,16 +16,17 @@ from peewee import PostgresqlDatabase
 import models
 from bench.corpus import CORPORA, CorpusMissing, unpacked
 from bench.timing import progress
-from jobs.import_messages import import_paths, limits_of
+from jobs.import_messages import import_paths, limits_of, news_rules_of
 from models import Maildir
 from mrilu import migrations
 from mrilu.archive.ledger import difference
 from mrilu.dictionary import sql as dictionary_sql
 from mrilu.dictionary.jbovlaste_xml import read_export
 from mrilu.dictionary.store import store_export
-from mrilu.runtime import resources
+from mrilu.runtime.database import database, disconnect
 from mrilu.service.postgres import Cluster
 from mrilu.service.valkey import Server
+from mrilu.settings.current import current_settings, forget_settings, use_settings
 from mrilu.settings.table import load
 
 BATCH = 500
@@ -39,7 +40,7 @@ def empty_service() -> Iterator[PostgresqlDatabase]:
         place = Path(folder)
         with Cluster(place / "pg") as cluster, Server(place / "vk") as valkey:
             migrations.apply(models.bind(cluster.url))
-            resources.use(
+            use_settings(
                 replace(
                     load({}),
                     database_url=cluster.url,
@@ -47,16 +48,18 @@ def empty_service() -> Iterator[PostgresqlDatabase]:
                     data_dir=place / "data",
                 )
             )
-            yield resources.database()
-            resources.forget()
+            yield database()
+            disconnect()
+            forget_settings()
 
 
 @contextmanager
 def existing(database_url: str, redis_url: str) -> Iterator[PostgresqlDatabase]:
     """A service that is filled already."""
-    resources.use(replace(load({}), database_url=database_url, redis_url=redis_url))
-    yield resources.database()
-    resources.forget()
+    use_settings(replace(load({}), database_url=database_url, redis_url=redis_url))
+    yield database()
+    disconnect()
+    forget_settings()
 
 
 def fill_dictionary(db: PostgresqlDatabase, tag: str = "en") -> int:
@@ -111,7 +114,11 @@ def fill_mail(db: PostgresqlDatabase) -> int:
         paths = difference(root, maildir.name).paths
         for start in range(0, len(paths), BATCH):
             import_paths(
-                db, maildir.name, paths[start : start + BATCH], limits_of(resources.settings())
+                db,
+                maildir.name,
+                paths[start : start + BATCH],
+                limits_of(current_settings()),
+                news_rules_of(current_settings()),
             )
     db.execute_sql("ANALYZE")
     progress(f"imported {len(paths)} files")

@@ -24,12 +24,14 @@ import models
 from bench.corpus import mail_files, unpacked
 from bench.machine import machine_facts
 from bench.timing import only_benchmark, progress
-from jobs.import_messages import import_paths, limits_of
+from jobs.import_messages import import_paths, limits_of, news_rules_of
 from jobs.send_notifications import delivery_of
 from mrilu import migrations
 from mrilu.notifications.subscriptions import drop_subscriptions, subscribe, wish_for_query
-from mrilu.runtime import resources
+from mrilu.runtime.database import database as process_database
+from mrilu.runtime.database import disconnect
 from mrilu.service.postgres import Cluster
+from mrilu.settings.current import forget_settings, use_settings
 from mrilu.settings.table import PROJECT, Settings, load
 
 NOTIFICATIONS = 10_000
@@ -61,9 +63,10 @@ def database(folder: Path) -> Iterator[Settings]:
             load({}), database_url=cluster.url, mail_from="mrilu <notify@bench.example>", notify_days=40_000,
             mail_rate=10**9, domain_rate=10**9, site_url="https://bench.example",
         )  # fmt: skip
-        resources.use(settings)
+        use_settings(settings)
         yield settings
-        resources.forget()
+        disconnect()
+        forget_settings()
 
 
 @contextmanager
@@ -78,24 +81,30 @@ def mailbox(notes: Path, settings: Settings) -> Iterator[Settings]:
 
 def import_corpus(maildir: Path, paths: Sequence[str], settings: Settings) -> float:
     """Import these mails in batches as the service does; return the seconds."""
-    db = resources.database()
+    db = process_database()
     models.Maildir.register("bench", str(maildir), "maildir")
     start = time.perf_counter()
     for first in range(0, len(paths), BATCH):
-        import_paths(db, "bench", list(paths[first : first + BATCH]), limits_of(settings))
+        import_paths(
+            db,
+            "bench",
+            list(paths[first : first + BATCH]),
+            limits_of(settings),
+            news_rules_of(settings),
+        )
     return time.perf_counter() - start
 
 
 def forget_mail() -> None:
     """Empty the archive and the outbox; subscriptions stay."""
-    resources.database().execute_sql(
+    process_database().execute_sql(
         "TRUNCATE location, message, thread, thread_link, rejected, notification RESTART IDENTITY CASCADE"
     )
 
 
 def fill_outbox(number: int) -> None:
     """Write so many rows about the mails of the archive, each for a subscriber of its own."""
-    db = resources.database()
+    db = process_database()
     db.execute_sql(
         "TRUNCATE subscriber, subscription, subscription_lexeme, notification RESTART IDENTITY CASCADE"
     )
@@ -129,7 +138,7 @@ def send(settings: Settings, work: Path) -> Bar:
         fill_outbox(NOTIFICATIONS)
         notes = work / f"send-{turn}"
         with mailbox(notes, settings) as chosen:
-            delivery = delivery_of(resources.database(), chosen)
+            delivery = delivery_of(process_database(), chosen)
             delivery.seconds = 3600.0
             start = time.perf_counter()
             counts = delivery.run()
@@ -164,7 +173,7 @@ def searches_of(maildir: Path, rng: random.Random) -> list[str]:
 
 def save_searches(queries: Sequence[str]) -> int:
     """Save each search for a subscriber of its own; common words alone are no search. Return how many were saved."""
-    db = resources.database()
+    db = process_database()
     saved = 0
     with db.atomic():
         for number, query in enumerate(queries):
@@ -186,7 +195,7 @@ def match(settings: Settings, maildir: Path, paths: Sequence[str]) -> Bar:
     import_corpus(maildir, sample, settings)
     for turn in range(6):
         searching = turn % 2 == 1
-        drop_subscriptions(resources.database(), [one.id for one in models.Subscription.select()])
+        drop_subscriptions(process_database(), [one.id for one in models.Subscription.select()])
         saved = save_searches(queries) if searching else 0
         forget_mail()
         seconds[searching].append(import_corpus(maildir, sample, settings))
@@ -205,7 +214,8 @@ def kill(settings: Settings, work: Path) -> Bar:
     notes = work / "kill"
     hit = 0
     with mailbox(notes, settings) as chosen:
-        resources.forget()
+        disconnect()
+        forget_settings()
         for turn in range(KILLS):
             hit += _killed_sender(chosen, rng.uniform(0.0, 0.3))
             if turn % 50 == 49:
@@ -224,7 +234,7 @@ def _killed_sender(settings: Settings, seconds: float) -> bool:
     child = os.fork()
     if child == 0:
         try:
-            resources.use(settings)
+            use_settings(settings)
             _send_for_ever(settings)
         finally:
             os._exit(1)
@@ -235,16 +245,16 @@ def _killed_sender(settings: Settings, seconds: float) -> bool:
 
 def _send_for_ever(settings: Settings) -> None:
     while True:
-        delivery = delivery_of(resources.database(), settings)
+        delivery = delivery_of(process_database(), settings)
         delivery.lease_seconds = LEASE
         delivery.run()
         time.sleep(0.01)
 
 
 def _finish(settings: Settings) -> None:
-    resources.use(settings)
+    use_settings(settings)
     while models.Notification.by_state()["waiting"]:
-        delivery_of(resources.database(), settings).run()
+        delivery_of(process_database(), settings).run()
         time.sleep(0.05)
 
 

@@ -20,8 +20,8 @@ from bench.timing import only_benchmark, progress
 from mrilu.queues.queues import queue
 from mrilu.queues.scheduler import TableScheduler
 from mrilu.queues.table import Periodic
-from mrilu.runtime import resources
 from mrilu.service.valkey import Server
+from mrilu.settings.current import use_settings
 from mrilu.settings.table import load
 
 ROUNDS = 3
@@ -74,7 +74,7 @@ def main() -> int:
         tempfile.TemporaryDirectory() as work,
         Server(Path(work) / "vk") as valkey,
     ):
-        resources.use(replace(load({}), redis_url=valkey.url))
+        use_settings(replace(load({}), redis_url=valkey.url))
         runs = [one_round(valkey.url) for _ in range(ROUNDS)]
     return (
         0 if report_bars({"latest of all slots, 20 entries": (runs, BAR)}, machine_facts()) else 1

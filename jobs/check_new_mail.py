@@ -10,7 +10,8 @@ from mrilu.archive.ledger import Difference, difference
 from mrilu.maildir.names import MaildirError
 from mrilu.queues.queues import queued_paths, submit_import
 from mrilu.queues.runs import recorded
-from mrilu.runtime.resources import database, settings
+from mrilu.runtime.database import database
+from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def check_new_mail() -> dict[str, int]:
     errors = []
     for maildir in Maildir.select().where(Maildir.watched).order_by(Maildir.name):
         try:
-            counts.update(check_maildir(maildir, settings().batch_size))
+            counts.update(check_maildir(maildir, current_settings().batch_size))
         except MaildirError as error:
             logger.exception("maildir=%s cannot be checked root=%s", maildir.name, maildir.root)
             errors.append(f"{maildir.name}: {error}")

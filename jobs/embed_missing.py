@@ -17,7 +17,8 @@ from mrilu.embeddings.sources import count_waiting
 from mrilu.embeddings.store import forget_gone
 from mrilu.queues.runs import recorded
 from mrilu.queues.wake import ask_for_run, heard_wake
-from mrilu.runtime.resources import database, settings
+from mrilu.runtime.database import database
+from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def embed_missing(recent: bool = False) -> dict[str, int]:
     `recent` looks at the latest messages only. Without its packages, which are installed in the
     background, it does nothing. Raises EncoderMissing when the model cannot be used.
     """
-    now, db = settings(), database()
+    now, db = current_settings(), database()
     if not now.embeddings:
         return {"off": 1}
     if recent:

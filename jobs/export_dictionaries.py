@@ -19,8 +19,9 @@ from mrilu.exports.book import Report
 from mrilu.exports.fonts import NotInstalled
 from mrilu.exports.rows import read_book, source_hash
 from mrilu.queues.runs import recorded
-from mrilu.runtime.resources import database, settings
+from mrilu.runtime.database import database
 from mrilu.runtime.retry import is_transient
+from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def export_dictionaries(
     fail at the end. Raises ExportsFailed, or ExportsNotReady when a later try may succeed.
     """
     database()
-    wanted = tuple(formats or settings().export_formats)
+    wanted = tuple(formats or current_settings().export_formats)
     counts: Counter[str] = Counter(built=0, unchanged=0)
     errors: dict[str, Exception] = {}
     for language in _languages(languages):
@@ -102,9 +103,11 @@ def export_language(
 
 def export_format(language: Language, name: str, source: str, folder: Path) -> None:
     """Build one language in one format and store it. Raises BuildFailed: nothing is stored."""
-    now, began = settings(), time.monotonic()
+    settings, began = current_settings(), time.monotonic()
     book, target = _written_book(language, folder), folder / name
-    report = build.build(name, book, target, build.Limits(now.export_timeout, now.export_memory))
+    report = build.build(
+        name, book, target, build.Limits(settings.export_timeout, settings.export_memory)
+    )
     seconds, content = time.monotonic() - began, target.read_bytes()
     target.unlink()
     database()

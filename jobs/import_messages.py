@@ -20,15 +20,17 @@ from mrilu.archive.store import Stored, store_changes, store_mails, store_reject
 from mrilu.mail.message import Limits
 from mrilu.mail.parse import PARSER_VERSION
 from mrilu.maildir.names import parse_path
+from mrilu.notifications.events import NewsRules
 from mrilu.queues.lag import lag_buckets
 from mrilu.queues.queues import retry_policy
 from mrilu.queues.runs import MAX_ERROR
 from mrilu.queues.wake import wake_embedding
+from mrilu.runtime.database import database
 from mrilu.runtime.logs import brief, log_as, run_of
 from mrilu.runtime.memory import collector_paused, limit_memory
 from mrilu.runtime.reading import NO_NOTE, Note, note_for
-from mrilu.runtime.resources import database, settings
 from mrilu.runtime.retry import RetryPolicy, is_outside, is_transient
+from mrilu.settings.current import current_settings
 from mrilu.settings.table import Settings, hidden, secrets_of
 
 logger = logging.getLogger(__name__)
@@ -54,14 +56,16 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
     Raises UnknownMaildir.
     """
     started = datetime.now(UTC)
-    now = settings()
-    log_as(now)
-    limit_memory(now.worker_memory)
+    settings = current_settings()
+    log_as(settings)
+    limit_memory(settings.worker_memory)
     lags: dict[str, float] = {}
-    job, seconds = get_current_job(), now.max_parse_seconds + MARGIN_SECONDS
+    job, seconds = get_current_job(), settings.max_parse_seconds + MARGIN_SECONDS
     try:
-        with note_for(now.data_dir, job.id if job else "", seconds) as note:
-            counts = import_paths(database(), maildir, paths, limits_of(now), lags, note)
+        with note_for(settings.data_dir, job.id if job else "", seconds) as note:
+            counts = import_paths(
+                database(), maildir, paths, limits_of(settings), news_rules_of(settings), lags, note
+            )
         run = record_run(counts, started, lags)
     except Exception as error:
         if retry := _try_later(error, retry_policy()):
@@ -75,15 +79,20 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
     return counts
 
 
-def limits_of(now: Settings) -> Limits:
+def limits_of(settings: Settings) -> Limits:
     """Return the parser's limits that the settings give."""
     return Limits(
-        max_bytes=now.max_message_bytes,
-        max_parts=now.max_parts,
-        max_depth=now.max_depth,
-        max_header_fields=now.max_header_fields,
-        max_seconds=now.max_parse_seconds,
+        max_bytes=settings.max_message_bytes,
+        max_parts=settings.max_parts,
+        max_depth=settings.max_depth,
+        max_header_fields=settings.max_header_fields,
+        max_seconds=settings.max_parse_seconds,
     )
+
+
+def news_rules_of(settings: Settings) -> NewsRules:
+    """Return what the settings say of which mail is news."""
+    return NewsRules(settings.notify_days, settings.mail_from, settings.site_url)
 
 
 def import_paths(
@@ -91,6 +100,7 @@ def import_paths(
     name: str,
     paths: list[str],
     limits: Limits,
+    rules: NewsRules,
     lags: dict[str, float] | None = None,
     note: Note = NO_NOTE,
 ) -> dict[str, int]:
@@ -101,7 +111,7 @@ def import_paths(
     maildir = Maildir.get_or_none(Maildir.name == name)
     if maildir is None:
         raise UnknownMaildir(name)
-    batch = _Batch(db, maildir, limits, note)
+    batch = _Batch(db, maildir, limits, rules, note)
     left: Iterable[str] = paths
     for _ in range(MOST_LOOKS):
         left = batch.import_once(left)
@@ -123,6 +133,7 @@ class _Batch:
     db: PostgresqlDatabase
     maildir: Maildir
     limits: Limits
+    rules: NewsRules
     note: Note
     counts: Counter[str] = field(default_factory=Counter)
     arrivals: list[float] = field(default_factory=list)
@@ -163,7 +174,7 @@ class _Batch:
         root = Path(self.maildir.root)
         with collector_paused():
             mails, rejections, vanished = read_mails(root, files, self.limits, self.note)
-        stored = store_mails(self.db, self.maildir.id, mails)
+        stored = store_mails(self.db, self.maildir.id, mails, self.rules)
         stored += store_rejections(self.db, self.maildir.id, rejections)
         self.arrivals += (mail.file.arrived for mail in mails)
         stored.counts["vanished"] += len(vanished)
@@ -190,7 +201,7 @@ def _record_failure(error: Exception, started: datetime) -> None:
     """Write the row of a run that failed for good; the error's text is kept only where it cannot quote a mail."""
     job = get_current_job()
     told = brief(error, quoting=is_transient(error) or isinstance(error, UnknownMaildir))
-    shown = hidden(told, secrets_of(settings()))[:MAX_ERROR]
+    shown = hidden(told, secrets_of(current_settings()))[:MAX_ERROR]
     try:
         database()
         JobRun.record(NAME, job.id if job else "", started, datetime.now(UTC), {}, shown)

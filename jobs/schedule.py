@@ -20,15 +20,12 @@ from mrilu.queues.recovery import recover_runs
 from mrilu.queues.runs import close_dead_runs
 from mrilu.queues.scheduler import TableScheduler
 from mrilu.queues.table import Periodic, ScheduleError, effective
+from mrilu.runtime.database import database, wait_at_most
+from mrilu.runtime.errors import NotConfigured
 from mrilu.runtime.logs import log_as
-from mrilu.runtime.resources import (
-    NotConfigured,
-    database,
-    redis_connection,
-    settings,
-    wait_at_most,
-)
+from mrilu.runtime.redis import redis_connection
 from mrilu.runtime.steps import run_each
+from mrilu.settings.current import current_settings
 from mrilu.settings.table import SettingError
 
 logger = logging.getLogger(__name__)
@@ -88,7 +85,7 @@ DEATHS_EVERY = 2.0  # seconds between two looks for runs whose worker died
 
 def schedule() -> tuple[Periodic, ...]:
     """Return the table with the settings CRON_* applied. Raises SettingError or ScheduleError."""
-    return effective(SCHEDULE, settings().crons, settings().timezone)
+    return effective(SCHEDULE, current_settings().crons, current_settings().timezone)
 
 
 def last_runs() -> Mapping[str, datetime]:
@@ -120,21 +117,21 @@ def main() -> int:
     os.environ["TZ"] = "UTC"
     time.tzset()
     try:
-        now = settings()
-        if now.database_url is None or now.redis_url is None:
+        settings = current_settings()
+        if settings.database_url is None or settings.redis_url is None:
             raise NotConfigured
         table = schedule()
     except (SettingError, ScheduleError, NotConfigured) as error:
         print(error, file=sys.stderr)
         return 2
-    log_as(now)
+    log_as(settings)
     wait_at_most(lock=LOCK_SECONDS)
     look, lost = every(DEATHS_EVERY, _recover), every(LOSSES_EVERY, LostRuns(table).put_back)
 
     def upkeep() -> None:
         run_each((look, lost))
 
-    TableScheduler(table, ZoneInfo(now.timezone), redis_connection(), last_runs, upkeep).run()
+    TableScheduler(table, ZoneInfo(settings.timezone), redis_connection(), last_runs, upkeep).run()
     return 0
 
 

@@ -30,7 +30,8 @@ from mrilu.notifications.smtp import Session, server_of
 from mrilu.notifications.status import pause_mark
 from mrilu.notifications.tokens import token_key
 from mrilu.queues.runs import recorded
-from mrilu.runtime.resources import database, settings
+from mrilu.runtime.database import database
+from mrilu.settings.current import current_settings
 from mrilu.settings.table import Settings
 
 logger = logging.getLogger(__name__)
@@ -44,34 +45,34 @@ ANSWERS = (
 @recorded
 def send_notifications() -> dict[str, int]:
     """Send what is due; return how many mails were sent, will be tried again, are dead or cancelled, or wait."""
-    now, db = settings(), database()
+    settings, db = current_settings(), database()
     moment = datetime.now(UTC)
-    expired = Outbox(db, uuid4(), rates_of(now)).expire(
-        moment - timedelta(days=now.keep_notifications)
+    expired = Outbox(db, uuid4(), rates_of(settings)).expire(
+        moment - timedelta(days=settings.keep_notifications)
     )
     counts = {"expired": expired} if expired else {}
-    if now.smtp_url is None:
+    if settings.smtp_url is None:
         return {**counts, "waiting": counts_by_state(db)["waiting"]}
-    if current_pause(pause_mark(now), moment) is not None:
+    if current_pause(pause_mark(settings), moment) is not None:
         return {**counts, "paused": 1, "waiting": counts_by_state(db)["waiting"]}
-    counts.update(delivery_of(db, now).run())
+    counts.update(delivery_of(db, settings).run())
     return {**counts, "waiting": counts_by_state(db)["waiting"]}
 
 
-def rates_of(now: Settings) -> Rates:
+def rates_of(settings: Settings) -> Rates:
     """Return the limits MAIL_RATE, DOMAIN_RATE and MAX_HOURLY."""
-    return Rates(now.mail_rate, now.domain_rate, now.max_hourly)
+    return Rates(settings.mail_rate, settings.domain_rate, settings.max_hourly)
 
 
-def delivery_of(db: PostgresqlDatabase, now: Settings) -> Delivery:
+def delivery_of(db: PostgresqlDatabase, settings: Settings) -> Delivery:
     """Return a run of the sender with the settings' mail server; nothing is opened yet."""
-    server = server_of(now.smtp_url or "", now.smtp_ca_file, now.smtp_timeout)
-    own_name = parseaddr(now.mail_from)[1].rpartition("@")[2]
+    server = server_of(settings.smtp_url or "", settings.smtp_ca_file, settings.smtp_timeout)
+    own_name = parseaddr(settings.mail_from)[1].rpartition("@")[2]
     return Delivery(
-        outbox=Outbox(db, uuid4(), rates_of(now)),
-        site=Site(now.mail_from, now.site_url, token_key(db, now.token_secret)),
+        outbox=Outbox(db, uuid4(), rates_of(settings)),
+        site=Site(settings.mail_from, settings.site_url, token_key(db, settings.token_secret)),
         connect=lambda: Session(server, own_name),
-        about=pause_mark(now),
+        about=pause_mark(settings),
         seconds=RUN_SECONDS,
-        lease_seconds=RUN_SECONDS + ANSWERS * now.smtp_timeout,
+        lease_seconds=RUN_SECONDS + ANSWERS * settings.smtp_timeout,
     )

@@ -20,7 +20,8 @@ from mrilu.downloads.sources import note_source, validators_of
 from mrilu.notifications.events import notify_changed_definitions
 from mrilu.queues.runs import recorded
 from mrilu.queues.wake import wake_embedding
-from mrilu.runtime.resources import database, settings
+from mrilu.runtime.database import database
+from mrilu.settings.current import current_settings
 from mrilu.settings.table import Settings
 
 logger = logging.getLogger(__name__)
@@ -42,17 +43,17 @@ def sync_dictionary(force: bool = False) -> dict[str, int]:
     fails does not keep the others from being synced; it makes the run fail at the end.
     Raises DictionaryNotSynced, or SourceUnreachable when a later try may succeed.
     """
-    now, db = settings(), database()
-    exports = find_exports(now)
+    settings, db = current_settings(), database()
+    exports = find_exports(settings)
     counts: Counter[str] = Counter()
     errors: dict[str, SourceError] = {}
     for tag, source in sorted(exports.items()):
         try:
-            counts.update(sync_language(db, tag, source, now, force=force))
+            counts.update(sync_language(db, tag, source, settings, force=force))
         except SourceError as error:
             logger.exception("language=%s cannot be synced source=%s", tag, source)
             errors[tag] = error
-    errors |= _miss_languages(db, now, set(exports), counts, force=force)
+    errors |= _miss_languages(db, settings, set(exports), counts, force=force)
     if any(counts[change] for change in ("added", "edited", "returned", "gone")):
         wake_embedding(recent=False)
     if errors:
@@ -60,11 +61,11 @@ def sync_dictionary(force: bool = False) -> dict[str, int]:
     return dict(counts)
 
 
-def find_exports(now: Settings) -> dict[str, str]:
+def find_exports(settings: Settings) -> dict[str, str]:
     """Return the sources by language tag. Raises SourceRefused when the folder has none."""
-    folder = now.dictionary_folder
+    folder = settings.dictionary_folder
     if folder is None:
-        return now.dictionary_urls
+        return settings.dictionary_urls
     found = {
         match[1]: str(folder / name) for name in _names(folder) if (match := _FILE.match(name))
     }
@@ -83,7 +84,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def sync_language(
-    db: PostgresqlDatabase, tag: str, source: str, now: Settings, *, force: bool
+    db: PostgresqlDatabase, tag: str, source: str, settings: Settings, *, force: bool
 ) -> dict[str, int]:
     """Sync one language from its URL or file; {"unchanged": 1} when it is the file that was read before.
 
@@ -92,7 +93,10 @@ def sync_language(
     known = validators_of(source, READER_VERSION, -1 if force else _live(tag, source))
     with tempfile.TemporaryDirectory(prefix="mrilu-") as folder:
         fetched = fetch(
-            source, Path(folder), known, Limits(now.download_timeout, now.max_download_bytes)
+            source,
+            Path(folder),
+            known,
+            Limits(settings.download_timeout, settings.max_download_bytes),
         )
         if fetched is None:
             logger.info("language=%s unchanged source=%s", tag, source)
@@ -102,7 +106,7 @@ def sync_language(
     moment = datetime.now(UTC)
     with db.atomic():
         counts = store_export(
-            db, tag, source, export, moment, ALL_MAY_GO if force else now.max_shrink
+            db, tag, source, export, moment, ALL_MAY_GO if force else settings.max_shrink
         )
         notify_changed_definitions(db.connection(), Language.get(Language.tag == tag).id, moment)
         note_source(source, fetched, READER_VERSION, counts["definitions"], moment)
@@ -139,11 +143,16 @@ def _log_skipped(tag: str, export: Export) -> None:
 
 
 def _miss_languages(
-    db: PostgresqlDatabase, now: Settings, present: set[str], counts: Counter[str], *, force: bool
+    db: PostgresqlDatabase,
+    settings: Settings,
+    present: set[str],
+    counts: Counter[str],
+    *,
+    force: bool,
 ) -> dict[str, SourceError]:
     """Treat the languages whose export is no more as sources that shrank to nothing; return the errors."""
     errors: dict[str, SourceError] = {}
-    folder = now.dictionary_folder
+    folder = settings.dictionary_folder
     for language in Language.select():
         if language.tag in present or folder is None or Path(language.source).parent != folder:
             continue

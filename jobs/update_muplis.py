@@ -15,9 +15,10 @@ from mrilu.downloads.fetch import Fetched, Limits, fetch
 from mrilu.downloads.sources import note_source, validators_of
 from mrilu.queues.runs import recorded
 from mrilu.queues.wake import wake_embedding
-from mrilu.runtime.resources import database, settings
+from mrilu.runtime.database import database
 from mrilu.sentences.store import Difference, store_pairs
 from mrilu.sentences.tsv import READER_VERSION, MuplisUnreadable, Pairs, read_pairs
+from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +38,15 @@ def update_muplis(force: bool = False) -> dict[str, int]:
     `force` reads an unchanged file too, and takes one that shrinks by more than MAX_SHRINK.
     Raises SourceRefused or SourceUnreachable: the pairs stay what they were.
     """
-    now, db = settings(), database()
-    source = now.muplis_source
+    settings, db = current_settings(), database()
+    source = settings.muplis_source
     known = validators_of(source, READER_VERSION, -1 if force else Sentence.select().count())
     with tempfile.TemporaryDirectory(prefix="mrilu-") as folder:
         fetched = fetch(
-            source, Path(folder), known, Limits(now.download_timeout, now.max_download_bytes)
+            source,
+            Path(folder),
+            known,
+            Limits(settings.download_timeout, settings.max_download_bytes),
         )
         if fetched is None:
             return {"unchanged": 1}
@@ -50,7 +54,7 @@ def update_muplis(force: bool = False) -> dict[str, int]:
     moment = datetime.now(UTC)
     with db.atomic():
         found, removed = store_pairs(
-            db, pairs.pairs, moment, ALL_MAY_GO if force else now.max_shrink
+            db, pairs.pairs, moment, ALL_MAY_GO if force else settings.max_shrink
         )
         note_source(source, fetched, READER_VERSION, len(pairs.pairs), moment)
     _log_changes(found, removed, pairs)

@@ -11,9 +11,10 @@ from psycopg import sql
 
 from models import JobRun
 from mrilu.queues.runs import close_dead_runs, recorded
+from mrilu.runtime.database import database
 from mrilu.runtime.reading import forget_old_notes
-from mrilu.runtime.resources import database, settings
 from mrilu.runtime.steps import Steps
+from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ AT_ONCE = 10_000  # rows of one transaction: an import must not wait long for it
 @recorded
 def upkeep() -> dict[str, int]:
     """Close dead runs, remove what KEEP_JOB_RUNS and KEEP_GONE let go, ANALYZE what changed much; return the counts."""
-    db, now, moment = database(), settings(), datetime.now(UTC)
+    db, now, moment = database(), current_settings(), datetime.now(UTC)
     parts: dict[str, Callable[[], int]] = {
         "dead_runs": close_dead_runs,
         "expired_runs": lambda: JobRun.expire(moment - timedelta(days=now.keep_job_runs)),

@@ -15,9 +15,12 @@ from redis import Redis
 
 import models
 from mrilu import migrations
-from mrilu.runtime import resources
+from mrilu.runtime.database import database as process_database
+from mrilu.runtime.database import disconnect
+from mrilu.runtime.redis import redis_connection
 from mrilu.service.postgres import Cluster
 from mrilu.service.valkey import Server
+from mrilu.settings.current import forget_settings, use_settings
 from mrilu.settings.table import Settings, load
 from mrilu.settings.table import fields as setting_fields
 from tests.factories import make_maildir, register
@@ -72,15 +75,16 @@ def service_settings(migrated: str, valkey: Server, tmp_path: Path) -> Iterator[
     chosen = replace(
         load({}), database_url=migrated, redis_url=valkey.url, data_dir=tmp_path / "data"
     )
-    resources.use(chosen)
+    use_settings(chosen)
     yield chosen
-    resources.forget()
+    disconnect()
+    forget_settings()
 
 
 @pytest.fixture
 def database(service_settings: Settings) -> PostgresqlDatabase:
     """The connected database, all tables of ours empty."""
-    db = resources.database()
+    db = process_database()
     tables = [
         row[0]
         for row in db.execute_sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
@@ -93,7 +97,7 @@ def database(service_settings: Settings) -> PostgresqlDatabase:
 @pytest.fixture
 def redis_client(service_settings: Settings) -> Redis:
     """A client of the session's Valkey, which is empty."""
-    client = resources.redis_connection()
+    client = redis_connection()
     client.flushall()
     return client
 

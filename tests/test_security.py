@@ -25,8 +25,10 @@ from mrilu.cli import backups
 from mrilu.downloads.errors import SourceUnreachable
 from mrilu.notifications.links import Stop, sign
 from mrilu.notifications.tokens import Outcome, token_key, unsubscribe
-from mrilu.runtime import resources
+from mrilu.runtime.database import database as process_database
+from mrilu.runtime.database import disconnect
 from mrilu.service.postgres import Cluster
+from mrilu.settings.current import forget_settings, use_settings
 from mrilu.settings.table import PROJECT, Settings
 from mrilu.web import facts_postgresql
 from tests.factories import deliver, mail, make_maildir, register
@@ -109,7 +111,8 @@ def roles(
             link.execute(f"ALTER ROLE {name} LOGIN")
         urls = {name: cluster.url.replace("mrilu@", f"{name}@") for name in names}
         yield {name: replace(service_settings, database_url=url) for name, url in urls.items()}
-        resources.forget()
+        disconnect()
+        forget_settings()
         for name in names:
             link.execute(
                 f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{name}'"
@@ -127,7 +130,7 @@ def refused(settings: Settings, *statements: str) -> None:
 
 
 def test_the_workers_role_can_work_and_no_more(roles: dict[str, Settings], root: Path) -> None:
-    resources.use(roles["mrilu_worker"])
+    use_settings(roles["mrilu_worker"])
     assert import_messages("test", [deliver(root, mail()), deliver(root, b"x")])["imported"] == 1  # type: ignore[index]
     upkeep()
     refused(roles["mrilu_worker"], "DROP TABLE message", "CREATE TABLE x ()", "ALTER TABLE message ADD x int",
@@ -141,8 +144,8 @@ def test_the_webs_role_reads_and_unsubscribes_and_no_more(
     database.execute_sql(
         "INSERT INTO subscription (subscriber, kind, target, label) VALUES (1, 'word', 'coi', 'coi')"
     )
-    resources.use(roles["mrilu_web"])
-    db = resources.database()
+    use_settings(roles["mrilu_web"])
+    db = process_database()
     assert facts_postgresql.gather(db.connection())
     key = token_key(db, None)
     assert unsubscribe(db, sign(Stop(1, 1, 0), key), key) is Outcome.DONE
@@ -155,14 +158,16 @@ def test_the_webs_role_reads_and_unsubscribes_and_no_more(
 SECRET = "hush-hush-hush"
 QUIET = "quiet-quiet-quiet"  # of the sources: nothing else masks it
 FAILING = """
-import sys
-from mrilu.runtime import logs, resources
-logs.log_as(resources.settings())
-resources.{what}
+from mrilu.runtime import logs
+from mrilu.runtime.database import database
+from mrilu.runtime.redis import redis_connection
+from mrilu.settings.current import current_settings
+logs.log_as(current_settings())
+{what}
 """
 
 
-@pytest.mark.parametrize("what", ["database()", "redis_connection().ping()"])
+@pytest.mark.parametrize("what", ["process_database()", "redis_connection().ping()"])
 def test_a_traceback_shows_no_password(what: str) -> None:
     known = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "REDIS_URL": f"redis://u:{SECRET}@127.0.0.1:1",
              "DATABASE_URL": f"postgresql://u:{SECRET}@127.0.0.1:1/d"}  # fmt: skip
@@ -202,7 +207,7 @@ def test_a_command_shows_no_secret(
 def test_a_sources_password_is_kept_out_of_its_run_and_its_traceback(
     service_settings: Settings, database, redis_client, place: str
 ) -> None:
-    resources.use(replace(service_settings, muplis_url="http://" + place.format(SECRET)))
+    use_settings(replace(service_settings, muplis_url="http://" + place.format(SECRET)))
     with pytest.raises(SourceUnreachable) as caught:
         update_muplis()
     assert "127.0.0.1:1/x.tsv" in str(caught.value) and "***" in str(caught.value)

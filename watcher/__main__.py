@@ -15,8 +15,11 @@ from mrilu.archive.removal import remove_gone_messages
 from mrilu.maildir.names import Kind
 from mrilu.queues import queues, recovery
 from mrilu.queues.losses import Losses
-from mrilu.runtime import heartbeat, logs, resources
+from mrilu.runtime import heartbeat, logs
+from mrilu.runtime.database import database, wait_at_most
+from mrilu.runtime.errors import NotConfigured
 from mrilu.runtime.steps import run_each
+from mrilu.settings.current import current_settings
 from mrilu.settings.table import SettingError
 from watcher.observer import ObserverBroken
 from watcher.service import SIGNALS, Archive, Refused, Watcher
@@ -32,15 +35,15 @@ def main() -> int:
     """Run the watcher; the exit code: 0 stopped by a signal, 1 broken (start again), 2 a setting is wrong."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
-        settings = resources.settings()
+        settings = current_settings()
         if settings.database_url is None or settings.redis_url is None:
-            raise resources.NotConfigured
+            raise NotConfigured
         logs.log_as(settings)
-        resources.wait_at_most(lock=LOCK_SECONDS)
+        wait_at_most(lock=LOCK_SECONDS)
         maildirs = {one.name: (one.path, one.watch) for one in settings.maildirs}
         watcher = Watcher(maildirs, connect(tuple(maildirs)), settings)
         watcher.start()
-    except (SettingError, resources.NotConfigured) as error:
+    except (SettingError, NotConfigured) as error:
         print(error, file=sys.stderr)
         return 2
     try:
@@ -71,7 +74,7 @@ def missing(maildir: str, root: Path) -> list[str]:
     """Paths where disk and database differ and that no queued job has."""
     # The queue first: a job that ends in between has its rows in the database by then, at worst a path comes twice.
     queued = queues.queued_paths().get(maildir, set())
-    resources.database()
+    database()
     row = Maildir.get_or_none(Maildir.name == maildir)
     if row is not None:
         Rejected.reconsider(row.id)
@@ -82,14 +85,14 @@ def recover() -> int:
     """Put back what a dead worker left, and, if the site wants it so, let messages go with their last file."""
     found: list[int] = []
     steps: list[Callable[[], object]] = [lambda: found.append(recovery.recover_imports())]
-    if resources.settings().gone_files == "remove":
-        steps.append(lambda: remove_gone_messages(resources.database()))
+    if current_settings().gone_files == "remove":
+        steps.append(lambda: remove_gone_messages(database()))
     run_each(steps)
     return sum(found)
 
 
 def _register(watched: tuple[str, ...], name: str, root: Path) -> Kind:
-    resources.database()
+    database()
     try:
         row = register_watched(name, root)
     except NameTaken as error:

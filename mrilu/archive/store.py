@@ -17,7 +17,7 @@ from mrilu.archive.plan import FoundFile, KnownFile
 from mrilu.archive.read import ReadMail, Rejection
 from mrilu.archive.rows import staging_row
 from mrilu.archive.threads import LOCK, assign_threads
-from mrilu.notifications.events import notify_new_messages
+from mrilu.notifications.events import NewsRules, notify_new_messages
 from mrilu.runtime.retry import CONTENT, NOT_CONTENT
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,9 @@ class Stored:
         return self
 
 
-def store_mails(db: PostgresqlDatabase, maildir: int, mails: list[ReadMail]) -> Stored:
+def store_mails(
+    db: PostgresqlDatabase, maildir: int, mails: list[ReadMail], rules: NewsRules
+) -> Stored:
     """Store the mails; count how many files were imported, copies, known or rejected.
 
     A batch that fails by its content is split until the one bad mail stands alone and is rejected.
@@ -47,14 +49,14 @@ def store_mails(db: PostgresqlDatabase, maildir: int, mails: list[ReadMail]) -> 
         return Stored()
     try:
         with db.atomic():
-            return _insert(db.connection(), maildir, mails)
+            return _insert(db.connection(), maildir, mails, rules)
     except CONTENT as error:
         if isinstance(error, NOT_CONTENT):
             raise
         if len(mails) > 1:
             half = len(mails) // 2
-            stored = store_mails(db, maildir, mails[:half])
-            stored += store_mails(db, maildir, mails[half:])
+            stored = store_mails(db, maildir, mails[:half], rules)
+            stored += store_mails(db, maildir, mails[half:], rules)
             return stored
         logger.exception("mail cannot be stored path=%s", mails[0].file.path)
         rejection = Rejection(
@@ -63,7 +65,9 @@ def store_mails(db: PostgresqlDatabase, maildir: int, mails: list[ReadMail]) -> 
         return store_rejections(db, maildir, [rejection])
 
 
-def _insert(connection: Connection, maildir: int, mails: list[ReadMail]) -> Stored:
+def _insert(
+    connection: Connection, maildir: int, mails: list[ReadMail], rules: NewsRules
+) -> Stored:
     connection.execute(sql.CREATE_STAGING)
     with connection.cursor().copy(sql.COPY_STAGING) as copy:
         for mail in mails:
@@ -84,7 +88,7 @@ def _insert(connection: Connection, maildir: int, mails: list[ReadMail]) -> Stor
         touched |= {row[0] for row in connection.execute(sql.MESSAGES_NAMED, (copied,))}
     _hand_on(connection, touched)
     assign_threads(connection, fresh, copied, mails)
-    notify_new_messages(connection, _arrivals(fresh, mails))
+    notify_new_messages(connection, _arrivals(fresh, mails), rules)
     return _stored(mails, files, reread)
 
 

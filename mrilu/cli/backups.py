@@ -206,7 +206,7 @@ def _refuse_workers() -> None:
     from rq.worker import Worker
 
     from mrilu.queues.alive import is_alive
-    from mrilu.runtime.resources import redis_connection
+    from mrilu.runtime.redis import redis_connection
 
     client = redis_connection()
     busy = [one.name for one in Worker.all(connection=client) if is_alive(one.name, client)]
@@ -217,12 +217,14 @@ def _refuse_workers() -> None:
 def _migrate(settings: Settings) -> None:
     import models
     from mrilu import migrations
-    from mrilu.runtime import resources
+    from mrilu.runtime.database import database, disconnect
+    from mrilu.settings.current import forget_settings, use_settings
 
-    resources.forget()
-    resources.use(settings)
+    disconnect()
+    forget_settings()
+    use_settings(settings)
     migrations.apply(models.bind(str(settings.database_url)))
-    with resources.database().atomic():
+    with database().atomic():
         models.Maildir.mark_restored()
 
 
@@ -231,9 +233,9 @@ def grant_again(settings: Settings) -> str:
 
     Returns what a person has still to do, "" if nothing.
     """
-    from mrilu.runtime import resources
+    from mrilu.runtime.database import database
 
-    (there,) = resources.database().execute_sql(ANY_ROLE).fetchone()
+    (there,) = database().execute_sql(ANY_ROLE).fetchone()
     if not there:
         return ""
     command = [

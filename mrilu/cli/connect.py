@@ -13,9 +13,11 @@ import psycopg
 import redis
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
-from mrilu.runtime import resources
+from mrilu.runtime.database import database, wait_at_most
+from mrilu.runtime.redis import redis_connection
 from mrilu.service import instance
 from mrilu.service import up as service
+from mrilu.settings.current import use_settings
 from mrilu.settings.table import Settings, load
 
 # A person waits: for a lock and for a statement at most so many seconds, and for the first answer.
@@ -78,10 +80,10 @@ def connect() -> Settings:
     settings = load()
     urls = instance.environment_of(settings)
     reached = replace(settings, database_url=urls["DATABASE_URL"], redis_url=urls["REDIS_URL"])
-    resources.use(reached)
-    resources.wait_at_most(lock=LOCK_SECONDS, statement=STATEMENT_SECONDS)
-    _check("DATABASE_URL", "PostgreSQL", resources.database)
-    _check("REDIS_URL", "Redis", resources.redis_connection().ping)
+    use_settings(reached)
+    wait_at_most(lock=LOCK_SECONDS, statement=STATEMENT_SECONDS)
+    _check("DATABASE_URL", "PostgreSQL", database)
+    _check("REDIS_URL", "Redis", redis_connection().ping)
     return reached
 
 

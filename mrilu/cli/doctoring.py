@@ -115,7 +115,8 @@ def _answers(checks: Callable[[], Findings]) -> Findings:
 
 
 def _servers() -> Findings:
-    from mrilu.runtime.resources import database, redis_connection
+    from mrilu.runtime.database import database
+    from mrilu.runtime.redis import redis_connection
     from mrilu.service import waits
 
     link, redis = database().connection(), redis_connection()
@@ -143,7 +144,8 @@ def _programs() -> Findings:
     from models import JobRun
     from mrilu.queues.alive import is_alive
     from mrilu.runtime.heartbeat import last_beat
-    from mrilu.runtime.resources import redis_connection, settings
+    from mrilu.runtime.redis import redis_connection
+    from mrilu.settings.current import current_settings
 
     now = time.time()
     for name in ("watcher", "scheduler"):
@@ -154,7 +156,7 @@ def _programs() -> Findings:
     yield servers.check_schedule(_due(), now)
     runs = JobRun.latest()
     yield servers.check_drift([(run.job, run.slot, run.started_at) for run in runs if run.slot])
-    secrets = secrets_of(settings())  # before the errors are cut short
+    secrets = secrets_of(current_settings())  # before the errors are cut short
     yield servers.check_failures(
         {run.job: hidden(run.error, secrets) for run in runs if run.outcome == "failed"}
     )
@@ -163,7 +165,7 @@ def _programs() -> Findings:
 def _due() -> dict[str, float | None]:
     from jobs.schedule import schedule
     from mrilu.queues.scheduler import PREFIX, TableScheduler
-    from mrilu.runtime.resources import redis_connection
+    from mrilu.runtime.redis import redis_connection
 
     client, key = redis_connection(), TableScheduler.scheduled_jobs_key
     return {row.id: client.zscore(key, f"{PREFIX}{row.id}") for row in schedule()}

@@ -144,7 +144,7 @@ def _line(one: dict[str, Any]) -> str:
 
 
 def _database() -> Any:
-    from mrilu.runtime.resources import database
+    from mrilu.runtime.database import database
 
     return database()
 

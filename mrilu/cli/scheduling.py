@@ -49,7 +49,9 @@ def gather(now: datetime) -> list[dict[str, Any]]:
     from jobs.schedule import schedule as table
     from models import JobRun
     from mrilu.queues.scheduler import PREFIX, TableScheduler
-    from mrilu.runtime.resources import database, redis_connection, settings
+    from mrilu.runtime.database import database
+    from mrilu.runtime.redis import redis_connection
+    from mrilu.settings.current import current_settings
 
     database()
     entries: Any = redis_connection().zrange(
@@ -57,7 +59,7 @@ def gather(now: datetime) -> list[dict[str, Any]]:
     )
     scores = dict(entries)
     runs = {run.job: run for run in JobRun.latest()}
-    secrets = secrets_of(settings())
+    secrets = secrets_of(current_settings())
     rows = []
     for row in table():
         score = scores.get(f"{PREFIX}{row.id}".encode())
@@ -139,7 +141,7 @@ def run(job: str, wait: bool, force: bool) -> None:
     """Run a job of the schedule now."""
     from mrilu.cli.connect import connect
     from mrilu.queues.enqueue import enqueue_now, pending_job
-    from mrilu.runtime.resources import redis_connection
+    from mrilu.runtime.redis import redis_connection
 
     connect()
     row = _row(job)

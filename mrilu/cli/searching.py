@@ -82,7 +82,7 @@ def _quoted(word: str) -> str:
 
 def find_pages(settings: Settings, query: str, place: str, wanted: Wanted) -> list[Page]:
     """Return a page for each place to look; mail's operators leave out the others. Raises QueryError."""
-    from mrilu.runtime.resources import database
+    from mrilu.runtime.database import database
     from mrilu.search.engine import search as search_one
     from mrilu.search.grammar import parse
     from mrilu.search.query_vector import QueryEncoder, encode_query

@@ -13,7 +13,7 @@ from models import Maildir
 from mrilu.archive.registration import register_imported
 from mrilu.mail.headers.dates import is_plausible, parse_from_line
 from mrilu.mail.mbox import is_mbox, split_mbox
-from mrilu.runtime.resources import settings
+from mrilu.settings.current import current_settings
 
 _MAIL_START = re.compile(rb"(?:[!-9;-~]+[ \t]*:|>?From )")
 GROUP = 500  # mails that are written before the disk is waited for
@@ -47,7 +47,9 @@ def register(path: Path, unpacked: Path) -> Maildir:
     known = next((row for row in Maildir.select() if os.path.realpath(row.root) == root), None)
     if known is not None:
         return known
-    watched = {one.name for one in settings().maildirs if os.path.realpath(one.path) != root}
+    watched = {
+        one.name for one in current_settings().maildirs if os.path.realpath(one.path) != root
+    }
     return register_imported(name_for(path), root, watched)
 
 

@@ -17,9 +17,11 @@ from mrilu.notifications.status import outbox_status
 from mrilu.queues.alive import is_alive
 from mrilu.queues.ledgers import ledgers
 from mrilu.queues.queues import NAMES, queue
+from mrilu.runtime.database import database
 from mrilu.runtime.heartbeat import last_beat
-from mrilu.runtime.resources import database, redis_connection, settings
+from mrilu.runtime.redis import redis_connection
 from mrilu.service import up as service
+from mrilu.settings.current import current_settings
 
 # More names than this of a gap are only counted; --json has them all.
 SHOWN_NAMES = 20
@@ -27,6 +29,7 @@ SHOWN_NAMES = 20
 
 def gather() -> dict[str, Any]:
     """Return all facts, ready for JSON."""
+    settings, db = current_settings(), database()
     maildirs = ledgers()
     return {
         "level": all(one["level"] for one in maildirs if one["watched"]),
@@ -44,8 +47,10 @@ def gather() -> dict[str, Any]:
         "scheduler": last_beat("scheduler"),
         "programs": service.states(),
         "runs": [_run(run) for run in JobRun.latest()],
-        "notifications": outbox_status(database(), settings()),
-        "embeddings": progress(),
+        "notifications": outbox_status(db, settings),
+        "embeddings": progress(db, settings.embedding_model)
+        if settings.embeddings
+        else {"state": "off"},
         "installation": service.install_progress(),
     }
 

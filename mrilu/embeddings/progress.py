@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from peewee import PostgresqlDatabase
+
 from models import Embedded, EmbeddingModel
 from mrilu.embeddings.model import EncoderMissing, find_model
 from mrilu.embeddings.sources import KINDS, count_waiting
 from mrilu.runtime.heartbeat import beat, last_beat
-from mrilu.runtime.resources import database, settings
 
 BEAT = "embedding"
 NO_MODEL = 0  # no row has this id: all that there is waits
@@ -21,20 +22,15 @@ def report(counts: Counter[str], seconds: float) -> None:
     beat(BEAT, {"done": done, "rate": round(done / seconds, 1) if seconds else 0.0})
 
 
-def progress() -> dict[str, Any]:
+def progress(db: PostgresqlDatabase, model: str) -> dict[str, Any]:
     """Return state, model, done and waiting by kind, rate (sources/s while a run works) and ETA in seconds.
 
-    The state is "off", "missing" (with `why`: packages or weights), "building" (another model's vectors
+    The state is "missing" (with `why`: packages or weights), "building" (another model's vectors
     answer until these are complete), "behind" or "level".
     """
-    now, db = settings(), database()
-    if not now.embeddings:
-        return {"state": "off"}
-    facts: dict[str, Any] = {"model": now.embedding_model}
+    facts: dict[str, Any] = {"model": model}
     try:
-        row = EmbeddingModel.get_or_none(
-            EmbeddingModel.name == find_model(now.embedding_model).name
-        )
+        row = EmbeddingModel.get_or_none(EmbeddingModel.name == find_model(model).name)
     except EncoderMissing as error:
         return facts | {"state": "missing", "why": str(error)}
     waiting = count_waiting(db, row.id if row else NO_MODEL)

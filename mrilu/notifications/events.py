@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 
@@ -10,7 +11,6 @@ from psycopg import Connection
 
 from mrilu.notifications.own import OWN_ID_PATTERN, own_list_id
 from mrilu.notifications.subscriptions import word_key
-from mrilu.runtime.resources import settings
 
 ANY_FOR_MESSAGES = "SELECT EXISTS (SELECT FROM subscription WHERE kind <> 'word')"
 LAST_RESTORE = "SELECT coalesce(extract(epoch FROM max(restored_at)), 0)::float8 FROM maildir"
@@ -86,12 +86,27 @@ ON CONFLICT (subscriber, subject, (kind = 'word')) DO NOTHING
 """  # noqa: S608 - DUE is ours
 
 
+@dataclass(frozen=True)
+class NewsRules:
+    """Which new mail is news: dated at most `notify_days` ago and not sent by ourselves.
+
+    Our own mail is told by `mail_from` (MAIL_FROM, as in a From field) and by the List-Id of `site_url`.
+    """
+
+    notify_days: int
+    mail_from: str
+    site_url: str
+
+
 def notify_new_messages(
-    connection: Connection, fresh: Mapping[int, float], now: datetime | None = None
+    connection: Connection,
+    fresh: Mapping[int, float],
+    rules: NewsRules,
+    now: datetime | None = None,
 ) -> int:
     """Write the outbox rows for messages that were just stored and threaded; return how many.
 
-    `fresh` has when their files arrived (seconds since 1970), by id. Mail dated more than NOTIFY_DAYS ago is no news:
+    `fresh` has when their files arrived (seconds since 1970), by id. Mail older than `rules` say is not news:
     an old archive may be imported beside a living one. Nor is what lay there when a backup was restored: it was told
     of before. Nor is our own mail: a notification that is archived would be news for ever.
     """
@@ -100,13 +115,12 @@ def notify_new_messages(
     now = now or datetime.now(UTC)
     (restored,) = connection.execute(LAST_RESTORE).fetchone() or (0.0,)
     news = [number for number, arrived in fresh.items() if arrived >= restored]
-    known = settings()
     facts = {
         "fresh": news,
-        "since": now - timedelta(days=known.notify_days),
+        "since": now - timedelta(days=rules.notify_days),
         "now": now,
-        "own": parseaddr(known.mail_from)[1].lower() or None,
-        "own_list": own_list_id(known.site_url),
+        "own": parseaddr(rules.mail_from)[1].lower() or None,
+        "own_list": own_list_id(rules.site_url),
         "own_id": OWN_ID_PATTERN,
     }
     return connection.execute(NOTIFY_MESSAGES, facts).rowcount

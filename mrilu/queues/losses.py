@@ -24,7 +24,8 @@ from mrilu.queues.enqueue import LAST, enqueue_now
 from mrilu.queues.queues import EMBED, MAIL, queue
 from mrilu.queues.table import Periodic
 from mrilu.queues.wake import WAKE_ALL_KEY, WAKE_KEY, ask_for_run
-from mrilu.runtime.resources import database, redis_connection
+from mrilu.runtime.database import database
+from mrilu.runtime.redis import redis_connection
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,9 @@ from rq.registry import BaseRegistry, FailedJobRegistry, ScheduledJobRegistry, S
 from rq.serializers import JSONSerializer
 from rq.utils import as_text
 
-from mrilu.runtime.resources import redis_connection, settings
+from mrilu.runtime.redis import redis_connection
 from mrilu.runtime.retry import RetryPolicy
+from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def put_import(
     job = mail.create_job(
         IMPORT_FUNCTION,
         args=(maildir, paths),
-        timeout=settings().import_timeout,
+        timeout=current_settings().import_timeout,
         result_ttl=RESULT_TTL,
         failure_ttl=FAILURE_TTL,
         meta={"deaths": 0} | {key: number for key, number in (counted or {}).items() if number},
@@ -83,8 +84,8 @@ def describe_import(maildir: str, paths: list[str]) -> str:
 
 def retry_policy() -> RetryPolicy:
     """Return the policy of the settings MAX_ATTEMPTS, INITIAL_DELAY and MAX_DELAY."""
-    now = settings()
-    return RetryPolicy(now.max_attempts, now.initial_delay, now.max_delay)
+    settings = current_settings()
+    return RetryPolicy(settings.max_attempts, settings.initial_delay, settings.max_delay)
 
 
 def queued_paths(connection: Redis | None = None) -> dict[str, set[str]]:

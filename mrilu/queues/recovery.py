@@ -50,9 +50,10 @@ from mrilu.queues.queues import (
     retry_policy,
 )
 from mrilu.queues.runs import DIED
+from mrilu.runtime.database import database
 from mrilu.runtime.reading import forget_note
-from mrilu.runtime.resources import database, settings
 from mrilu.runtime.retry import CONTENT, is_outside
+from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
 
@@ -267,7 +268,7 @@ def _rested(job: Job) -> bool:
     ended = job.ended_at
     if ended is None:
         return True
-    pause = timedelta(seconds=settings().max_delay)
+    pause = timedelta(seconds=current_settings().max_delay)
     return datetime.now(UTC) - (ended if ended.tzinfo else ended.replace(tzinfo=UTC)) >= pause
 
 
@@ -282,7 +283,7 @@ def _put_back(mail: Queue, job: Job) -> None:
             "import job dropped: no Maildir is registered as %r files=%d", maildir, len(paths)
         )
         return
-    end = end_of(job, settings().data_dir)
+    end = end_of(job, current_settings().data_dir)
     if end.reason == KILLED:
         _record_death(job)
     verdict = judge(paths, job.meta, end)
@@ -303,7 +304,7 @@ def _put_back(mail: Queue, job: Job) -> None:
         _offer_again(mail, maildir, verdict.together, Verdict() if end.suspects else verdict)
     for piece in pieces(verdict.apart):
         put_import(mail, maildir, piece, at_front=False)
-    forget_note(settings().data_dir, job.id)
+    forget_note(current_settings().data_dir, job.id)
 
 
 def _offer_again(mail: Queue, maildir: str, paths: list[str], verdict: Verdict) -> None:

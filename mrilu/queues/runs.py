@@ -15,10 +15,12 @@ from rq.serializers import JSONSerializer
 
 from models import JobRun
 from mrilu.queues.alive import is_alive
+from mrilu.runtime.database import database
 from mrilu.runtime.logs import log_as, run_of
 from mrilu.runtime.processes import is_running, this_process
-from mrilu.runtime.resources import database, redis_connection, settings
+from mrilu.runtime.redis import redis_connection
 from mrilu.runtime.retry import is_transient
+from mrilu.settings.current import current_settings
 from mrilu.settings.table import hidden, secrets_of
 
 logger = logging.getLogger(__name__)
@@ -41,7 +43,7 @@ def recorded(function: Callable[P, Counts]) -> Callable[P, Counts]:
 
     @functools.wraps(function)
     def run_recorded(*args: P.args, **kwargs: P.kwargs) -> Counts:
-        log_as(settings())
+        log_as(current_settings())
         run = _claim(name)
         if run is None:
             return {"refused": 1}
@@ -94,7 +96,9 @@ def _record_failure(name: str, run: int, error: BaseException) -> None:
         job.retries_left = 0
     try:
         database()
-        told = hidden(f"{type(error).__name__}: {error}", secrets_of(settings()))[:MAX_ERROR]
+        told = hidden(f"{type(error).__name__}: {error}", secrets_of(current_settings()))[
+            :MAX_ERROR
+        ]
         JobRun.close(run, "failed", datetime.now(UTC), {}, told)
     except Exception:
         logger.exception("job=%s run=%d its failure could not be recorded", name, run)

@@ -10,7 +10,8 @@ import logging
 from redis import RedisError
 
 from mrilu.queues.queues import EMBED, FAILURE_TTL, RESULT_TTL, queue
-from mrilu.runtime.resources import redis_connection, settings
+from mrilu.runtime.redis import redis_connection
+from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,9 @@ def wake_embedding(*, recent: bool = True) -> None:
     Never raises: the hourly run makes up for what is missed.
     """
     try:
-        if settings().embeddings and redis_connection().set(_key(recent), 1, nx=True, ex=WAKE_TTL):
+        if current_settings().embeddings and redis_connection().set(
+            _key(recent), 1, nx=True, ex=WAKE_TTL
+        ):
             ask_for_run(recent=recent)
     except (RedisError, OSError) as error:
         logger.warning("embeddings wait for the hourly run: %s", type(error).__name__)

@@ -9,7 +9,7 @@ from typing import Any
 
 from redis import Redis
 
-from mrilu.runtime.resources import redis_connection
+from mrilu.runtime.redis import redis_connection
 
 KEY = "mrilu:heartbeat:{}"
 # A process beats each second; after this many seconds without a beat it is dead.

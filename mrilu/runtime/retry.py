@@ -12,7 +12,7 @@ import psycopg.errors
 import redis
 from rq import Retry
 
-from mrilu.runtime.resources import NotConfigured
+from mrilu.runtime.errors import NotConfigured
 from mrilu.settings.table import SettingError
 
 # What a second try can cure: a server that restarts, a deadlock, a serialization failure, a full disk.

@@ -37,9 +37,9 @@ def check(settings: Settings) -> None:
     """Make the sample Maildir if MAILDIR_PATH is unset; raise SettingError for what cannot be used."""
     from jobs.schedule import schedule
     from mrilu.queues.table import ScheduleError
-    from mrilu.runtime import resources
+    from mrilu.settings.current import use_settings
 
-    resources.use(settings)
+    use_settings(settings)
     try:
         schedule()
     except ScheduleError as error:
@@ -65,10 +65,11 @@ def advice(error: MaildirError) -> str:
 def agree(settings: Settings) -> None:
     """Register the Maildirs once the database is there; raise SettingError for what it cannot agree to."""
     from mrilu.archive.registration import NameTaken, register_watched
-    from mrilu.runtime import resources
+    from mrilu.runtime.database import database, disconnect
+    from mrilu.settings.current import forget_settings, use_settings
 
-    resources.use(settings)
-    resources.database()
+    use_settings(settings)
+    database()
     try:
         for maildir in settings.maildirs:
             register_watched(maildir.name, maildir.path)
@@ -77,7 +78,8 @@ def agree(settings: Settings) -> None:
     except MaildirError as error:
         raise SettingError(f"MAILDIR_PATH: {error}; {advice(error)}") from error
     finally:
-        resources.forget()
+        disconnect()
+        forget_settings()
 
 
 def make_sample(root: Path) -> None:
@@ -108,9 +110,9 @@ def report(settings: Settings) -> None:
 
 
 def _report(settings: Settings) -> None:
-    from mrilu.runtime import resources
+    from mrilu.settings.current import use_settings
 
-    resources.use(settings)
+    use_settings(settings)
     for maildir in settings.maildirs:
         found = _count(maildir.path)
         print(

@@ -11,8 +11,9 @@ from types import FrameType
 
 import waitress
 
-from mrilu.runtime import resources
+from mrilu.runtime.errors import NotConfigured
 from mrilu.runtime.logs import log_as
+from mrilu.settings.current import current_settings, use_settings
 from mrilu.settings.table import SettingError, Settings
 from mrilu.web.app import make_app
 
@@ -26,17 +27,17 @@ OFF = "off"
 def main() -> int:
     """Serve; the exit code: 0 stopped by a signal or off, 1 the address is taken, 2 a setting is wrong."""
     try:
-        settings = resources.settings()
+        settings = current_settings()
         if settings.database_url is None or settings.redis_url is None:
-            raise resources.NotConfigured
-    except (SettingError, resources.NotConfigured) as error:
+            raise NotConfigured
+    except (SettingError, NotConfigured) as error:
         print(error, file=sys.stderr)
         return 2
     log_as(settings)
     if settings.web_address == OFF:
         return _stay_off()
     database = settings.web_database_url or settings.database_url
-    resources.use(replace(settings, database_url=database, redis_url=impatient(settings.redis_url)))
+    use_settings(replace(settings, database_url=database, redis_url=impatient(settings.redis_url)))
     return _serve(settings)
 
 

@@ -6,7 +6,7 @@ from flask import Flask, Response, current_app, request
 from redis import Redis
 from rq.serializers import JSONSerializer, resolve_serializer
 
-from mrilu.runtime.resources import redis_connection
+from mrilu.runtime.redis import redis_connection
 from mrilu.web.access import refuse_other_sites, refuse_strangers
 
 PLACE = "/rq"

@@ -18,7 +18,8 @@ from mrilu.embeddings.progress import NO_MODEL
 from mrilu.embeddings.sources import count_waiting
 from mrilu.maildir.names import MaildirError
 from mrilu.queues.queues import queued_paths
-from mrilu.runtime.resources import database, settings
+from mrilu.runtime.database import database
+from mrilu.settings.current import current_settings
 from mrilu.web.facts_postgresql import Samples
 
 logger = logging.getLogger(__name__)
@@ -70,8 +71,8 @@ def gather_slow() -> Samples:
         for maildir in Maildir.select().order_by(Maildir.name):
             _ledger(maildir, found)
         found["ledger_checked_timestamp_seconds"].append(((), time.time()))
-        if settings().embeddings:
-            waiting = count_waiting(db, _wanted_model(settings().embedding_model))
+        if current_settings().embeddings:
+            waiting = count_waiting(db, _wanted_model(current_settings().embedding_model))
             found["embeddings_waiting"] += [((kind,), number) for kind, number in waiting.items()]
         return found
     finally:

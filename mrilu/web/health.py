@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify
 
+from mrilu.runtime.database import database
 from mrilu.runtime.heartbeat import last_beat
-from mrilu.runtime.resources import database, redis_connection
+from mrilu.runtime.redis import redis_connection
 from mrilu.web.patience import Asker
 
 logger = logging.getLogger(__name__)

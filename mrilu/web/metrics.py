@@ -24,7 +24,8 @@ from prometheus_client.registry import Collector
 
 from mrilu.mail.parse import PARSER_VERSION
 from mrilu.queues.lag import BOUNDS, SUM, label_of
-from mrilu.runtime.resources import database, redis_connection
+from mrilu.runtime.database import database
+from mrilu.runtime.redis import redis_connection
 from mrilu.settings.table import PROJECT
 from mrilu.web import facts_postgresql, facts_redis
 from mrilu.web.access import refuse_strangers

@@ -6,7 +6,8 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from mrilu.notifications.tokens import Outcome, token_key, unsubscribe, verify
-from mrilu.runtime.resources import database, settings
+from mrilu.runtime.database import database
+from mrilu.settings.current import current_settings
 from mrilu.web.patience import Asker
 
 pages = Blueprint("unsubscribe", __name__)
@@ -32,12 +33,12 @@ def give_up(token: str) -> ResponseReturnValue:
 
 
 def _is_ours(token: str) -> bool:
-    return verify(token, token_key(database(), settings().token_secret)) is not None
+    return verify(token, token_key(database(), current_settings().token_secret)) is not None
 
 
 def _give_up(token: str) -> Outcome:
     db = database()
-    return unsubscribe(db, token, token_key(db, settings().token_secret))
+    return unsubscribe(db, token, token_key(db, current_settings().token_secret))
 
 
 def _forged() -> ResponseReturnValue:

@@ -12,8 +12,8 @@ from mrilu.archive.registration import NameTaken, register_watched
 from mrilu.archive.removal import remove_gone_messages
 from mrilu.cli.sources import register as register_source
 from mrilu.maildir.names import MaildirMissing, NotAMaildir
-from mrilu.runtime.resources import use
 from mrilu.service.first_look import agree
+from mrilu.settings.current import use_settings
 from mrilu.settings.table import SettingError
 from tests.factories import deliver, mail, make_maildir
 
@@ -90,10 +90,10 @@ def test_importing_never_takes_a_name_that_is_or_will_be_watched(
     from dataclasses import replace
 
     home, backup = filled(tmp_path / "home" / "Maildir"), filled(tmp_path / "backup" / "Maildir")
-    use(replace(service_settings, maildir_path=str(home)))
-    from mrilu.runtime import resources
+    use_settings(replace(service_settings, maildir_path=str(home)))
+    from mrilu.runtime.database import database as process_database
 
-    resources.database()
+    process_database()
     assert register_source(backup, tmp_path / "unpacked").name == "Maildir-2"
     assert register_source(home, tmp_path / "unpacked").name == "Maildir"
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from jobs.import_messages import import_messages
 from models import Location, Maildir, Message, Thread, ThreadLink
-from mrilu.runtime import resources
+from mrilu.runtime.database import database as process_database
 from tests.factories import deliver, mail, make_maildir, register
 
 START = datetime.fromisoformat("2025-10-06T09:00:00+00:00")
@@ -124,7 +124,7 @@ def test_a_copy_that_names_the_parent_brings_the_message_into_its_thread(root):
     lone = mail("<b@x>", subject="Re: hello", list_id="<one.x>", date=at(1))
     named = mail("<b@x>", subject="Re: hello", list_id="<two.x>", date=at(1), references="<a@x>")
     for order in ((lone, named), (named, lone)):
-        resources.database().execute_sql("TRUNCATE message, thread, thread_link, location CASCADE")
+        process_database().execute_sql("TRUNCATE message, thread, thread_link, location CASCADE")
         take_in(root, mail("<a@x>", subject="other"), *order)
         assert threads() == [["a@x", "b@x"]]
 
@@ -165,7 +165,7 @@ def archives(draw: st.DrawFn) -> list[bytes]:
 
 
 def arrive(folder: Path, mails: list[bytes], order: list[int], batch: int) -> list[list[str]]:
-    resources.database().execute_sql(
+    process_database().execute_sql(
         "TRUNCATE message, thread, thread_link, location, maildir CASCADE"
     )
     shutil.rmtree(folder, ignore_errors=True)
@@ -197,7 +197,7 @@ def test_the_corpus_gives_the_same_threads_in_any_order(lists_corpus, database):
     register(lists_corpus)
     found = []
     for seed in (0, 1):
-        resources.database().execute_sql(
+        process_database().execute_sql(
             "TRUNCATE message, thread, thread_link, location, job_run CASCADE"
         )
         if seed:
@@ -210,7 +210,7 @@ def test_the_corpus_gives_the_same_threads_in_any_order(lists_corpus, database):
 
 
 def partition() -> list[list[str]]:
-    rows = resources.database().execute_sql(
+    rows = process_database().execute_sql(
         "SELECT array_agg(m.identity::text) FROM message AS m JOIN thread_link USING (node) GROUP BY thread"
     )
     return [row[0] for row in rows]

@@ -19,9 +19,10 @@ from jobs.import_messages import import_messages
 from mrilu.cli import backups
 from mrilu.notifications import subscriptions
 from mrilu.queues.lag import SUM
-from mrilu.runtime import resources
+from mrilu.runtime.database import database as process_database
 from mrilu.service.account import ServerError
 from mrilu.service.postgres import Cluster
+from mrilu.settings.current import use_settings
 from mrilu.settings.table import Settings
 from tests.factories import deliver, mail, make_maildir, register
 
@@ -80,10 +81,8 @@ def test_what_is_saved_comes_back(
     assert content(other) == content(service_settings)
     backups.put_back(other, file)  # over what is there
     assert content(other) == content(service_settings)
-    resources.use(other)
-    with (
-        resources.database().atomic()
-    ):  # triggers, sequences, the search configuration: it works on
+    use_settings(other)
+    with process_database().atomic():  # triggers, sequences, the search configuration: it works on
         models.JobRun.record("again", "", *[models.JobRun.get().started_at] * 2, {"n": 1})
     assert models.Total.get(models.Total.job == "again", models.Total.name == "items").value == 1
 
@@ -220,7 +219,7 @@ def test_the_roles_can_work_again_after_a_restore(
     file = tmp_path / "mrilu.backup"
     backups.save(service_settings, file)
     backups.put_back(other, file)
-    resources.use(other)
+    use_settings(other)
     assert backups.grant_again(other) == ""  # without roles: nothing to grant, and none is made
     reads = "SELECT has_table_privilege('mrilu_web', 'message', 'SELECT')"
     with psycopg.connect(str(other.database_url), autocommit=True) as link:

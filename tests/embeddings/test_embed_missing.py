@@ -14,11 +14,14 @@ import pytest
 from jobs import embed_missing as job
 from jobs.import_messages import import_messages
 from models import Definition, Embedded, Embedding, EmbeddingModel, JobRun, Message, Sentence
+from mrilu.cli.status import gather
 from mrilu.embeddings import backlog
 from mrilu.embeddings.model import NotInstalled
-from mrilu.embeddings.progress import progress
+from mrilu.embeddings.progress import progress, report
 from mrilu.queues.queues import EMBED, queue
-from mrilu.runtime import resources
+from mrilu.runtime.database import database as process_database
+from mrilu.runtime.redis import redis_connection
+from mrilu.settings.current import current_settings, use_settings
 from mrilu.settings.table import PROJECT
 from tests.embeddings.made import FakeEncoder, change, define, fake_model, pair
 from tests.factories import deliver, mail, make_maildir, register
@@ -209,7 +212,7 @@ def test_another_model_is_made_in_the_shadow_and_searched_when_complete(encoder,
     second = install(monkeypatch, FakeEncoder(fake_model("second@2")))
     monkeypatch.setattr(job, "RUN_SECONDS", -1)
     job.embed_missing()
-    assert EmbeddingModel.searched().name == "fake@1" and progress()["state"] == "building"
+    assert EmbeddingModel.searched().name == "fake@1" and progress_now()["state"] == "building"
     assert Embedding.select().where(Embedding.model == EmbeddingModel.searched().id).count() == 3
     monkeypatch.setattr(job, "RUN_SECONDS", 60)
     job.embed_missing()
@@ -273,11 +276,15 @@ def drop_near_indexes(database) -> None:
         database.execute_sql(f"DROP INDEX {name}")
 
 
+def progress_now() -> dict:
+    return progress(process_database(), current_settings().embedding_model)
+
+
 def test_embeddings_can_be_turned_off(encoder, service_settings):
     define("mlatu", "a cat")
-    resources.use(replace(service_settings, embeddings=False))
+    use_settings(replace(service_settings, embeddings=False))
     assert job.embed_missing() == {"off": 1} and encoder.encoded == []
-    assert progress() == {"state": "off"}
+    assert gather()["embeddings"] == {"state": "off"}
 
 
 def test_without_its_packages_the_job_does_nothing(encoder, monkeypatch):
@@ -287,20 +294,18 @@ def test_without_its_packages_the_job_does_nothing(encoder, monkeypatch):
     monkeypatch.setattr(job, "find_model", missing)
     monkeypatch.setattr("mrilu.embeddings.progress.find_model", missing)
     assert job.embed_missing() == {"not_installed": 1}
-    assert progress()["state"] == "missing" and progress()["why"] == "not yet"
+    assert progress_now()["state"] == "missing" and progress_now()["why"] == "not yet"
 
 
 def test_progress_tells_what_waits_and_when_it_will_be_done(encoder, monkeypatch):
     for number in range(3):
         define(f"word{number}", f"text {number}")
-    assert progress()["waiting"] == {"definition": 3, "sentence": 0, "message": 0}
-    assert progress()["state"] == "behind" and progress()["eta"] is None
-    from mrilu.embeddings.progress import report
-
+    assert progress_now()["waiting"] == {"definition": 3, "sentence": 0, "message": 0}
+    assert progress_now()["state"] == "behind" and progress_now()["eta"] is None
     report(Counter(definitions=6), 4.0)
-    assert (progress()["rate"], progress()["eta"]) == (1.5, 2)
+    assert (progress_now()["rate"], progress_now()["eta"]) == (1.5, 2)
     job.embed_missing()
-    assert progress()["state"] == "level" and progress()["done"]["definition"] == 3
+    assert progress_now()["state"] == "level" and progress_now()["done"]["definition"] == 3
 
 
 # The third slice kills its process, as the kernel would: no handler runs, no transaction is ended.
@@ -308,7 +313,8 @@ KILLED = """
 import os, signal, sys
 from dataclasses import replace
 from jobs import embed_missing as job
-from mrilu.runtime import resources
+from mrilu.runtime.redis import redis_connection
+from mrilu.settings.current import use_settings
 from mrilu.embeddings import backlog
 from mrilu.settings.table import load
 from tests.embeddings.made import FakeEncoder
@@ -320,7 +326,7 @@ def heard(texts):
         os.kill(os.getpid(), signal.SIGKILL)
 
 encoder = FakeEncoder(heard=heard)
-resources.use(replace(load({}), database_url=sys.argv[1], redis_url=sys.argv[2]))
+use_settings(replace(load({}), database_url=sys.argv[1], redis_url=sys.argv[2]))
 backlog.SLICE["definition"] = 10
 job.find_model = lambda source: encoder.model
 job.load_encoder = lambda model, device: encoder
@@ -363,9 +369,7 @@ def test_the_process_that_has_embedded_never_forks(encoder, monkeypatch):
     ask_for_run(recent=False)
     ask_for_run(recent=True)
     monkeypatch.setattr(os, "fork", fork)
-    worker = SimpleWorker(
-        [queue(EMBED)], connection=resources.redis_connection(), serializer=JSONSerializer
-    )
+    worker = SimpleWorker([queue(EMBED)], connection=redis_connection(), serializer=JSONSerializer)
     worker.work(burst=True, logging_level="WARNING")
     assert (
         len(encoder.encoded) == 1 and JobRun.select().where(JobRun.outcome == "done").count() == 2

@@ -206,7 +206,9 @@ def test_what_is_no_mail_is_rejected_with_its_reason(root, monkeypatch, service_
 
 def test_a_mail_over_the_size_limit_is_rejected_without_being_read(root, database):
     path = deliver(root, mail(body="x" * 2000))
-    counts = job.import_paths(database, "test", [path], job.Limits(max_bytes=1000))
+    counts = job.import_paths(
+        database, "test", [path], job.Limits(max_bytes=1000), job.NewsRules(7, "", "")
+    )
     assert counts == {"rejected": 1}
     assert only(Rejected).reason == "too-large" and "MAX_MESSAGE_BYTES" in only(Rejected).error
 

@@ -8,7 +8,8 @@ import pytest
 
 from jobs import schedule
 from mrilu.queues.table import Periodic, ScheduleError, effective
-from mrilu.runtime import resources
+from mrilu.runtime.database import disconnect
+from mrilu.settings.current import forget_settings, use_settings
 from mrilu.settings.table import SettingError, load
 
 ROW = Periodic(
@@ -79,7 +80,7 @@ def test_an_id_comes_once() -> None:
 def test_the_scheduler_says_what_is_wrong_and_does_not_start(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    resources.use(
+    use_settings(
         load(
             {
                 "CRON_NOTHING": "0 0 * * *",
@@ -91,5 +92,6 @@ def test_the_scheduler_says_what_is_wrong_and_does_not_start(
     try:
         assert schedule.main() == 2
     finally:
-        resources.forget()
+        disconnect()
+        forget_settings()
     assert capsys.readouterr().err.startswith("CRON_NOTHING: no job has this name")

@@ -11,7 +11,8 @@ from jobs.send_notifications import send_notifications
 from models import JobRun, Notification, Subscriber
 from mrilu.notifications import subscriptions
 from mrilu.notifications.status import outbox_status
-from mrilu.runtime import resources
+from mrilu.runtime.database import database as process_database
+from mrilu.settings.current import current_settings
 from mrilu.settings.table import SettingError, load
 from tests.notifications.conftest import *  # noqa: F403 - the fixtures of the package beside
 
@@ -25,7 +26,7 @@ def waiting(arrive, search_for) -> None:
 def test_without_a_mail_server_rows_wait_and_status_says_so(waiting, configured):
     settings = configured(None)
     assert send_notifications() == {"waiting": 2}
-    status = outbox_status(resources.database(), settings)
+    status = outbox_status(process_database(), settings)
     assert (status["waiting"], status["sending"], status["sent"], status["dead"]) == (2, 0, 0, 0)
     assert status["held_up"].startswith("SMTP_URL is not set")
     assert status["first_due"] <= datetime.now(UTC)
@@ -45,9 +46,9 @@ def test_what_waited_goes_out_when_there_is_a_mail_server(waiting, configured, o
 def test_while_the_outbox_is_paused_nothing_is_tried(waiting, configured):
     configured(None, smtp_url="smtp://127.0.0.1:1")
     assert send_notifications() == {"paused": 1, "waiting": 2}
-    before = outbox_status(resources.database(), resources.settings())["held_up"]
+    before = outbox_status(process_database(), current_settings())["held_up"]
     assert send_notifications() == {"paused": 1, "waiting": 2}
-    assert outbox_status(resources.database(), resources.settings())["held_up"] == before != ""
+    assert outbox_status(process_database(), current_settings())["held_up"] == before != ""
 
 
 def test_finished_rows_are_removed_after_a_while(waiting, configured, office):
@@ -59,7 +60,7 @@ def test_finished_rows_are_removed_after_a_while(waiting, configured, office):
 
 
 def test_a_word_and_a_digest_are_sent_too(configured, office, arrive):
-    db = resources.database()
+    db = process_database()
     search = subscriptions.wish_for_query(db.connection(), "coi")
     subscriptions.subscribe(db, "a@x.org", search, digest="hourly")
     arrive(subject="coi")

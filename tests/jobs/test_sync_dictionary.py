@@ -14,7 +14,7 @@ from peewee import PostgresqlDatabase
 from jobs.sync_dictionary import DictionaryNotSynced, sync_dictionary
 from models import Definition, DefinitionVersion, JobRun, Keyword, Language, Source, Word
 from mrilu.downloads.errors import SourceRefused, SourceUnreachable
-from mrilu.runtime import resources
+from mrilu.settings.current import use_settings
 from mrilu.settings.table import SettingError, Settings, load
 from tests.conftest import unpacked
 from tests.downloads import lying_server
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def settings(service_settings: Settings, database: PostgresqlDatabase, folder: Path) -> Settings:
     chosen = replace(service_settings, dictionary_source=str(folder))
-    resources.use(chosen)
+    use_settings(chosen)
     return chosen
 
 
@@ -218,7 +218,7 @@ def test_a_folder_without_exports_is_refused(folder: Path) -> None:
 
 
 def test_without_a_source_the_sample_is_the_dictionary(settings: Settings) -> None:
-    resources.use(replace(settings, dictionary_source=""))
+    use_settings(replace(settings, dictionary_source=""))
     assert changes(sync_dictionary()) == {"added": 12}
     assert {Keyword.select().where(Keyword.direction == way).count() for way in ("from", "to")} == {
         28
@@ -228,13 +228,13 @@ def test_without_a_source_the_sample_is_the_dictionary(settings: Settings) -> No
 def test_a_real_source_after_the_sample_is_taken_and_the_sample_after_a_real_source_is_not(
     settings: Settings, folder: Path
 ) -> None:
-    resources.use(replace(settings, dictionary_source=""))
+    use_settings(replace(settings, dictionary_source=""))
     sync_dictionary()
     put(folder, *many(100))
-    resources.use(settings)
+    use_settings(settings)
     assert changes(sync_dictionary()) == {"added": 100, "gone": 12}
     assert all(bulk for *_, bulk in versions())
-    resources.use(replace(settings, dictionary_source=""))
+    use_settings(replace(settings, dictionary_source=""))
     with pytest.raises(DictionaryNotSynced, match="from 100 to 12"):
         sync_dictionary()
 
@@ -260,7 +260,7 @@ def test_urls_are_downloaded_once_while_they_do_not_change(
     other = server.url(
         "/export", answer(export(*many(2, first=11), name="Deutsch"), content_type="text/xml")
     )
-    resources.use(replace(settings, dictionary_source=f"{url},de={other}"))
+    use_settings(replace(settings, dictionary_source=f"{url},de={other}"))
     assert changes(sync_dictionary()) == {"added": 7}
     counts = sync_dictionary()
     assert counts["unchanged"] == 1 and changes(counts) == {}
@@ -284,7 +284,7 @@ def test_a_server_that_lies_leaves_the_dictionary(
     error: type[Exception],
 ) -> None:
     url = server.url("/jbo-en.xml", answer(export(*many(5))))
-    resources.use(replace(settings, dictionary_source=url))
+    use_settings(replace(settings, dictionary_source=url))
     sync_dictionary()
     server.url("/jbo-en.xml", behaviour)
     with pytest.raises(error, match="en: "):
@@ -304,7 +304,7 @@ def test_the_five_real_dictionaries_twice(
     settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     real = unpacked("dictionary", tmp_path_factory.mktemp("dictionary"))
-    resources.use(replace(settings, dictionary_source=str(real)))
+    use_settings(replace(settings, dictionary_source=str(real)))
     first = sync_dictionary()
     assert (first["languages"], first["definitions"], first["added"], first["skipped"]) == (
         5,

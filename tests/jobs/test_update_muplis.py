@@ -13,7 +13,7 @@ from peewee import PostgresqlDatabase
 from jobs.update_muplis import update_muplis
 from models import JobRun, Sentence
 from mrilu.downloads.errors import SourceRefused, SourceUnreachable
-from mrilu.runtime import resources
+from mrilu.settings.current import use_settings
 from mrilu.settings.table import Settings
 from tests.conftest import CORPORA
 from tests.downloads import lying_server
@@ -38,7 +38,7 @@ def settings(
     chosen = replace(
         service_settings, muplis_url=url, download_timeout=0.5, max_download_bytes=1_000_000
     )
-    resources.use(chosen)
+    use_settings(chosen)
     assert update_muplis()["added"] == 100
     return chosen
 
@@ -152,7 +152,7 @@ def test_a_drop_by_more_than_a_fifth_is_taken_only_when_forced(
 
 def test_without_a_url_the_sample_is_read(settings: Settings) -> None:
     Sentence.delete().execute()
-    resources.use(replace(settings, muplis_url=""))
+    use_settings(replace(settings, muplis_url=""))
     assert update_muplis() == {"pairs": 12, "added": 12, "rated": 0, "removed": 0, "skipped": 0}
     assert update_muplis() == {"unchanged": 1}
 
@@ -162,6 +162,6 @@ def test_the_real_sample_is_read_whole(settings: Settings) -> None:
     if not real.exists():
         pytest.skip(f"the corpus {real.name} is not beside the project (shared/corpora)")
     Sentence.delete().execute()
-    resources.use(replace(settings, muplis_url=str(real)))
+    use_settings(replace(settings, muplis_url=str(real)))
     counts = update_muplis()
     assert (counts["pairs"], counts["added"], counts["skipped"]) == (448, 448, 1)

@@ -14,7 +14,8 @@ from peewee import PostgresqlDatabase
 from jobs.import_messages import import_messages
 from jobs.send_notifications import delivery_of
 from mrilu.notifications import subscriptions
-from mrilu.runtime import resources
+from mrilu.runtime.database import database as process_database
+from mrilu.settings.current import use_settings
 from mrilu.settings.table import Settings
 from tests.factories import deliver, mail, make_maildir, register
 from tests.notifications.postoffice import PostOffice
@@ -69,8 +70,8 @@ def configured(service_settings: Settings, database: PostgresqlDatabase) -> Call
         chosen = replace(
             service_settings, **{**facts, "mail_rate": 10**6, "domain_rate": 10**6, **changes}
         )
-        resources.use(chosen)
-        resources.database()
+        use_settings(chosen)
+        process_database()
         return chosen
 
     return configure
@@ -95,7 +96,7 @@ def search_for(database: PostgresqlDatabase) -> Callable[..., None]:
     """A function that saves a search for some addresses."""
 
     def save(query: str, *addresses: str, **facts: str) -> None:
-        db = resources.database()
+        db = process_database()
         wish = subscriptions.wish_for_query(db.connection(), query)
         for address in addresses:
             assert subscriptions.subscribe(db, address, wish, **facts)
@@ -105,7 +106,7 @@ def search_for(database: PostgresqlDatabase) -> Callable[..., None]:
 
 def run(settings: Settings, **changes: object) -> dict[str, int]:
     """Send what is due now and return the counts."""
-    delivery = delivery_of(resources.database(), settings)
+    delivery = delivery_of(process_database(), settings)
     for name, value in changes.items():
         setattr(delivery, name, value)
     return dict(delivery.run())

@@ -13,7 +13,9 @@ import pytest
 from models import Notification, NotificationPause, Subscriber, Subscription
 from mrilu.notifications.delivery import TRIES
 from mrilu.notifications.status import outbox_status
-from mrilu.runtime import resources
+from mrilu.runtime.database import database as process_database
+from mrilu.runtime.database import disconnect
+from mrilu.settings.current import forget_settings, use_settings
 from tests.notifications.conftest import FROM, run
 from tests.notifications.postoffice import DROP, HANG, KEEP_AND_DROP, PostOffice, by_recipient
 
@@ -235,10 +237,10 @@ def test_a_refusal_of_us_pauses_the_outbox_and_blames_no_row(
         settings = configured(office)
         assert run(settings) == {"paused": 1} and office.envelopes == 1
         assert set(rows().values()) == {"waiting"} and set(rows("attempts").values()) == {0}
-        assert reply in outbox_status(resources.database(), settings)["held_up"]
+        assert reply in outbox_status(process_database(), settings)["held_up"]
         told.clear()
         assert run(settings) == {"sent": 2}
-        assert outbox_status(resources.database(), settings)["held_up"] == ""
+        assert outbox_status(process_database(), settings)["held_up"] == ""
 
 
 def test_recipients_refused_by_policy_one_after_another_pause_the_outbox(
@@ -279,7 +281,7 @@ def test_a_server_that_will_not_have_us_pauses_the_outbox(
         }
         settings = configured(office, **changes)
         assert run(settings) == {"paused": 1}
-        held_up = outbox_status(resources.database(), settings)["held_up"]
+        held_up = outbox_status(process_database(), settings)["held_up"]
         shown = {
             "away": "refused",
             "password": "login refused",
@@ -290,7 +292,7 @@ def test_a_server_that_will_not_have_us_pauses_the_outbox(
         right = f"smtp+starttls://u:right@127.0.0.1:{office.port}"
         mended = configured(office, smtp_url=right, smtp_ca_file=ca_file)
         assert (
-            outbox_status(resources.database(), mended)["held_up"] == ""
+            outbox_status(process_database(), mended)["held_up"] == ""
         )  # the pause was about other settings
         assert run(mended) == {"sent": 1}
 
@@ -313,7 +315,7 @@ def test_what_was_unsubscribed_meanwhile_is_not_sent(office, configured, arrive,
 
     search_for("coi", "a@x.org", "b@x.org")
     arrive(subject="coi")
-    unsubscribe(resources.database(), Subscriber.get(Subscriber.address == "a@x.org").id)
+    unsubscribe(process_database(), Subscriber.get(Subscriber.address == "a@x.org").id)
     assert run(configured(office)) == {"sent": 1} and office.recipients == {"b@x.org": 1}
     assert rows() == {"a@x.org": "cancelled", "b@x.org": "sent"}
     assert Subscription.select().count() == 1
@@ -352,11 +354,12 @@ def test_no_subscriber_gets_more_than_the_hours_share_and_nobody_else_waits(
 
 def fork_sender(settings) -> int:
     """A process that sends for ever, as killed ones do; its id."""
-    resources.forget()
+    disconnect()
+    forget_settings()
     child = os.fork()
     if child == 0:
         try:
-            resources.use(settings)
+            use_settings(settings)
             while True:
                 run(settings, lease_seconds=1.0)
         finally:
@@ -377,8 +380,8 @@ def test_kill_9_at_random_moments_loses_nothing_and_repeats_one_mail_a_kill_at_m
             pass
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-    resources.use(settings)
-    db, deadline = resources.database(), time.monotonic() + 20
+    use_settings(settings)
+    db, deadline = process_database(), time.monotonic() + 20
     while Notification.by_state()["waiting"] and time.monotonic() < deadline:
         later = datetime.now(UTC) + timedelta(seconds=2)  # when the leases of the dead are over
         run(settings, now=lambda moment=later: moment)
@@ -395,16 +398,17 @@ def test_two_senders_at_once_send_each_row_once(office, configured, arrive, sear
         child = os.fork()
         if child == 0:
             try:
-                resources.use(settings)
+                use_settings(settings)
                 os._exit(0 if run(settings).get("sent") else 2)
             finally:
                 os._exit(1)
         children.append(child)
     exits = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
     assert set(exits) <= {0, 2} and 0 in exits
-    resources.forget()
-    resources.use(settings)
-    resources.database()
+    disconnect()
+    forget_settings()
+    use_settings(settings)
+    process_database()
     assert office.recipients.total() == len(office.recipients) == 300
     assert Notification.by_state()["sent"] == 300
 
@@ -418,7 +422,7 @@ def test_a_sender_that_outlived_its_lease_does_not_begin_a_mail(
 
     search_for("coi", "a@x.org")
     arrive(subject="coi")
-    db, now, rates = resources.database(), datetime.now(UTC), Rates(100, 100, 100)
+    db, now, rates = process_database(), datetime.now(UTC), Rates(100, 100, 100)
     slow, quick = Outbox(db, uuid4(), rates), Outbox(db, uuid4(), rates)
     [claim] = slow.claim(now, 10.0, 10)
     assert quick.claim(now, 10.0, 10) == []

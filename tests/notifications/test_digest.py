@@ -8,8 +8,8 @@ from datetime import datetime
 import pytest
 
 from models import Message, Notification, Subscriber
-from mrilu.notifications.events import notify_new_messages
-from mrilu.runtime import resources
+from mrilu.notifications.events import NewsRules, notify_new_messages
+from mrilu.runtime.database import database as process_database
 from tests.notifications.conftest import run
 from tests.notifications.postoffice import PostOffice
 
@@ -22,8 +22,11 @@ def happened(moment: str) -> None:
     """Let the mail that came last have come at that moment."""
     message = Message.select().order_by(Message.id.desc()).get()
     Notification.delete().where(Notification.subject == message.id).execute()
-    connection = resources.database().connection()
-    assert notify_new_messages(connection, {message.id: time.time()}, at(moment)) == 1
+    connection = process_database().connection()
+    assert (
+        notify_new_messages(connection, {message.id: time.time()}, NewsRules(7, "", ""), at(moment))
+        == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,11 +123,11 @@ def test_a_digest_goes_on_without_the_news_that_was_unsubscribed(
     settings = configured(office, mail_rate=1)
     from jobs.send_notifications import delivery_of
 
-    delivery_of(resources.database(), settings).outbox.gather_digests(at("2026-11-24T13:00:00Z"))
+    delivery_of(process_database(), settings).outbox.gather_digests(at("2026-11-24T13:00:00Z"))
     assert {row.mail for row in Notification.select()} == {
         Notification.select().order_by(Notification.id).get().id
     }
-    unsubscribe(resources.database(), Subscriber.get().id, "query", "coi")  # the digest's first row
+    unsubscribe(process_database(), Subscriber.get().id, "query", "coi")  # the digest's first row
     assert run(settings, now=lambda: at("2026-11-24T13:01:00Z")) == {"sent": 1}
     text = office.accepted[0].message.get_body(("plain",)).get_content()
     assert "rodo" in text and "coi" not in text

@@ -208,15 +208,16 @@ def test_the_dictionary_sync_writes_notifications(database, watch_word, tmp_path
     from dataclasses import replace
 
     from jobs.sync_dictionary import sync_dictionary
-    from mrilu.runtime import resources
+    from mrilu.runtime.database import database as process_database
+    from mrilu.settings.current import use_settings
 
     entry = (
         '<dictionary><direction from="lojban" to="English"><valsi word="klama" type="gismu">'
         "<definition>{}</definition><definitionid>1</definitionid></valsi></direction></dictionary>"
     )
     file = tmp_path / "jbo-en.xml"
-    resources.use(replace(service_settings, dictionary_source=str(tmp_path)))
-    resources.database()
+    use_settings(replace(service_settings, dictionary_source=str(tmp_path)))
+    process_database()
     watch_word("klama")
     for text in ("one", "two"):
         file.write_text(entry.format(text))

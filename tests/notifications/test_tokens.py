@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from models import Notification, Subscriber, Subscription
 from mrilu.notifications import subscriptions
 from mrilu.notifications.tokens import Outcome, Stop, sign, token_key, unsubscribe, verify
-from mrilu.runtime import resources
+from mrilu.runtime.database import database as process_database
 from tests.notifications.conftest import run
 
 KEY = b"key"
@@ -39,7 +39,7 @@ def test_a_changed_token_is_forged(change):
 
 
 def subscription_of(address: str, word: str = "klama") -> Stop:
-    db = resources.database()
+    db = process_database()
     subscriptions.subscribe(db, address, subscriptions.wish_for_word(word))
     subscriber = Subscriber.get(Subscriber.address == address)
     row = Subscription.get(Subscription.subscriber == subscriber.id, Subscription.label == word)
@@ -89,7 +89,7 @@ def test_the_link_in_a_mail_works_and_stops_what_waits(office, configured, arriv
         one.message["List-Unsubscribe"] for one in office.accepted if one.recipient == "a@x.org"
     ]
     arrive(subject="coi again")
-    db = resources.database()
+    db = process_database()
     token = link.strip("<>").rpartition("/")[2]
     assert unsubscribe(db, token, token_key(db, settings.token_secret)) is Outcome.DONE
     run(settings)

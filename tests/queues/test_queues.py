@@ -9,7 +9,8 @@ from rq.serializers import JSONSerializer
 
 from mrilu.queues import queues
 from mrilu.queues.queues import queue, queued_paths, submit_import
-from mrilu.runtime import resources
+from mrilu.runtime.database import disconnect
+from mrilu.settings.current import forget_settings, use_settings
 from mrilu.settings.table import load
 
 
@@ -17,10 +18,11 @@ from mrilu.settings.table import load
 def client(monkeypatch):
     """A fakeredis that the queue functions take for the real one; no server, no database."""
     fake = fakeredis.FakeStrictRedis()
-    resources.use(load({"REDIS_URL": "redis://unused", "MAX_ATTEMPTS": "3"}))
+    use_settings(load({"REDIS_URL": "redis://unused", "MAX_ATTEMPTS": "3"}))
     monkeypatch.setattr(queues, "redis_connection", lambda: fake)
     yield fake
-    resources.forget()
+    disconnect()
+    forget_settings()
 
 
 def test_a_batch_becomes_one_json_job(client):

@@ -16,7 +16,7 @@ from mrilu.queues.alive import PROCESS
 from mrilu.queues.blame import MAX_DEATHS, MAX_KILLS
 from mrilu.queues.queues import queue, queued_paths, submit_import
 from mrilu.queues.recovery import pieces, recover_imports
-from mrilu.runtime import resources
+from mrilu.runtime.database import database as process_database
 from mrilu.runtime.processes import this_process
 from mrilu.settings.table import PROJECT
 from mrilu.web import facts_postgresql
@@ -88,7 +88,7 @@ def test_a_file_that_kills_its_worker_is_set_aside_and_the_rest_goes_in(root, wo
     assert (rejected.path(), rejected.reason) == (deadly, "killed-worker")
     found = balance(register(root), set())
     assert found.level and (found.imported, found.rejected) == (20, 1)
-    counted = facts_postgresql.gather(resources.database().connection())
+    counted = facts_postgresql.gather(process_database().connection())
     assert (("rejected",), 1) in counted["mails_total"] and (("imported",), 20) in counted[
         "mails_total"
     ]

@@ -106,7 +106,7 @@ CHILD = """
 import sys
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
-from mrilu.runtime.resources import redis_connection
+from mrilu.runtime.redis import redis_connection
 from mrilu.queues.scheduler import TableScheduler
 from mrilu.queues.table import Periodic
 

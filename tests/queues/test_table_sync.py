@@ -15,7 +15,8 @@ from rq.serializers import JSONSerializer
 
 from mrilu.queues.scheduler import JsonJob, TableScheduler
 from mrilu.queues.table import Periodic
-from mrilu.runtime import resources
+from mrilu.runtime.database import disconnect
+from mrilu.settings.current import forget_settings, use_settings
 from mrilu.settings.table import load
 from tests.jobs.test_schedule import ROW
 
@@ -26,9 +27,10 @@ SECOND = Periodic(id="second", function="tests.queues.sample_jobs.second", inter
 
 @pytest.fixture(autouse=True)
 def _settings():
-    resources.use(load({}))
+    use_settings(load({}))
     yield
-    resources.forget()
+    disconnect()
+    forget_settings()
 
 
 def scheduler(

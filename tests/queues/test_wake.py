@@ -10,7 +10,7 @@ from redis import ConnectionError as RedisAway
 from jobs.import_messages import import_messages
 from mrilu.queues import wake
 from mrilu.queues.queues import EMBED, queue
-from mrilu.runtime import resources
+from mrilu.settings.current import use_settings
 from mrilu.settings.table import PROJECT
 from tests.factories import deliver, mail, make_maildir, register
 
@@ -44,7 +44,7 @@ def test_it_can_be_called_as_a_program(service_settings, redis_client):
 
 
 def test_nothing_is_asked_for_when_embeddings_are_off(redis_client, service_settings):
-    resources.use(replace(service_settings, embeddings=False))
+    use_settings(replace(service_settings, embeddings=False))
     wake.wake_embedding()
     assert waiting() == []
 

@@ -48,17 +48,18 @@ def test_the_collector_is_on_again_after_a_batch():
 FLOOD = """
 import json, resource, sys
 from pathlib import Path
-from mrilu.runtime import resources
+from mrilu.runtime.database import database as process_database
 from mrilu.archive import read
 from jobs.import_messages import import_paths
 from mrilu.mail.message import Limits
+from mrilu.notifications.events import NewsRules
 from mrilu.runtime.memory import limit_memory
 headroom, paths = int(sys.argv[1]) << 20, sys.argv[2:]
-db = resources.database()
-import_paths(db, "test", paths[:1], Limits())
+db, rules = process_database(), NewsRules(7, "", "")
+import_paths(db, "test", paths[:1], Limits(), rules)
 size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 limit_memory(size + headroom)
-print(json.dumps(import_paths(db, "test", paths, Limits())))
+print(json.dumps(import_paths(db, "test", paths, Limits(), rules)))
 """
 
 

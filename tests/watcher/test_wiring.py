@@ -6,7 +6,8 @@ import pytest
 
 from jobs.import_messages import import_messages
 from models import Location, Maildir, Message
-from mrilu.runtime import resources
+from mrilu.runtime.database import database as process_database
+from mrilu.settings.current import use_settings
 from tests.factories import deliver, mail, make_maildir
 from watcher.__main__ import connect
 from watcher.service import Refused
@@ -27,8 +28,8 @@ def long_ago(database) -> None:
 def test_the_watcher_lets_messages_go_with_their_last_file_if_the_site_wants_it_so(
     root, service_settings, database, gone_files, left
 ):
-    resources.use(replace(service_settings, gone_files=gone_files))
-    database = resources.database()
+    use_settings(replace(service_settings, gone_files=gone_files))
+    database = process_database()
     archive = connect(("m",))
     first, second, lone = (deliver(root, mail(name)) for name in ("<a@x>", "<a@x>", "<b@x>"))
     for path in (first, second, lone):  # a cross-post and a lone mail
@@ -46,8 +47,8 @@ def test_the_watcher_lets_messages_go_with_their_last_file_if_the_site_wants_it_
 
 
 def test_nothing_is_removed_for_a_clash_of_names(root, service_settings, database, tmp_path):
-    resources.use(replace(service_settings, gone_files="remove"))
-    database = resources.database()
+    use_settings(replace(service_settings, gone_files="remove"))
+    database = process_database()
     import_messages("m", [deliver(root, mail("<a@x>"))])
     archive = connect(("m",))
     other = make_maildir(tmp_path / "other")

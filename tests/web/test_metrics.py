@@ -289,16 +289,20 @@ def test_what_waits_to_be_embedded(
         "mrilu.embeddings.progress.find_model",
         lambda source: Model(f"{source}@1", source, root, 3, 256),
     )
-    assert scrape()[waiting] == 1 and progress()["waiting"]["message"] == 1  # before the first run
+    assert (
+        scrape()[waiting] == 1 and progress(database, "all-MiniLM-L6-v2")["waiting"]["message"] == 1
+    )  # before the first run
     searched = EmbeddingModel.register("another@1", "another", 3)
     wanted = EmbeddingModel.register("all-MiniLM-L6-v2@1", "all-MiniLM-L6-v2", 3)
     done = "INSERT INTO embedded SELECT %s, 'message', id, identity, %s, 0 FROM message"
     database.execute_sql(done, (searched.id, RECIPE))
     assert (
-        scrape()[waiting] == 1 and progress()["waiting"]["message"] == 1
+        scrape()[waiting] == 1 and progress(database, "all-MiniLM-L6-v2")["waiting"]["message"] == 1
     )  # another's vectors are no help
     database.execute_sql(done, (wanted.id, RECIPE))
-    assert scrape()[waiting] == 0 and progress()["waiting"]["message"] == 0
+    assert (
+        scrape()[waiting] == 0 and progress(database, "all-MiniLM-L6-v2")["waiting"]["message"] == 0
+    )
 
 
 def test_where_the_model_is_still_to_come_all_waits(
