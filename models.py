@@ -13,7 +13,7 @@ from mrilu.tables.archive import (
     Thread,
     ThreadLink,
 )
-from mrilu.tables.base import BaseModel, bind, db
+from mrilu.tables.base import IDLE_IN_TRANSACTION, BaseModel, bind, db, session_options
 from mrilu.tables.dictionary import (
     Definition,
     DefinitionVersion,
@@ -57,10 +57,12 @@ __all__ = [
     "DICTIONARY",
     "EMBEDDINGS",
     "EXPORTS",
+    "IDLE_IN_TRANSACTION",
     "NOTIFICATIONS",
     "BaseModel",
     "FileCounts",
     "bind",
     "db",
+    "session_options",
     *(table.__name__ for table in ALL),
 ]

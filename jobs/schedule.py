@@ -14,15 +14,17 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from models import JobRun
-from mrilu.queues.queues import EMBED
+from mrilu.queues.losses import LostRuns
+from mrilu.queues.queues import EMBED, NOTIFY
 from mrilu.queues.recovery import recover_runs
 from mrilu.queues.runs import close_dead_runs
 from mrilu.queues.scheduler import TableScheduler
 from mrilu.queues.table import Periodic, ScheduleError, effective
-from mrilu.runtime.database import database
+from mrilu.runtime.database import database, wait_at_most
 from mrilu.runtime.errors import NotConfigured
 from mrilu.runtime.logs import log_as
 from mrilu.runtime.redis import redis_connection
+from mrilu.runtime.steps import run_each
 from mrilu.settings.current import current_settings
 from mrilu.settings.table import SettingError
 
@@ -63,6 +65,7 @@ SCHEDULE = (
         function="jobs.send_notifications.send_notifications",
         cron="* * * * *",
         timeout=HOUR // 6,
+        queue=NOTIFY,
     ),
     Periodic(
         id="embed_missing",
@@ -75,7 +78,9 @@ SCHEDULE = (
     Periodic(id="upkeep", function="jobs.upkeep.upkeep", cron="47 * * * *", timeout=HOUR),
 )
 
-DEATHS_EVERY = 10.0  # seconds between two looks for runs whose worker died
+LOSSES_EVERY = 10.0  # seconds between two looks for runs that were lost from Redis
+LOCK_SECONDS = 10.0  # of waiting for a lock in the database, after which a pass is tried again
+DEATHS_EVERY = 2.0  # seconds between two looks for runs whose worker died
 
 
 def schedule() -> tuple[Periodic, ...]:
@@ -103,8 +108,7 @@ def every(seconds: float, work: Callable[[], object]) -> Callable[[], None]:
 
 def _recover() -> None:
     database()
-    close_dead_runs()
-    recover_runs()
+    run_each((close_dead_runs, recover_runs))
 
 
 def main() -> int:
@@ -121,7 +125,12 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     log_as(settings)
-    upkeep = every(DEATHS_EVERY, _recover)
+    wait_at_most(lock=LOCK_SECONDS)
+    look, lost = every(DEATHS_EVERY, _recover), every(LOSSES_EVERY, LostRuns(table).put_back)
+
+    def upkeep() -> None:
+        run_each((look, lost))
+
     TableScheduler(table, ZoneInfo(settings.timezone), redis_connection(), last_runs, upkeep).run()
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from peewee import PostgresqlDatabase
@@ -12,6 +13,7 @@ from models import JobRun
 from mrilu.queues.runs import close_dead_runs, recorded
 from mrilu.runtime.database import database
 from mrilu.runtime.reading import forget_old_notes
+from mrilu.runtime.steps import Steps
 from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
@@ -34,15 +36,23 @@ AT_ONCE = 10_000  # rows of one transaction: an import must not wait long for it
 @recorded
 def upkeep() -> dict[str, int]:
     """Close dead runs, remove what KEEP_JOB_RUNS and KEEP_GONE let go, ANALYZE what changed much; return the counts."""
-    db, now, moment = database(), current_settings(), datetime.now(UTC)
-    return {
-        "dead_runs": close_dead_runs(),
-        "expired_runs": JobRun.expire(moment - timedelta(days=now.keep_job_runs)),
-        "expired_files": forget_gone_files(db, moment - timedelta(days=now.keep_gone)),
-        "forgotten_removals": forget_removed(db, moment - timedelta(days=now.notify_days)),
-        "forgotten_notes": forget_old_notes(now.data_dir),
-        "analyzed": len(analyze_stale_tables(db)),
+    db, settings, moment = database(), current_settings(), datetime.now(UTC)
+    parts: dict[str, Callable[[], int]] = {
+        "dead_runs": close_dead_runs,
+        "expired_runs": lambda: JobRun.expire(moment - timedelta(days=settings.keep_job_runs)),
+        "expired_files": lambda: forget_gone_files(db, moment - timedelta(days=settings.keep_gone)),
+        "forgotten_removals": lambda: forget_removed(
+            db, moment - timedelta(days=settings.notify_days)
+        ),
+        "forgotten_notes": lambda: forget_old_notes(settings.data_dir),
+        "analyzed": lambda: len(analyze_stale_tables(db)),
     }
+    steps, counts = Steps(), {}
+    for name, work in parts.items():
+        with steps.step(name):
+            counts[name] = work()
+    steps.end()
+    return counts
 
 
 def forget_gone_files(db: PostgresqlDatabase, before: datetime) -> int:

@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -13,15 +14,21 @@ from mrilu.archive.removal import remove_gone_messages
 from mrilu.archive.vanishings import Bounds, note_vanishings
 from mrilu.maildir.names import Kind
 from mrilu.queues import ledgers, queues, recovery
+from mrilu.queues.losses import Losses
 from mrilu.runtime import heartbeat, logs
-from mrilu.runtime.database import database
+from mrilu.runtime.database import database, wait_at_most
 from mrilu.runtime.errors import NotConfigured
+from mrilu.runtime.steps import run_each
 from mrilu.settings.current import current_settings
 from mrilu.settings.table import SettingError
 from watcher.observer import ObserverBroken
 from watcher.service import SIGNALS, Archive, Refused, Watcher
 
 logger = logging.getLogger("watcher")
+
+LOCK_SECONDS = (
+    10.0  # then upkeep is tried again; its beat, rescans and signals must not wait for a lock
+)
 
 
 def main() -> int:
@@ -32,6 +39,7 @@ def main() -> int:
         if settings.database_url is None or settings.redis_url is None:
             raise NotConfigured
         logs.log_as(settings)
+        wait_at_most(lock=LOCK_SECONDS)
         maildirs = {one.name: (one.path, one.watch) for one in settings.maildirs}
         watcher = Watcher(maildirs, connect(tuple(maildirs)), settings)
         watcher.start()
@@ -57,6 +65,7 @@ def connect(watched: tuple[str, ...]) -> Archive:
         submit=queues.submit_import,
         recover=recover,
         beat=lambda facts: heartbeat.beat("watcher", facts),
+        lost=Losses().maildirs,
         emptied=heartbeat.kept_nothing,
     )
 
@@ -69,12 +78,17 @@ def missing(maildir: str, root: Path) -> list[str]:
 
 def recover() -> int:
     """Put back what a dead worker left, hold back what vanished at once; let messages go if the site wants it so."""
-    recovered = recovery.recover_imports()
-    settings, db = current_settings(), database()
-    note_vanishings(Bounds(settings.max_vanished, settings.vanished_hours))
+    settings = current_settings()
+    bounds = Bounds(settings.max_vanished, settings.vanished_hours)
+    found: list[int] = []
+    steps: list[Callable[[], object]] = [
+        lambda: found.append(recovery.recover_imports()),
+        lambda: note_vanishings(bounds),
+    ]
     if settings.gone_files == "remove":
-        remove_gone_messages(db)
-    return recovered
+        steps.append(lambda: remove_gone_messages(database()))
+    run_each(steps)
+    return sum(found)
 
 
 def _register(watched: tuple[str, ...], name: str, root: Path) -> Kind:

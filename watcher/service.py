@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mrilu.maildir.names import Kind, MaildirError
+from mrilu.runtime.steps import run_each
 from watcher.batcher import Batcher
 from watcher.observer import Observer
 from watcher.rescan import Rescans
@@ -35,6 +36,7 @@ class Archive:
     emptied: Callable[[], bool] = lambda: (
         False
     )  # whether the queue has lost what it held since the last call
+    lost: Callable[[], list[str]] = list  # the Maildirs for which work was lost from the queue
 
 
 class Refused(Exception):
@@ -87,7 +89,8 @@ class Watcher:
             self.observer.check()
             # Waiting for signals instead of handling them: no handler can run into a lock that its thread holds.
             caught = signal.sigtimedwait(SIGNALS, TICK)
-            if caught is None:
+            # CPython gives a siginfo of garbage when its time ran out while the process was stopped (SIGSTOP).
+            if caught is None or caught.si_signo not in SIGNALS:
                 continue
             if caught.si_signo in (signal.SIGTERM, signal.SIGINT):
                 return self.stop()
@@ -144,12 +147,17 @@ class Watcher:
     def _work(self) -> None:
         if self._unregistered:
             self._register()
+        run_each((self._beat, self._look_for_losses, self._archive.recover, self._rescans.run_due))
+
+    def _beat(self) -> None:
         self._archive.beat(self.facts())
+
+    def _look_for_losses(self) -> None:
         if self._archive.emptied():
             for name in self._there():
                 self._rescans.want(name, "the queue was emptied")
-        self._archive.recover()
-        self._rescans.run_due()
+        for name in set(self._archive.lost()) & set(self._there()):
+            self._rescans.want(name, "work was lost from the queue")
 
     def _register(self) -> None:
         for name in list(self._unregistered):

@@ -129,7 +129,7 @@ INSERT_REJECTION = """
 INSERT INTO rejected (maildir, folder, unique_name, nth, subdir, name, size, mtime, reason, error,
                       parser_version)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT (maildir, folder, unique_name, nth) DO UPDATE
+ON CONFLICT (maildir, unique_name, md5(folder), nth) DO UPDATE
    SET subdir = excluded.subdir, name = excluded.name, size = excluded.size, mtime = excluded.mtime,
        reason = excluded.reason, error = excluded.error, parser_version = excluded.parser_version,
        attempts = rejected.attempts + 1, last_seen = now(), gone_at = NULL

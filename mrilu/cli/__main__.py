@@ -45,7 +45,7 @@ class FrontDoor(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; known errors become `mrilu: ...` and exit code 1."""
-        from mrilu.cli.connect import ServiceDown
+        from mrilu.cli.connect import ServiceDown, line_of
         from mrilu.maildir.names import MaildirError
 
         try:
@@ -58,6 +58,14 @@ class FrontDoor(click.Group):
             ctx.exit(0)
         except (SettingError, ServerError, ServiceDown, MaildirError, OSError) as error:
             print(f"mrilu: {error}", file=sys.stderr)
+            ctx.exit(1)
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception as error:
+            line = line_of(error)
+            if line is None:
+                raise
+            print(f"mrilu: {line}", file=sys.stderr)
             ctx.exit(1)
 
 

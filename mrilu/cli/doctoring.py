@@ -117,8 +117,10 @@ def _answers(checks: Callable[[], Findings]) -> Findings:
 def _servers() -> Findings:
     from mrilu.runtime.database import database
     from mrilu.runtime.redis import redis_connection
+    from mrilu.service import waits
 
     link, redis = database().connection(), redis_connection()
+    yield servers.check_waits([str(one) for one in waits.holders(link)])
     [extensions] = link.execute("SELECT array_agg(extname::text) FROM pg_extension").fetchone()
     yield servers.check_postgresql(link.info.server_version, extensions)
     facts: Any = redis.info()

@@ -12,7 +12,7 @@ from typing import cast
 from redis import ConnectionPool, Redis, RedisError
 from rq.worker import BaseWorker
 
-from mrilu.runtime.processes import is_running, this_process
+from mrilu.runtime.processes import is_running, is_stopped, this_process
 
 BEAT = "mrilu:alive:{}"
 BEAT_SECONDS = 15  # how long a beat lasts
@@ -48,6 +48,12 @@ def beat(name: str, client: Redis) -> None:
         pipeline.set(BEAT.format(name), os.getpid(), ex=BEAT_SECONDS)
         pipeline.set(PROCESS.format(name), this_process(), ex=PROCESS_SECONDS)
         pipeline.execute()
+
+
+def is_frozen(name: str, client: Redis) -> bool:
+    """Tell whether the worker `name` is a process of this host that was stopped and not continued."""
+    process = cast(bytes | None, client.get(PROCESS.format(name)))
+    return process is not None and is_stopped(process.decode())
 
 
 def is_alive(name: str, client: Redis) -> bool:

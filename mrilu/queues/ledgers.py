@@ -9,7 +9,7 @@ from typing import Any
 
 from rq.registry import ScheduledJobRegistry
 
-from models import Maildir, Vanishing
+from models import Maildir, Rejected, Vanishing
 from mrilu.archive.folders import accept_root, doubt_root, note_folders
 from mrilu.archive.ledger import Difference, difference, settled_balance
 from mrilu.maildir.names import MaildirError
@@ -34,8 +34,11 @@ def unqueued(name: str, root: Path | str) -> tuple[list[str], Difference]:
     """
     # The queue first: a job that ends in between has its rows in the database by then, at worst a path comes twice.
     queued = queued_in(name)
+    maildir = Maildir.get_or_none(Maildir.name == name)
+    if maildir:
+        Rejected.reconsider(maildir.id)
     found = difference(root, name)
-    if maildir := Maildir.get_or_none(Maildir.name == name):
+    if maildir:
         _settle(maildir, found)
     hasten_retries(name)
     return [path for path in found.paths if path not in queued], found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 
 from redis import Redis
 from rq import Queue
@@ -21,8 +22,10 @@ logger = logging.getLogger(__name__)
 
 MAIL = "mail"
 DEFAULT = "default"
+# Of its own: downloads from servers that never answer, and exports, may hold "default" up for an hour.
+NOTIFY = "notify"
 EMBED = "embed"
-NAMES = (MAIL, DEFAULT, EMBED)
+NAMES = (MAIL, DEFAULT, NOTIFY, EMBED)
 IMPORT_FUNCTION = "jobs.import_messages.import_messages"
 # Long enough to look at with rq info; job_run keeps the record for good.
 RESULT_TTL = 300
@@ -55,28 +58,29 @@ def put_import(
     paths: list[str],
     *,
     at_front: bool,
-    attempts: int = 0,
-    unexplained: int = 0,
+    counted: Mapping[str, int] | None = None,
+    wait: float = 0.0,
 ) -> Job:
-    """Enqueue one import job.
+    """Enqueue one import job, to be run in `wait` seconds.
 
-    `attempts` counts how often its worker died over these paths, `unexplained` how often while it read
-    none of them.
+    `counted` is how often its worker died over these paths (mrilu/queues/blame.py).
 
     It has no rq retries of its own: the job asks for them when an error is transient, and any other
     end is for mrilu.queues.recovery to look into at once.
     """
-    return mail.enqueue(
+    job = mail.create_job(
         IMPORT_FUNCTION,
-        maildir,
-        paths,
-        at_front=at_front,
-        job_timeout=current_settings().import_timeout,
+        args=(maildir, paths),
+        timeout=current_settings().import_timeout,
         result_ttl=RESULT_TTL,
         failure_ttl=FAILURE_TTL,
-        meta={"deaths": attempts, **({"unexplained": unexplained} if unexplained else {})},
+        meta={"deaths": 0} | {key: number for key, number in (counted or {}).items() if number},
         description=describe_import(maildir, paths),
     )
+    if wait > 0:
+        due = datetime.now(UTC) + timedelta(seconds=wait)
+        return mail.schedule_job(job, due)
+    return mail.enqueue_job(job, at_front=at_front)
 
 
 def describe_import(maildir: str, paths: list[str]) -> str:

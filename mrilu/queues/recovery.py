@@ -7,19 +7,18 @@ each second instead: it looks whether the process that runs a job is still there
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from redis import RedisError, WatchError
 from rq import Queue
 from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
-from rq.timeouts import JobTimeoutException
 from rq.utils import as_text
 
 from models import JobRun, Maildir, Total
@@ -28,13 +27,21 @@ from mrilu.archive.read import RETRY_ALWAYS, Rejection
 from mrilu.archive.store import store_rejections
 from mrilu.mail.parse import PARSER_VERSION
 from mrilu.queues.alive import is_alive
+from mrilu.queues.blame import (
+    KILLED,
+    RAISED,
+    Verdict,
+    blames_a_file,
+    end_of,
+    judge,
+    pause_after,
+)
 from mrilu.queues.enqueue import LAST
 from mrilu.queues.queues import (
-    DEFAULT,
-    EMBED,
     FAILURE_TTL,
     IMPORT_FUNCTION,
     MAIL,
+    NAMES,
     RESULT_TTL,
     fetch_imports,
     put_import,
@@ -44,19 +51,20 @@ from mrilu.queues.queues import (
 )
 from mrilu.queues.runs import DIED
 from mrilu.runtime.database import database
-from mrilu.runtime.reading import file_read_by, forget_note
-from mrilu.runtime.retry import CONTENT, is_outside, raised_by
+from mrilu.runtime.reading import forget_note
+from mrilu.runtime.retry import CONTENT, is_outside
 from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
 
 # A batch is cut into this many jobs after a death: 250 files need two deaths, not eight as with halves.
 PIECES = 16
-MAX_DEATHS = 2
-MAX_UNEXPLAINED = 5  # deaths while no file was read, after which the batch is cut up all the same
-KILLED = "killed-worker"
 IMPORT = IMPORT_FUNCTION.rpartition(".")[2]  # the job's name in job_run and total
+MAX_RUN_DEATHS = 5  # of a run of another job, whoever killed it
+OTHERS = tuple(name for name in NAMES if name != MAIL)
 RETRY_GRACE = 3.0  # seconds that rq's own scheduler has for a retry
+STRANDED = 5.0  # seconds from taking a job off its queue to its start, which takes a millisecond
+TAKEN = "mrilu:taken:{}"  # when each job that was taken off a queue was first seen there
 # Another watcher or a waiting command may recover, too; after this many seconds a killed one does not count.
 LOCK, LOCK_SECONDS = "mrilu:recovering", 60
 
@@ -65,10 +73,11 @@ def recover_imports() -> int:
     """Put back the import jobs that no process works on any more; return how many there were.
 
     A job of several files is cut up, so that the one file that kills its worker ends up alone; a file
-    that killed its worker twice when alone is rejected with the reason "killed-worker".
+    killed its worker, by a crash or its time, twice is rejected with the reason "killed-worker".
     """
     mail = queue(MAIL)
     enqueue_overdue(mail)
+    put_back_stranded(mail)
     if not _unfinished(mail) or not mail.connection.set(
         LOCK, socket.gethostname(), nx=True, ex=LOCK_SECONDS
     ):
@@ -115,28 +124,82 @@ def enqueue_overdue(holder: Queue) -> int:
     return len(ids)
 
 
+def put_back_stranded(holder: Queue) -> int:
+    """Put jobs back that a worker took off the queue and did not start for STRANDED seconds; return how many.
+
+    The worker was killed between the two. rq itself waits for a minute and calls that a failure. Should the
+    worker only have been slow, the job runs twice, which changes nothing.
+    """
+    client, key = holder.connection, holder.intermediate_queue_key
+    ids = [str(as_text(raw)) for raw in client.lrange(key, 0, -1)]
+    seen_key = TAKEN.format(holder.name)
+    if not ids:
+        client.delete(seen_key)
+        return 0
+    since = {as_text(raw): float(at) for raw, at in client.hgetall(seen_key).items()}
+    late = [one for one in ids if time.time() - since.get(one, time.time()) >= STRANDED]
+    with client.pipeline() as pipeline:
+        pipeline.delete(seen_key)
+        pipeline.hset(seen_key, mapping={one: since.get(one, time.time()) for one in ids})
+        pipeline.expire(seen_key, LOCK_SECONDS)
+        pipeline.execute()
+    return sum(_put_back_taken(holder, job_id) for job_id in late)
+
+
+def _put_back_taken(holder: Queue, job_id: str) -> bool:
+    """Move one job from where workers take it to back to the queue's front; False when it has moved on."""
+    client, key = holder.connection, holder.intermediate_queue_key
+    with client.pipeline() as pipeline:
+        pipeline.watch(key)
+        if job_id.encode() not in client.lrange(key, 0, -1):
+            return False
+        pipeline.multi()
+        pipeline.lrem(key, 0, job_id)
+        pipeline.lpush(
+            holder.key, job_id
+        )  # one whose hash is gone is passed over by whoever takes it
+        try:
+            pipeline.execute()
+        except WatchError:
+            return False
+    logger.warning("job was taken off the queue and not started id=%s", job_id)
+    return True
+
+
 def recover_runs() -> int:
-    """Put back the runs of other jobs whose worker died, MAX_DEATHS times; return how many there were.
+    """Put back the runs of other jobs whose worker died, MAX_RUN_DEATHS times; return how many there were.
 
     What killed its worker so often waits for its next slot.
     """
     recovered = 0
-    for name in (DEFAULT, EMBED):
+    for name in OTHERS:
         holder = queue(name)
         enqueue_overdue(holder)
+        put_back_stranded(holder)
         ids = _abandoned_ids(holder)
         for job in Job.fetch_many(ids, connection=holder.connection, serializer=JSONSerializer):
             if job is not None and job.get_status(refresh=False) == JobStatus.STARTED:
-                _run_again(holder, job)
-                _discard(holder, job)
-                recovered += 1
+                recovered += _recover_run(holder, job)
     return recovered
+
+
+def _recover_run(holder: Queue, job: Job) -> bool:
+    """Put one run back; what is wrong with it alone keeps no other from coming back."""
+    try:
+        _run_again(holder, job)
+        _discard(holder, job)
+    except Exception as error:
+        if isinstance(error, RedisError):
+            raise
+        logger.exception("run cannot be put back id=%s", job.id)
+        return False
+    return True
 
 
 def _run_again(holder: Queue, job: Job) -> None:
     deaths = int(job.meta.get("deaths", 0)) + 1
     logger.warning("worker died function=%s id=%s deaths=%d", job.func_name, job.id, deaths)
-    if deaths > MAX_DEATHS:
+    if deaths > MAX_RUN_DEATHS:
         return
     again = holder.create_job(
         str(job.func_name),
@@ -151,8 +214,12 @@ def _run_again(holder: Queue, job: Job) -> None:
     )
     row = str(job.func_name).rpartition(".")[2]
     was_last = holder.connection.hget(LAST, row) == job.id.encode()
+    due = datetime.now(UTC) + timedelta(seconds=pause_after(deaths))
     with holder.connection.pipeline() as pipeline:
-        holder.enqueue_job(again, pipeline=pipeline, at_front=True)
+        if due > datetime.now(UTC):
+            holder.schedule_job(again, due, pipeline=pipeline)
+        else:
+            holder.enqueue_job(again, pipeline=pipeline, at_front=True)
         if was_last:
             pipeline.hset(LAST, row, again.id)
         pipeline.execute()
@@ -193,24 +260,8 @@ def _failed(mail: Queue) -> Iterator[Job]:
     """Yield the failed import jobs; one that no file of it is to blame for rests a while first."""
     ids = raw_job_ids(FailedJobRegistry(queue=mail))
     for job in fetch_imports(mail, ids):
-        if _blames_a_file(job) or _rested(job):
+        if blames_a_file(job) or _rested(job):
             yield job
-
-
-def _blames_a_file(job: Job) -> bool:
-    """Tell whether this end counts against the job's files: not what failed outside, such as a full database."""
-    if job.number_of_retries:
-        return False
-    trace = _trace_of(job).rpartition("Traceback (most recent call last)")[2]
-    kind = raised_by(trace)
-    if kind is not None and issubclass(kind, JobTimeoutException):
-        return f"{os.sep}psycopg{os.sep}" not in trace  # it waited for the database, on a lock, say
-    return kind is None or not is_outside(kind)
-
-
-def _trace_of(job: Job) -> str:
-    result = job.latest_result()
-    return (result.exc_string if result else None) or ""
 
 
 def _rested(job: Job) -> bool:
@@ -223,7 +274,7 @@ def _rested(job: Job) -> bool:
 
 def _put_back(mail: Queue, job: Job) -> None:
     maildir, paths = job.args
-    if not _blames_a_file(job):
+    if not blames_a_file(job):
         put_import(mail, maildir, paths, at_front=False)
         return
     database()
@@ -232,46 +283,32 @@ def _put_back(mail: Queue, job: Job) -> None:
             "import job dropped: no Maildir is registered as %r files=%d", maildir, len(paths)
         )
         return
-    reason, error = cause_of(job)
-    if reason == KILLED and _explained(mail, job):
-        return
-    deaths = int(job.meta.get("deaths", 0)) + 1 if len(paths) == 1 else 0
-    if reason == KILLED:
+    end = end_of(job, current_settings().data_dir)
+    if end.reason == KILLED:
         _record_death(job)
-    facts = (maildir, len(paths), deaths, reason, job.id)
-    logger.warning("import failed maildir=%s files=%d deaths=%d reason=%s id=%s", *facts)
-    if deaths >= MAX_DEATHS:
-        quarantine(maildir, paths[0], reason, error)
-        return
-    for piece in pieces(paths):
-        put_import(mail, maildir, piece, at_front=False, attempts=deaths)
-
-
-def _explained(mail: Queue, job: Job) -> bool:
-    """Put the files back of a job whose note says what its worker read when it died; False without a note."""
-    maildir, paths = job.args
-    read = file_read_by(current_settings().data_dir, job.id)
-    unexplained = int(job.meta.get("unexplained", 0)) + 1
-    if read is None or (read not in paths and unexplained > MAX_UNEXPLAINED):
-        return False
-    _record_death(job)
-    facts = (maildir, len(paths), read, job.id)
-    logger.warning("worker died maildir=%s files=%d path=%s id=%s", *facts)
+    verdict = judge(paths, job.meta, end)
+    logger.warning(
+        "import failed maildir=%s files=%d suspects=%d rejected=%s reason=%s id=%s",
+        maildir,
+        len(paths),
+        len(end.suspects),
+        verdict.rejected or "-",
+        end.reason,
+        job.id,
+    )
+    if verdict.rejected:
+        quarantine(maildir, verdict.rejected, end.reason, end.error)
+    if verdict.alone:
+        _offer_again(mail, maildir, [verdict.alone], verdict)
+    if verdict.together:
+        _offer_again(mail, maildir, verdict.together, Verdict() if end.suspects else verdict)
+    for piece in pieces(verdict.apart):
+        put_import(mail, maildir, piece, at_front=False)
     forget_note(current_settings().data_dir, job.id)
-    deaths = int(job.meta.get("deaths", 0))
-    if read not in paths:  # it read none: what killed it is not in a mail
-        more = {"attempts": deaths, "unexplained": unexplained}
-        put_import(mail, maildir, paths, at_front=False, **more)
-        return True
-    others = [path for path in paths if path != read]
-    if others:
-        put_import(mail, maildir, others, at_front=False)
-    deaths = 1 if others else deaths + 1
-    if deaths >= MAX_DEATHS:
-        quarantine(maildir, read, *cause_of(job))
-    else:
-        put_import(mail, maildir, [read], at_front=False, attempts=deaths)
-    return True
+
+
+def _offer_again(mail: Queue, maildir: str, paths: list[str], verdict: Verdict) -> None:
+    put_import(mail, maildir, paths, at_front=False, counted=verdict.meta, wait=verdict.wait)
 
 
 def _record_death(job: Job) -> None:
@@ -281,31 +318,14 @@ def _record_death(job: Job) -> None:
     JobRun.record(IMPORT, job.id, started, now, {}, DIED)
 
 
-def cause_of(job: Job) -> tuple[str, str]:
-    """Return the rejection's reason and sentence, from what rq recorded of the job's end."""
-    trace = _trace_of(job)
-    last = trace.strip().splitlines()[-1][:500] if trace.strip() else ""
-    if "JobTimeoutException" in last:
-        return (
-            "too-slow",
-            f"importing this file alone took more than IMPORT_TIMEOUT ({job.timeout} s)",
-        )
-    if last and "Work-horse terminated" not in last and "AbandonedJobError" not in last:
-        return "import-error", last
-    return (
-        KILLED,
-        f"its worker died {MAX_DEATHS} times while importing this file alone (memory or crash)",
-    )
-
-
 def pieces(paths: list[str]) -> list[list[str]]:
     """Cut `paths` into at most PIECES lists of nearly equal length."""
-    size = -(-len(paths) // PIECES)
+    size = max(1, -(-len(paths) // PIECES))
     return [paths[start : start + size] for start in range(0, len(paths), size)]
 
 
 def quarantine(name: str, path: str, reason: str, error: str) -> None:
-    """Reject the file that failed MAX_DEATHS times alone; `./run.sh retry` gives it another chance."""
+    """Reject the file that failed so often alone; `./run.sh retry` and, after a while, a rescan try it again."""
     db = database()
     maildir = Maildir.get(Maildir.name == name)
     parts = parse_path(path)
@@ -315,7 +335,7 @@ def quarantine(name: str, path: str, reason: str, error: str) -> None:
     if file is None:
         return
     # An import-error may be the service's own fault after all: each rescan tries again.
-    version = RETRY_ALWAYS if reason == "import-error" else PARSER_VERSION
+    version = RETRY_ALWAYS if reason == RAISED else PARSER_VERSION
     with db.atomic():
         stored = store_rejections(db, maildir.id, [Rejection(file, reason, error, version)])
         Total.add("items", IMPORT, stored.counts)

@@ -16,6 +16,16 @@ logger = logging.getLogger(__name__)
 
 # The process that bound models.db, and the URL: after a fork, or for another URL, it is bound anew.
 _bound: list[tuple[int, str]] = []
+_limits: dict[str, float] = {}
+
+
+def wait_at_most(*, lock: float, statement: float = 0) -> None:
+    """Bound how many seconds this process waits for a lock, and for a statement (0: for as long as it takes).
+
+    For what a person waits for, and for what must go on with other things; an import may wait its turn.
+    """
+    disconnect()
+    _limits.update(lock_timeout=lock, statement_timeout=statement)
 
 
 def database() -> PostgresqlDatabase:
@@ -32,7 +42,12 @@ def database() -> PostgresqlDatabase:
 
 
 def disconnect() -> None:
-    """Close this process's connection, if it has one; `database` opens it again."""
+    """Close this process's connection, if it has one; `database` opens it again, without limits."""
+    _close()
+    _limits.clear()
+
+
+def _close() -> None:
     if not models.db.deferred and not models.db.is_closed():
         models.db.close()
     _bound.clear()
@@ -46,12 +61,12 @@ def _bound_database() -> PostgresqlDatabase:
     if _bound == [wanted]:
         return models.db
     if _bound and _bound[0][0] == os.getpid():
-        disconnect()
+        _close()
     elif not models.db.deferred and not models.db.is_closed():
         models.db.dispose()
     _bound[:] = [wanted]
     logger.debug("database bound pid=%d", os.getpid())
-    return models.bind(url)
+    return models.bind(url, **_limits)
 
 
 def _usable(db: PostgresqlDatabase) -> bool:

@@ -32,6 +32,17 @@ def start_of(pid: int) -> str:
     return "" if state in "ZX" else fields[18]
 
 
+def is_stopped(process: str) -> bool:
+    """Tell whether the process that `this_process` named runs here and is stopped: by SIGSTOP, or a debugger."""
+    if not is_running(process):
+        return False
+    try:
+        stat = Path(f"/proc/{process.rsplit(':', 2)[1]}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] in "Tt"
+
+
 def is_running(process: str) -> bool | None:
     """Tell whether the process that `this_process` named runs; None when it is another host's.
 

@@ -16,6 +16,10 @@ LEAST_FREE = 512 * 1024**2
 FULL = 32 * 1024**2  # less than this is the likely cause of whatever ends
 LEAST_POSTGRESQL = 15  # NULLS NOT DISTINCT
 LEAST_REDIS = (6, 2)
+POOLED = (
+    "DATABASE_URL: a connection pooler such as PgBouncer is in between, which keeps our sessions' settings from "
+    "PostgreSQL: give the address of PostgreSQL itself"
+)
 
 
 def usable_folder(data: Path) -> Path:
@@ -98,12 +102,19 @@ def usable_database(url: str) -> None:
     """Raise ServerError unless DATABASE_URL leads to a PostgreSQL that is new enough and has pgvector."""
     import psycopg
 
+    from models import IDLE_IN_TRANSACTION, session_options
+
+    options = session_options(url, statement_timeout=10) | {"connect_timeout": 5}
     try:
-        with psycopg.connect(url, connect_timeout=5) as link:
+        with psycopg.connect(url, **options) as link:
             version = link.info.server_version // 10000
             offered = link.execute("SELECT name FROM pg_available_extensions").fetchall()
+            asked = "SHOW idle_in_transaction_session_timeout"
+            limit = link.execute(asked).fetchone() if version >= LEAST_POSTGRESQL else None
     except psycopg.Error as error:
         reason = reason_of(error)
+        if "startup parameter" in reason:  # PgBouncer's word for options that it does not pass on
+            raise ServerError(POOLED) from error
         raise ServerError(
             f"DATABASE_URL: cannot connect: {reason}; mend it, or unset it for the embedded one"
         ) from error
@@ -111,6 +122,8 @@ def usable_database(url: str) -> None:
         raise ServerError(
             f"DATABASE_URL: PostgreSQL {version} is too old, {LEAST_POSTGRESQL} or newer is needed"
         )
+    if limit != (IDLE_IN_TRANSACTION,):  # left out by a pooler with ignore_startup_parameters
+        raise ServerError(POOLED)
     missing = {"vector", "pg_trgm", "unaccent"} - {name for (name,) in offered}
     if missing:
         raise ServerError(

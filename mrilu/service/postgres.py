@@ -158,14 +158,22 @@ class Cluster:
             compression=lz4,
         )
 
+    @property
+    def socket(self) -> Path:
+        """The socket's path."""
+        return self.sockets / f".s.PGSQL.{PORT}"
+
     def alive(self) -> bool:
-        """Whether the postmaster runs whose number its lock file holds."""
+        """Tell whether the postmaster runs whose number its lock file holds."""
+        return self.pid() is not None
+
+    def pid(self) -> int | None:
+        """Return the number of the postmaster that runs, None if none does."""
         try:
-            return Path(
-                f"/proc/{int((self.data / 'postmaster.pid').read_text().split()[0])}"
-            ).exists()
+            number = int((self.data / "postmaster.pid").read_text().split()[0])
         except (OSError, ValueError, IndexError):
-            return False
+            return None
+        return number if Path(f"/proc/{number}").exists() else None
 
     def ready(self) -> bool:
         """Whether the server takes connections (`pg_ctl status` trusts a stale file, so it is not asked)."""

@@ -39,6 +39,7 @@ PROGRAMS = (
         f"{_RQ} worker-pool mail -P {{project}} -n {{mail_workers}} {_MAIL} -S json -l WARNING",
     ),
     Program("default", f"{_RQ} worker default -P {{project}} -S json --with-scheduler {_QUIET}"),
+    Program("notify", f"{_RQ} worker notify -P {{project}} -S json --with-scheduler {_QUIET}"),
     # the model is loaded once and kept; a fork after that can hang. It takes all cores for minutes: mail goes first
     Program("embed", f"{_RQ} worker embed -P {{project}} {_SIMPLE} -S json {_QUIET}", nice=10),
     # cron times are in the process's zone, and an hourly job can wait two hours when daylight saving ends

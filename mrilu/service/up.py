@@ -8,21 +8,27 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mrilu.service import checks, first_look, instance, programs
+from mrilu.queues.queues import NAMES
+from mrilu.service import checks, first_look, instance, programs, waits
 from mrilu.service.account import ServerError
 from mrilu.service.instance import Instance
 from mrilu.service.log_tail import advice, last_words
-from mrilu.service.orphans import PROGRAM_SECONDS, kill_orphans, left_running, stop_all
+from mrilu.service.orphans import PROGRAM_SECONDS, left_running, stop_all
+from mrilu.service.postgres import Cluster
 from mrilu.service.signals import Signals
 from mrilu.service.supervisor import Supervisor, launch, program_states
+from mrilu.service.upkeep import QueueFile, Sockets, free_cluster
+from mrilu.service.valkey import Server
 from mrilu.settings.table import PROJECT, SettingError, Settings, load
 
 RETRY_SECONDS = 15.0  # for a server that ends at once to be tried again
 LOOK_SECONDS = 5.0  # between two looks whether the postmaster lives
+WAITING_SECONDS, WAITING_AGAIN = 3.0, 30.0  # until the start says what it waits for, and again
 SLOW_SECONDS = 30.0  # for our programs to report; longer is worth a line, and no reason to stop
 
 
@@ -47,14 +53,16 @@ def _serve(settings: Settings, signals: Signals, began: float) -> int:
     _tidy(service, "a killed supervisor")
     checks.usable_address(settings.web_address)
     _prepare(service)
+    mended = _mender(service)
     supervisor = _launch(service)
     try:
-        if _start(service, supervisor, signals):
+        if _start(service, supervisor, signals, mended):
             _announce(service, time.monotonic() - began)
             threading.Thread(target=first_look.report, args=(service.reached,), daemon=True).start()
+            sockets = Sockets(service)
             while supervisor.alive and not signals.stop:
                 signals.sleep(LOOK_SECONDS)
-                _free(service)
+                mended(sockets.mend(), free_cluster(service))
     finally:
         ended = not supervisor.alive
         _stop(supervisor)
@@ -80,15 +88,6 @@ def _tidy(service: Instance, whose: str, patience: float = PROGRAM_SECONDS) -> N
     (service.data / "supervisord.pid").unlink(missing_ok=True)
 
 
-def _free(service: Instance) -> None:
-    """After a death of the postmaster: end what it left, or no new one can start."""
-    if service.cluster and not service.cluster.alive():
-        if killed := kill_orphans(service.server_marks()):
-            _say(
-                f"postgresql ended and left {killed} processes, which were killed so that it can start again"
-            )
-
-
 def _prepare(service: Instance) -> None:
     if service.cluster:
         service.cluster.prepare()
@@ -97,6 +96,18 @@ def _prepare(service: Instance) -> None:
     if not service.valkey:
         checks.usable_redis(str(service.settings.redis_url))
     service.note()
+
+
+def _mender(service: Instance) -> Callable[..., None]:
+    """Return what sets Valkey's damaged file aside and says so, with whatever else was mended."""
+    log = service.data / "log" / "valkey.log"
+    queue_file = QueueFile(service.valkey, log) if service.valkey else None
+
+    def mended(*lines: Iterator[str]) -> None:
+        for line in chain(queue_file.mend() if queue_file else (), *lines):
+            _say(line)
+
+    return mended
 
 
 def _launch(service: Instance) -> Supervisor:
@@ -116,15 +127,22 @@ def _launch(service: Instance) -> Supervisor:
     )
 
 
-def _start(service: Instance, supervisor: Supervisor, signals: Signals) -> bool:
+def _start(
+    service: Instance, supervisor: Supervisor, signals: Signals, mended: Callable[..., None]
+) -> bool:
     """Wait for the servers, migrate, start our programs; returns False when told to stop meanwhile."""
     for name, server in (("postgresql", service.cluster), ("valkey", service.valkey)):
-        if server and not _wait_for_server(service, supervisor, signals, name, server.ready):
+        if server is None:
+            continue
+
+        def ready(server: Cluster | Server = server) -> bool:
+            mended()
+            return server.ready()
+
+        if not _wait_for_server(service, supervisor, signals, name, ready):
             return False
-    _migrate(
-        str(service.reached.database_url), "POSTGRES_BIN" if service.cluster else "DATABASE_URL"
-    )
-    first_look.agree(service.reached)
+    if not _bring_up_to_date(service, signals):
+        return False
     if signals.stop or not signals.until(lambda: bool(supervisor.states()) or not supervisor.alive):
         return False
     began = time.time()
@@ -160,6 +178,40 @@ def _given_up(supervisor: Supervisor, name: str, late: bool) -> bool:
     )
 
 
+def _bring_up_to_date(service: Instance, signals: Signals) -> bool:
+    """Migrate and register the Maildirs, for as long as it takes; return False when told to stop before its end.
+
+    In a thread of its own, since a lock that somebody holds may keep it waiting for ever.
+    """
+    url = str(service.reached.database_url)
+    ended: list[Exception | None] = []
+
+    def work() -> None:
+        try:
+            _migrate(url, "POSTGRES_BIN" if service.cluster else "DATABASE_URL")
+            first_look.agree(service.reached)
+        except Exception as error:
+            ended.append(error)
+        else:
+            ended.append(None)
+
+    threading.Thread(target=work, name="schema", daemon=True).start()
+    quiet_until = time.monotonic() + WAITING_SECONDS
+
+    def settled() -> bool:
+        nonlocal quiet_until
+        if not ended and time.monotonic() >= quiet_until:
+            _say(f"waiting for PostgreSQL: {waits.told(url)}")
+            quiet_until = time.monotonic() + WAITING_AGAIN
+        return bool(ended)
+
+    if not signals.until(settled):
+        return False
+    if ended[0] is not None:
+        raise ended[0]
+    return True
+
+
 def _migrate(url: str, variable: str) -> None:
     import peewee
     import psycopg
@@ -182,12 +234,19 @@ def _wait_for_programs(
     """Wait until the workers are known to Redis; says what is amiss after a while, and goes on."""
     import redis
 
-    expected = service.settings.mail_workers + 2
-    with redis.Redis.from_url(str(service.reached.redis_url)) as link:
-        deadline = time.monotonic() + SLOW_SECONDS
-        if not signals.until(
-            lambda: _workers_since(link, began) >= expected or time.monotonic() > deadline
-        ):
+    expected = service.settings.mail_workers + len(NAMES) - 1  # one for each other queue
+    deadline = time.monotonic() + SLOW_SECONDS
+    # A Redis that hangs meanwhile must not keep a signal from being heard.
+    address = str(service.reached.redis_url)
+    with redis.Redis.from_url(address, socket_timeout=2, socket_connect_timeout=2) as link:
+
+        def registered() -> bool:
+            try:
+                return _workers_since(link, began) >= expected
+            except redis.RedisError:
+                return False
+
+        if not signals.until(lambda: registered() or time.monotonic() > deadline):
             return False
     amiss = [name for name, state in supervisor.states().items() if state in ("BACKOFF", "FATAL")]
     for name in amiss:

@@ -204,6 +204,15 @@ class Location(BaseModel):
         return list(cls.select().where(cls.message == message).order_by(cls.first_seen, cls.id))
 
 
+# "too-slow" is also the parser's word for a mail that took its time; only that of the whole import is meant.
+RECONSIDER = """
+UPDATE rejected SET parser_version = 0
+ WHERE maildir = %s AND gone_at IS NULL AND parser_version > 0
+   AND (reason = 'killed-worker' OR (reason = 'too-slow' AND strpos(error, 'IMPORT_TIMEOUT') > 0))
+   AND last_seen < now() - least(interval '1 day', interval '1 hour' * 2 ^ least(attempts - 1, 10))
+"""
+
+
 class Rejected(BaseModel):
     """One file that could not be imported, with the reason; nothing is thrown away."""
 
@@ -227,6 +236,15 @@ class Rejected(BaseModel):
     def path(self) -> str:
         """Return the file's path below its Maildir's root."""
         return "/".join(part for part in (self.folder, self.subdir, self.name) if part)
+
+    @classmethod
+    def reconsider(cls, maildir: int) -> int:
+        """Let the next rescan try files again that were set aside a while ago for a worker's end; return how many.
+
+        The fault may have been another's, such as a machine without memory. The while is an hour and doubles
+        with each attempt, up to a day.
+        """
+        return int(db.connection().execute(RECONSIDER, (maildir,)).rowcount)
 
     @classmethod
     def by_reason(cls) -> dict[str, int]:

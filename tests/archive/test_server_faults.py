@@ -1,5 +1,6 @@
 """A fault of the servers is tried again through real rq, and never counts against a mail."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -10,13 +11,17 @@ from contextlib import contextmanager
 import pytest
 from rq.registry import ScheduledJobRegistry
 
+import models
+from jobs.check_new_mail import check_maildir
+from jobs.import_messages import import_messages
 from models import JobRun, Maildir, Message, Rejected
 from mrilu.archive.ledger import balance, difference
 from mrilu.queues import recovery
+from mrilu.queues.blame import MAX_DEATHS
 from mrilu.queues.queues import queue, queued_paths, submit_import
-from mrilu.queues.recovery import MAX_DEATHS, recover_imports
+from mrilu.queues.recovery import recover_imports
 from mrilu.settings.table import PROJECT
-from tests.factories import deliver, mail
+from tests.factories import deliver, mail, register
 
 DEADLINE = 60.0
 
@@ -127,3 +132,38 @@ def test_what_was_set_aside_for_an_unknown_error_is_tried_again_at_each_rescan(r
     assert difference(root, "test").paths == [path]
     recovery.quarantine("test", path, "killed-worker", "its worker died")
     assert difference(root, "test").paths == []
+
+
+DEEP = "/".join(hashlib.sha512(str(n).encode()).hexdigest() for n in range(26))  # 3,353 bytes
+
+
+def test_a_path_too_long_for_an_index_is_accounted_for_and_holds_nothing_up(root, redis_client):
+    descriptor = os.open(root, os.O_RDONLY)
+    for part in (
+        *DEEP.split("/"),
+        "cur",
+    ):  # a path of its length cannot be given to the kernel at once
+        os.mkdir(part, dir_fd=descriptor)
+        inner = os.open(part, os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = inner
+    with open(os.open("1.deep:2,S", os.O_WRONLY | os.O_CREAT, dir_fd=descriptor), "wb") as file:
+        file.write(mail("<deep@x>"))
+    os.close(descriptor)
+    paths = [deliver(root, mail()) for _ in range(3)]
+    import_messages("test", [*paths, f"{DEEP}/cur/1.deep:2,S"])
+    found = balance(register(root), set())
+    assert (found.imported, found.rejected, found.lost) == (3, 1, []) and found.level
+    recovery.quarantine("test", f"{DEEP}/cur/1.deep:2,S", "killed-worker", "its worker died")
+    assert Rejected.get().attempts == 2 and Rejected.get().path() == f"{DEEP}/cur/1.deep:2,S"
+
+
+def test_what_was_set_aside_for_a_workers_end_is_tried_again_after_a_while(root, redis_client):
+    path = deliver(root, mail())
+    recovery.quarantine("test", path, "killed-worker", "its worker died")
+    check_maildir(register(root), 100)
+    assert queued_paths() == {}  # not at once: it may do it again
+    models.db.execute_sql("UPDATE rejected SET last_seen = last_seen - interval '2 hours'")
+    assert check_maildir(register(root), 100)["enqueued"] == 1
+    import_messages("test", [path])
+    assert Message.select().count() == 1 and Rejected.select().count() == 0

@@ -30,13 +30,13 @@ def fill(root: Path, folder: str, count: int) -> list[str]:
     place = f"{folder}/cur" if folder else "cur"
     paths = [deliver(root, mail(), f"{place}/{n}.{folder or 'inbox'}:2,S") for n in range(count)]
     import_messages("test", paths)
-    ledgers.compare("test", root)
+    ledgers.unqueued("test", root)
     return paths
 
 
 def look(root: Path, database: PostgresqlDatabase) -> int:
     """What the service does after files went; return how many messages it removed."""
-    import_messages("test", ledgers.compare("test", root)[0])
+    import_messages("test", ledgers.unqueued("test", root)[0])
     note_vanishings(BOUNDS)
     return remove_gone_messages(database, grace=0)
 

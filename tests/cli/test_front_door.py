@@ -2,11 +2,14 @@ import json
 import mailbox
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 from email import message_from_bytes
 from pathlib import Path
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from rq import SimpleWorker
@@ -66,7 +69,7 @@ def test_status_for_scripts_has_everything(run, root):
     facts = json.loads(result.output)
     assert result.exit_code == 0 and facts["level"] is True
     assert facts["maildirs"][0]["imported"] == 1 and facts["maildirs"][0]["gap"] == 0
-    assert {one["name"] for one in facts["queues"]} == {"mail", "default", "embed"}
+    assert {one["name"] for one in facts["queues"]} == {"mail", "default", "notify", "embed"}
     assert facts["runs"][0]["job"] == "import_messages" and facts["watcher"] is None
 
 
@@ -358,3 +361,35 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_locked_table_ends_a_command_with_a_line_and_doctor_names_the_holder(
+    run, root, service_settings, monkeypatch
+):
+    monkeypatch.setattr("mrilu.cli.connect.LOCK_SECONDS", 0.5)
+    monkeypatch.setattr("mrilu.service.waits.PATIENCE", 0.0)
+    with psycopg.connect(service_settings.database_url) as holder:
+        holder.execute("LOCK TABLE location IN ACCESS EXCLUSIVE MODE")
+        result = run("status")
+        assert result.exit_code == 1 and "another session locks what this needs" in result.stderr
+        with psycopg.connect(service_settings.database_url) as other:
+            waiting = threading.Thread(target=lambda: other.execute("SELECT FROM location"))
+            waiting.start()
+            told = ""
+            while f"session {holder.info.backend_pid} " not in told:
+                told = run("doctor").output
+            holder.rollback()
+            waiting.join()
+
+
+def test_a_server_that_takes_connections_and_never_answers_ends_a_command(
+    run, root, monkeypatch, service_settings, tmp_path
+):
+    monkeypatch.setattr("mrilu.cli.connect.ANSWER_SECONDS", 0.5)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent"))
+        silent.listen()
+        environ = {"REDIS_URL": f"unix://{tmp_path}/silent"}
+        environ |= {"DATABASE_URL": service_settings.database_url}
+        result = CliRunner(env=environ).invoke(main, ["status"], catch_exceptions=False)
+    assert result.exit_code == 1 and "Redis does not answer (" in result.stderr

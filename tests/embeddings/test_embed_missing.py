@@ -400,7 +400,7 @@ def test_a_text_that_changes_while_it_is_embedded_is_embedded_once_more(
 
     def change_it(texts) -> None:
         encoder.heard = lambda texts: None
-        with psycopg.connect(resources.settings().database_url) as other:
+        with psycopg.connect(current_settings().database_url) as other:
             other.execute(
                 "UPDATE message SET body = 'They sleep.', own_spans = '{0,11}', text_state = gen_random_uuid()"
             )

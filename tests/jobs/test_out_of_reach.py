@@ -49,7 +49,7 @@ def mount_away(root: Path, how: str) -> Path:
 def test_a_host_without_the_maildir_takes_no_mail_for_gone_or_done(root, how):
     known, fresh = deliver(root, mail("<a@x>")), deliver(root, mail("<b@x>"))
     import_messages("test", [known])
-    ledgers.compare("test", root)
+    ledgers.unqueued("test", root)
     away = mount_away(root, how)
     with pytest.raises(OutOfReach) as caught:
         import_messages("test", [known, move(known), fresh])
@@ -63,7 +63,7 @@ def test_a_host_without_the_maildir_takes_no_mail_for_gone_or_done(root, how):
 def test_a_maildir_whose_mails_were_all_deleted_is_no_other_one(root):
     paths = [deliver(root, mail()) for _ in range(3)]
     import_messages("test", paths)
-    ledgers.compare("test", root)
+    ledgers.unqueued("test", root)
     for path in paths:
         (root / path).unlink()
     assert import_messages("test", paths) == {"gone": 3}
@@ -72,12 +72,12 @@ def test_a_maildir_whose_mails_were_all_deleted_is_no_other_one(root):
 def test_a_maildir_that_was_copied_to_a_new_disk_is_the_same(root):
     paths = [deliver(root, mail()) for _ in range(3)]
     import_messages("test", paths)
-    ledgers.compare("test", root)
+    ledgers.unqueued("test", root)
     shutil.copytree(root, root.with_name("copy"))
     shutil.rmtree(root)
     root.with_name("copy").rename(root)
     (root / paths[0]).unlink()
-    assert import_messages("test", ledgers.compare("test", root)[0])["gone"] == 1
+    assert import_messages("test", ledgers.unqueued("test", root)[0])["gone"] == 1
 
 
 def test_a_skeleton_in_the_place_of_a_maildir_holds_what_is_missed_until_it_was_so_for_long(
@@ -85,18 +85,18 @@ def test_a_skeleton_in_the_place_of_a_maildir_holds_what_is_missed_until_it_was_
 ):
     paths = [deliver(root, mail()) for _ in range(3)]
     import_messages("test", paths)
-    ledgers.compare("test", root)
+    ledgers.unqueued("test", root)
     mount_away(root, "skeleton")
     new = deliver(root, mail("<new@x>"))
-    offered, found = ledgers.compare("test", root)
+    offered, found = ledgers.unqueued("test", root)
     assert offered == [new] and found.held == sorted(paths)
     import_messages("test", offered)
-    assert ledgers.compare("test", root)[0] == [] and gone() == 0
+    assert ledgers.unqueued("test", root)[0] == [] and gone() == 0
     facts = ledgers.ledgers()[0]
     assert facts["held"] == sorted(paths) and not facts["level"]
     database.execute_sql("UPDATE mail_folder SET doubted_at = now() - interval '73 hours'")
-    ledgers.compare("test", root)
-    assert sorted(ledgers.compare("test", root)[0]) == sorted(paths)
+    ledgers.unqueued("test", root)
+    assert sorted(ledgers.unqueued("test", root)[0]) == sorted(paths)
 
 
 @pytest.mark.parametrize("number", ["EACCES", "EIO", "ESTALE", "ENOTCONN"])
@@ -175,7 +175,7 @@ def test_a_rescan_makes_waiting_retries_due(root, redis_client):
 
     registry = ScheduledJobRegistry(queue=mail_queue)
     registry.schedule(waiting, datetime.now(UTC) + timedelta(hours=1))
-    ledgers.compare("test", root)
+    ledgers.unqueued("test", root)
     recovery.recover_imports()
     assert mail_queue.job_ids == [waiting.id]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from peewee import PostgresqlDatabase
 from redis import Redis
 
@@ -71,3 +72,18 @@ def test_files_that_went_long_ago_are_forgotten_and_their_messages_stay(
     assert upkeep()["expired_files"] == 2
     assert [row.id for row in Location.select().order_by(Location.id)] == [2, 3]
     assert (Rejected.select().count(), Message.select().count()) == (0, 3)
+
+
+def test_a_step_that_fails_keeps_no_other_from_its_turn(
+    database: PostgresqlDatabase, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_folder: Path) -> int:
+        raise PermissionError("closed")
+
+    monkeypatch.setattr("jobs.upkeep.forget_old_notes", fail)
+    record("often", 400)
+    record("often", 1)
+    with pytest.raises(PermissionError):
+        upkeep()
+    assert JobRun.select().where(JobRun.job == "often").count() == 1
+    assert JobRun.get(JobRun.job == "upkeep").outcome == "failed"

@@ -16,7 +16,7 @@ from rq.worker import SimpleWorker
 from mrilu.queues.alive import BEAT, PROCESS, beat, is_alive
 from mrilu.queues.enqueue import LAST, enqueue_now, pending_job
 from mrilu.queues.queues import queue
-from mrilu.queues.recovery import MAX_DEATHS, enqueue_overdue, recover_runs
+from mrilu.queues.recovery import MAX_RUN_DEATHS, enqueue_overdue, recover_runs
 from mrilu.runtime.processes import this_process
 from tests.queues.test_runs import row_of
 
@@ -76,9 +76,13 @@ def test_a_run_whose_worker_was_killed_is_run_again_a_bounded_number_of_times(
     redis_client: Redis,
 ) -> None:
     job_id = enqueue_now(ROW, "first", redis_client, {"force": True})
-    for deaths in range(1, MAX_DEATHS + 1):
+    for deaths in range(1, MAX_RUN_DEATHS + 1):
         start(redis_client, job_id, "dead")
         assert recover_runs() == 1
+        waiting = queue("default").scheduled_job_registry.key
+        for raw in redis_client.zrange(waiting, 0, -1):  # the later tries have a pause before them
+            redis_client.zadd(waiting, {raw: 1})
+        enqueue_overdue(queue("default"))
         (again,) = queue("default").jobs
         assert again.meta["deaths"] == deaths and again.kwargs == {"force": True}
         assert not Job.exists(job_id, connection=redis_client)

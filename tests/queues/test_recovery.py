@@ -13,8 +13,9 @@ from models import JobRun, Message, Rejected
 from mrilu.archive.ledger import balance
 from mrilu.queues import recovery
 from mrilu.queues.alive import PROCESS
+from mrilu.queues.blame import MAX_DEATHS, MAX_KILLS
 from mrilu.queues.queues import queue, queued_paths, submit_import
-from mrilu.queues.recovery import MAX_DEATHS, pieces, recover_imports
+from mrilu.queues.recovery import pieces, recover_imports
 from mrilu.runtime.database import database as process_database
 from mrilu.runtime.processes import this_process
 from mrilu.settings.table import PROJECT
@@ -30,7 +31,7 @@ from mrilu.archive import read
 real = read.parse_message
 def deadly(raw, **more):
     if b"deadly" in raw:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGSEGV)
     return real(raw, **more)
 read.parse_message = deadly
 from rq.cli import main
@@ -118,19 +119,77 @@ def test_a_death_while_no_file_was_read_counts_against_none(root, work, redis_cl
         "from mrilu.archive import read", "from jobs import import_messages as read"
     )
     between = between.replace("parse_message", "store_mails").replace('b"deadly" in raw', "True")
-    between = between.replace("def deadly(raw, **more)", "def deadly(raw, *more)")
-    for _ in range(MAX_DEATHS + 1):
+    between = killed_by_others(between.replace("def deadly(raw, **more)", "def deadly(raw, *more)"))
+    for _ in range(MAX_KILLS * 2):
+        due_at_once(redis_client)
         work("--worker-class", "rq.worker.SimpleWorker", python=between)
-        assert recover_imports() == 1
+        assert recover_imports() >= 1
         assert queued_paths() == {"test": set(paths)} and Rejected.select().count() == 0
+    due_at_once(redis_client)
     work()
     assert Message.select().count() == 3
+
+
+def killed_by_others(script: str) -> str:
+    """Return the script of a worker that is killed, and does not crash."""
+    return script.replace("SIGSEGV", "SIGKILL")
+
+
+def due_at_once(client) -> None:
+    """Make the tries that wait due."""
+    mail_queue = queue("mail")
+    for raw in client.zrange(mail_queue.scheduled_job_registry.key, 0, -1):
+        client.zadd(mail_queue.scheduled_job_registry.key, {raw: 1})
+    recovery.enqueue_overdue(mail_queue)
+
+
+@pytest.mark.parametrize("kind", ["rq.worker.SimpleWorker", "rq.worker.Worker"])
+def test_a_kill_from_outside_counts_against_no_mail_unless_it_goes_on(
+    root, work, redis_client, kind
+):
+    path = deliver(root, mail(body="deadly\n"))
+    submit_import("test", [path], live=True)
+    for kills in range(1, MAX_KILLS + 1):
+        due_at_once(redis_client)
+        work("--worker-class", kind, python=killed_by_others(KILLER))
+        assert Rejected.select().count() == 0
+        assert recover_imports() == 1
+        if kills < MAX_KILLS:
+            assert queued_paths() == {"test": {path}}
+    assert queued_paths() == {} and Rejected.get().reason == "killed-worker"
+
+
+def test_a_kill_that_ends_lets_the_mail_in(root, work, redis_client):
+    path = deliver(root, mail(body="deadly\n"))
+    submit_import("test", [path], live=True)
+    for _ in range(MAX_KILLS - 1):
+        due_at_once(redis_client)
+        work("--worker-class", "rq.worker.SimpleWorker", python=killed_by_others(KILLER))
+        recover_imports()
+    due_at_once(redis_client)
+    work(python=KILLER.replace('b"deadly" in raw', "False"))
+    assert Message.select().count() == 1 and Rejected.select().count() == 0
+
+
+def test_a_job_that_was_taken_and_never_started_comes_back(root, redis_client, monkeypatch):
+    submit_import("test", [deliver(root, mail())], live=True)
+    mail_queue = queue("mail")
+    [job_id] = mail_queue.job_ids
+    redis_client.lmove(mail_queue.key, mail_queue.intermediate_queue_key)
+    assert recovery.put_back_stranded(mail_queue) == 0  # its worker has a moment
+    assert mail_queue.job_ids == []
+    now = time.time() + recovery.STRANDED
+    monkeypatch.setattr("mrilu.queues.recovery.time.time", lambda: now)
+    assert recovery.put_back_stranded(mail_queue) == 1
+    assert mail_queue.job_ids == [job_id]
+    assert recovery.put_back_stranded(mail_queue) == 0 and mail_queue.job_ids == [job_id]
+    assert mail_queue.jobs[0].meta == {"deaths": 0}  # it counts against nobody
 
 
 def test_one_death_is_forgiven(root, work):
     path = deliver(root, mail(body="deadly\n"))
     submit_import("test", [path], live=True)
-    assert work("--worker-class", "rq.worker.SimpleWorker") == -signal.SIGKILL
+    assert work("--worker-class", "rq.worker.SimpleWorker") == -signal.SIGSEGV
     assert queued_paths() == {"test": {path}}
     assert recover_imports() == 1
     assert work(python=KILLER.replace('b"deadly" in raw', "False")) == 0
@@ -157,7 +216,7 @@ def test_a_job_whose_worker_lives_is_left_alone(root, redis_client):
 def test_a_job_that_fails_for_another_reason_is_rejected_with_that_reason(root, redis_client, work):
     path = deliver(root, mail())
     broken = (
-        KILLER.replace("os.kill(os.getpid(), signal.SIGKILL)", "raise SystemError('out of luck')")
+        KILLER.replace("os.kill(os.getpid(), signal.SIGSEGV)", "raise SystemError('out of luck')")
         .replace("parse_message", "read_mails")
         .replace('b"deadly" in raw', "True")
         .replace("def deadly(raw, **more)", "def deadly(raw, *more)")

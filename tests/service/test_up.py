@@ -180,6 +180,44 @@ def test_a_request_to_stop_during_the_start_is_heeded(start):
     assert not running.left() and not running.said("Traceback")
 
 
+def test_a_start_that_a_lock_holds_up_says_so_and_heeds_ctrl_c(start, cluster, migrated):
+    with psycopg.connect(migrated) as holder:
+        holder.execute("LOCK TABLE schema_migration IN ACCESS EXCLUSIVE MODE")
+        running = start(DATABASE_URL=migrated)
+        told = f"waiting for PostgreSQL: session {holder.info.backend_pid} "
+        wait_for(lambda: running.said(told) or running.process.poll() is not None, "a word")
+        assert running.said(told), running.log.read_text()
+        assert running.stop(signal.SIGINT) == 0
+        assert not running.left() and not running.said("Traceback")
+
+
+def test_a_start_over_a_damaged_queue_goes_on_and_says_so(start):
+    running = start()
+    running.wait_up()
+    assert running.stop() == 0
+    [tail] = (running.data / "valkey" / "appendonlydir").glob("*.incr.aof")
+    with open(tail, "ab") as file:
+        file.write(bytes(4096))
+    running = start()
+    running.wait_up()
+    assert running.said("cannot read its append-only file, which is set aside")
+
+
+def test_sockets_that_were_removed_are_made_again(start):
+    running = start()
+    running.wait_up()
+    known = instance.environment_of(running.settings)
+    service_of = instance.of(running.settings)
+    removed = [service_of.cluster.socket, service_of.valkey.socket]
+    for one in removed:
+        one.unlink()
+    wait_for(lambda: service_of.cluster.ready() and service_of.valkey.ready(), "the servers")
+    with psycopg.connect(known["DATABASE_URL"], connect_timeout=20) as link:
+        assert link.execute("SELECT 1").fetchone() == (1,)
+    assert running.said("was removed: postgresql starts again")
+    assert running.said("was removed: valkey starts again")
+
+
 class OldPostgresql(socketserver.BaseRequestHandler):
     """Enough of PostgreSQL's protocol, version 3, to say that it is PostgreSQL 14 and has no extension."""
 

@@ -33,6 +33,16 @@ def check_postgresql(version: int, extensions: Collection[str]) -> Finding:
     return ok(told)
 
 
+def check_waits(holders: Sequence[str]) -> Finding:
+    """Look whether a session keeps others waiting (`holders`: each in words, the oldest first)."""
+    if holders:
+        return error(
+            f"PostgreSQL: {holders[0]}",
+            "let it commit, or end it: SELECT pg_terminate_backend(its number)",
+        )
+    return ok("PostgreSQL: no session keeps others waiting")
+
+
 def check_redis(version: str, policy: str) -> Finding:
     """Look at the version and at what the server does when its memory is full: it must not forget work."""
     if tuple(int(part) for part in version.split(".")[:2]) < LEAST_REDIS:
