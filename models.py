@@ -26,8 +26,11 @@ from mrilu.tables.dictionary import (
 from mrilu.tables.embeddings import Embedded, Embedding, EmbeddingModel
 from mrilu.tables.exports import CachedExport, FailedExport
 from mrilu.tables.notifications import (
+    Bounce,
+    DeliveryReport,
     Notification,
     NotificationPause,
+    RecipientPause,
     Subscriber,
     Subscription,
     SubscriptionLexeme,
@@ -43,6 +46,9 @@ NOTIFICATIONS = (
     SubscriptionLexeme,
     Notification,
     NotificationPause,
+    RecipientPause,
+    Bounce,
+    DeliveryReport,
     TokenKey,
 )
 EMBEDDINGS = (EmbeddingModel, Embedded, Embedding)
@@ -61,4 +67,7 @@ __all__ = [
     "bind",
     "db",
     *(table.__name__ for table in ALL),
+    "Bounce",
+    "DeliveryReport",
+    "RecipientPause",
 ]

@@ -19,7 +19,8 @@ from mrilu.settings.lists import (
     parse_maildirs,
     parse_modes,
 )
-from mrilu.settings.operations import OperationSettings, setting
+from mrilu.settings.notifications import NotificationSettings
+from mrilu.settings.operations import setting
 from mrilu.settings.parsers import (
     choice,
     count,
@@ -31,10 +32,7 @@ from mrilu.settings.parsers import (
     passwords_in,
     percent,
     seconds,
-    sender,
-    site_url,
     size,
-    smtp_url,
     some_of,
     text,
     url,
@@ -58,7 +56,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(OperationSettings):
+class Settings(NotificationSettings):
     """All settings, parsed; made by `load`."""
 
     database_url: str | None = setting(
@@ -174,58 +172,6 @@ class Settings(OperationSettings):
     )
     export_memory: int = setting(
         "EXPORT_MEMORY", 4 * 1024**3, size, "address space of the process that builds one export"
-    )
-    smtp_url: str | None = setting(
-        "SMTP_URL",
-        None,
-        smtp_url,
-        "mail server for notifications: `smtp://HOST` (STARTTLS if offered; `?starttls=never`), "
-        "`smtp+starttls://USER:PASSWORD@HOST` or `smtps://USER:PASSWORD@HOST`; without it they wait",
-        secret=True,
-    )
-    smtp_ca_file: Path | None = setting(
-        "SMTP_CA_FILE",
-        None,
-        folder,
-        "certificates (PEM) that the mail server's is verified with, not the system's",
-    )
-    smtp_timeout: float = setting(
-        "SMTP_TIMEOUT", 30.0, seconds, "longest wait for one answer of the mail server"
-    )
-    mail_from: str = setting(
-        "MAIL_FROM",
-        "",
-        sender,
-        "sender of notifications: `mrilu <notify@example.org>`; needed with SMTP_URL",
-    )
-    site_url: str = setting(
-        "SITE_URL",
-        "http://127.0.0.1:8025",
-        site_url,
-        "address of the site that links in notifications lead to",
-    )
-    token_secret: str | None = setting(
-        "TOKEN_SECRET",
-        None,
-        text,
-        "what unsubscribe links are signed with; without it, a key made once and kept in the database",
-        secret=True,
-    )
-    mail_rate: int = setting("MAIL_RATE", 1200, count, "most notifications a minute")
-    domain_rate: int = setting(
-        "DOMAIN_RATE", 300, count, "most notifications a minute to addresses of one domain"
-    )
-    max_hourly: int = setting(
-        "MAX_HOURLY", 100, count, "most notifications an hour to one subscriber; more of them wait"
-    )
-    notify_days: int = setting(
-        "NOTIFY_DAYS",
-        30,
-        count,
-        "days after its date within which a mail that arrives is news to subscribers",
-    )
-    keep_notifications: int = setting(
-        "KEEP_NOTIFICATIONS", 90, count, "days after which the record of a notification is removed"
     )
     embeddings: bool = setting(
         "EMBEDDINGS", True, flag, "`on` or `off`: whether texts are embedded, for search by meaning"
