@@ -27,8 +27,11 @@ from mrilu.tables.embeddings import Embedded, Embedding, EmbeddingModel
 from mrilu.tables.exports import CachedExport, FailedExport
 from mrilu.tables.folders import MailFolder, RemovedMessage, Vanishing
 from mrilu.tables.notifications import (
+    Bounce,
+    DeliveryReport,
     Notification,
     NotificationPause,
+    RecipientPause,
     Subscriber,
     Subscription,
     SubscriptionLexeme,
@@ -44,6 +47,9 @@ NOTIFICATIONS = (
     SubscriptionLexeme,
     Notification,
     NotificationPause,
+    RecipientPause,
+    Bounce,
+    DeliveryReport,
     TokenKey,
 )
 EMBEDDINGS = (EmbeddingModel, Embedded, Embedding)
@@ -65,4 +71,7 @@ __all__ = [
     "db",
     "session_options",
     *(table.__name__ for table in ALL),
+    "Bounce",
+    "DeliveryReport",
+    "RecipientPause",
 ]

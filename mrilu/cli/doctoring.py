@@ -197,7 +197,10 @@ def of_outside(settings: Settings) -> Findings:
     yield outside.check_model(
         settings.embeddings, installed("heavy"), lambda: verify(find_model(name))
     )
-    yield outside.check_reach(settings.web_address, settings.site_url, settings.operator_password)
+    yield outside.check_reach(settings.web_address, settings.operator_password)
+    yield outside.check_links(
+        settings.site_url, bool(settings.smtp_url), settings.web_address != "off"
+    )
 
 
 def show(found: list[Finding]) -> None:

@@ -13,7 +13,7 @@ from rq.worker import BaseWorker, Worker
 
 from models import JobRun, Message, Rejected
 from mrilu.embeddings.progress import progress
-from mrilu.notifications.status import outbox_status
+from mrilu.notifications.pause import outbox_status
 from mrilu.queues.alive import is_alive
 from mrilu.queues.ledgers import ledgers
 from mrilu.queues.queues import NAMES, queue

@@ -177,6 +177,15 @@ def sender(value: str) -> str:
     return value
 
 
+def bounce_address(value: str) -> str:
+    """Check an address that stays one when "+" and 32 digits stand before its "@" (RFC 5321, 4.5.3.1.1: 64 octets)."""
+    if not _SENDER.fullmatch(value) or len(value.partition("@")[0]) > 31:
+        raise ValueError(
+            "use an address such as bounces@example.org, at most 31 characters before the @"
+        )
+    return value
+
+
 def smtp_url(value: str) -> str:
     """Check a URL of a mail server: smtp://, smtp+starttls:// or smtps://."""
     parts = urlsplit(value)

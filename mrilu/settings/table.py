@@ -19,7 +19,8 @@ from mrilu.settings.lists import (
     parse_maildirs,
     parse_modes,
 )
-from mrilu.settings.operations import OperationSettings, setting
+from mrilu.settings.notifications import NotificationSettings
+from mrilu.settings.operations import setting
 from mrilu.settings.parsers import (
     choice,
     count,
@@ -31,10 +32,7 @@ from mrilu.settings.parsers import (
     passwords_in,
     percent,
     seconds,
-    sender,
-    site_url,
     size,
-    smtp_url,
     some_of,
     text,
     url,
@@ -58,7 +56,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(OperationSettings):
+class Settings(NotificationSettings):
     """All settings, parsed; made by `load`."""
 
     database_url: str | None = setting(
@@ -110,7 +108,7 @@ class Settings(OperationSettings):
         "WORKER_MEMORY",
         2 * 1024**3,
         size,
-        "maximum maximum address space of a mail worker; a mail that needs more is rejected",
+        "maximum address space of a mail worker; a mail that needs more is rejected",
     )
     max_message_bytes: int = setting(
         "MAX_MESSAGE_BYTES", 50 * 1024**2, size, "maximum size of a mail"
@@ -173,59 +171,7 @@ class Settings(OperationSettings):
         "EXPORT_TIMEOUT", 600.0, seconds, "maximum time for one language in one format"
     )
     export_memory: int = setting(
-        "EXPORT_MEMORY", 4 * 1024**3, size, "maximum maximum address space of the process that builds one export"
-    )
-    smtp_url: str | None = setting(
-        "SMTP_URL",
-        None,
-        smtp_url,
-        "mail server for notifications: `smtp://HOST` (STARTTLS if offered; `?starttls=never`), "
-        "`smtp+starttls://USER:PASSWORD@HOST` or `smtps://USER:PASSWORD@HOST`; without it they wait",
-        secret=True,
-    )
-    smtp_ca_file: Path | None = setting(
-        "SMTP_CA_FILE",
-        None,
-        folder,
-        "CA certificates (PEM) to verify the mail server with, instead of the system's",
-    )
-    smtp_timeout: float = setting(
-        "SMTP_TIMEOUT", 30.0, seconds, "maximum wait for an answer of the mail server"
-    )
-    mail_from: str = setting(
-        "MAIL_FROM",
-        "",
-        sender,
-        "sender of notifications: `mrilu <notify@example.org>`; needed with SMTP_URL",
-    )
-    site_url: str = setting(
-        "SITE_URL",
-        "http://127.0.0.1:8025",
-        site_url,
-        "address of the site that the links in notifications lead to",
-    )
-    token_secret: str | None = setting(
-        "TOKEN_SECRET",
-        None,
-        text,
-        "key that signs unsubscribe links; without it, one is made once and kept in the database",
-        secret=True,
-    )
-    mail_rate: int = setting("MAIL_RATE", 1200, count, "maximum number of notifications per minute")
-    domain_rate: int = setting(
-        "DOMAIN_RATE", 300, count, "maximum number of notifications per minute to addresses of one domain"
-    )
-    max_hourly: int = setting(
-        "MAX_HOURLY", 100, count, "maximum number of notifications per hour to one subscriber; the rest waits"
-    )
-    notify_days: int = setting(
-        "NOTIFY_DAYS",
-        30,
-        count,
-        "days after its date during which an arriving mail is news for subscribers",
-    )
-    keep_notifications: int = setting(
-        "KEEP_NOTIFICATIONS", 90, count, "days until the record of a notification is removed"
+        "EXPORT_MEMORY", 4 * 1024**3, size, "maximum address space of the process that builds one export"
     )
     embeddings: bool = setting(
         "EMBEDDINGS", True, flag, "whether texts are embedded for search by meaning: `on` or `off`"

@@ -225,13 +225,30 @@ def test_a_model_whose_weights_are_others(tmp_path: Path) -> None:
 
 
 def test_pages_that_the_world_sees_or_nobody() -> None:
-    home, world = "http://127.0.0.1:8025", "https://a.example"
-    says(outside.check_reach("127.0.0.1:8025", home, None), OK, "web pages")
-    says(outside.check_reach("0.0.0.0:8025", world, None), WARNING, "listen on")
-    says(outside.check_reach("0.0.0.0:8025", home, "x"), WARNING, "lead nowhere")
-    says(outside.check_reach("[::]:8025", world, "x"), OK, "web pages")
+    says(outside.check_reach("127.0.0.1:8025", None), OK, "web pages")
+    says(outside.check_reach("0.0.0.0:8025", None), WARNING, "listen on")
+    says(outside.check_reach("[::]:8025", "x"), OK, "web pages")
     says(outside.check_web("off"), OK, "off")
     says(outside.check_web("127.0.0.1:1", 1.0), ERROR, "nothing answers")
+
+
+@pytest.mark.parametrize(
+    ("site", "level", "hint"),
+    [
+        ("http://127.0.0.1:8025", WARNING, "this machine"),
+        ("https://localhost", WARNING, "this machine"),
+        ("https://[::1]:8025", WARNING, "this machine"),
+        ("http://lists.example.org", WARNING, "RFC 8058"),
+        ("https://lists.example.org", OK, "lead to"),
+    ],
+)
+def test_links_that_readers_cannot_open_or_not_safely(site, level, hint) -> None:
+    says(outside.check_links(site, sending=True), level, hint)
+    says(outside.check_links(site, sending=False), OK, "would lead")
+
+
+def test_links_that_nothing_answers() -> None:
+    says(outside.check_links("https://a.example", sending=True, served=False), WARNING, "off")
 
 
 def test_sockets_that_others_can_reach(tmp_path: Path) -> None:
