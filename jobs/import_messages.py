@@ -21,8 +21,8 @@ from mrilu.archive.store import Stored, store_changes, store_mails, store_reject
 from mrilu.mail.message import Limits
 from mrilu.mail.parse import PARSER_VERSION
 from mrilu.maildir.names import parse_path
-from mrilu.notifications.events import NewsRules
 from mrilu.maildir.presence import OutOfReach
+from mrilu.notifications.events import NewsRules
 from mrilu.queues.lag import lag_buckets
 from mrilu.queues.queues import retry_policy
 from mrilu.queues.runs import MAX_ERROR

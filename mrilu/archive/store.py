@@ -91,9 +91,7 @@ def _insert(
     touched = set(reread.touched)
     if copied:
         touched |= {row[0] for row in connection.execute(sql.MESSAGES_NAMED, (copied,))}
-    again = _hand_on(
-        connection, touched, {row[3] for row in files if not row[-1]} if copied else ()
-    )
+    again = _hand_on(connection, touched, firsts)
     assign_threads(connection, fresh, copied, mails, reread.changed)
     news = _arrivals(fresh, mails) | _renewed(connection, reread)
     notify_new_messages(connection, news, rules)

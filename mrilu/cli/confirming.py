@@ -12,7 +12,7 @@ def confirm_gone(name: str) -> None:
     from models import Maildir
     from mrilu.archive import vanishings
     from mrilu.cli.connect import connect
-    from mrilu.cli.importing import offer_all
+    from mrilu.queues.ledgers import enqueue_difference
 
     settings = connect()
     maildir = Maildir.get_or_none(Maildir.name == name)
@@ -21,5 +21,5 @@ def confirm_gone(name: str) -> None:
             f"no Maildir is registered as {name!r}; ./run.sh status lists them"
         )
     files = vanishings.confirm_gone(maildir)
-    offered = offer_all(maildir, settings.batch_size)
+    offered, _ = enqueue_difference(maildir, settings.batch_size)
     print(f"{name}: {files:,} files are gone, {len(offered):,} more are looked at", flush=True)

@@ -13,7 +13,14 @@ from models import Maildir, Rejected, Vanishing
 from mrilu.archive.folders import accept_root, doubt_root, note_folders
 from mrilu.archive.ledger import Difference, difference, settled_balance
 from mrilu.maildir.names import MaildirError
-from mrilu.queues.queues import MAIL, fetch_imports, queue, queued_paths, raw_job_ids, submit_backlog
+from mrilu.queues.queues import (
+    MAIL,
+    fetch_imports,
+    queue,
+    queued_paths,
+    raw_job_ids,
+    submit_backlog,
+)
 from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)

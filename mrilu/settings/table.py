@@ -97,9 +97,7 @@ class Settings(NotificationSettings):
         choice("keep", "remove"),
         "what happens to a message whose last file disappeared: `keep` or `remove` it",
     )
-    batch_size: int = setting(
-        "BATCH_SIZE", 500, count, "maximum number of mails in one import job"
-    )
+    batch_size: int = setting("BATCH_SIZE", 500, count, "maximum number of mails in one import job")
     mail_workers: int = setting("MAIL_WORKERS", 2, count, "worker processes of the `mail` queue")
     import_timeout: int = setting(
         "IMPORT_TIMEOUT", 120, count, "seconds until an import job is stopped and split"
@@ -116,20 +114,29 @@ class Settings(NotificationSettings):
     max_parts: int = setting("MAX_PARTS", 1000, count, "maximum number of MIME parts of a mail")
     max_depth: int = setting("MAX_DEPTH", 30, count, "maximum nesting of MIME parts")
     max_header_fields: int = setting(
-        "MAX_HEADER_FIELDS", 2000, count, "maximum number of header fields of a mail or of one of its parts"
+        "MAX_HEADER_FIELDS",
+        2000,
+        count,
+        "maximum number of header fields of a mail or of one of its parts",
     )
     max_parse_seconds: float = setting(
         "MAX_PARSE_SECONDS", 10.0, seconds, "maximum processor time for parsing one mail"
     )
     max_attempts: int = setting(
-        "MAX_ATTEMPTS", 8, count, "maximum number of maximum number of tries of a job that fails with a transient error"
+        "MAX_ATTEMPTS",
+        8,
+        count,
+        "maximum number of maximum number of tries of a job that fails with a transient error",
     )
     initial_delay: float = setting(
         "INITIAL_DELAY", 1.0, seconds, "seconds until the second try; doubled for each further one"
     )
     max_delay: float = setting("MAX_DELAY", 300.0, seconds, "maximum wait between two tries")
     timezone: str = setting(
-        "TIMEZONE", "UTC", zone, "the site's time zone: decides when midnight is and how times are shown"
+        "TIMEZONE",
+        "UTC",
+        zone,
+        "the site's time zone: decides when midnight is and how times are shown",
     )
     crons: tuple[tuple[str, str], ...] = setting(
         "CRON_*",
@@ -171,7 +178,10 @@ class Settings(NotificationSettings):
         "EXPORT_TIMEOUT", 600.0, seconds, "maximum time for one language in one format"
     )
     export_memory: int = setting(
-        "EXPORT_MEMORY", 4 * 1024**3, size, "maximum address space of the process that builds one export"
+        "EXPORT_MEMORY",
+        4 * 1024**3,
+        size,
+        "maximum address space of the process that builds one export",
     )
     embeddings: bool = setting(
         "EMBEDDINGS", True, flag, "whether texts are embedded for search by meaning: `on` or `off`"

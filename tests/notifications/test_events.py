@@ -339,6 +339,8 @@ def test_a_message_that_was_removed_and_comes_back_is_no_news(arrive, search_for
     assert told() == []
     arrive("<another@x>", subject="coi", date=format_datetime(datetime.now(UTC)))
     assert len(told()) == 1
+
+
 def add_definition(database, word: str, tag: str, source_id: int, bulk: bool = False) -> None:
     """Add a definition as the dictionary's sync does, with its notifications."""
     with database.atomic():
