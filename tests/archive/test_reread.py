@@ -25,6 +25,7 @@ from mrilu.mail.headers.identifiers import identity_of
 from mrilu.mail.message import Limits, ParsedMessage
 from mrilu.maildir.names import parse_path
 from mrilu.notifications import subscriptions
+from mrilu.notifications.events import NewsRules
 from tests.factories import deliver, mail, make_maildir
 
 DIRECT = "Ann <ann@example.org>"
@@ -61,7 +62,7 @@ def read_again(root: Path, *paths: str) -> Stored:
     files = [found for path in paths if (found := look_at(root, path, known[path]))]
     mails, rejections, vanished = read_mails(root, files, Limits())
     assert not rejections and not vanished
-    return store_mails(models.db, maildir.id, mails)
+    return store_mails(models.db, maildir.id, mails, NewsRules(30, "", ""))
 
 
 @pytest.fixture
