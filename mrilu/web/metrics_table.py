@@ -53,7 +53,9 @@ METRICS = (
         ("job", "item"),
         "items that the runs counted: added, sent, imported ...",
     ),
-    Metric("job_running_seconds", "gauge", ("job",), "how long the current run of the job has taken"),
+    Metric(
+        "job_running_seconds", "gauge", ("job",), "how long the current run of the job has taken"
+    ),
     Metric("job_last_success_timestamp_seconds", "gauge", ("job",), "when a run last succeeded"),
     Metric(
         "job_next_run_timestamp_seconds",
@@ -162,5 +164,10 @@ METRICS = (
         (),
         "how long the most overdue notification has been due",
     ),
-    Metric("notifications_paused", "gauge", (), "1 while the mail server refuses our mail or cannot be reached"),
+    Metric(
+        "notifications_paused",
+        "gauge",
+        (),
+        "1 while the mail server refuses our mail or cannot be reached",
+    ),
 )

@@ -104,8 +104,8 @@ def today() -> str:
 
 
 def search_for(query: str, address: str) -> None:
-    wish = subscriptions.wish_for_query(models.db.connection(), query)
-    assert subscriptions.subscribe(models.db, address, wish)
+    target = subscriptions.target_for_query(models.db.connection(), query)
+    assert subscriptions.subscribe(models.db, address, target)
 
 
 def test_a_file_that_was_met_half_written_has_its_whole_text_in_the_end(root):

@@ -149,8 +149,8 @@ def test_programs_that_do_not_run_or_are_in_trouble() -> None:
     says(servers.check_beat("watcher", None, NOW), ERROR, "does not run")
     says(servers.check_beat("watcher", {"at": NOW - 12}, NOW), WARNING, "12 s ago")
     says(servers.check_beat("watcher", {"at": NOW, "trouble": "no disk"}, NOW), WARNING, "no disk")
-    says(servers.check_workers({"mail": 2, "default": 1, "embed": 1}), OK, "mail 2")
-    says(servers.check_workers({"mail": 2, "default": 1}), ERROR, "embed")
+    says(servers.check_workers({"mail": 2, "default": 1, "notify": 1, "embed": 1}), OK, "mail 2")
+    says(servers.check_workers({"mail": 2, "default": 1, "notify": 1}), ERROR, "embed")
 
 
 def test_a_schedule_that_drifts() -> None:
