@@ -177,7 +177,7 @@ class _Batch:
         return (again | stored.again | outdated(root, plan)) - self.unseen.keys()
 
     def _take_in(self, files: list[FoundFile]) -> Stored:
-        """Read these files and store them; when memory runs out each alone, and what is too large alone is rejected."""
+        """Read these files and store them; when memory runs out, one at a time, rejecting those still too large."""
         try:
             return self._read_and_store(files)
         except MemoryError:
@@ -234,7 +234,7 @@ def _record_failure(error: Exception, started: datetime) -> None:
 
 
 def _try_later(error: Exception, policy: RetryPolicy) -> Retry | None:
-    """Return rq's Retry for an error that is no mail's fault, with tries left, otherwise None.
+    """Return rq's Retry for an error that no mail caused, while tries are left, otherwise None.
 
     Files out of reach are tried again for as long as it takes, by whichever worker is free.
     """

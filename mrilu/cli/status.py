@@ -174,7 +174,7 @@ def _show_gap(one: dict[str, Any], console: Console) -> None:
     _names(console, f"{name}: in the archive, but no longer on disk", one["stale"])
     _names(console, f"{name}: written since they were read", one["changed"])
     _names(console, f"{name}: folders that cannot be read", one["unreadable"], READABLE)
-    _names(console, f"{name}: not below {one['root']}, where another folder lies now", one["held"],
+    _names(console, f"{name}: not below {one['root']}, where another folder is now", one["held"],
            f"mount the right one; if they are gone: ./run.sh confirm-gone {name}")  # fmt: skip
 
 

@@ -115,7 +115,7 @@ def test_why_tells_of_moved_gone_rejected_queued_and_unseen_files(run, root):
     assert "not on disk any more; the archive keeps its message" in run("why", gone).output
     assert "rejected (empty)" in run("why", bad).output
     assert "waiting in the queue" in run("why", queued).output
-    assert "nobody has offered it yet" in run("why", unseen).output
+    assert "not enqueued yet" in run("why", unseen).output
     nowhere = run("why", "new/never.seen")
     assert nowhere.exit_code == 1 and "never seen" in nowhere.output
 
