@@ -16,7 +16,7 @@ from rq import Retry, get_current_job
 from models import JobRun, Maildir, Total
 from mrilu.archive.folders import doubts
 from mrilu.archive.plan import FoundFile, Plan, known_files, make_plan, outdated
-from mrilu.archive.read import portions, read_mails, rejection_of
+from mrilu.archive.read import limits_of, portions, read_mails, rejection_of
 from mrilu.archive.store import Stored, store_changes, store_mails, store_rejections
 from mrilu.mail.message import Limits
 from mrilu.mail.parse import PARSER_VERSION
@@ -87,17 +87,6 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
 def _wake(counts: Mapping[str, int]) -> None:
     if counts.get("imported") or counts.get("updated"):
         wake_embedding()
-
-
-def limits_of(settings: Settings) -> Limits:
-    """Return the parser's limits that the settings give."""
-    return Limits(
-        max_bytes=settings.max_message_bytes,
-        max_parts=settings.max_parts,
-        max_depth=settings.max_depth,
-        max_header_fields=settings.max_header_fields,
-        max_seconds=settings.max_parse_seconds,
-    )
 
 
 def news_rules_of(settings: Settings) -> NewsRules:

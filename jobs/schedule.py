@@ -75,6 +75,13 @@ SCHEDULE = (
         queue=EMBED,
         at_start=True,
     ),
+    Periodic(
+        id="reread_messages",
+        function="jobs.reread_messages.reread_messages",
+        cron="27 * * * *",
+        timeout=HOUR // 6,
+        at_start=True,
+    ),
     Periodic(id="upkeep", function="jobs.upkeep.upkeep", cron="47 * * * *", timeout=HOUR),
 )
 

@@ -39,11 +39,17 @@ class Stored:
 
 
 def store_mails(
-    db: PostgresqlDatabase, maildir: int, mails: list[ReadMail], rules: NewsRules
+    db: PostgresqlDatabase,
+    maildir: int,
+    mails: list[ReadMail],
+    rules: NewsRules,
+    *,
+    keep: bool = False,
 ) -> Stored:
-    """Store the mails; count how many files were imported, copies, known or rejected.
+    """Store the mails; count how many files were imported, copies, known, rejected, and messages updated.
 
-    A batch that fails by its content is split until the one bad mail stands alone and is rejected.
+    A batch that fails by its content is split until the one bad mail stands alone and is rejected; with `keep` it is
+    left as it is, and counted as refused.
     Raises psycopg errors that have other causes: nothing of the batch is stored then.
     """
     if not mails:
@@ -56,10 +62,12 @@ def store_mails(
             raise
         if len(mails) > 1:
             half = len(mails) // 2
-            stored = store_mails(db, maildir, mails[:half], rules)
-            stored += store_mails(db, maildir, mails[half:], rules)
+            stored = store_mails(db, maildir, mails[:half], rules, keep=keep)
+            stored += store_mails(db, maildir, mails[half:], rules, keep=keep)
             return stored
         logger.exception("mail cannot be stored path=%s", mails[0].file.path)
+        if keep:
+            return Stored(Counter(refused=1))
         rejection = Rejection(
             mails[0].file, "unstorable", f"{type(error).__name__}: {error}"[:1000]
         )

@@ -12,7 +12,9 @@ from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegis
 from rq.worker import BaseWorker, Worker
 
 from models import JobRun, Message, Rejected
+from mrilu.archive.outdated import count_outdated
 from mrilu.embeddings.progress import progress
+from mrilu.mail.parse import PARSER_VERSION
 from mrilu.notifications.pause import outbox_status
 from mrilu.queues.alive import is_alive
 from mrilu.queues.ledgers import ledgers
@@ -39,6 +41,7 @@ def gather() -> dict[str, Any]:
         "messages": Message.select().count(),
         "reused_message_ids": Message.reused_ids(),
         "rejected": Rejected.by_reason(),
+        "parser": {"version": PARSER_VERSION, **count_outdated(database())._asdict()},
         "queues": [_queue(queue(name)) for name in NAMES],
         "workers": [
             _worker(worker)
@@ -100,6 +103,7 @@ def show(facts: dict[str, Any], console: Console) -> None:
         f"messages   {facts['messages']:,} (Message-IDs used again: {facts['reused_message_ids']})"
     )
     console.print(f"rejected   {rejected}")
+    console.print(f"parser     {parser_line(facts['parser'])}")
     console.print(f"watcher    {_life(facts['watcher'])}")
     if facts["scheduler"] or "scheduler" in facts["programs"]:
         console.print(f"scheduler  {_life(facts['scheduler'])}")
@@ -205,6 +209,16 @@ def flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def parser_line(facts: dict[str, Any]) -> str:
+    """Return which parser reads mail, and how many messages an older one read."""
+    told = [f"version {facts['version']}"]
+    if facts["waiting"]:
+        told.append(f"{facts['waiting']:,} messages of an older one are to be read again")
+    if facts["gone"]:
+        told.append(f"{facts['gone']:,} messages of an older one have no file any more")
+    return "; ".join(told)
 
 
 def outbox_line(facts: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
 from email import message_from_bytes
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from click.testing import CliRunner, Result
 from rq import SimpleWorker
 
 from jobs.import_messages import import_messages
-from models import Maildir, Message, Rejected
+from models import Location, Maildir, Message, Rejected
 from mrilu.cli.__main__ import main
 from mrilu.cli.sources import NotMail, mails_in, register
 from mrilu.cli.status import embeddings_line
@@ -393,3 +394,13 @@ def test_a_server_that_takes_connections_and_never_answers_ends_a_command(
         environ |= {"DATABASE_URL": service_settings.database_url}
         result = CliRunner(env=environ).invoke(main, ["status"], catch_exceptions=False)
     assert result.exit_code == 1 and "Redis does not answer (" in result.stderr
+
+
+def test_status_says_how_many_messages_an_older_parser_read(run, root):
+    import_messages("test", [deliver(root, mail("<a@x>"))])
+    assert re.search(r"^parser +version \d+$", run("status").output, re.MULTILINE)
+    Message.update(parser_version=1).execute()
+    assert "1 messages of an older one are to be read again" in run("status").output
+    assert json.loads(run("status", "--json").output)["parser"]["waiting"] == 1
+    Location.update(gone_at=datetime.now(UTC)).execute()
+    assert "1 messages of an older one have no file any more" in run("status").output
