@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
-from models import Maildir, Rejected
-from mrilu.archive.ledger import Difference, difference
+from models import Maildir
+from mrilu.archive.ledger import Difference
 from mrilu.maildir.names import MaildirError
-from mrilu.queues.queues import queued_paths, submit_import
+from mrilu.queues.ledgers import enqueue_difference
 from mrilu.queues.runs import recorded
 from mrilu.runtime.database import database
 from mrilu.settings.current import current_settings
@@ -51,13 +51,7 @@ def check_maildir(maildir: Maildir, batch_size: int) -> dict[str, int]:
 
     Raises mrilu.maildir.names.MaildirError when the Maildir cannot be listed.
     """
-    # The queue first: a job that ends in between has its rows in the database by then, at worst a path comes twice.
-    queued = queued_paths().get(maildir.name, set())
-    Rejected.reconsider(maildir.id)
-    found = difference(maildir.root, maildir.name)
-    paths = [path for path in found.paths if path not in queued]
-    for start in range(0, len(paths), batch_size):
-        submit_import(maildir.name, paths[start : start + batch_size], live=False)
+    paths, found = enqueue_difference(maildir, batch_size)
     _log_gap(maildir.name, paths, found)
     return {
         "maildirs": 1,

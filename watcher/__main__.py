@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from models import Maildir, Rejected
-from mrilu.archive import ledger
+from models import Maildir
 from mrilu.archive.registration import NameTaken, register_watched
 from mrilu.archive.removal import remove_gone_messages
 from mrilu.maildir.names import Kind
 from mrilu.queues import queues, recovery
+from mrilu.queues.ledgers import unqueued
 from mrilu.queues.losses import Losses
 from mrilu.runtime import heartbeat, logs
 from mrilu.runtime.database import database, wait_at_most
@@ -72,13 +72,8 @@ def connect(watched: tuple[str, ...]) -> Archive:
 
 def missing(maildir: str, root: Path) -> list[str]:
     """Paths where disk and database differ and that no queued job has."""
-    # The queue first: a job that ends in between has its rows in the database by then, at worst a path comes twice.
-    queued = queues.queued_paths().get(maildir, set())
     database()
-    row = Maildir.get_or_none(Maildir.name == maildir)
-    if row is not None:
-        Rejected.reconsider(row.id)
-    return [path for path in ledger.difference(root, maildir).paths if path not in queued]
+    return unqueued(maildir, root)[0]
 
 
 def recover() -> int:

@@ -139,7 +139,7 @@ def balance(maildir: Maildir, queued: set[str]) -> Balance:
 
 
 def quick_balance(maildir: Maildir, queued: Callable[[], set[str]]) -> Balance:
-    """Draw up one Maildir's ledger by counts where these agree, else by name, twice if something seems lost.
+    """Draw up one Maildir's ledger by counts where these agree, else by name.
 
     A file that is lost and one that is stale make up for each other in the counts; the daily check tells them.
     Raises what `difference` raises.
@@ -149,5 +149,15 @@ def quick_balance(maildir: Maildir, queued: Callable[[], set[str]]) -> Balance:
     on_disk = sum(1 for _ in files_of(maildir, unreadable))
     if on_disk == sum(counts) and not unreadable:
         return Balance(maildir.name, maildir.root, on_disk, *counts, 0, [], [], [])
-    one = balance(maildir, queued())
-    return balance(maildir, queued()) if one.lost or one.stale else one
+    return settled_balance(maildir, queued(), queued)
+
+
+def settled_balance(maildir: Maildir, queued: set[str], ask: Callable[[], set[str]]) -> Balance:
+    """Draw up one Maildir's ledger by name, twice if something seems lost: it may have been between the two looks.
+
+    `queued` are the paths that wait in import jobs; `ask` returns them anew. Raises what `difference` raises.
+    """
+    first = balance(maildir, queued)
+    if not (first.lost or first.stale):
+        return first
+    return balance(maildir, ask() | queued)

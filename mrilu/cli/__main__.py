@@ -144,6 +144,7 @@ def import_(path: Path, wait: bool) -> None:
     """Import a Maildir, a folder of .eml files, an mbox file or one mail."""
     from mrilu.cli import importing, sources
     from mrilu.cli.connect import connect
+    from mrilu.queues.ledgers import enqueue_difference
 
     settings = connect()
     unpacked = settings.data_dir / "unpacked"
@@ -152,7 +153,7 @@ def import_(path: Path, wait: bool) -> None:
             maildir, paths = importing.unpack_and_offer(path, unpacked, settings.batch_size)
         else:
             maildir = sources.register(path, unpacked)
-            paths = importing.offer_all(maildir, settings.batch_size)
+            paths = enqueue_difference(maildir, settings.batch_size)[0]
     except sources.NotMail as error:
         raise ServerError(str(error)) from error
     print(f"{len(paths):,} files of {maildir.root} go in as Maildir {maildir.name!r}", flush=True)
@@ -179,12 +180,13 @@ def rescan(wait: bool) -> None:
     from mrilu.cli import importing
     from mrilu.cli.connect import connect
     from mrilu.maildir.names import MaildirError
+    from mrilu.queues.ledgers import enqueue_difference
 
     settings = connect()
     level = True
     for maildir in list(Maildir.select().order_by(Maildir.name)):
         try:
-            paths = importing.offer_all(maildir, settings.batch_size)
+            paths = enqueue_difference(maildir, settings.batch_size)[0]
         except MaildirError as error:  # the others are compared all the same
             print(f"mrilu: {maildir.name}: {error}", file=sys.stderr)
             level = level and not maildir.watched

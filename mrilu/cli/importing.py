@@ -18,22 +18,12 @@ from rich.progress import (
 )  # fmt: skip
 
 from models import Maildir, Rejected
-from mrilu.archive.ledger import difference
 from mrilu.cli import sources
-from mrilu.queues.queues import queued_paths, submit_import
+from mrilu.queues.ledgers import enqueue_difference, queued_in
+from mrilu.queues.queues import submit_backlog, submit_import
 from mrilu.queues.recovery import recover_imports
 
 POLL_SECONDS = 0.2
-
-
-def offer_all(maildir: Maildir, batch_size: int) -> list[str]:
-    """Enqueue, at the back, every path in which disk and database differ and that is not queued yet."""
-    queued = queued_paths().get(maildir.name, set())
-    Rejected.reconsider(maildir.id)
-    paths = [path for path in difference(maildir.root, maildir.name).paths if path not in queued]
-    for start in range(0, len(paths), batch_size):
-        submit_import(maildir.name, paths[start : start + batch_size], live=False)
-    return paths
 
 
 def unpack_and_offer(file: Path, unpacked: Path, batch_size: int) -> tuple[Maildir, list[str]]:
@@ -56,7 +46,7 @@ def unpack_and_offer(file: Path, unpacked: Path, batch_size: int) -> tuple[Maild
             bar.update(task, advance=group.size, rate=_rate(mails, started))
         bar.update(task, completed=file.stat().st_size)
     # What an interrupted import left: unpacked, and never offered.
-    return maildir, offered + offer_all(maildir, batch_size)
+    return maildir, offered + enqueue_difference(maildir, batch_size)[0]
 
 
 def follow(maildir: Maildir, paths: Iterable[str]) -> None:
@@ -68,7 +58,7 @@ def follow(maildir: Maildir, paths: Iterable[str]) -> None:
     with _bar() as bar:
         task = bar.add_task(f"importing {maildir.name}", total=len(wanted), rate="")
         started = time.monotonic()
-        while left := len(wanted & queued_paths().get(maildir.name, set())):
+        while left := len(wanted & queued_in(maildir.name)):
             done = len(wanted) - left
             bar.update(task, completed=done, rate=_rate(done, started))
             recover_imports()
@@ -98,8 +88,7 @@ def retry_rejected(reason: str | None, batch_size: int) -> dict[str, list[str]]:
         paths = [row.path() for row in Rejected.select().where(mine).order_by(Rejected.id)]
         # Version 0 is older than any parser, so the import job reads the file again.
         Rejected.update(parser_version=0).where(mine).execute()
-        for start in range(0, len(paths), batch_size):
-            submit_import(maildir.name, paths[start : start + batch_size], live=False)
+        submit_backlog(maildir.name, paths, batch_size)
         if paths:
             offered[maildir.name] = paths
     return offered

@@ -46,6 +46,12 @@ def submit_import(maildir: str, paths: list[str], live: bool) -> None:
     put_import(queue(MAIL), maildir, paths, at_front=live)
 
 
+def submit_backlog(maildir: str, paths: list[str], batch_size: int) -> None:
+    """Enqueue import jobs for `paths` behind what waits, `batch_size` paths each; raise as `submit_import`."""
+    for start in range(0, len(paths), batch_size):
+        submit_import(maildir, paths[start : start + batch_size], live=False)
+
+
 def put_import(
     mail: Queue,
     maildir: str,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
+from cronsim import CronSim, CronSimError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -18,14 +18,17 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def next_cron_slot(cron: str, zone: ZoneInfo, after: datetime) -> datetime:
     """Return the first time after `after` (aware) that the cron string matches in `zone`, in UTC.
 
-    Raises croniter.CroniterBadDateError when no date ever matches (30 February).
+    Raises cronsim.CronSimError when no date ever matches (30 February).
     """
     every_hour = cron.split()[1].startswith("*")
     slot = after
     while True:
-        slot = croniter(cron, slot.astimezone(zone)).get_next(datetime).astimezone(UTC)
-        # fold=1 marks the second time that the clock shows this hour
-        if every_hour or not slot.astimezone(zone).fold:
+        matching = next(CronSim(cron, slot.astimezone(zone)), None)
+        if matching is None:
+            raise CronSimError("no date matches it")
+        slot = matching.astimezone(UTC)
+        # Within an hour that the clock shows twice (fold=1 the second time) CronSim may answer with the first.
+        if slot > after and (every_hour or not slot.astimezone(zone).fold):
             return slot
 
 

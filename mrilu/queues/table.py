@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from croniter import CroniterError
+from cronsim import CronSimError
 
 # As mrilu/service/rq_defaults.py has it: it finds only our jobs.
 from rq.job import import_attribute
@@ -93,7 +93,7 @@ def _check(row: Periodic, zone: ZoneInfo, *, overridden: bool) -> None:
         )
     try:
         row.next_slot(zone, datetime.now(UTC))
-    except (CroniterError, IndexError) as error:
+    except (CronSimError, IndexError) as error:
         if overridden:
             raise SettingError(
                 f"CRON_{row.id.upper()}: {row.cron!r} never comes: {error}"

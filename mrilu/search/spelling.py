@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from peewee import PostgresqlDatabase
+from rapidfuzz.distance import OSA
 
 from mrilu.search.conditions import Condition, both, where
 
@@ -36,28 +37,14 @@ def find_alike(db: PostgresqlDatabase, text: str, holds: Condition) -> list[int]
             .execute(sql, (*own, *scope, *own, *scope, CANDIDATES), prepare=False)
             .fetchall()
         )
+    # Letters put in, left out, changed or exchanged with the next (Damerau 1964)
     allowed = max(1, len(wanted) // 4)
     slips = [
         (count, -alike, one)
         for one, spelled, alike in rows
-        if (count := distance(wanted, spelled)) <= allowed
+        if (count := OSA.distance(wanted, spelled)) <= allowed
     ]
     return list(dict.fromkeys(one for _, _, one in sorted(slips)))
-
-
-def distance(first: str, second: str) -> int:
-    """Return how many letters must be put in, left out, changed or exchanged with the next (Damerau 1964)."""
-    before: list[int] = []
-    above = list(range(len(second) + 1))
-    for row, letter in enumerate(first, 1):
-        line = [row]
-        for column, other in enumerate(second, 1):
-            cost = min(above[column] + 1, line[-1] + 1, above[column - 1] + (letter != other))
-            if row > 1 and column > 1 and letter == second[column - 2] and first[row - 2] == other:
-                cost = min(cost, before[column - 2] + 1)
-            line.append(cost)
-        before, above = above, line
-    return above[-1]
 
 
 def is_spelt_right(db: PostgresqlDatabase, tsquery: str, holds: Condition) -> bool:

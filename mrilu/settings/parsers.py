@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
 
 UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _SENDER = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,190}")
@@ -75,14 +78,14 @@ def cron(value: str) -> str:
     """Check a cron string of five fields, or "off"."""
     if value.lower() == "off":
         return "off"
-    from croniter import (
-        croniter,
-    )  # only here: it takes 30 ms to import, and every command reads the settings
-
-    if len(value.split()) != 5 or not croniter.is_valid(value):
+    try:
+        if len(value.split()) != 5:
+            raise CronSimError("it has not five fields")
+        CronSim(value, datetime.now(UTC))
+    except CronSimError as error:
         raise ValueError(
-            "use a cron string such as '30 4 * * *' (minute, hour, day, month, weekday), or off"
-        )
+            f"use a cron string such as '30 4 * * *' (minute, hour, day, month, weekday), or off ({error})"
+        ) from error
     return value
 
 

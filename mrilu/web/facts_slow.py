@@ -17,7 +17,7 @@ from mrilu.embeddings.model import EncoderMissing, find_model
 from mrilu.embeddings.progress import NO_MODEL
 from mrilu.embeddings.sources import count_waiting
 from mrilu.maildir.names import MaildirError
-from mrilu.queues.queues import queued_paths
+from mrilu.queues.ledgers import queued_in
 from mrilu.runtime.database import database
 from mrilu.settings.current import current_settings
 from mrilu.web.facts_postgresql import Samples
@@ -93,7 +93,7 @@ def _wanted_model(source: str) -> int:
 
 def _ledger(maildir: Maildir, found: Samples) -> None:
     try:
-        one = quick_balance(maildir, lambda: queued_paths().get(maildir.name, set()))
+        one = quick_balance(maildir, lambda: queued_in(maildir.name))
     except (
         MaildirError
     ) as error:  # unmounted: no files on disk to speak of; doctor and status say so

@@ -114,3 +114,13 @@ def test_interval_slots_do_not_drift() -> None:
     assert next_interval_slot(60, datetime(2026, 11, 24, 5, 1, tzinfo=UTC)) == datetime(
         2026, 11, 24, 5, 2, tzinfo=UTC
     )
+
+
+def test_a_range_of_one_hour_is_that_hour() -> None:
+    found = slots("0 21-21 * * *", BERLIN, "2026-11-24T12:00Z", "2026-11-26T12:00Z")
+    assert shown(found) == ["11-24 20:00", "11-25 20:00"]
+
+
+def test_a_start_in_the_repeated_hour_runs_a_fixed_job_no_second_time() -> None:
+    after = datetime.fromisoformat("2026-10-25T01:10Z")  # 02:10, the second time
+    assert next_cron_slot("30 2 * * *", BERLIN, after).isoformat() == "2026-10-26T01:30:00+00:00"

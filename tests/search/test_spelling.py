@@ -1,27 +1,23 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from mrilu.search.spelling import distance
-
-WORDS = st.text("abc", max_size=7)
+from mrilu.search.conditions import ALWAYS
+from mrilu.search.spelling import find_alike
+from tests.embeddings.made import define
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "slips"),
-    [
-        ("mlatu", "mlatu", 0),
-        ("mltau", "mlatu", 1),
-        ("mlatu", "mltu", 1),
-        ("mlatu", "mlaatu", 1),
-        ("", "ab", 2),
-    ],
-)
-def test_exchanged_missing_and_surplus_letters_are_one_slip_each(first, second, slips):
-    assert distance(first, second) == slips
+@pytest.mark.parametrize("written", ["mltau", "mltu", "mlaatu", "mlaty"])
+def test_an_exchanged_missing_surplus_or_changed_letter_is_one_slip(database, written):
+    wanted = define("mlatu", "a cat")
+    define("gerku", "a dog")
+    assert find_alike(database, written, ALWAYS) == [wanted.id]
 
 
-@given(WORDS, WORDS)
-def test_distance_is_symmetric_and_nothing_only_for_the_same(first, second):
-    assert distance(first, second) == distance(second, first) <= max(len(first), len(second))
-    assert (distance(first, second) == 0) == (first == second)
+def test_fewer_slips_come_first(database):
+    far, near = define("mlatxxu", "a cat"), define("mlatu", "a cat")
+    assert find_alike(database, "mlaatu", ALWAYS)[0] == near.id != far.id
+
+
+@pytest.mark.parametrize("written", ["ml", "m" * 41, "qqqqq"])
+def test_what_is_no_slip_finds_nothing(database, written):
+    define("mlatu", "a cat")
+    assert find_alike(database, written, ALWAYS) == []
