@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STEADY = 25  # mails a second
-WORD = "gerku"  # in every tenth mail: what the suite's subscriber looks for
+WORD = "gerku"  # in every twentieth mail: what the suite's subscriber looks for
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Feed:
             partial = self.maildir / "tmp" / name
             partial.write_bytes(raw)
             partial.rename(self.maildir / "new" / name)
-        except FileNotFoundError:  # the Maildir is away: an MTA tries again later
+        except OSError:  # the Maildir is away: an MTA tries again later
             self._take_back(name)
             return ""
         return name
@@ -69,7 +69,7 @@ class Feed:
     def _read_by_a_person(self, name: str) -> None:
         try:
             (self.maildir / "new" / name).rename(self.maildir / "cur" / f"{name}:2,S")
-        except FileNotFoundError:
+        except OSError:
             return
 
     def burst(self, count: int) -> None:
@@ -93,7 +93,7 @@ class Feed:
     def _made(self) -> tuple[str, bytes]:
         number = next(self._numbers)
         name = f"{1_700_000_000 + number}.M{number}P1.host"
-        word = f"{WORD}\n" if number % 10 == 0 else ""
+        word = f"{WORD}\n" if number % 20 == 0 else ""
         lines = "".join(f"line {line} of mail {number}\n" for line in range(40))
         body = f"mail {number}\n{word}{lines}end of mail {number}\n"
         message_id = f"{number}@faults.example"

@@ -309,8 +309,8 @@ def _programs() -> Iterator[Fault]:
     yield Fault("kill -9: everything, power cut", power_cut)
     for name, mark in (*marks.items(), ("valkey", "valkey-server"), ("postgresql", "postgres")):
         if name not in ("default worker", "embed worker"):
-            yield Fault(f"SIGSTOP: {name}", partial(stopped, (mark,)), seconds=3)
-    yield Fault("SIGSTOP: all our programs", partial(stopped, (sys.executable,)), seconds=3)
+            yield Fault(f"SIGSTOP: {name}", partial(stopped, (mark,)), seconds=2)
+    yield Fault("SIGSTOP: all our programs", partial(stopped, (sys.executable,)), seconds=2)
 
 
 FAULTS = (
@@ -318,22 +318,22 @@ FAULTS = (
     Fault("kill -9: postmaster", postmaster_killed),
     Fault("kill -9: a backend", backend_killed),
     Fault("sessions terminated", sessions_ended),
-    Fault("connections used up", connections_used_up, seconds=3),
-    Fault("a table locked", table_locked, seconds=3),
+    Fault("connections used up", connections_used_up, seconds=2),
+    Fault("a table locked", table_locked, seconds=2),
     Fault("FLUSHALL", lambda scene: command("FLUSHALL", scene=scene)),
     Fault("CLIENT KILL", lambda scene: command("CLIENT", "KILL", "TYPE", "normal", scene=scene)),
-    Fault("CLIENT PAUSE", lambda scene: command("CLIENT", "PAUSE", "3000", scene=scene), seconds=3),
-    Fault("maxmemory", partial(configured, "maxmemory", "1"), seconds=3),
-    Fault("read-only Valkey", read_only, seconds=3),
-    Fault("rq suspend", suspended, seconds=3),
+    Fault("CLIENT PAUSE", lambda scene: command("CLIENT", "PAUSE", "2000", scene=scene), seconds=2),
+    Fault("maxmemory", partial(configured, "maxmemory", "1"), seconds=2),
+    Fault("read-only Valkey", read_only, seconds=2),
+    Fault("rq suspend", suspended, seconds=2),
     Fault("rq empty", queues_emptied, bound=60.0),
     Fault("damaged append-only file", queue_file_damaged),
-    Fault("disk full: database", partial(disk_full, "postgresql"), seconds=3, needs="postgresql"),
-    Fault("disk full: Valkey", partial(disk_full, "valkey"), seconds=3, needs="valkey"),
+    Fault("disk full: database", partial(disk_full, "postgresql"), seconds=2, needs="postgresql"),
+    Fault("disk full: Valkey", partial(disk_full, "valkey"), seconds=2, needs="valkey"),
     Fault("disk full: exports", partial(disk_full, "exports"), seconds=1, needs="exports"),
     Fault("disk full: /tmp", partial(disk_full, "tmp"), seconds=1, needs="tmp"),
-    Fault("Maildir away", maildir_away, seconds=3),
-    Fault("folder unreadable", folder_unreadable, seconds=3),
+    Fault("Maildir away", maildir_away, seconds=2),
+    Fault("folder unreadable", folder_unreadable, seconds=2),
     Fault("moves at once", partial(moves_at_once, 2_000)),
     Fault("written in place", written_in_place),
     Fault("another host dies", host_dead, bound=HOST_BOUND),
