@@ -25,9 +25,13 @@ from mrilu.tables.dictionary import (
 )
 from mrilu.tables.embeddings import Embedded, Embedding, EmbeddingModel
 from mrilu.tables.exports import CachedExport, FailedExport
+from mrilu.tables.folders import MailFolder, RemovedMessage, Vanishing
 from mrilu.tables.notifications import (
+    Bounce,
+    DeliveryReport,
     Notification,
     NotificationPause,
+    RecipientPause,
     Subscriber,
     Subscription,
     SubscriptionLexeme,
@@ -43,11 +47,15 @@ NOTIFICATIONS = (
     SubscriptionLexeme,
     Notification,
     NotificationPause,
+    RecipientPause,
+    Bounce,
+    DeliveryReport,
     TokenKey,
 )
 EMBEDDINGS = (EmbeddingModel, Embedded, Embedding)
 EXPORTS = (CachedExport, FailedExport)
-ARCHIVE = (Maildir, Message, Location, Rejected, Thread, ThreadLink)
+FOLDERS = (MailFolder, Vanishing, RemovedMessage)
+ARCHIVE = (Maildir, Message, Location, Rejected, Thread, ThreadLink, *FOLDERS)
 ALL = (*ARCHIVE, JobRun, Total, *DICTIONARY, *NOTIFICATIONS, *EMBEDDINGS, *EXPORTS)
 
 __all__ = [
@@ -63,4 +71,7 @@ __all__ = [
     "db",
     "session_options",
     *(table.__name__ for table in ALL),
+    "Bounce",
+    "DeliveryReport",
+    "RecipientPause",
 ]

@@ -27,7 +27,7 @@ from bench.timing import only_benchmark, progress
 from jobs.import_messages import import_paths, limits_of, news_rules_of
 from jobs.send_notifications import delivery_of
 from mrilu import migrations
-from mrilu.notifications.subscriptions import drop_subscriptions, subscribe, wish_for_query
+from mrilu.notifications.subscriptions import drop_subscriptions, subscribe, target_for_query
 from mrilu.runtime.database import database as process_database
 from mrilu.runtime.database import disconnect
 from mrilu.service.postgres import Cluster
@@ -178,10 +178,10 @@ def save_searches(queries: Sequence[str]) -> int:
     with db.atomic():
         for number, query in enumerate(queries):
             try:
-                wish = wish_for_query(db.connection(), query)
+                target = target_for_query(db.connection(), query)
             except ValueError:
                 continue
-            saved += subscribe(db, f"reader-{number}@bench.example", wish)
+            saved += subscribe(db, f"reader-{number}@bench.example", target)
     db.execute_sql("ANALYZE")
     return saved
 

@@ -27,11 +27,15 @@ REVOKE INSERT, UPDATE, DELETE ON schema_migration FROM mrilu_worker;
 SELECT 'GRANT MAINTAIN ON ALL TABLES IN SCHEMA public TO mrilu_worker'
  WHERE current_setting('server_version_num')::integer >= 170000 \gexec
 
--- The web reads. What it writes is that a subscription was given up.
+-- The web reads. What it writes is what subscribers ask for, confirm, choose and give up.
 GRANT USAGE ON SCHEMA public TO mrilu_web;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO mrilu_web;
 GRANT INSERT ON token_key TO mrilu_web;
-GRANT UPDATE (unsubscribed) ON subscriber TO mrilu_web;
-GRANT DELETE ON subscription TO mrilu_web;
-GRANT UPDATE ON notification TO mrilu_web;
+GRANT INSERT ON subscriber TO mrilu_web;
+GRANT UPDATE (locale, timezone, digest, digest_hour, unsubscribed, suppressed_at, suppressed_reply)
+   ON subscriber TO mrilu_web;
+GRANT INSERT, DELETE ON subscription TO mrilu_web;
+GRANT UPDATE (confirmed_at) ON subscription TO mrilu_web;
+GRANT INSERT ON subscription_lexeme TO mrilu_web;
+GRANT INSERT, UPDATE ON notification TO mrilu_web;
 ALTER ROLE mrilu_web SET statement_timeout = '30s';

@@ -58,20 +58,18 @@ def check_maildir(maildir: Maildir, batch_size: int) -> dict[str, int]:
         "on_disk": found.on_disk,
         "missing": len(found.unknown),
         "gone": len(found.vanished),
+        "changed": len(found.changed),
+        "held_back": len(found.held),
         "enqueued": len(paths),
         "unreadable": len(found.unreadable),
     }
 
 
 def _log_gap(name: str, paths: list[str], found: Difference) -> None:
-    vanished = set(found.vanished)
+    kinds = dict.fromkeys(found.vanished, "gone") | dict.fromkeys(found.changed, "changed")
     for path in paths[:NAMED]:
-        logger.warning(
-            "ledger gap maildir=%s gap=%s path=%s",
-            name,
-            "gone" if path in vanished else "missing",
-            path,
-        )
+        kind = kinds.get(path, "missing")
+        logger.warning("ledger gap maildir=%s gap=%s path=%s", name, kind, path)
     if len(paths) > NAMED:
         logger.warning("ledger gap maildir=%s gap=more paths=%d", name, len(paths) - NAMED)
     for folder in found.unreadable:

@@ -14,12 +14,14 @@ from peewee import PostgresqlDatabase
 from rq import Retry, get_current_job
 
 from models import JobRun, Maildir, Total
+from mrilu.archive.folders import doubts
 from mrilu.archive.plan import FoundFile, Plan, known_files, make_plan, outdated
 from mrilu.archive.read import portions, read_mails, rejection_of
 from mrilu.archive.store import Stored, store_changes, store_mails, store_rejections
 from mrilu.mail.message import Limits
 from mrilu.mail.parse import PARSER_VERSION
 from mrilu.maildir.names import parse_path
+from mrilu.maildir.presence import OutOfReach
 from mrilu.notifications.events import NewsRules
 from mrilu.queues.lag import lag_buckets
 from mrilu.queues.queues import retry_policy
@@ -39,6 +41,7 @@ NAME = "import_messages"
 # The parser looks at MAX_PARSE_SECONDS itself, wherever it runs Python code; so much later its process is ended.
 MARGIN_SECONDS = 5.0
 MOST_LOOKS = 5  # at files that change while they are stored
+STILL_CHANGING = "they are being written"
 
 
 class UnknownMaildir(LookupError):
@@ -68,15 +71,22 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
             )
         run = record_run(counts, started, lags)
     except Exception as error:
+        if isinstance(error, OutOfReach) and error.done:
+            record_run(error.done, started, lags)
+            _wake(error.done)
         if retry := _try_later(error, retry_policy()):
             return retry
         _record_failure(error, started)
         raise
-    if counts.get("imported"):
-        wake_embedding()
+    _wake(counts)
     with run_of(run):
         logger.info("imported maildir=%s %s", maildir, counts)
     return counts
+
+
+def _wake(counts: Mapping[str, int]) -> None:
+    if counts.get("imported") or counts.get("updated"):
+        wake_embedding()
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -107,6 +117,7 @@ def import_paths(
     """Plan, read and store one batch; return how many files were imported, copies, rejected, moved, gone ...
 
     `lags` is given how long the mails had waited (mrilu/queues/lag.py); `note` tells which file is read.
+    Raises UnknownMaildir; and OutOfReach, when all is done but the files that cannot be seen or do not rest: try again.
     """
     maildir = Maildir.get_or_none(Maildir.name == name)
     if maildir is None:
@@ -118,17 +129,23 @@ def import_paths(
         if not left:
             break
     else:
-        logger.warning(
-            "maildir=%s keeps changing, left to the next rescan: %d files", name, len(list(left))
-        )
+        logger.info("maildir=%s files keep changing: %d", name, len(list(left)))
+        batch.unseen.update(dict.fromkeys(left, STILL_CHANGING))
     if lags is not None:
         lags.update(lag_buckets(batch.arrivals, maildir.awaited_since.timestamp(), time.time()))
-    return {key: number for key, number in batch.counts.items() if number}
+    counts = {key: number for key, number in batch.counts.items() if number}
+    if batch.unseen:
+        reason = next(iter(batch.unseen.values()))
+        raise OutOfReach(maildir.root, sorted(batch.unseen), reason, counts)
+    return counts
 
 
 @dataclass
 class _Batch:
-    """Files of one Maildir on their way into the archive; `counts` and `arrivals` grow as they go in."""
+    """Files of one Maildir on their way into the archive; `counts` and `arrivals` grow as they go in.
+
+    `unseen` are the paths that could not be looked at, with why.
+    """
 
     db: PostgresqlDatabase
     maildir: Maildir
@@ -137,6 +154,7 @@ class _Batch:
     note: Note
     counts: Counter[str] = field(default_factory=Counter)
     arrivals: list[float] = field(default_factory=list)
+    unseen: dict[str, str] = field(default_factory=dict)
 
     def import_once(self, paths: Iterable[str]) -> set[str]:
         """Plan, read and store; return the paths to look at again.
@@ -147,12 +165,16 @@ class _Batch:
         parts = [one for one in map(parse_path, paths) if one is not None]
         known = known_files(self.db.connection(), self.maildir.id, parts)
         plan = make_plan(root, paths, known, PARSER_VERSION)
+        # After the look: a root that is there and the right one now is not proof that it was before.
+        if plan.absent and (reason := doubts(self.maildir)):
+            plan.doubt_absence(reason)
+        self.unseen.update(plan.unseen)
         again = store_changes(self.db, plan.moved, plan.gone)
         stored = Stored()
         for files in portions(plan.read):
             stored += self._take_in(files)
         self.counts.update(_counts(plan) + stored.counts)
-        return again | stored.again | outdated(root, plan)
+        return (again | stored.again | outdated(root, plan)) - self.unseen.keys()
 
     def _take_in(self, files: list[FoundFile]) -> Stored:
         """Read these files and store them; when memory runs out each alone, and what is too large alone is rejected."""
@@ -173,7 +195,9 @@ class _Batch:
     def _read_and_store(self, files: list[FoundFile]) -> Stored:
         root = Path(self.maildir.root)
         with collector_paused():
-            mails, rejections, vanished = read_mails(root, files, self.limits, self.note)
+            mails, rejections, vanished = read_mails(
+                root, files, self.limits, self.note, self.unseen
+            )
         stored = store_mails(self.db, self.maildir.id, mails, self.rules)
         stored += store_rejections(self.db, self.maildir.id, rejections)
         self.arrivals += (mail.file.arrived for mail in mails)
@@ -210,12 +234,19 @@ def _record_failure(error: Exception, started: datetime) -> None:
 
 
 def _try_later(error: Exception, policy: RetryPolicy) -> Retry | None:
-    """Return rq's Retry for an error that is no mail's fault, with tries left, otherwise None."""
+    """Return rq's Retry for an error that is no mail's fault, with tries left, otherwise None.
+
+    Files out of reach are tried again for as long as it takes, by whichever worker is free.
+    """
     job = get_current_job()
     retry = policy.for_rq()
     if job is None or retry is None or not is_outside(type(error)):
         return None
-    if (job.number_of_retries or 0) >= retry.max:
+    tries = job.number_of_retries or 0
+    if isinstance(error, OutOfReach):
+        waits = list(retry.intervals)
+        retry = Retry(max=tries + 1, interval=waits[min(tries, len(waits) - 1)])
+    elif tries >= retry.max:
         # rq's own end of retries would store the Retry object, which is not JSON.
         return None
     logger.warning("import will be tried again error=%s", str(error).strip().splitlines()[0])

@@ -36,12 +36,15 @@ AT_ONCE = 10_000  # rows of one transaction: an import must not wait long for it
 @recorded
 def upkeep() -> dict[str, int]:
     """Close dead runs, remove what KEEP_JOB_RUNS and KEEP_GONE let go, ANALYZE what changed much; return the counts."""
-    db, now, moment = database(), current_settings(), datetime.now(UTC)
+    db, settings, moment = database(), current_settings(), datetime.now(UTC)
     parts: dict[str, Callable[[], int]] = {
         "dead_runs": close_dead_runs,
-        "expired_runs": lambda: JobRun.expire(moment - timedelta(days=now.keep_job_runs)),
-        "expired_files": lambda: forget_gone_files(db, moment - timedelta(days=now.keep_gone)),
-        "forgotten_notes": lambda: forget_old_notes(now.data_dir),
+        "expired_runs": lambda: JobRun.expire(moment - timedelta(days=settings.keep_job_runs)),
+        "expired_files": lambda: forget_gone_files(db, moment - timedelta(days=settings.keep_gone)),
+        "forgotten_removals": lambda: forget_removed(
+            db, moment - timedelta(days=settings.notify_days)
+        ),
+        "forgotten_notes": lambda: forget_old_notes(settings.data_dir),
         "analyzed": lambda: len(analyze_stale_tables(db)),
     }
     steps, counts = Steps(), {}
@@ -62,6 +65,12 @@ def forget_gone_files(db: PostgresqlDatabase, before: datetime) -> int:
         while deleted := db.connection().execute(statement, (before, AT_ONCE)).rowcount:
             forgotten += deleted
     return forgotten
+
+
+def forget_removed(db: PostgresqlDatabase, before: datetime) -> int:
+    """Delete what is kept of messages removed before that time: should they come back, they are too old to be news."""
+    statement = "DELETE FROM removed_message WHERE removed_at < %s"
+    return db.connection().execute(statement, (before,)).rowcount
 
 
 def analyze_stale_tables(db: PostgresqlDatabase) -> list[str]:

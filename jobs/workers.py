@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 
+import chardet  # noqa: F401 - the parser loads it with the first 8-bit text without a charset
 import resiliparse.extract.html2text  # noqa: F401 - the parser loads it with the first HTML mail
 from redis import RedisError
 from rq import Queue

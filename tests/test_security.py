@@ -20,11 +20,13 @@ from redis import Redis
 from jobs.import_messages import import_messages
 from jobs.update_muplis import update_muplis
 from jobs.upkeep import upkeep
-from models import JobRun, Location, Message, Rejected
+from models import JobRun, Location, Message, Rejected, Subscription
 from mrilu.cli import backups
 from mrilu.downloads.errors import SourceUnreachable
-from mrilu.notifications.links import Stop, sign
-from mrilu.notifications.tokens import Outcome, token_key, unsubscribe
+from mrilu.notifications.confirmation import confirm, request_subscription
+from mrilu.notifications.links import Outcome, SubscriptionScope, sign, token_key, unsubscribe
+from mrilu.notifications.preferences import Preferences, give_up, save_preferences
+from mrilu.notifications.subscriptions import target_for_query
 from mrilu.runtime.database import database as process_database
 from mrilu.runtime.database import disconnect
 from mrilu.service.postgres import Cluster
@@ -137,7 +139,7 @@ def test_the_workers_role_can_work_and_no_more(roles: dict[str, Settings], root:
             "DELETE FROM schema_migration", "CREATE ROLE x", "COPY message TO PROGRAM 'id'")  # fmt: skip
 
 
-def test_the_webs_role_reads_and_unsubscribes_and_no_more(
+def test_the_webs_role_reads_and_does_what_subscribers_ask_for_and_no_more(
     roles: dict[str, Settings], database
 ) -> None:
     database.execute_sql("INSERT INTO subscriber (address) VALUES ('a@x.example')")
@@ -148,10 +150,18 @@ def test_the_webs_role_reads_and_unsubscribes_and_no_more(
     db = process_database()
     assert facts_postgresql.gather(db.connection())
     key = token_key(db, None)
-    assert unsubscribe(db, sign(Stop(1, 1, 0), key), key) is Outcome.DONE
-    assert unsubscribe(db, sign(Stop(1, None, 0), key), key) is not Outcome.FORGED
+    assert unsubscribe(db, sign(SubscriptionScope(1, 1, 0), key), key) is Outcome.DONE
+    assert unsubscribe(db, sign(SubscriptionScope(1, None, 0), key), key) is not Outcome.FORGED
+    search = target_for_query(db.connection(), "from:ann coi")
+    assert request_subscription(db, "b@x.example", search, datetime.now(UTC))
+    asked = Subscription.get(Subscription.kind == "query")
+    token = sign(SubscriptionScope(asked.subscriber, asked.id, 0), key, "confirm")
+    assert confirm(db, token, key) is Outcome.DONE
+    chosen = Preferences("ja", "Asia/Tokyo", "daily", 7)
+    save_preferences(db, asked.subscriber, chosen, datetime.now(UTC))
+    assert give_up(db, asked.subscriber, [asked.id]) == 1
     refused(roles["mrilu_web"], "DELETE FROM message", "UPDATE message SET subject = ''", "DELETE FROM location",
-            "UPDATE subscriber SET address = ''", "INSERT INTO subscription (subscriber) VALUES (1)",
+            "UPDATE subscriber SET address = ''", "UPDATE subscription SET target = ''", "DELETE FROM notification",
             "UPDATE total SET value = 0", "TRUNCATE notification", "DROP TABLE message")  # fmt: skip
 
 

@@ -11,9 +11,9 @@ from typing import cast
 from models import Maildir
 from mrilu.archive.registration import NameTaken, register_watched
 from mrilu.archive.removal import remove_gone_messages
+from mrilu.archive.vanishings import Bounds, note_vanishings
 from mrilu.maildir.names import Kind
-from mrilu.queues import queues, recovery
-from mrilu.queues.ledgers import unqueued
+from mrilu.queues import ledgers, queues, recovery
 from mrilu.queues.losses import Losses
 from mrilu.runtime import heartbeat, logs
 from mrilu.runtime.database import database, wait_at_most
@@ -73,14 +73,19 @@ def connect(watched: tuple[str, ...]) -> Archive:
 def missing(maildir: str, root: Path) -> list[str]:
     """Paths where disk and database differ and that no queued job has."""
     database()
-    return unqueued(maildir, root)[0]
+    return ledgers.unqueued(maildir, root)[0]
 
 
 def recover() -> int:
-    """Put back what a dead worker left, and, if the site wants it so, let messages go with their last file."""
+    """Put back what a dead worker left, hold back what vanished at once; let messages go if the site wants it so."""
+    settings = current_settings()
+    bounds = Bounds(settings.max_vanished, settings.vanished_hours)
     found: list[int] = []
-    steps: list[Callable[[], object]] = [lambda: found.append(recovery.recover_imports())]
-    if current_settings().gone_files == "remove":
+    steps: list[Callable[[], object]] = [
+        lambda: found.append(recovery.recover_imports()),
+        lambda: note_vanishings(bounds),
+    ]
+    if settings.gone_files == "remove":
         steps.append(lambda: remove_gone_messages(database()))
     run_each(steps)
     return sum(found)

@@ -29,6 +29,7 @@ from watchdog.observers.inotify_c import (
 from mrilu.maildir import names as maildir
 from mrilu.maildir.names import FolderUnreadable, Kind, Place
 from watcher.limits import WatchLimit
+from watcher.young import YoungFiles
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ _C = InotifyConstants
 _SELF = _C.IN_DELETE_SELF | _C.IN_MOVE_SELF | _C.IN_ONLYDIR
 _CAME = _C.IN_CREATE | _C.IN_MOVED_TO
 _WENT = _C.IN_DELETE | _C.IN_MOVED_FROM
-FOLDER_MASK = _SELF | _CAME | _WENT
+# ATTRIB: a file or folder that was closed to us may be open now.
+FOLDER_MASK = _SELF | _CAME | _WENT | _C.IN_ATTRIB
 # CLOSE_WRITE: a file written in place is offered when it is whole; a rename from tmp/ gives only MOVED_TO.
 MAIL_MASK = FOLDER_MASK | _C.IN_CLOSE_WRITE
 COVERAGE_SHARE = (
@@ -80,6 +82,8 @@ class WatchedMaildir:
         self._ids = itertools.count(1)
         self._limit: WatchLimit | None = None
         self._reported: set[str] = set()
+        self._shut: set[str] = set()  # directories that could not be read at the last look
+        self._young = YoungFiles(root)
         self._look_after = 0.0
         self._stopped = False
         self._fd: InotifyFD | None = None
@@ -129,13 +133,15 @@ class WatchedMaildir:
             self._rescan("the inotify thread died")
         elif time.monotonic() >= self._look_after:
             self._cover()
+        for path in self._young.rested():
+            self._offer(path)
 
     def folder_count(self) -> int:
         """How many folders with mail are watched."""
         with self._lock:
             return len(
                 {
-                    watch.place.path.rpartition("/")[0]
+                    maildir.folder_of(watch.place.path)
                     for watch in self._by_path.values()
                     if watch.place.mail
                 }
@@ -171,6 +177,8 @@ class WatchedMaildir:
             known = self._by_path.get(place.path)
             if inode is None or self._fd is None or (known and known.inode == inode):
                 return False
+            if not place.mail and self._is_mail_elsewhere(inode):
+                return False
             if known:
                 self._forget(place.path)
             return self._add(place, where, inode)
@@ -182,10 +190,17 @@ class WatchedMaildir:
             self._limit = self._limit or WatchLimit(self.name, error)
         return False
 
+    def _is_mail_elsewhere(self, inode: tuple[int, int]) -> bool:
+        """Tell whether a followed symlink leads to this directory, which is watched for mail under that name."""
+        twins = [one for one in self._by_path.values() if one.place.mail and one.inode == inode]
+        return any(self._is_same(one.place.path) for one in twins)
+
     def _add(self, place: Place, where: str, inode: tuple[int, int]) -> bool:
         if self._fd is None:
             return False
-        mask = (MAIL_MASK if place.mail else FOLDER_MASK) | (_C.IN_DONT_FOLLOW if place.path else 0)
+        # A symlink is in the way where a scan follows it; the root may be one, too.
+        followed = not place.path or os.path.islink(where)
+        mask = (MAIL_MASK if place.mail else FOLDER_MASK) | (0 if followed else _C.IN_DONT_FOLLOW)
         watch_id = CallbackId(next(self._ids))
         wd = self._fd.add_callback(os.fsencode(where), Mask(mask), self, watch_id)
         if wd == -1:  # watchdog keeps silent about EACCES
@@ -217,12 +232,21 @@ class WatchedMaildir:
         began = time.monotonic()
         errors: list[FolderUnreadable] = []
         with self._lock:
-            seen, armed = set(), []
+            seen, armed, shut = set(), [], set()
             for place in maildir.places(self.root, self.kind, errors):
                 seen.add(place.path)
+                if not self._is_open(place.path):
+                    shut.add(place.path)
                 if self._arm(place):
                     armed.append(place.path)
-            gone = [path for path in self._by_path if path not in seen and not self._is_same(path)]
+            opened, self._shut = (self._shut - shut) & seen, shut
+            # Below a folder that cannot be read, nothing is known to have gone.
+            hidden = tuple(f"{error.folder}/" if error.folder else "" for error in errors)
+            gone = [
+                path
+                for path in self._by_path
+                if path not in seen and not path.startswith(hidden) and not self._is_same(path)
+            ]
             for path in gone:
                 self._forget(path)
         self._report(errors)
@@ -230,6 +254,9 @@ class WatchedMaildir:
             self._rescan(
                 f"folders changed unseen: {', '.join(sorted({*armed, *gone})[:5]) or 'the root'}"
             )
+        elif opened:
+            self._reported -= opened
+            self._rescan(f"readable again: {', '.join(sorted(opened)[:5])}")
         now = time.monotonic()
         self._look_after = now + (now - began) * COVERAGE_SHARE
 
@@ -237,12 +264,17 @@ class WatchedMaildir:
         return os.path.join(self.root, maildir.to_disk(path)) if path else str(self.root)
 
     def _inode(self, path: str) -> tuple[int, int] | None:
-        """Which directory has this path; None for none. Only the root itself may be a symlink."""
+        """Which directory has this path; None for none. The root may be a symlink, and what a scan follows."""
         try:
             found = os.stat(self._on_disk(path), follow_symlinks=not path)
+            if stat.S_ISLNK(found.st_mode) and maildir.follows(self.root, path):
+                found = os.stat(self._on_disk(path))
         except OSError:
             return None
         return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
+
+    def _is_open(self, path: str) -> bool:
+        return os.access(self._on_disk(path), os.R_OK | os.X_OK, effective_ids=True)
 
     def _is_same(self, path: str) -> bool:
         watch = self._by_path.get(path)
@@ -268,6 +300,8 @@ class WatchedMaildir:
                     self._on_folder(path, event.mask)
             elif watch.place.mail and self._is_mail(path, event):
                 self._offer(path)
+                if not event.mask & _WENT:
+                    self._young.note(path)
         except Exception:
             logger.exception("an event of %s was lost: %r", self.name, event)
             self._ask_for_rescan("an event handler failed")
@@ -308,6 +342,9 @@ class WatchedMaildir:
         return stat.S_ISREG(found.st_mode) and found.st_size > 0
 
     def _on_folder(self, path: str, mask: int) -> None:
+        if mask & _C.IN_ATTRIB:
+            self._look_after = 0.0
+            return
         with self._lock:
             if mask & _CAME:
                 place = self._place_of(path)

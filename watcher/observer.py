@@ -124,6 +124,13 @@ class Observer:
         self._rescan(part.name, "moved from inotify to polling")
 
     def _poll(self, name: str, root: Path, kind: maildir.Kind) -> None:
-        part = PolledMaildir(name, root, kind, partial(self._seen, name), self._poll_seconds)
+        part = PolledMaildir(
+            name,
+            root,
+            kind,
+            partial(self._seen, name),
+            self._poll_seconds,
+            partial(self._rescan, name),
+        )
         self._parts[name] = part
         part.start()

@@ -8,35 +8,52 @@ from pathlib import Path
 
 from mrilu.maildir import names as maildir
 from mrilu.maildir.names import FolderUnreadable, Kind, MaildirError
+from watcher.young import YoungFiles
 
 logger = logging.getLogger(__name__)
 
 
+REST_SECONDS = 60.0  # a file that has not grown for so long is whole
+
+
+def _ignore(_reason: str) -> None:
+    pass
+
+
 class PolledMaildir:
-    """Lists one Maildir every `interval` seconds and offers what came and what went."""
+    """Lists one Maildir every `interval` seconds and offers what came and what went, and what grew until it rests.
+
+    `rescan(reason)` is called when what could not be read is readable again.
+    """
 
     mode = "poll"
 
     def __init__(
-        self, name: str, root: Path, kind: Kind, offer: Callable[[str], None], interval: float
+        self,
+        name: str,
+        root: Path,
+        kind: Kind,
+        offer: Callable[[str], None],
+        interval: float,
+        rescan: Callable[[str], None] = _ignore,
     ) -> None:
         self.name, self.root, self.kind, self.interval = name, root, kind, interval
         self.overflows = 0
-        self._offer = offer
+        self._offer, self._rescan = offer, rescan
         self._known: set[str] = set()
         self._inode: tuple[int, int] | None = None
         self._folder_count = 0
-        self._growing: dict[
-            str, int
-        ] = {}  # path -> size, of files that are new since the last look
+        self._young = YoungFiles(root, max(REST_SECONDS, 3 * interval))
         self._trouble = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"poll-{name}", daemon=True)
 
     def start(self) -> None:
-        """Note what is there (the scan at start deals with it), then poll in a thread."""
+        """Note what is there (the scan at start deals with it) and what of it may still grow, then poll in a thread."""
         try:
             self._remember(self._list())
+            for path in self._known:
+                self._young.note(path)
         except MaildirError as error:
             self._report(str(error))
         self._thread.start()
@@ -59,17 +76,16 @@ class PolledMaildir:
         return self._folder_count
 
     def look(self) -> None:
-        """List once and offer the differences. A file that has grown since the last look is offered again."""
+        """List once and offer the differences. A file that has grown is offered again once it rests."""
         now = self._list()
         came, went = now - self._known, self._known - now
-        grown = [
-            path for path, size in self._growing.items() if path in now and self._size(path) != size
-        ]
-        self._growing = {path: self._size(path) for path in (*came, *grown)}
+        grown = self._young.rested(every=True)
         if came or went:
             self._remember(now)
         for path in (*came, *grown, *went):
             self._offer(path)
+        for path in came:
+            self._young.note(path)
 
     def _remember(self, paths: set[str]) -> None:
         self._known = paths
@@ -96,12 +112,6 @@ class PolledMaildir:
             self._inode = inode
         return inode == self._inode
 
-    def _size(self, path: str) -> int:
-        try:
-            return os.lstat(os.path.join(self.root, maildir.to_disk(path))).st_size
-        except OSError:
-            return -1
-
     def look_safely(self) -> None:
         """`look`, and log what goes wrong: a Maildir that is not mounted, say, has not lost its mails."""
         try:
@@ -120,7 +130,9 @@ class PolledMaildir:
     def _report(self, trouble: str) -> None:
         if trouble and trouble != self._trouble:
             logger.warning("polling maildir=%s: %s", self.name, trouble)
-        self._trouble = trouble
+        was, self._trouble = self._trouble, trouble
+        if was and not trouble:
+            self._rescan(f"readable again after: {was}")
 
 
 def _folder(path: str) -> str | None:

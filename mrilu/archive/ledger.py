@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from models import Maildir, db
+from mrilu.archive.folders import is_another_root
 from mrilu.mail.parse import PARSER_VERSION
-from mrilu.maildir.names import FolderUnreadable, Kind, scan
+from mrilu.maildir.names import FolderUnreadable, Kind, folder_of, scan, to_disk
 
 # Every file that the database believes to be on disk, and rejected ones that are worth another try.
 KNOWN_PATHS = """
-SELECT concat_ws('/', nullif(folder, ''), nullif(subdir, ''), name), true
+SELECT concat_ws('/', nullif(folder, ''), nullif(subdir, ''), name), true, size, mtime,
+       extract(epoch FROM last_seen)::float8
   FROM location WHERE maildir = %s AND gone_at IS NULL
 UNION ALL
-SELECT concat_ws('/', nullif(folder, ''), nullif(subdir, ''), name), parser_version >= %s
+SELECT concat_ws('/', nullif(folder, ''), nullif(subdir, ''), name), parser_version >= %s, size, mtime,
+       extract(epoch FROM last_seen)::float8
   FROM rejected WHERE maildir = %s AND gone_at IS NULL
 """
+
+
+class KnownPath(NamedTuple):
+    """A live file that the database knows: `settled` if it need not be tried again, and as what it was read."""
+
+    path: str
+    settled: bool
+    size: int
+    mtime: float | None
+    seen: float
 
 
 @dataclass
@@ -26,18 +40,23 @@ class Difference:
     """How one Maildir's disk and database differ: paths only on disk, paths only in the database.
 
     A file with two rows, which only workers in each other's way can make, counts as one of the latter.
-    `unreadable` are folders that could not be listed; their files are left out of both.
+    `changed` are files that were written since they were read. `unreadable` are folders that could not be listed;
+    their files are left out of all. `held` are paths that are not found below a root that may be the wrong one.
+    `folders` are those in which a known file lies.
     """
 
     unknown: list[str]
     vanished: list[str]
     on_disk: int
     unreadable: list[str]
+    changed: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    folders: set[str] = field(default_factory=set)
 
     @property
     def paths(self) -> list[str]:
-        """The paths to offer to the import job, which sorts out moves, new mail and what is gone."""
-        return self.unknown + self.vanished
+        """The paths to offer to the import job, which sorts out moves, new mail, what is gone, what grew."""
+        return self.unknown + self.vanished + self.changed
 
 
 @dataclass
@@ -45,7 +64,9 @@ class Balance:
     """Both sides of one Maildir's ledger in files, and what does not add up, by name.
 
     `waiting` are files on disk that are queued; `lost` are files on disk that nothing knows of, and
-    `stale` those that the database holds but the disk does not.
+    `stale` those that the database holds but the disk does not. `changed` are known files that were written since
+    they were read, and are to be read again. `held` are stale ones that are not believed to be gone, since another
+    folder lies at the root.
     """
 
     maildir: str
@@ -58,11 +79,14 @@ class Balance:
     lost: list[str]
     stale: list[str]
     unreadable: list[str]
+    changed: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
 
     @property
     def level(self) -> bool:
         """Whether every file on disk is accounted for and none is left to do."""
-        return not (self.waiting or self.lost or self.stale or self.unreadable)
+        left = self.lost or self.stale or self.unreadable or self.changed or self.held
+        return not (self.waiting or left)
 
     @property
     def gap(self) -> int:
@@ -75,7 +99,7 @@ class Balance:
 
 
 def difference(root: Path | str, name: str) -> Difference:
-    """Compare the files on disk with the rows of the Maildir `name`; reads names only.
+    """Compare the files on disk with the rows of the Maildir `name`: their names, sizes and mtimes.
 
     Raises what mrilu.maildir.names.kind_of raises, so that an unmounted Maildir is never taken for empty.
     """
@@ -83,18 +107,36 @@ def difference(root: Path | str, name: str) -> Difference:
     maildir = Maildir.get_or_none(Maildir.name == name)
     on_disk = set(files_of(maildir, unreadable, root) if maildir else scan(root, unreadable))
     hidden = tuple(f"{error.folder}/" if error.folder else "" for error in unreadable)
-    settled: set[str] = set()
-    retried: set[str] = set()
+    known: dict[str, KnownPath] = {}
     doubled: set[str] = set()
-    for path, is_settled in known_paths(maildir) if maildir else ():
-        if path in settled or path in retried:
-            doubled.add(path)
-        (settled if is_settled else retried).add(path)
-    vanished = {
-        path for path in (settled | retried) - on_disk if not (hidden and path.startswith(hidden))
-    }
-    unknown, not_read = sorted(on_disk - settled), [error.folder for error in unreadable]
-    return Difference(unknown, sorted(vanished | doubled), len(on_disk), not_read)
+    for one in known_paths(maildir) if maildir else ():
+        if one.path in known:
+            doubled.add(one.path)
+        known[one.path] = one
+    vanished = {path for path in known.keys() - on_disk if not (hidden and path.startswith(hidden))}
+    settled = [one for path, one in known.items() if one.settled and path in on_disk]
+    found = Difference(
+        unknown=sorted(on_disk.difference(one.path for one in settled)),
+        vanished=sorted(vanished | doubled),
+        on_disk=len(on_disk),
+        unreadable=[error.folder for error in unreadable],
+        changed=sorted(one.path for one in settled if was_written(Path(root), one)),
+        folders={folder_of(place) for place in {one.path.rpartition("/")[0] for one in settled}},
+    )
+    if maildir and vanished and 2 * len(settled) < len(known) and is_another_root(maildir):
+        found.held, found.vanished = found.vanished, []
+    return found
+
+
+def was_written(root: Path, known: KnownPath) -> bool:
+    """Tell whether a file has another size or mtime than when it was read; False when it cannot be seen."""
+    try:
+        status = os.lstat(f"{root}/{to_disk(known.path)}")
+    except OSError:
+        return False
+    if known.mtime is None:
+        return status.st_size != known.size or status.st_mtime > known.seen
+    return (status.st_size, status.st_mtime) != (known.size, known.mtime)
 
 
 def files_of(
@@ -109,9 +151,10 @@ def files_of(
     return scan(root or maildir.root, unreadable, kind, may_be_empty=may_be_empty)
 
 
-def known_paths(maildir: Maildir) -> Iterator[tuple[str, bool]]:
-    """Yield each live file that the database knows in this Maildir, and whether it is settled."""
-    yield from db.connection().execute(KNOWN_PATHS, (maildir.id, PARSER_VERSION, maildir.id))
+def known_paths(maildir: Maildir) -> Iterator[KnownPath]:
+    """Yield each live file that the database knows in this Maildir."""
+    arguments = (maildir.id, PARSER_VERSION, maildir.id)
+    yield from map(KnownPath._make, db.connection().execute(KNOWN_PATHS, arguments))
 
 
 def balance(maildir: Maildir, queued: set[str]) -> Balance:
@@ -123,7 +166,7 @@ def balance(maildir: Maildir, queued: set[str]) -> Balance:
     counts = maildir.file_counts()
     found = difference(maildir.root, maildir.name)
     unknown = set(found.unknown)
-    rejected_again = {path for path, settled in known_paths(maildir) if not settled}
+    rejected_again = {one.path for one in known_paths(maildir) if not one.settled}
     return Balance(
         maildir=maildir.name,
         root=maildir.root,
@@ -135,6 +178,8 @@ def balance(maildir: Maildir, queued: set[str]) -> Balance:
         lost=sorted(unknown - queued - rejected_again),
         stale=found.vanished,
         unreadable=found.unreadable,
+        changed=found.changed,
+        held=found.held,
     )
 
 

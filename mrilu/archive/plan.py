@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,23 +11,27 @@ from typing import NamedTuple
 
 from psycopg import Connection
 
-from mrilu.maildir.names import MailPath, parse_path, to_disk
+from mrilu.maildir.names import MailPath, parse_path
+from mrilu.maildir.presence import is_there, mail_status
 
 KNOWN_SQL = """
 SELECT 'location', id, folder, unique_name, nth, subdir, name, size, gone_at IS NOT NULL, 0,
-       extract(epoch FROM last_seen)::float8
+       extract(epoch FROM last_seen)::float8, mtime
   FROM location JOIN unnest(%(folders)s::text[], %(uniques)s::text[]) AS key(f, u) ON (folder, unique_name) = (f, u)
  WHERE maildir = %(maildir)s
 UNION ALL
 SELECT 'rejected', id, folder, unique_name, nth, subdir, name, size, gone_at IS NOT NULL, parser_version,
-       extract(epoch FROM last_seen)::float8
+       extract(epoch FROM last_seen)::float8, mtime
   FROM rejected JOIN unnest(%(folders)s::text[], %(uniques)s::text[]) AS key(f, u) ON (folder, unique_name) = (f, u)
  WHERE maildir = %(maildir)s
 """
 
 
 class KnownFile(NamedTuple):
-    """A row of `location` or `rejected` (see `table`), the path it was last seen at, and when (since 1970)."""
+    """A row of `location` or `rejected` (see `table`), the path it was last seen at, and when (since 1970).
+
+    `size` and `mtime` are those that the file had when it was read; mtime is None in rows of earlier versions.
+    """
 
     table: str
     id: int
@@ -41,6 +44,7 @@ class KnownFile(NamedTuple):
     gone: bool
     parser_version: int
     seen: float
+    mtime: float | None
 
     @property
     def path(self) -> str:
@@ -70,13 +74,23 @@ class FoundFile(NamedTuple):
 
 @dataclass
 class Plan:
-    """The offered paths, sorted by what is to be done with them."""
+    """The offered paths, sorted by what is to be done with them.
+
+    `absent` are not on disk, known or not; `unseen` are those about which the file system tells nothing, with why.
+    """
 
     read: list[FoundFile] = field(default_factory=list)
     moved: list[tuple[KnownFile, FoundFile]] = field(default_factory=list)
     gone: list[KnownFile] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    unseen: dict[str, str] = field(default_factory=dict)
     unchanged: int = 0
     ignored: int = 0
+
+    def doubt_absence(self, reason: str) -> None:
+        """Take nothing for gone: what was not found may lie where this host does not see it."""
+        self.unseen.update(dict.fromkeys(self.absent, reason))
+        self.absent, self.gone = [], []
 
 
 def known_files(connection: Connection, maildir: int, parts: Iterable[MailPath]) -> list[KnownFile]:
@@ -98,7 +112,7 @@ def make_plan(
     A file with a known row is unchanged, moved (its row's own file is not there any more) or, when its
     size differs, it was written since then, or a newer parser may cope with it, to be read again. A path
     that is not on disk makes its row gone, unless the row has moved on meanwhile; a second row for one
-    file is gone, too.
+    file is gone, too. Whether the root is there and the right one is for the caller to know: see `doubt_absence`.
     """
     plan, rows = Plan(), defaultdict(list)
     for row in known:
@@ -108,7 +122,10 @@ def make_plan(
         if parts is None:
             plan.ignored += 1
             continue
-        _decide(plan, root, path, parts, rows[parts.folder, parts.unique], parser_version)
+        try:
+            _decide(plan, root, path, parts, rows[parts.folder, parts.unique], parser_version)
+        except OSError as error:
+            plan.unseen[path] = error.strerror or str(error)
     return plan
 
 
@@ -117,6 +134,7 @@ def _decide(
 ) -> None:
     status = mail_status(root, path)
     if status is None:
+        plan.absent.append(path)
         plan.gone += [row for row in rows if row.path == path and not row.gone]
         return
     row = _row_of(root, parts, rows)
@@ -125,7 +143,7 @@ def _decide(
     if (
         row is None
         or row.table == "new"
-        or _is_another(row, found)
+        or is_another(row, found)
         or _worth_a_retry(row, parser_version)
     ):
         plan.read.append(found)
@@ -140,18 +158,21 @@ def _decide(
 def _take(rows: list[KnownFile], found: FoundFile) -> None:
     """Note that a row is this file's from now on: the next namesake of the batch must not take it too."""
     row = found.row or KnownFile(
-        "new", 0, found.parts.folder, found.parts.unique, found.nth, "", "", -1, False, 0, 0.0
+        "new", 0, found.parts.folder, found.parts.unique, found.nth, "", "", -1, False, 0, 0.0, None
     )
     taken = row._replace(subdir=found.parts.subdir, name=found.parts.name, gone=False)
     rows[:] = [*(one for one in rows if one is not found.row), taken]
 
 
 def look_at(root: Path, path: str, known: list[KnownFile]) -> FoundFile | None:
-    """Return the file at `path` with the row among `known` that is its own; None if there is none to read."""
-    parts, status = parse_path(path), mail_status(root, path)
-    if parts is None or status is None:
+    """Return the file at `path` with the row among `known` that is its own; None if there is none to read now."""
+    try:
+        parts, status = parse_path(path), mail_status(root, path)
+        if parts is None or status is None:
+            return None
+        row = _row_of(root, parts, known)
+    except OSError:
         return None
-    row = _row_of(root, parts, known)
     return _found(path, parts, status, row, known)
 
 
@@ -163,16 +184,23 @@ def _found(
 
 
 def outdated(root: Path, plan: Plan) -> set[str]:
-    """Return the planned paths of which the disk tells another story by now.
+    """Return the planned paths of which the disk tells another story by now, or nothing.
 
-    Their events may have been dealt with while this batch was not committed yet, so nobody else will look
-    at them again. Call it after the commit.
+    They left, or they were written since. Their events may have been dealt with while this batch was not committed yet,
+    so nobody else will look at them again. Call it after the commit.
     """
-    here = [file.path for file in plan.read] + [file.path for _, file in plan.moved]
-    left = {path for path in here if mail_status(root, path) is None}
-    return left | {
-        row.path for row in plan.gone if row.path not in here and mail_status(root, row.path)
-    }
+    here = {file.path: file for file in (*plan.read, *(file for _, file in plan.moved))}
+    left = {path for path, file in here.items() if not _is_still(root, file)}
+    back = {row.path for row in plan.gone if row.path not in here and is_there(root, row.path)}
+    return left | back
+
+
+def _is_still(root: Path, file: FoundFile) -> bool:
+    try:
+        status = mail_status(root, file.path)
+    except OSError:
+        return False
+    return status is not None and (status.st_size, status.st_mtime) == (file.size, file.mtime)
 
 
 def _row_of(root: Path, parts: MailPath, rows: list[KnownFile]) -> KnownFile | None:
@@ -190,28 +218,11 @@ def _free_nth(rows: list[KnownFile]) -> int:
     return max((row.nth for row in rows), default=-1) + 1
 
 
-def _is_another(row: KnownFile, found: FoundFile) -> bool:
+def is_another(row: KnownFile, found: FoundFile) -> bool:
     """Tell whether other bytes than the row's took the name; a move or a new flag changes no mtime."""
-    return row.size != found.size or found.mtime > row.seen
+    written = found.mtime > row.seen if row.mtime is None else found.mtime != row.mtime
+    return written or row.size != found.size
 
 
 def _worth_a_retry(row: KnownFile, parser_version: int) -> bool:
     return row.table == "rejected" and row.parser_version < parser_version
-
-
-def mail_status(root: Path, path: str) -> os.stat_result | None:
-    """Return the status of the regular file at `path`, or None: not there, a symlink, a FIFO ...
-
-    What is reached through a symlinked folder is not there either: a scan does not follow it, and it may
-    lead out of the Maildir. Only the root itself may be a symlink.
-    """
-    try:
-        status = os.lstat(f"{root}/{to_disk(path)}")
-        folder = path.rpartition("/")[0]
-        while folder:
-            if not stat.S_ISDIR(os.lstat(f"{root}/{to_disk(folder)}").st_mode):
-                return None
-            folder = folder.rpartition("/")[0]
-    except (OSError, ValueError):
-        return None
-    return status if stat.S_ISREG(status.st_mode) else None

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from rq.timeouts import JobTimeoutException
 
-from mrilu.archive.plan import FoundFile, mail_status
+from mrilu.archive.plan import FoundFile
 from mrilu.mail.message import Limits, ParsedMessage, RejectedMail
 from mrilu.mail.parse import PARSER_VERSION, parse_message
 from mrilu.maildir.names import to_disk
+from mrilu.maildir.presence import mail_status
 from mrilu.runtime.reading import NO_NOTE, Note
 
 logger = logging.getLogger(__name__)
@@ -59,10 +60,15 @@ def portions(files: Iterable[FoundFile], most: int = PORTION_BYTES) -> Iterator[
 
 
 def read_mails(
-    root: Path, files: Iterable[FoundFile], limits: Limits, note: Note = NO_NOTE
+    root: Path,
+    files: Iterable[FoundFile],
+    limits: Limits,
+    note: Note = NO_NOTE,
+    unseen: dict[str, str] | None = None,
 ) -> tuple[list[ReadMail], list[Rejection], list[FoundFile]]:
     """Read and parse each file; return the mails, the rejections and the files that vanished meanwhile.
 
+    `unseen` is given the files that were read before and cannot be read now, with why: they keep their messages.
     Raises MemoryError, which is all these mails' doing, and not that of the one just being read.
     """
     mails: list[ReadMail] = []
@@ -72,11 +78,14 @@ def read_mails(
         try:
             with note.of(file.path):
                 mails.append(ReadMail(file, _parse(root, file, limits)))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             vanished.append(file)
         except (JobTimeoutException, MemoryError):
             raise
         except Exception as error:
+            if unseen is not None and isinstance(error, OSError) and file.row_in("location"):
+                unseen[file.path] = error.strerror or str(error)
+                continue
             rejections.append(rejection_of(file, error))
     return mails, rejections, vanished
 

@@ -55,6 +55,7 @@ _FILE_TYPES = {
     "flags": "text",
     "size": "bigint",
     "list_id": "text",
+    "mtime": "double precision",
 }
 MESSAGE_COLUMNS = tuple(_MESSAGE_TYPES)
 STAGING_TYPES = {**_MESSAGE_TYPES, **_INDEX_TYPES, **_FILE_TYPES}
@@ -145,4 +146,5 @@ def array(texts: Iterable[str]) -> str:
 def _file_values(mail: ReadMail) -> tuple[Any, ...]:
     file = mail.file
     folder, subdir, name, unique, flags = file.parts
-    return folder, unique, file.nth, subdir, name, flags, file.size, list_of(mail) or None
+    facts = (file.size, list_of(mail) or None, file.mtime)
+    return folder, unique, file.nth, subdir, name, flags, *facts

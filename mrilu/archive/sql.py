@@ -35,14 +35,14 @@ RETURNING id, identity::text
 # messages are new and have one file: `single` spares them the look-ups. A row that is there already is the
 # file's own (REREAD follows) or was made meanwhile by another worker: then that file is looked at again.
 _INSERT_LOCATIONS = """
-INSERT INTO location (maildir, folder, unique_name, nth, subdir, name, flags, size, list_id, message, copy)
-SELECT %(maildir)s, i.folder, i.unique_name, i.nth, i.subdir, i.name, i.flags, i.size, i.list_id, m.id,
+INSERT INTO location (maildir, folder, unique_name, nth, subdir, name, flags, size, list_id, mtime, message, copy)
+SELECT %(maildir)s, i.folder, i.unique_name, i.nth, i.subdir, i.name, i.flags, i.size, i.list_id, i.mtime, m.id,
        {copy}
   FROM incoming AS i JOIN message AS m USING (identity)
  WHERE {which} i.identity = ANY(%(copied)s::uuid[])
  ORDER BY i.folder, i.unique_name, i.nth
 ON CONFLICT (maildir, folder, unique_name, nth) DO NOTHING
-RETURNING folder, unique_name, nth, copy
+RETURNING folder, unique_name, nth, id, copy
 """
 _HAS_ANOTHER_FILE = """EXISTS (SELECT FROM location AS l WHERE l.message = m.id AND l.gone_at IS NULL
                      AND (l.maildir, l.folder, l.unique_name, l.nth)
@@ -58,8 +58,8 @@ INSERT_COPIED_LOCATIONS = _INSERT_LOCATIONS.format(
 # moved meanwhile, the other worker knows better.
 REREAD_LOCATIONS = f"""
 UPDATE location AS t
-   SET subdir = i.subdir, name = i.name, flags = i.flags, size = i.size, list_id = i.list_id, message = m.id,
-       last_seen = now(), gone_at = NULL,
+   SET subdir = i.subdir, name = i.name, flags = i.flags, size = i.size, list_id = i.list_id, mtime = i.mtime,
+       message = m.id, last_seen = now(), gone_at = NULL,
        copy = CASE WHEN t.message = m.id THEN t.copy ELSE {_HAS_ANOTHER_FILE} END
   FROM incoming AS i JOIN message AS m USING (identity),
        unnest(%(ids)s::bigint[], %(subdirs)s::text[], %(names)s::text[]) AS was (id, subdir, name)
@@ -78,9 +78,22 @@ WITH live AS (
 )
 UPDATE location AS l SET copy = l.id <> live.first
   FROM live WHERE l.id = live.id AND l.copy <> (l.id <> live.first)
+RETURNING l.id, l.copy
+"""
+# A file that takes another's place as its message's first one gives the message its content from now on. If its size is
+# another, it is to be read again: the former one may have been met half-written. No file has such an mtime.
+READ_AGAIN = """
+UPDATE location AS l SET mtime = -1
+ WHERE l.id = ANY(%s) AND l.gone_at IS NULL
+   AND l.size <> (SELECT o.size FROM location AS o
+                   WHERE o.message = l.message AND o.id <> l.id AND o.gone_at IS NOT NULL AND NOT o.copy
+                   ORDER BY o.gone_at DESC, o.id DESC LIMIT 1)
+RETURNING concat_ws('/', nullif(l.folder, ''), nullif(l.subdir, ''), l.name)
 """
 MESSAGES_NAMED = "SELECT id FROM message WHERE identity = ANY(%s::uuid[])"
-MESSAGES_OF = "SELECT DISTINCT message FROM location WHERE id = ANY(%s)"
+IMPORTED_LATELY = (
+    "SELECT id FROM message WHERE id = ANY(%s) AND imported_at > now() - interval '1 day'"
+)
 MESSAGES_OF_GONE = (
     "SELECT DISTINCT message FROM location WHERE id = ANY(%s) AND gone_at IS NOT NULL"
 )
@@ -113,11 +126,12 @@ FORGET_REJECTIONS = "DELETE FROM rejected WHERE id = ANY(%s)"
 
 # A new file's rejection gives way to one that another worker wrote meanwhile.
 INSERT_REJECTION = """
-INSERT INTO rejected (maildir, folder, unique_name, nth, subdir, name, size, reason, error, parser_version)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+INSERT INTO rejected (maildir, folder, unique_name, nth, subdir, name, size, mtime, reason, error,
+                      parser_version)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (maildir, unique_name, md5(folder), nth) DO UPDATE
-   SET subdir = excluded.subdir, name = excluded.name, size = excluded.size, reason = excluded.reason,
-       error = excluded.error, parser_version = excluded.parser_version,
+   SET subdir = excluded.subdir, name = excluded.name, size = excluded.size, mtime = excluded.mtime,
+       reason = excluded.reason, error = excluded.error, parser_version = excluded.parser_version,
        attempts = rejected.attempts + 1, last_seen = now(), gone_at = NULL
  WHERE rejected.id = %s
 """
@@ -139,9 +153,9 @@ MOVE_REJECTED = MOVE.format(table="rejected", flags="")
 
 # The path is compared again: another worker may have seen the file at its new place meanwhile.
 GONE = """
-UPDATE {table} AS t SET gone_at = now()
+UPDATE {table} AS t SET gone_at = now(){more}
   FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS old (id, subdir, name)
  WHERE t.id = old.id AND (t.subdir, t.name) = (old.subdir, old.name) AND t.gone_at IS NULL
 """
-GONE_LOCATIONS = GONE.format(table="location") + "RETURNING t.message"
-GONE_REJECTED = GONE.format(table="rejected")
+GONE_LOCATIONS = GONE.format(table="location", more=", vanishing = NULL") + "RETURNING t.message"
+GONE_REJECTED = GONE.format(table="rejected", more="")

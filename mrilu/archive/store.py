@@ -15,6 +15,7 @@ from psycopg import Connection
 from mrilu.archive import sql
 from mrilu.archive.plan import FoundFile, KnownFile
 from mrilu.archive.read import ReadMail, Rejection
+from mrilu.archive.reread import Reread, update_messages, was_written
 from mrilu.archive.rows import staging_row
 from mrilu.archive.threads import LOCK, assign_threads
 from mrilu.notifications.events import NewsRules, notify_new_messages
@@ -76,64 +77,78 @@ def _insert(
     copied = _copied(fresh, mails)
     key: dict[str, Any] = {"maildir": maildir, "copied": copied}
     files = connection.execute(sql.INSERT_SINGLE_LOCATIONS, key).fetchall()
+    firsts: set[int] = set()
     if copied:
-        files += connection.execute(sql.INSERT_COPIED_LOCATIONS, key).fetchall()
+        further = connection.execute(sql.INSERT_COPIED_LOCATIONS, key).fetchall()
+        firsts = {number for *_, number, copy in further if not copy}
+        files += further
     # New rows before the lock, rows that others may have locked after it: nobody who has it waits for one who wants it.
     connection.execute(LOCK)
-    reread, touched = _reread(connection, maildir, mails)
+    reread = update_messages(connection, maildir, mails, fresh)
     rejections = [row.id for mail in mails if (row := mail.file.row_in("rejected"))]
     if rejections:
         connection.execute(sql.FORGET_REJECTIONS, (rejections,))
+    touched = set(reread.touched)
     if copied:
         touched |= {row[0] for row in connection.execute(sql.MESSAGES_NAMED, (copied,))}
-    _hand_on(connection, touched)
-    assign_threads(connection, fresh, copied, mails)
-    notify_new_messages(connection, _arrivals(fresh, mails), rules)
-    return _stored(mails, files, reread)
+    again = _hand_on(connection, touched, firsts)
+    assign_threads(connection, fresh, copied, mails, reread.changed)
+    news = _arrivals(fresh, mails) | _renewed(connection, reread)
+    notify_new_messages(connection, news, rules)
+    stored = _stored(mails, files, reread)
+    stored.again |= again
+    return stored
 
 
 def _arrivals(fresh: dict[str, int], mails: list[ReadMail]) -> dict[int, float]:
-    """Return when the first file of each new message arrived, by the message's id; automatic mail is no news."""
+    """Return when the first file of each new message arrived, by the message's id; automatic mail is no news.
+
+    Nor is a message that another reading of a file made that was not written since.
+    """
     found: dict[int, float] = {}
     automatic = {mail.message.identity for mail in mails if mail.message.automatic}
     for mail in mails:
-        if mail.message.identity in automatic:
+        if mail.message.identity in automatic or not was_written(mail):
             continue
         if (number := fresh.get(str(mail.message.identity))) is not None:
             found[number] = min(mail.file.arrived, found.get(number, inf))
     return found
 
 
-def _reread(
-    connection: Connection, maildir: int, mails: list[ReadMail]
-) -> tuple[list[tuple], set[int]]:
-    """Write the rows of files that have one; return their keys, and the messages that they had and have."""
-    rows = [row for mail in mails if (row := mail.file.row_in("location"))]
-    if not rows:
-        return [], set()
-    ids = [row.id for row in rows]
-    touched = {row[0] for row in connection.execute(sql.MESSAGES_OF, (ids,))}
-    places = {"subdirs": [row.subdir for row in rows], "names": [row.name for row in rows]}
-    written = connection.execute(
-        sql.REREAD_LOCATIONS, {"maildir": maildir, "ids": ids} | places
-    ).fetchall()
-    return [row[:3] for row in written], touched | {row[3] for row in written}
+def _renewed(connection: Connection, reread: Reread) -> dict[int, float]:
+    """Return those messages, with their arrival, of which more came soon after the import: that may match a search.
+
+    Nobody is told twice while the record of a notification is kept, so a message of long ago is left out.
+    """
+    if not reread.renewed:
+        return {}
+    rows = connection.execute(sql.IMPORTED_LATELY, (list(reread.renewed),))
+    return {number: reread.renewed[number] for (number,) in rows}
 
 
-def _stored(mails: list[ReadMail], files: list[tuple], reread: list[tuple]) -> Stored:
+def _stored(mails: list[ReadMail], files: list[tuple], reread: Reread) -> Stored:
     stored = Stored(
-        Counter("copies" if copy else "imported" for *_, copy in files) + Counter(known=len(reread))
+        Counter("copies" if copy else "imported" for *_, copy in files)
+        + Counter(known=len(reread.keys), updated=len(reread.updated))
     )
-    if len(files) + len(reread) < len(mails):
-        done = {row[:3] for row in (*files, *reread)}
+    if len(files) + len(reread.keys) < len(mails):
+        done = {row[:3] for row in (*files, *reread.keys)}
         stored.again = {mail.file.path for mail in mails if _key_of(mail.file) not in done}
     return stored
 
 
-def _hand_on(connection: Connection, messages: set[int]) -> None:
-    """See to it that each of these messages has one file that is no copy; the lock must be held."""
+def _hand_on(connection: Connection, messages: set[int], firsts: Iterable[int] = ()) -> set[str]:
+    """See to it that each of these messages has one file that is no copy; the lock must be held.
+
+    Return the paths of those that took another one's place and must be read again; `firsts` may be such rows, too.
+    """
+    promoted = set(firsts)
     if messages:
-        connection.execute(sql.HAND_ON, (list(messages),))
+        changed = connection.execute(sql.HAND_ON, (list(messages),)).fetchall()
+        promoted |= {number for number, copy in changed if not copy}
+    if not promoted:
+        return set()
+    return {row[0] for row in connection.execute(sql.READ_AGAIN, (list(promoted),))}
 
 
 def _key_of(file: FoundFile) -> tuple[str, str, int]:
@@ -162,7 +177,7 @@ def store_rejections(
                 orphaned |= {row[0] for row in cursor}
             row, place = (
                 one.file.row_in("rejected"),
-                (one.file.parts.subdir, one.file.parts.name, one.file.size),
+                (one.file.parts.subdir, one.file.parts.name, one.file.size, one.file.mtime),
             )
             values = (*place, one.reason, one.error, one.parser_version, row.id if row else 0)
             cursor.execute(sql.INSERT_REJECTION, (maildir, *_key_of(one.file), *values))
@@ -170,7 +185,7 @@ def store_rejections(
                 stored.counts["rejected"] += 1
             else:
                 stored.again.add(one.file.path)
-        _hand_on(db.connection(), orphaned)
+        stored.again |= _hand_on(db.connection(), orphaned)
     return stored
 
 
@@ -180,7 +195,7 @@ def store_changes(
     """Write what needs no reading: the new places and flags of files that moved, and which files are gone.
 
     A file thought gone is revived by its move. Where a message's first file goes, one of its copies takes
-    over. Returns the new paths whose rows were moved elsewhere meanwhile.
+    over. Returns the new paths whose rows were moved elsewhere meanwhile, and those that are to be read again.
     """
     if not moved and not gone:
         return set()
@@ -188,7 +203,7 @@ def store_changes(
         connection = db.connection()
         connection.execute(LOCK)
         again, revived = _store_moves(connection, moved)
-        _hand_on(connection, revived | _store_gone(connection, gone))
+        again |= _hand_on(connection, revived | _store_gone(connection, gone))
     return again
 
 

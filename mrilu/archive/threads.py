@@ -62,21 +62,35 @@ class Neighbours(NamedTuple):
     broken: set[tuple[int, int]]
 
 
+class ChangedMessage(NamedTuple):
+    """A message that was written anew or removed: the nodes it had and has, the subject that it counted by before."""
+
+    id: int
+    nodes: tuple[int, ...]
+    former_key: int | None
+
+
 def assign_threads(
-    connection: Connection, fresh: dict[str, int], copied: list[str], mails: Sequence[ReadMail]
+    connection: Connection,
+    fresh: dict[str, int],
+    copied: list[str],
+    mails: Sequence[ReadMail],
+    rewritten: Sequence[ChangedMessage] = (),
 ) -> None:
     """Join the batch's messages to their threads.
 
-    `fresh` are the rows it inserted, by identity; `copied` the identities that have more than one file.
+    `fresh` are the rows it inserted, by identity; `copied` the identities that have more than one file;
+    `rewritten` the older messages that it changed, whose threads may have to be split.
 
     Call it last in the transaction: the lock is held until the commit.
     """
     connection.execute(LOCK)
     joined = connection.execute(sql.JOIN_COPIES, (copied,)).fetchall() if copied else []
-    changed = [*fresh.values(), *(row[0] for row in joined)]
-    near = _neighbours(connection, changed, {row[2] for row in joined})
+    changed = [*fresh.values(), *(row[0] for row in joined), *(one.id for one in rewritten)]
+    former = {row[2] for row in joined} | {one.former_key for one in rewritten}
+    near = _neighbours(connection, changed, former)
     uncertain = {orphan for orphan, _ in near.broken} | {row[1] for row in joined}
-    threads = _threads_of(connection, uncertain)
+    threads = _threads_of(connection, uncertain.union(*(one.nodes for one in rewritten)))
     _link(connection, _components(mails, near.edges))
     if threads:
         _rebuild(connection, threads)

@@ -21,6 +21,7 @@ ELSEWHERE = {
     "restore": "mrilu.cli.backups",
     "schedule": "mrilu.cli.scheduling",
     "run": "mrilu.cli.scheduling",
+    "confirm-gone": "mrilu.cli.confirming",
     "search": "mrilu.cli.searching",
     "export": "mrilu.cli.exporting",
     "subscribe": "mrilu.cli.notifying",

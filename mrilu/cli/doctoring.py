@@ -141,9 +141,19 @@ def _servers() -> Findings:
         "SELECT extract(epoch FROM clock_timestamp())::float8, "
         "(SELECT extract(epoch FROM started_at)::float8 FROM job_run ORDER BY id DESC LIMIT 1)"
     ).fetchone()
+    yield from _vanished()
     seconds, micro = redis.time()
     clocks = {"PostgreSQL": theirs, "Redis": seconds + micro / 1e6}
     yield servers.check_clocks(time.time(), clocks, newest)
+
+
+def _vanished() -> Findings:
+    from models import Maildir, Vanishing
+    from mrilu.archive.folders import doubted_since
+
+    for one in Maildir.select().order_by(Maildir.name):
+        files = sum(held.files for held in Vanishing.open_of(one.id))
+        yield from machine.check_vanished(one.name, one.root, files, doubted_since(one))
 
 
 def _programs() -> Findings:
@@ -202,7 +212,10 @@ def of_outside(settings: Settings) -> Findings:
     yield outside.check_model(
         settings.embeddings, installed("heavy"), lambda: verify(find_model(name))
     )
-    yield outside.check_reach(settings.web_address, settings.site_url, settings.operator_password)
+    yield outside.check_reach(settings.web_address, settings.operator_password)
+    yield outside.check_links(
+        settings.site_url, bool(settings.smtp_url), settings.web_address != "off"
+    )
 
 
 def show(found: list[Finding]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,7 +15,7 @@ from rq.worker import BaseWorker
 from models import JobRun, Message, Rejected
 from mrilu.cli.shown import visible
 from mrilu.embeddings.progress import progress
-from mrilu.notifications.status import outbox_status
+from mrilu.notifications.pause import outbox_status
 from mrilu.queues.health import living_workers, trouble_of
 from mrilu.queues.ledgers import ledgers
 from mrilu.queues.queues import NAMES, queue
@@ -28,6 +27,8 @@ from mrilu.settings.current import current_settings
 
 # More names than this of a gap are only counted; --json has them all.
 SHOWN_NAMES = 20
+HEALS = "./run.sh rescan heals it"
+READABLE = "they are read as soon as the service may (chmod, setfacl)"
 
 
 def gather() -> dict[str, Any]:
@@ -149,20 +150,36 @@ def verdict(one: dict[str, Any]) -> str:
     if aside:
         return f"differs{aside}"
     return (
-        "[red]gap[/]" if one["lost"] or one["stale"] or one["unreadable"] else "[yellow]working[/]"
+        "[red]gap[/]"
+        if one["lost"] or one["stale"] or one["unreadable"] or one["held"]
+        else "[yellow]working[/]"
     )
 
 
+def vanished_lines(one: dict[str, Any]) -> Iterator[str]:
+    """Yield a line on each mass vanishing of a Maildir, with what to do."""
+    for part in one["vanished"]:
+        where = f"folder {part['folder']}" if part["folder"] else "the Maildir"
+        yield (
+            f"{one['maildir']}: {part['files']:,} files vanished together from {where} on {part['since'][:16]}; "
+            f"their messages are kept. Is a disk away? If they are gone: ./run.sh confirm-gone {one['maildir']}"
+        )
+
+
 def _show_gap(one: dict[str, Any], console: Console, *, held_up: bool) -> None:
+    for line in vanished_lines(one):
+        console.print(visible(line), style="red", markup=False, highlight=False, soft_wrap=True)
     if "error" in one:
         console.print(visible(one["error"]), style="red", markup=False, highlight=False)
         return
     name = one["maildir"]
-    heal = "it is healed when what is said below is" if held_up else "./run.sh rescan heals it"
+    heal = "it is healed when what is said below is" if held_up else HEALS
     _names(console, f"{name}: on disk, but neither in the archive nor queued", one["lost"], heal)
     _names(console, f"{name}: in the archive, but no longer on disk", one["stale"], heal)
-    permit = f"let user id {os.geteuid()} enter and list them, and they are taken up by themselves"
-    _names(console, f"{name}: folders that cannot be read", one["unreadable"], permit)
+    _names(console, f"{name}: written since they were read", one["changed"], heal)
+    _names(console, f"{name}: folders that cannot be read", one["unreadable"], READABLE)
+    _names(console, f"{name}: not below {one['root']}, where another folder lies now", one["held"],
+           f"mount the right one; if they are gone: ./run.sh confirm-gone {name}")  # fmt: skip
 
 
 def _names(console: Console, title: str, names: Iterable[str], advice: str) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from models import Location, Maildir, Message, Rejected, ThreadLink
-from mrilu.archive.plan import mail_status
 from mrilu.mail.thread_keys import node_of
 from mrilu.maildir.names import MailPath, parse_path, to_text
+from mrilu.maildir.presence import mail_status
 from mrilu.queues.queues import MAIL, import_jobs, queue
 
 Facts = dict[str, Any]

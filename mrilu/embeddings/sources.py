@@ -30,10 +30,14 @@ NEWEST = 2**62
 
 _WAITS = (
     "LEFT JOIN embedded AS e ON e.model = %(model)s AND e.kind = '{kind}' AND e.owner = s.id "
-    "WHERE (e.owner IS NULL OR e.state <> s.{state} OR e.recipe <> %(recipe)s)"
+    "WHERE (e.owner IS NULL OR e.state <> {state} OR e.recipe <> %(recipe)s)"
 )
 _BEFORE = "AND s.id < %(before)s AND s.id > %(after)s ORDER BY s.id DESC LIMIT %(limit)s"
-_STATES = {"definition": "content_hash", "sentence": "pair_hash", "message": "identity"}
+_STATES = {
+    "definition": "s.content_hash",
+    "sentence": "s.pair_hash",
+    "message": "coalesce(s.text_state, s.identity)",
+}
 _LIVE = {"definition": "AND s.gone_at IS NULL", "sentence": "", "message": ""}
 
 _DEFINITIONS = """
@@ -43,7 +47,9 @@ SELECT s.id, s.content_hash, w.type, s.text, s.notes,
   FROM definition AS s JOIN word AS w ON w.id = s.word
 """
 _SENTENCES = "SELECT s.id, s.pair_hash, s.english FROM sentence AS s"
-_MESSAGES = "SELECT s.id, s.identity, s.cleaned_subject, s.body, s.own_spans FROM message AS s"
+_MESSAGES = (
+    f"SELECT s.id, {_STATES['message']}, s.cleaned_subject, s.body, s.own_spans FROM message AS s"  # noqa: S608 - ours
+)
 _SELECTS = {"definition": _DEFINITIONS, "sentence": _SENTENCES, "message": _MESSAGES}
 
 

@@ -25,10 +25,10 @@ from mrilu.mail.headers.identifiers import (
     parse_references,
 )
 from mrilu.mail.headers.mailing_list import list_id_of
-from mrilu.mail.headers.parameters import charset_of
 from mrilu.mail.headers.subjects import clean_subject
 from mrilu.mail.message import Address, Limits, ParsedMessage
 from mrilu.mail.own_words.quotes import Span, own_spans
+from mrilu.mail.tree.charset_hint import charset_hints
 from mrilu.mail.tree.content import Content, Segment, check_size, read_part
 from mrilu.mail.tree.lean import build_lean_tree
 from mrilu.mail.tree.repair import OpenedMail, open_mail
@@ -67,8 +67,8 @@ def _compose(
     part: Part, opened: OpenedMail, budget: Budget, outside: tuple[str, float | None]
 ) -> ParsedMessage:
     fields, limits = part.by_name, budget.limits
-    hint = _charset_hint(part)
-    content = Content(budget, hint)
+    body_hint, hint = charset_hints(part, opened.header.isascii())
+    content = Content(budget, body_hint)
     parts, segments = read_part(part, content)
     body, spans = _join_segments(segments)
     message_id = parse_message_id(fields.get("message-id", ""))
@@ -133,16 +133,6 @@ def _recipients(
         parse_addresses(fields["to"], hint, limit) if "to" in fields else [],
         parse_addresses(fields["cc"], hint, limit) if "cc" in fields else [],
     )
-
-
-def _charset_hint(part: Part) -> str:
-    """The charset of the first text part: raw 8-bit header fields were usually written in it."""
-    while True:
-        if part.parameters and (charset := charset_of(part.parameters)):
-            return charset
-        if not part.children:
-            return ""
-        part = part.children[0]
 
 
 def _join_segments(segments: list[Segment]) -> tuple[str, list[Span]]:

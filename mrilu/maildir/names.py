@@ -4,7 +4,8 @@ A *path* in the whole system is text: the file's path below the Maildir's root, 
 such as ".r-help/cur/1406215754.M28782P15164.mail:2,FS", "new/123.x", or "foo.eml" in a flat folder.
 
 Layouts: Maildir (https://cr.yp.to/proto/maildir.html), Maildir++ (".Name" beside new/ and cur/), Dovecot's
-"fs" layout ("Lists/foo/cur"), and flat folders of .eml files with at most one level of sub-folders.
+"fs" layout ("Lists/foo/cur"), folders in folders of either kind (".top/.sub" of isync, ".x.directory/sub" of KMail),
+Evolution's parts of cur/ ("cur/3a"), and flat folders of .eml files with at most one level of sub-folders.
 """
 
 import os
@@ -35,10 +36,13 @@ _INFO = re.compile(
 _ATTRIBUTES = re.compile(r"(?:,[SWU]=\d+)+\Z")
 _LETTERS = re.compile(r"[A-Za-z]*")
 _MAILDIR_NAME = re.compile(r"\d{6,12}\.[^.\s]+\.\S")
+_SHARD = re.compile(
+    r"[0-9a-f]{2}\Z"
+)  # Evolution (camel-maildir-store.c) spreads cur/ over cur/00 to cur/3f
 
 
 class MailPath(NamedTuple):
-    """A path's parts: folder ("" is the INBOX), subdir ("new", "cur" or ""), name, unique name, sorted flags."""
+    """A path's parts: folder ("" is the INBOX), subdir ("new", "cur", "cur/3a", ""), name, unique name, flags."""
 
     folder: str
     subdir: str
@@ -110,11 +114,27 @@ def parse_path(text: str) -> MailPath | None:
     *parts, name = text.split("/")
     if not name or name.startswith(".") or "\0" in text or not _is_text(text):
         return None
-    subdir = parts.pop() if parts and parts[-1] in MAIL_SUBDIRS else ""
-    if not (_is_folder(parts) if subdir else _is_flat(parts, name)):
+    subdir = _take_subdir(parts)
+    if not (is_folder(parts) if subdir else _is_flat(parts, name)):
         return None
     unique, flags = split_name(name)
     return MailPath("/".join(parts), subdir, name, unique, flags)
+
+
+def _take_subdir(parts: list[str]) -> str:
+    """Take the last parts that are "new", "cur" or "cur/3a" off; return them, "" if there are none."""
+    for length in (1, 2):
+        subdir = "/".join(parts[-length:])
+        if len(parts) >= length and is_mail_subdir(subdir):
+            del parts[-length:]
+            return subdir
+    return ""
+
+
+def is_mail_subdir(subdir: str) -> bool:
+    """Tell whether this is the part of a folder that mail lies in."""
+    first, slash, shard = subdir.partition("/")
+    return first in MAIL_SUBDIRS and (not slash or _SHARD.match(shard) is not None)
 
 
 def _is_text(text: str) -> bool:
@@ -138,18 +158,16 @@ def split_name(name: str) -> tuple[str, str]:
     return unique, "".join(sorted(set(letters[0] if letters else "")))
 
 
-def _is_folder(parts: list[str]) -> bool:
-    """Maildir++ has one level of dot-names under the root; the fs layout has plain names at any depth."""
-    if len(parts) == 1 and parts[0].startswith("."):
-        return parts[0] not in (".", "..")
-    return all(part and not part.startswith(".") and part not in RESERVED for part in parts)
+def is_folder(parts: list[str]) -> bool:
+    """Tell whether these parts name a folder: any names but new, cur and tmp, at any depth; none is the INBOX."""
+    return all(part and part not in (".", "..") and part not in RESERVED for part in parts)
 
 
 def _is_flat(parts: list[str], name: str) -> bool:
     """In a flat folder, and one level below: .eml files and files that kept their Maildir name."""
     return (
         len(parts) < 2
-        and _is_folder(parts)
+        and is_folder(parts)
         and not "".join(parts).startswith(".")
         and is_mail_file(name)
     )
@@ -213,7 +231,7 @@ def _has_mail_file(root: Path | str, name: str) -> bool:
 
 
 def places(root: Path | str, kind: Kind, errors: list[FolderUnreadable]) -> Iterator[Place]:
-    """The directories of a Maildir that hold mail or folders, parents first. Symlinks are not followed.
+    """The directories of a Maildir that hold mail or folders, parents first. Symlinks: see `follows`.
 
     A folder that cannot be listed is added to `errors`; the others follow.
     """
@@ -230,30 +248,88 @@ def places(root: Path | str, kind: Kind, errors: list[FolderUnreadable]) -> Iter
 def places_below(root: Path | str, folder: str, errors: list[FolderUnreadable]) -> Iterator[Place]:
     """A folder of a Maildir, its new/ and cur/, and the folders in it."""
     yield Place(folder, False, True)
-    names = subdirectories(root, folder, errors)
+    names = _directories(root, folder, errors, links=True)
     # new/ before cur/: a mail moved from new/ to cur/ during a scan is seen twice at worst, never missed.
-    yield from (Place(join(folder, name), True, False) for name in MAIL_SUBDIRS if name in names)
+    for name in MAIL_SUBDIRS:
+        if name in names:
+            yield (place := Place(join(folder, name), True, False))
+            shards = _shards(root, place.path, names[name])
+            yield from (Place(shard, True, False) for shard in shards)
     for name in sorted(names):
         below = join(folder, name)
-        if _is_folder(below.split("/")):
+        if is_folder(below.split("/")):
             yield from places_below(root, below, errors)
+
+
+def _shards(root: Path | str, place: str, entry: os.DirEntry[str]) -> list[str]:
+    """Paths of the parts of a new/ or cur/; what cannot be listed is reported when its mails are."""
+    try:
+        # Two links and no more: no sub-directory (btrfs and overlayfs always say 1).
+        if entry.stat().st_nlink == 2:
+            return []
+    except OSError:
+        return []
+    names = subdirectories(root, place, [])
+    return [join(place, name) for name in sorted(names) if _SHARD.match(name)]
 
 
 def subdirectories(root: Path | str, folder: str, errors: list[FolderUnreadable]) -> list[str]:
     """Names (in text form) of the real directories in a folder; a folder that has vanished has none."""
+    return list(_directories(root, folder, errors))
+
+
+def _directories(
+    root: Path | str, folder: str, errors: list[FolderUnreadable], links: bool = False
+) -> dict[str, os.DirEntry[str]]:
+    """The directories in a folder by name; with `links` also the symlinks that may be followed."""
     try:
         with os.scandir(where := os.path.join(root, to_disk(folder))) as entries:
-            return [to_text(entry.name) for entry in entries if entry.is_dir(follow_symlinks=False)]
+            return {
+                name: entry
+                for entry in entries
+                if (name := to_text(entry.name))
+                and (
+                    entry.is_dir(follow_symlinks=False)
+                    or (links and entry.is_symlink() and follows(root, join(folder, name)))
+                )
+            }
     except (FileNotFoundError, NotADirectoryError):
-        return []
+        return {}
     except OSError:
         errors.append(FolderUnreadable(where, folder))
-        return []
+        return {}
+
+
+def follows(root: Path | str, path: str) -> bool:
+    """Tell whether a scan follows the symlink at `path` of a Maildir.
+
+    It does when that leads to a directory of the same Maildir that is not looked at under its own name, such as
+    cur -> store/cur2020. What leads out is not followed: whoever may write here could have anybody's files read.
+    Nor is a link behind a link: it could lead in a circle.
+    """
+    top = os.path.realpath(root)
+    parent, _, name = path.rpartition("/")
+    if os.path.realpath(os.path.join(root, to_disk(parent))) != os.path.join(
+        top, to_disk(parent)
+    ).rstrip("/"):
+        return False
+    target = os.path.realpath(os.path.join(root, to_disk(path)))
+    if not target.startswith(os.path.join(top, "")) or not os.path.isdir(target):
+        return False
+    own = to_text(os.path.relpath(target, top))
+    return parse_path(f"{own}/1" if name in RESERVED else f"{own}/new/1") is None
 
 
 def join(folder: str, name: str) -> str:
     """The path of a name in a folder; the INBOX is ""."""
     return f"{folder}/{name}" if folder else name
+
+
+def folder_of(place: str) -> str:
+    """The folder of a directory of a Maildir that mail lies in: ".r-help" of ".r-help/cur" and of ".r-help/cur/3a"."""
+    parts = place.split("/")
+    _take_subdir(parts)
+    return "/".join(parts)
 
 
 def folders(root: Path | str) -> list[str]:
@@ -266,7 +342,7 @@ def folders(root: Path | str) -> list[str]:
     mail = [place.path for place in places(root, kind, errors) if place.mail]
     if errors:
         raise ScanIncomplete(root, errors)
-    return sorted(set(mail if kind == "folder" else (path.rpartition("/")[0] for path in mail)))
+    return sorted(set(mail if kind == "folder" else map(folder_of, mail)))
 
 
 def scan(
@@ -277,7 +353,7 @@ def scan(
 ) -> Iterator[str]:
     """Paths of all mail files, from the directory entries alone: no stat, no reading.
 
-    Skipped: tmp/, dot-files, sub-directories, FIFOs, sockets and every symlink, wherever it leads. A folder that
+    Skipped: tmp/, dot-files, sub-directories, FIFOs, sockets and symlinks (but see `follows`). A folder that
     cannot be read is added to `errors` after the others; without that list ScanIncomplete is raised at the end.
     A path may come twice if its mail is moved meanwhile. Raises what `kind_of` raises, so that an empty mount
     point is never taken for a Maildir whose mails are gone; `may_be_empty` says that none of a flat folder's is
@@ -313,6 +389,4 @@ def scan_place(
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError:
-        errors.append(
-            FolderUnreadable(where, place.rpartition("/")[0] if kind == "maildir" else place)
-        )
+        errors.append(FolderUnreadable(where, folder_of(place) if kind == "maildir" else place))

@@ -1,31 +1,38 @@
-"""Mail addresses and header texts that cannot say more than they should. Pure."""
+"""Mail addresses and header texts that cannot add to a header. Pure."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-# RFC 5321, 4.1.2, without quoted local parts, which nobody has but attackers; RFC 6531 adds letters beyond ASCII.
+import idna
+
+# RFC 5321, 4.1.2, without quoted local parts, which nobody has but attackers; RFC 6531 adds emails beyond ASCII.
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\u0080-\U0010ffff-]{1,64}")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _MESSAGE_ID = re.compile(r"[!-;=?-~]{1,120}@[!-;=?-~]{1,120}")
 # Line and paragraph separators, and marks that turn the direction of what follows.
 _SEPARATORS = re.compile("[\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_SPACES = re.compile("[ \t\r\n\x0b\x0c]+")
 MAX_LINE = 200
 
 
 class InvalidAddress(ValueError):
-    """This is no mail address."""
+    """This is not a mail address."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(f"{text[:100]!r} is no mail address")
+        super().__init__(f"{text[:100]!r} is not a mail address")
 
 
 def checked_address(text: str) -> str:
-    """Return the address with its domain in lower-case ASCII (IDNA); raises InvalidAddress."""
+    """Return the address with its domain in lower-case ASCII; raises InvalidAddress.
+
+    The domain is encoded by IDNA 2008 (RFC 5891, after the mapping of UTS 46): that of 2003 made another owner's
+    domain of one with "ß" or "ς".
+    """
     local, at, domain = text.strip().rpartition("@")
     try:
-        domain = domain.encode("idna").decode("ascii").lower()
+        domain = _ascii_domain(domain)
     except UnicodeError as error:
         raise InvalidAddress(text) from error
     printable = all(unicodedata.category(letter)[0] not in "CZ" for letter in local)
@@ -43,17 +50,26 @@ def checked_address(text: str) -> str:
     return f"{local}@{domain}"
 
 
+def _ascii_domain(domain: str) -> str:
+    """Return a domain in ASCII; one that is ASCII already is only looked at where it is encoded ("xn--")."""
+    lower = domain.lower()
+    if domain.isascii() and "xn--" not in lower:
+        return lower
+    return idna.encode(domain, uts46=True, transitional=False).decode("ascii").lower()
+
+
 def one_line(text: str, limit: int = MAX_LINE) -> str:
     """Return `text` as one clean line of at most `limit` characters, fit for a header.
 
-    Controls (line ends among them), separators, direction marks and lone surrogates become spaces.
+    Controls (line ends among them), separators, direction marks and lone surrogates become spaces, and a run of spaces
+    becomes one. Wider or no-break spaces stay.
     """
     if not text.isprintable():  # most are: looking at each letter takes a hundred times as long
         text = "".join(
             " " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text
         )
         text = _SEPARATORS.sub(" ", text)
-    line = " ".join(text.split())
+    line = _SPACES.sub(" ", text).strip()
     return line if len(line) <= limit else f"{_cut(line, limit - 1).rstrip()}…"
 
 

@@ -1,4 +1,4 @@
-"""Sends what is due, one mail after another over one connection, and writes down what became of each."""
+"""Sends what is due, one mail after another over one connection, and records what became of each."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from datetime import UTC, datetime, timedelta
 from rq.timeouts import JobTimeoutException
 
 from mrilu.notifications.compose import compose
-from mrilu.notifications.letter import Letter, Site
+from mrilu.notifications.emails import Email, Site, read_emails
 from mrilu.notifications.outbox import Claim, Outbox
 from mrilu.notifications.pause import AWAY, REFUSED, begin_pause, end_pause
-from mrilu.notifications.read import read_letters
-from mrilu.notifications.replies import Verdict, verdict
+from mrilu.notifications.recipients import Recipients
 from mrilu.notifications.smtp import (
     NotAccepted,
     Session,
     SessionBroken,
     SessionRefused,
     SessionUnavailable,
+    Verdict,
+    verdict,
 )
 from mrilu.runtime.retry import RetryPolicy
 
@@ -33,11 +34,13 @@ logger = logging.getLogger(__name__)
 TRIES = RetryPolicy(max_attempts=14, initial_delay=60.0, max_delay=4 * 3600.0)
 BATCH = 200
 FLUSH_SECONDS = 0.02
-REFUSALS_TO_PAUSE = 3  # recipients refused by policy, with no mail accepted in between
+# Domains that refuse by policy, with no mail accepted in between: so many pause the outbox when nobody else is left
+# to try, and so many at once.
+REFUSING_DOMAINS, TOO_MANY_DOMAINS = 3, 6
 
 
 class QueuePaused(Exception):
-    """The mail server will not take mail from us: the outbox is paused."""
+    """The mail server takes no mail from us: the outbox is paused."""
 
 
 @dataclass
@@ -58,8 +61,12 @@ class Delivery:
         default_factory=dict
     )  # the next mail, made while the server looks at an envelope
     session: Session | None = None
-    refusals: int = 0
+    recipients: Recipients = field(init=False)
+    refusal: str = ""  # the last by policy
     flushed: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.recipients = Recipients(self.outbox.db, self.rng)
 
     def run(self) -> Counter[str]:
         """Send until nothing is due, the time is over, a rate is reached or the server will have no more."""
@@ -71,6 +78,8 @@ class Delivery:
                 if not claims:
                     break
                 self._send_batch(claims, end)
+            if len(self.recipients.refusing) >= REFUSING_DOMAINS:
+                raise self._pause(self.refusal, REFUSED)
         except QueuePaused as error:
             self.counts["paused"] = 1
             logger.warning("outbox paused: %s", error)
@@ -86,38 +95,38 @@ class Delivery:
     def _send_batch(self, claims: list[Claim], end: float) -> None:
         """Send a batch; what it could not begin before the time or half of the lease is over is given back."""
         end = min(end, self.monotonic() + self.lease_seconds / 2)
-        letters = {
-            letter.id: letter
-            for letter in read_letters(self.outbox.connection, [one.id for one in claims])
+        emails = {
+            email.id: email
+            for email in read_emails(self.outbox.connection, [one.id for one in claims])
         }
         waiting = list(claims)
         try:
             while waiting and self.monotonic() < end:
-                following = letters.get(waiting[1].id) if len(waiting) > 1 else None
-                self._send_claim(waiting[0], letters.get(waiting[0].id), following)
+                following = emails.get(waiting[1].id) if len(waiting) > 1 else None
+                self._send_claim(waiting[0], emails.get(waiting[0].id), following)
                 waiting.pop(0)
         finally:
             self.outbox.release(waiting, self.now())
 
-    def _send_claim(self, claim: Claim, letter: Letter | None, following: Letter | None) -> None:
+    def _send_claim(self, claim: Claim, email: Email | None, following: Email | None) -> None:
         """Send one mail. Whatever is wrong with it stays its own matter; only a pause goes on to the caller."""
-        reason = _why_not(letter)
-        if letter is None or reason:
-            self._finish(
-                claim, "cancelled" if letter is None or not letter.news else "dead", reason
-            )
+        reason = _why_not(email)
+        if email is None or reason:
+            self._finish(claim, "cancelled" if email is None or not email.items else "dead", reason)
         elif claim.attempts >= TRIES.max_attempts:
             self._finish(claim, "dead", "its sender died each time")
+        elif self.recipients.is_paused(email.address or "", self.now()):
+            self.outbox.release([claim], self.now())  # the next claim leaves it out
         else:
             session = self._open()
             if self.outbox.begin(claim.id, self.now()):
-                self._send_letter(session, claim, letter, following)
+                self._send_email(session, claim, email, following)
 
-    def _send_letter(
-        self, session: Session, claim: Claim, letter: Letter, following: Letter | None
+    def _send_email(
+        self, session: Session, claim: Claim, email: Email, following: Email | None
     ) -> None:
         try:
-            raw = self.ahead.pop(letter.id, None) or self._composed(letter)
+            raw = self.ahead.pop(email.id, None) or self._composed(email)
         except JobTimeoutException:
             raise
         except Exception as error:
@@ -125,32 +134,32 @@ class Delivery:
             self._try_later(claim, f"{type(error).__name__}: {error}")
             return
         try:
-            reply = self._deliver(session, letter, raw, lambda: self._compose_ahead(following))
+            reply = self._deliver(session, email, raw, lambda: self._compose_ahead(following))
         except NotAccepted as error:
-            self._judge(claim, letter, error)
+            self._judge(claim, email, error)
         except SessionBroken as error:
             self.session = None
             self._try_later(claim, str(error))
         else:
-            self._accepted(claim, str(reply))
+            self._accepted(claim, email, str(reply))
 
-    def _composed(self, letter: Letter) -> bytes:
-        return compose(letter, self.site, self.now()).as_bytes()
+    def _composed(self, email: Email) -> bytes:
+        return compose(email, self.site, self.now()).as_bytes()
 
-    def _compose_ahead(self, letter: Letter | None) -> None:
+    def _compose_ahead(self, email: Email | None) -> None:
         """Make the next mail; one that cannot be made is looked into when it is its turn."""
         self.ahead.clear()
-        if letter is None or _why_not(letter):
+        if email is None or _why_not(email):
             return
         try:
-            self.ahead[letter.id] = self._composed(letter)
+            self.ahead[email.id] = self._composed(email)
         except JobTimeoutException:
             raise
         except Exception as error:
-            logger.debug("notification cannot be made ahead id=%d error=%s", letter.id, error)
+            logger.debug("notification cannot be made ahead id=%d error=%s", email.id, error)
 
     def _open(self) -> Session:
-        """Return the session, opened if there is none; a server that will not have us pauses the outbox."""
+        """Return the session, opened if there is none; a server that refuses us pauses the outbox."""
         if self.session is None:
             try:
                 self.session = self.connect()
@@ -161,10 +170,10 @@ class Delivery:
         return self.session
 
     def _deliver(
-        self, session: Session, letter: Letter, raw: bytes, meanwhile: Callable[[], None]
+        self, session: Session, email: Email, raw: bytes, meanwhile: Callable[[], None]
     ) -> object:
         """Hand the mail over; a session that the server closed between two mails is opened again, once."""
-        sender, recipient = self.site.address, letter.address or ""
+        sender, recipient = self.site.envelope_sender(email.key), email.address or ""
         try:
             return session.deliver(sender, recipient, raw, meanwhile)
         except SessionBroken as error:
@@ -173,7 +182,7 @@ class Delivery:
                 raise
             return self._open().deliver(sender, recipient, raw)
 
-    def _accepted(self, claim: Claim, reply: str) -> None:
+    def _accepted(self, claim: Claim, email: Email, reply: str) -> None:
         """Mark the mail as sent. Each FLUSH_SECONDS the mark waits for the disk, and takes those before it along."""
         durable = self.monotonic() - self.flushed >= FLUSH_SECONDS
         rows = self.outbox.finish(claim.id, "sent", reply, self.now(), durable=durable)
@@ -183,39 +192,48 @@ class Delivery:
             logger.error("notification was sent after its lease id=%d", claim.id)
         if not self.counts["sent"]:
             end_pause()
-        self.refusals = 0
+        self.recipients.accepted(email.address or "")
         self.counts["sent"] += 1
 
-    def _judge(self, claim: Claim, letter: Letter, error: NotAccepted) -> None:
+    def _judge(self, claim: Claim, email: Email, error: NotAccepted) -> None:
         """Do what the server's reply asks for."""
         kind = verdict(error.reply)
         if kind is Verdict.BOUNCE:
-            self.outbox.suppress(letter.subscriber, str(error), self.now())
-            logger.warning("subscriber suppressed id=%d reply=%s", letter.subscriber, error)
+            self.outbox.suppress(email.subscriber, str(error), self.now())
+            logger.warning("subscriber suppressed id=%d reply=%s", email.subscriber, error)
             self.counts["dead"] += 1
         elif kind is Verdict.DEAD:
             self._finish(claim, "dead", str(error))
+        elif kind is Verdict.REFUSED:
+            self.outbox.retry(claim.id, self.now(), str(error), counted=False)
+            raise self._pause(str(error), REFUSED)
         elif kind is Verdict.POLICY:
-            self._refused(claim, error)
+            self._refused(claim, email, error)
         else:
             self._try_later(claim, str(error))
 
-    def _refused(self, claim: Claim, error: NotAccepted) -> None:
-        """Pause the outbox when it is us whom a policy refuses: at MAIL, or one recipient after another."""
-        if error.reply.stage == "mail":
-            self.outbox.retry(claim.id, self.now(), str(error), counted=False)
-            raise self._pause(str(error), REFUSED)
+    def _refused(self, claim: Claim, email: Email, error: NotAccepted) -> None:
+        """Leave the recipient alone for a while; if one domain after another refuses, it is us whom they refuse."""
         self._try_later(claim, str(error))
-        self.refusals += 1
-        if self.refusals >= REFUSALS_TO_PAUSE:
-            raise self._pause(str(error), REFUSED)
+        self.refusal = str(error)
+        given_up = self.recipients.refused(email.address or "", self.refusal, self.now())
+        if given_up:
+            self.counts["dead"] += given_up
+        logger.warning(
+            "refused by policy subscriber=%d given_up=%d reply=%s",
+            email.subscriber,
+            given_up,
+            error,
+        )
+        if len(self.recipients.refusing) >= TOO_MANY_DOMAINS:
+            raise self._pause(self.refusal, REFUSED)
 
     def _finish(self, claim: Claim, state: str, reason: str) -> None:
         self.outbox.finish(claim.id, state, reason, self.now())
         self.counts[state] += 1
 
     def _try_later(self, claim: Claim, reason: str) -> None:
-        """Give the row back for a later try, or up when it had them all."""
+        """Give the row back for a later try; after the last try it is dead."""
         if claim.attempts + 1 >= TRIES.max_attempts:
             self._finish(claim, "dead", reason)
             return
@@ -228,10 +246,10 @@ class Delivery:
         return QueuePaused(f"{reason} (until {until:%Y-%m-%d %H:%M} UTC)")
 
 
-def _why_not(letter: Letter | None) -> str:
-    """Return why a letter is not to be sent; "" when it is."""
-    if letter is None or not letter.news:
-        return "what it was about is no more"
-    if letter.suppressed:
-        return letter.suppressed
-    return "" if letter.address else "the subscriber has no address"
+def _why_not(email: Email | None) -> str:
+    """Return why a email is not to be sent; "" when it is."""
+    if email is None or not email.items:
+        return "the item was deleted"
+    if email.suppressed and not email.is_confirmation:
+        return email.suppressed
+    return "" if email.address else "the subscriber has no address"

@@ -1,4 +1,4 @@
-"""The outbox's rows: claiming them, writing down what became of each, and counting them."""
+"""The outbox's rows: claiming them, recording what became of each, and counting them."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ WITH due AS (
      WHERE n.state = 'waiting' AND n.next_attempt_at <= %(now)s AND (n.mail = n.id OR NOT n.digest)
        AND (r.address IS NULL OR split_part(lower(r.address), '@', -1) <> ALL (%(full)s))
        AND n.subscriber <> ALL (%(capped)s)
+       AND NOT EXISTS (SELECT FROM recipient_pause AS p WHERE p.until > %(now)s
+                          AND p.recipient IN (lower(r.address), split_part(lower(r.address), '@', -1)))
      ORDER BY n.next_attempt_at, n.attempts, n.id LIMIT %(limit)s
        FOR UPDATE OF n SKIP LOCKED)
 UPDATE notification AS n SET lease = %(lease)s, next_attempt_at = %(until)s
@@ -100,7 +102,7 @@ class Claim(NamedTuple):
 class Outbox:
     """One sender's view of the outbox; `lease` is what its claims are known by.
 
-    A mark of "sent" survives the death of the sender at once, since the server has it. It survives a crash
+    A mark of "sent" survives the death of the sender at once, since PostgreSQL has it. It survives a crash
     of PostgreSQL when its commit has reached the disk: `finish(durable=True)` waits for that, and brings all
     marks before it there as well.
     """
@@ -183,7 +185,7 @@ class Outbox:
         self.connection.execute(RETRY, facts)
 
     def suppress(self, subscriber: int, reply: str, now: datetime) -> int:
-        """Write to this address no more: everything that waits for it is dead; return how many rows."""
+        """Send nothing more to this address: what waits for it is dead; return how many rows."""
         facts: dict[str, Any] = {"subscriber": subscriber, "reply": reply, "now": now}
         return self.connection.execute(SUPPRESS, facts).rowcount
 

@@ -11,7 +11,7 @@ OWN_ID_PATTERN = r"^notification\.[0-9a-f]{32}@"
 
 
 def own_message_id(key: UUID, sender: str) -> str:
-    """Return the Message-ID, in brackets, of the letter with this key from this address."""
+    """Return the Message-ID, in brackets, of the email with this key from this address."""
     return f"<notification.{key.hex}@{sender.rpartition('@')[2]}>"
 
 

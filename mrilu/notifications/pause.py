@@ -1,12 +1,18 @@
-"""The pause of the outbox: kept in the database with its reason, ended by time, success or other settings."""
+"""The state of the outbox: its pause (kept in the database with its reason; ended by time, success or other
+settings), and what `./run.sh status` and the metrics say of it."""
 
 from __future__ import annotations
 
 import hashlib
 import random
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from peewee import PostgresqlDatabase
 
 from models import NotificationPause
+from mrilu.notifications.outbox import counts_by_state
+from mrilu.settings.table import Settings
 
 LONGEST = timedelta(hours=1)
 AWAY = timedelta(minutes=1)  # first pause when the server does not answer
@@ -14,7 +20,7 @@ REFUSED = timedelta(minutes=5)  # first pause when it refuses us: login, certifi
 
 
 def current_pause(about: str, now: datetime) -> NotificationPause | None:
-    """Return the pause that holds now; one that is about other settings holds no more."""
+    """Return the pause that holds now; one that is about other settings no longer holds."""
     row = NotificationPause.get_or_none(NotificationPause.id == 1)
     return row if row is not None and row.about == about and row.until > now else None
 
@@ -37,11 +43,31 @@ def begin_pause(
 
 
 def end_pause() -> bool:
-    """Forget the pause: a mail was accepted. True when there was one."""
+    """Forget the pause, since a mail was accepted; tell whether there was one."""
     return NotificationPause.delete().execute() > 0
 
 
 def settings_mark(*values: object) -> str:
-    """Return what tells the mail server's settings from others; a password cannot be read back from it."""
+    """Return a hash of settings that no password can be read back from."""
     text = repr(values).encode()
     return hashlib.scrypt(text, salt=b"notification pause", n=2**12, r=8, p=1, dklen=8).hex()
+
+
+def pause_mark(settings: Settings) -> str:
+    """Return a hash of the mail server's settings: a pause is about the ones it began with."""
+    return settings_mark(settings.smtp_url, str(settings.smtp_ca_file), settings.mail_from)
+
+
+def outbox_status(db: PostgresqlDatabase, settings: Settings) -> dict[str, Any]:
+    """Return the rows by state (waiting, sending, sent, dead, cancelled), first_due, and why nothing is sent.
+
+    `held_up` is "" when mail goes out; else a sentence: SMTP_URL is not set, or the pause's reason and end.
+    """
+    return {**counts_by_state(db), "held_up": _held_up(settings)}
+
+
+def _held_up(settings: Settings) -> str:
+    if not settings.smtp_url:
+        return "SMTP_URL is not set: notifications wait until it is"
+    pause = current_pause(pause_mark(settings), datetime.now(UTC))
+    return f"{pause.reason}; next try at {pause.until:%Y-%m-%d %H:%M:%S} UTC" if pause else ""

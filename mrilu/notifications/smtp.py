@@ -1,17 +1,18 @@
-"""One SMTP session: opened with verified TLS, used for many mails, closed when it breaks."""
+"""One SMTP session: opened with verified TLS, used for many mails, closed when it breaks; and what replies mean."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import smtplib
 import ssl
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
-
-from mrilu.notifications.replies import Reply, readable
 
 logger = logging.getLogger(__name__)
 
@@ -19,10 +20,76 @@ PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 _BREAKS = (smtplib.SMTPServerDisconnected, OSError)  # TimeoutError and ssl.SSLError are OSErrors
 _YES = {"mail": (250,), "rcpt": (250, 251, 252), "data": (354,)}
 CLOSING = 421  # "service not available, closing transmission channel", at any moment
+_ENHANCED = re.compile(r"\A([245])\.(\d{1,3})\.(\d{1,3})\b")
+# 530 authentication required, 534, 535, 538 login refused (RFC 4954, 6); 523 and 524 are its older relatives.
+_AUTHENTICATION = frozenset((523, 524, 530, 534, 535, 538))
+# The mailbox does not exist: 550, 551, 553 of RFC 5321, and 521, 556 of RFC 7504 (a host or domain without mail).
+_NO_MAILBOX = frozenset((521, 550, 551, 553, 556))
+
+
+class Verdict(Enum):
+    """Try again later, give up the mail, give up the address, leave the recipient alone, or hold all mail."""
+
+    RETRY = "retry"
+    DEAD = "dead"
+    BOUNCE = "bounce"
+    POLICY = "policy"
+    REFUSED = "refused"
+
+
+class Reply(NamedTuple):
+    """A reply and what it answered: "mail", "rcpt" or "data"."""
+
+    stage: str
+    code: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.stage.upper()}: {self.code} {self.text}"[:500]
+
+
+def verdict(reply: Reply) -> Verdict:
+    """Judge a reply that is not a yes.
+
+    4xx: later. 5xx to MAIL is about us, as is a request to log in. 5.7.x ("policy") to RCPT or DATA is the recipient's
+    or its domain's. Any other 5xx to RCPT is about the recipient: a mailbox that does not exist bounces, a full one
+    (5.2.2) does not; after DATA it is about this mail.
+    """
+    if reply.code < 500:
+        return Verdict.RETRY
+    subject, detail = _enhanced(reply.text)
+    if reply.stage == "mail" or reply.code in _AUTHENTICATION:
+        return Verdict.REFUSED
+    if subject == 7:
+        return Verdict.POLICY
+    if reply.stage == "rcpt" and is_gone(reply.code, subject, detail):
+        return Verdict.BOUNCE
+    return Verdict.DEAD
+
+
+def is_gone(code: int, subject: int, detail: int) -> bool:
+    """Tell whether a mailbox does not exist (any more), by the enhanced status code if there is one (subject >= 0)."""
+    if subject < 0:
+        return code in _NO_MAILBOX
+    return subject == 1 or (subject, detail) == (2, 1)
+
+
+def _enhanced(text: str) -> tuple[int, int]:
+    """Return subject and detail of an enhanced status code; (-1, -1) where there is none."""
+    match = _ENHANCED.match(text)
+    return (int(match[2]), int(match[3])) if match else (-1, -1)
+
+
+def readable(raw: bytes) -> str:
+    """Return a reply's text as one clean line."""
+    text = raw.decode("utf-8", "replace")
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[
+        :400
+    ]
 
 
 class SessionRefused(Exception):
-    """The mail server will not have us: its certificate, our login or a policy is wrong."""
+    """The mail server refuses us: its certificate, our login or a policy is wrong."""
 
 
 class SessionUnavailable(Exception):
@@ -30,7 +97,7 @@ class SessionUnavailable(Exception):
 
 
 class SessionBroken(Exception):
-    """The session ended in the midst of a mail; `stage` says where."""
+    """The session ended in the middle of a mail; `stage` says where."""
 
     def __init__(self, stage: str, reason: str) -> None:
         super().__init__(f"{stage.upper()}: {reason}")
@@ -38,7 +105,7 @@ class SessionBroken(Exception):
 
 
 class NotAccepted(Exception):
-    """The server's reply to one mail was no yes."""
+    """The server's reply to one mail was not a yes."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(str(reply))
@@ -99,6 +166,11 @@ class Session:
             raise _judged(server, error) from error
         self.pipelining = self.smtp.has_extn("pipelining")
 
+    @property
+    def takes_utf8_addresses(self) -> bool:
+        """Whether the server takes addresses beyond ASCII (RFC 6531)."""
+        return bool(self.smtp.has_extn("smtputf8"))
+
     def deliver(
         self, sender: str, recipient: str, raw: bytes, meanwhile: Callable[[], object] = bool
     ) -> Reply:
@@ -125,12 +197,12 @@ class Session:
     def _envelope(
         self, sender: str, recipient: str, meanwhile: Callable[[], object]
     ) -> Sequence[tuple[str, int, bytes]]:
-        """Send MAIL, RCPT and DATA; return the replies up to the first that is no yes.
+        """Send MAIL, RCPT and DATA; return the replies up to the first that is not a yes.
 
         At once if the server can (RFC 2920), each after the reply to the one before if it cannot.
         """
         options = "" if recipient.isascii() else " SMTPUTF8 BODY=8BITMIME"
-        if options and not self.smtp.has_extn("smtputf8"):
+        if options and not self.takes_utf8_addresses:
             raise NotAccepted(
                 Reply("rcpt", 550, "5.6.7 the mail server takes no addresses beyond ASCII")
             )
@@ -175,7 +247,7 @@ class Session:
             self.smtp.rset()
 
     def close(self) -> None:
-        """End the session; a server that does not answer any more does no harm."""
+        """End the session; a server that no longer answers does no harm."""
         with contextlib.suppress(smtplib.SMTPException, *_BREAKS):
             if self.smtp.sock is not None:
                 self.smtp.sock.settimeout(2.0)
@@ -226,7 +298,7 @@ def _greet(smtp: smtplib.SMTP, server: Server, context: ssl.SSLContext) -> None:
 
 
 def _judged(server: Server, error: Exception) -> SessionRefused | SessionUnavailable:
-    """Tell what time may cure from what somebody has to look at."""
+    """Return what time may cure as SessionUnavailable, what an operator has to fix as SessionRefused."""
     where = f"{server.host}:{server.port}"
     reason = f"{where}: {_reason(error)}"
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -1,8 +1,9 @@
-"""Subscribing and unsubscribing; every function belongs into the caller's transaction or makes one."""
+"""Subscribing and unsubscribing; every function runs in the caller's transaction or makes one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from peewee import PostgresqlDatabase
@@ -12,23 +13,38 @@ from psycopg.errors import InvalidParameterValue
 from models import Subscriber, Subscription
 from mrilu.mail.thread_keys import node_of
 from mrilu.notifications.addresses import checked_address, one_line
-from mrilu.notifications.searches import required_lexemes
+from mrilu.notifications.searches import SavedSearch, read_search
 from mrilu.search.fold import fold
+from mrilu.search.grammar import QueryError
 
 MAX_QUERY = 500  # characters
 MAX_WORD = 100
 
+MAX_LANGUAGES = 20
+_TAG = re.compile(r"[a-z]{2,8}(-[a-z0-9]{1,8}){0,4}")
+
 SUBSCRIBER = """
-INSERT INTO subscriber (address, locale, timezone, digest)
-VALUES (%(address)s, coalesce(%(locale)s, 'en'), coalesce(%(timezone)s, 'UTC'), coalesce(%(digest)s, 'none'))
+INSERT INTO subscriber (address, locale, timezone, digest, digest_hour)
+VALUES (%(address)s, coalesce(%(locale)s, 'en'), coalesce(%(timezone)s, 'UTC'), coalesce(%(digest)s, 'none'),
+        coalesce(%(digest_hour)s, 0))
 ON CONFLICT (lower(address)) DO UPDATE
    SET locale = coalesce(%(locale)s, subscriber.locale), timezone = coalesce(%(timezone)s, subscriber.timezone),
-       digest = coalesce(%(digest)s, subscriber.digest), suppressed_at = NULL, suppressed_reply = ''
+       digest = coalesce(%(digest)s, subscriber.digest),
+       digest_hour = coalesce(%(digest_hour)s, subscriber.digest_hour), suppressed_at = NULL, suppressed_reply = ''
 RETURNING id
 """
+# One that waits for its confirmation is confirmed by this; other languages replace those of before.
 SUBSCRIPTION = """
-INSERT INTO subscription (subscriber, kind, target, label, node, search) VALUES (%s, %s, %s, %s, %s, %s)
-ON CONFLICT (subscriber, kind, target) DO NOTHING RETURNING id
+INSERT INTO subscription AS s (subscriber, kind, target, label, node, search, conditions, languages)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (subscriber, kind, target) DO UPDATE SET confirmed_at = coalesce(s.confirmed_at, now()),
+   languages = excluded.languages
+RETURNING id, xmax = 0
+"""
+PENDING_SUBSCRIPTION = """
+INSERT INTO subscription (subscriber, kind, target, label, node, search, conditions, languages, confirmed_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, NULL)
+ON CONFLICT (subscriber, kind, target) DO NOTHING RETURNING id, true
 """
 LEXEMES = "INSERT INTO subscription_lexeme (lexeme, subscription) SELECT unnest(%s::text[]), %s"
 # The thread's oldest message; a thread that was merged into another leads there.
@@ -41,14 +57,13 @@ SUBJECT_OF = """
 SELECT coalesce((SELECT subject FROM message WHERE node = %(node)s ORDER BY sent_at, id LIMIT 1), '')
  WHERE EXISTS (SELECT FROM thread_link WHERE node = %(node)s)
 """
-TSQUERY = "SELECT websearch_to_tsquery('mrilu', %s)::text"
 COMMON_LEXEMES = """
 SELECT most_common_elems::text::text[], most_common_elem_freqs FROM pg_stats
  WHERE schemaname = current_schema() AND tablename = 'message' AND attname = 'search'
    AND most_common_elems IS NOT NULL
 """
 DROP = "DELETE FROM subscription WHERE id = ANY(%s) RETURNING subscriber"
-# What waits for a subscription that is no more is not sent; a digest that loses its first row is gathered anew.
+# What waits for a deleted subscription is not sent; a digest that loses its first row is gathered again.
 CANCEL = """
 WITH cancelled AS (
     UPDATE notification SET state = 'cancelled', finished_at = now(), reply = 'unsubscribed'
@@ -62,8 +77,11 @@ class NotSubscribable(ValueError):
     """There is nothing to subscribe to by this word, thread or query."""
 
 
-class Wish(NamedTuple):
-    """What to subscribe to, as the table wants it; `lexemes` are those of a saved search (see searches)."""
+class Target(NamedTuple):
+    """What to subscribe to, as the table holds it; `lexemes` are those of a saved search (see searches).
+
+    `languages` are the tags of the definitions that count, () for all of them.
+    """
 
     kind: str
     target: str
@@ -71,6 +89,12 @@ class Wish(NamedTuple):
     node: int | None = None
     search: str | None = None
     lexemes: tuple[str, ...] = ()
+    conditions: bool = False
+    languages: tuple[str, ...] = ()
+
+    def values(self) -> tuple[Any, ...]:
+        """Return the columns of a subscription from kind on."""
+        return (*self[:5], self.conditions, list(self.languages))
 
 
 def word_key(word: str) -> str:
@@ -78,41 +102,67 @@ def word_key(word: str) -> str:
     return fold(word).casefold().strip(" .")
 
 
-def wish_for_word(word: str) -> Wish:
-    """A new or edited definition of this word, which the dictionary may not have yet."""
+def target_for_word(word: str, languages: Sequence[str] = ()) -> Target:
+    """Return the target for new and edited definitions of a word, which the dictionary may not have yet."""
     label = one_line(word)
     if not word_key(label) or len(label) > MAX_WORD:
-        raise NotSubscribable(f"{label[:MAX_WORD]!r} is no word")
-    return Wish("word", word_key(label), label)
+        raise NotSubscribable(f"{label[:MAX_WORD]!r} is not a word")
+    return Target("word", word_key(label), label, languages=checked_languages(languages))
 
 
-def wish_for_thread(connection: Connection, thread: str) -> Wish:
-    """Replies in a thread, named by its number or by the Message-ID of a mail in it."""
+def target_for_new_words(languages: Sequence[str] = ()) -> Target:
+    """Return the target for every word that gets its first definition in a language."""
+    chosen = checked_languages(languages)
+    return Target("words", "*", ", ".join(chosen) or "*", languages=chosen)
+
+
+def checked_languages(tags: Sequence[str]) -> tuple[str, ...]:
+    """Return language tags (BCP 47) as the dictionary has them, each once. Raises NotSubscribable."""
+    found = tuple(dict.fromkeys(tag.strip().lower() for tag in tags if tag.strip()))
+    for tag in found:
+        if not _TAG.fullmatch(tag):
+            raise NotSubscribable(f"{one_line(tag, 40)!r} is not a language tag such as en or ja")
+    if len(found) > MAX_LANGUAGES:
+        raise NotSubscribable(f"a subscription has at most {MAX_LANGUAGES} languages")
+    return found
+
+
+def target_for_thread(connection: Connection, thread: str) -> Target:
+    """Return the target for replies in a thread, named by its number or by the Message-ID of a mail in it."""
     name = thread.strip().strip("<>")
     if name.isascii() and name.isdecimal() and len(name) < 19:
         root = connection.execute(THREAD_ROOT, (int(name),)).fetchone()
         if root is None:
             raise NotSubscribable(f"the archive has no thread {name}")
-        return Wish("thread", root[0], one_line(root[2]), root[1])
+        return Target("thread", root[0], one_line(root[2]), root[1])
     subject = connection.execute(SUBJECT_OF, {"node": node_of(name)}).fetchone()
     if subject is None:
         raise NotSubscribable(f"the archive knows no message <{one_line(name)}>")
-    return Wish("thread", name, one_line(subject[0]), node_of(name))
+    return Target("thread", name, one_line(subject[0]), node_of(name))
 
 
-def wish_for_query(connection: Connection, query: str) -> Wish:
-    """New messages that a query finds: words, "phrases", or, -not."""
+def target_for_query(connection: Connection, query: str) -> Target:
+    """Return the target for new messages that a query finds, written as for `search`.
+
+    Raises NotSubscribable for what search would refuse, and for what names nothing that a message must have.
+    """
     label = one_line(query, MAX_QUERY + 1)
     if len(label) > MAX_QUERY:
-        raise NotSubscribable(f"a saved search has {MAX_QUERY} characters at most")
-    row = connection.execute(TSQUERY, (fold(label),)).fetchone()
-    tsquery = row[0] if row else ""
-    lexemes = required_lexemes(tsquery, _frequencies(connection))
-    if not lexemes:
+        raise NotSubscribable(f"a saved search has at most {MAX_QUERY} characters")
+    try:
+        found: SavedSearch | None = read_search(connection, label, _frequencies(connection))
+    except QueryError as error:
+        if "nothing to look for" not in error.reason:
+            raise NotSubscribable(f"{label!r}: {error}") from error
+        found = None
+    if found is None:
         raise NotSubscribable(
             f"{label!r} names no word that must be in a message (very common words do not count)"
         )
-    return Wish("query", " ".join(label.split()), label, None, tsquery, tuple(sorted(lexemes)))
+    target = " ".join(label.split())
+    return Target(
+        "query", target, label, None, found.tsquery, tuple(sorted(found.lexemes)), found.conditions
+    )
 
 
 def _frequencies(connection: Connection) -> Callable[[str], float]:
@@ -122,34 +172,48 @@ def _frequencies(connection: Connection) -> Callable[[str], float]:
     return lambda lexeme: common.get(lexeme, 0.0) + 1e-6 / (1 + len(lexeme))
 
 
-def subscribe(db: PostgresqlDatabase, address: str, wish: Wish, **facts: str | None) -> bool:
+def subscribe(db: PostgresqlDatabase, address: str, target: Target, **facts: Any) -> bool:
     """Subscribe an address; False when it was subscribed already. A suppressed address gets another chance.
 
-    `facts`: locale, timezone, digest; what is not given stays. Raises InvalidAddress or NotSubscribable.
+    For operators, and for addresses that are known to want it: see confirmation for all others.
+    `facts`: locale, timezone, digest, digest_hour (0 to 23); what is not given stays.
+    Raises InvalidAddress or NotSubscribable.
     """
-    chosen: dict[str, Any] = {"locale": None, "timezone": None, "digest": None, **facts}
     with db.atomic():
         connection = db.connection()
-        try:
-            row = connection.execute(
-                SUBSCRIBER, {"address": checked_address(address), **chosen}
-            ).fetchone()
-        except InvalidParameterValue as error:
-            raise NotSubscribable(
-                f"PostgreSQL knows no time zone {chosen['timezone']!r}"
-            ) from error
-        assert row is not None
-        values = (row[0], wish.kind, wish.target, wish.label, wish.node, wish.search)
-        made = connection.execute(SUBSCRIPTION, values).fetchone()
-        if made and wish.lexemes:
-            connection.execute(LEXEMES, (list(wish.lexemes), made[0]))
-    return made is not None
+        subscriber = write_subscriber(connection, SUBSCRIBER, checked_address(address), facts)
+        before = Subscription.confirmed_of(subscriber)
+        write_subscription(connection, SUBSCRIPTION, subscriber, target)
+    return (target.kind, target.target) not in {(one.kind, one.target) for one in before}
+
+
+def write_subscriber(
+    connection: Connection, statement: Any, address: str, facts: dict[str, Any]
+) -> int:
+    """Insert or update a subscriber and return its id. Raises NotSubscribable for a zone that PostgreSQL lacks."""
+    empty = dict.fromkeys(("locale", "timezone", "digest", "digest_hour"))
+    try:
+        row = connection.execute(statement, {"address": address, **empty, **facts}).fetchone()
+    except InvalidParameterValue as error:
+        raise NotSubscribable(f"PostgreSQL knows no time zone {facts['timezone']!r}") from error
+    assert row is not None
+    return int(row[0])
+
+
+def write_subscription(
+    connection: Connection, statement: Any, subscriber: int, target: Target
+) -> int | None:
+    """Insert a subscription with its lexemes; return its id, None where the statement changed nothing."""
+    made = connection.execute(statement, (subscriber, *target.values())).fetchone()
+    if made and made[1] and target.lexemes:
+        connection.execute(LEXEMES, (list(target.lexemes), made[0]))
+    return made[0] if made else None
 
 
 def unsubscribe(
     db: PostgresqlDatabase, subscriber: int, kind: str = "", target: str = ""
 ) -> list[Subscription]:
-    """Give up a subscriber's subscriptions, all of a kind or one of them; return those that are no more."""
+    """Give up a subscriber's subscriptions, all of a kind or one of them; return those that were deleted."""
     chosen = [
         one
         for one in Subscription.of(subscriber)

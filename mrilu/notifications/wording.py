@@ -21,6 +21,18 @@ def words(locale: str) -> Words:
     return tomllib.loads((HERE / "locales" / f"{known}.toml").read_text("utf-8"))
 
 
+def counted(phrases: dict[str, str], name: str, count: int, **facts: str) -> str:
+    """Return the phrase for a number of things: NAME_one for one of them, where a language says that differently."""
+    return phrases[f"{name}_one" if count == 1 else name].format(count=count, **facts)
+
+
+def named(t: Words, kind: str, label: str, languages: list[str] | tuple[str, ...] = ()) -> str:
+    """Return what a subscription is to, for people: 'changes of the word “klama” (only en)'."""
+    what = t["what"][kind].format(label=label)
+    only = t["page"]["languages"].format(languages=", ".join(languages)) if languages else ""
+    return f"{what} ({only})" if only else what
+
+
 @cache
 def environment() -> Environment:
     """Return the templates: text as it is, HTML with everything escaped."""

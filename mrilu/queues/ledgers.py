@@ -1,14 +1,82 @@
-"""The ledger with what waits in the queue counted in: of every Maildir, and what of one is still to enqueue."""
+"""The ledger of every Maildir, with what waits in the queue counted in; and what of a gap is to be offered."""
 
 from __future__ import annotations
 
+import logging
+import time
 from pathlib import Path
 from typing import Any
 
-from models import Maildir, Rejected
+from rq.registry import ScheduledJobRegistry
+
+from models import Maildir, Rejected, Vanishing
+from mrilu.archive.folders import accept_root, doubt_root, note_folders
 from mrilu.archive.ledger import Difference, difference, settled_balance
 from mrilu.maildir.names import MaildirError
-from mrilu.queues.queues import queued_paths, submit_backlog
+from mrilu.queues.queues import (
+    MAIL,
+    fetch_imports,
+    queue,
+    queued_paths,
+    raw_job_ids,
+    submit_backlog,
+)
+from mrilu.settings.current import current_settings
+
+logger = logging.getLogger(__name__)
+
+# Old enough for `enqueue_overdue` (mrilu/queues/recovery.py) to enqueue a retry at its next look.
+OVERDUE = 60.0
+
+
+def queued_in(maildir: str) -> set[str]:
+    """Return the paths of one Maildir that wait in import jobs, run or will be tried again."""
+    return queued_paths().get(maildir, set())
+
+
+def unqueued(name: str, root: Path | str) -> tuple[list[str], Difference]:
+    """Compare the Maildir `name` with the database; return the paths to offer that no job has, and the difference.
+
+    Retries of its imports are due at once: what they wait for may have come back. Raises MaildirError.
+    """
+    # The queue first: a job that ends in between has its rows in the database by then, at worst a path comes twice.
+    queued = queued_in(name)
+    maildir = Maildir.get_or_none(Maildir.name == name)
+    if maildir:
+        Rejected.reconsider(maildir.id)
+    found = difference(root, name)
+    if maildir:
+        _settle(maildir, found)
+    hasten_retries(name)
+    return [path for path in found.paths if path not in queued], found
+
+
+def enqueue_difference(maildir: Maildir, batch_size: int) -> tuple[list[str], Difference]:
+    """Enqueue, at the back, the paths that `unqueued` returns; return as it does."""
+    paths, found = unqueued(maildir.name, maildir.root)
+    submit_backlog(maildir.name, paths, batch_size)
+    return paths, found
+
+
+def _settle(maildir: Maildir, found: Difference) -> None:
+    """Keep which directories the folders are; a root that may be the wrong one is believed after VANISHED_HOURS."""
+    if not found.held:
+        note_folders(maildir, {"", *found.folders})
+        return
+    facts = (maildir.name, maildir.root, len(found.held))
+    logger.error("another folder lies at the root maildir=%s root=%s missing=%d", *facts)
+    if doubt_root(maildir) > current_settings().vanished_hours * 3600:
+        accept_root(maildir)
+
+
+def hasten_retries(name: str) -> int:
+    """Let the import jobs of a Maildir that wait for another try run now; return how many there were."""
+    mail = queue(MAIL)
+    registry = ScheduledJobRegistry(queue=mail)
+    waiting = [job for job in fetch_imports(mail, raw_job_ids(registry)) if job.args[0] == name]
+    for job in waiting:  # XX: one that was enqueued meanwhile is not put back
+        mail.connection.zadd(registry.key, {job.id: time.time() - OVERDUE}, xx=True)
+    return len(waiting)
 
 
 def ledgers() -> list[dict[str, Any]]:
@@ -20,6 +88,7 @@ def ledgers() -> list[dict[str, Any]]:
 
 def _ledger(maildir: Maildir, queued: set[str]) -> dict[str, Any]:
     known = {"maildir": maildir.name, "root": maildir.root, "watched": maildir.watched}
+    known["vanished"] = [_vanishing(one) for one in Vanishing.open_of(maildir.id)]
     try:
         one = settled_balance(maildir, queued, lambda: queued_in(maildir.name))
         return known | one.as_dict()
@@ -27,27 +96,5 @@ def _ledger(maildir: Maildir, queued: set[str]) -> dict[str, Any]:
         return known | {"error": str(error), "level": False} | maildir.file_counts()._asdict()
 
 
-def queued_in(maildir: str) -> set[str]:
-    """Return the paths of one Maildir that wait in import jobs, run or will be tried again."""
-    return queued_paths().get(maildir, set())
-
-
-def unqueued(maildir: str, root: Path | str) -> tuple[list[str], Difference]:
-    """Return the paths in which disk and database differ and that no job has, and the whole difference.
-
-    Raises mrilu.maildir.names.MaildirError when the Maildir cannot be listed.
-    """
-    # The queue first: a job that ends in between has its rows in the database by then, at worst a path comes twice.
-    queued = queued_in(maildir)
-    row = Maildir.get_or_none(Maildir.name == maildir)
-    if row is not None:
-        Rejected.reconsider(row.id)
-    found = difference(root, maildir)
-    return [path for path in found.paths if path not in queued], found
-
-
-def enqueue_difference(maildir: Maildir, batch_size: int) -> tuple[list[str], Difference]:
-    """Enqueue, at the back, each path in which disk and database differ and that no job has; return as `unqueued`."""
-    paths, found = unqueued(maildir.name, maildir.root)
-    submit_backlog(maildir.name, paths, batch_size)
-    return paths, found
+def _vanishing(one: Vanishing) -> dict[str, Any]:
+    return {"folder": one.folder, "files": one.files, "since": one.since.isoformat()}

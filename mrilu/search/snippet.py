@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from peewee import PostgresqlDatabase
+from psycopg import Connection
 
 from mrilu.search.fold import fold, fold_apostrophes
 
@@ -88,6 +89,15 @@ def _mark(
     if not tsquery or not texts:
         return texts
     return [row[0] for row in db.connection().execute(_HEADLINE, (tsquery, _OPTIONS, texts))]
+
+
+def marked_spans(connection: Connection, text: str, tsquery: str) -> list[Span]:
+    """Return where in `text` the words of the tsquery stand, as [start, end) offsets."""
+    folded, origins = fold_with_origins(text)
+    if not tsquery or not folded.strip():
+        return []
+    row = connection.execute(_HEADLINE, (tsquery, _OPTIONS, [folded])).fetchone()
+    return _origins(row[0], folded, origins) if row else []
 
 
 def fold_with_origins(text: str) -> tuple[str, Sequence[int]]:

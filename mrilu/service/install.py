@@ -2,6 +2,9 @@
 
 Runs under any Python from 3.11, before .venv exists, so it needs nothing but the standard library and imports
 nothing of ours. What is installed is told by stamps in .venv: a start with valid stamps calls no pip.
+
+pip takes nothing but wheels whose SHA-256 is in requirements.lock (made by .ci/lock), so no code of a package runs at
+its installation. torch is the build without CUDA, unless this machine has an NVIDIA GPU.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +28,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 VENV = PROJECT / ".venv"
 MARKER = "# ---- heavy"
 HOOK = "mrilu_rq_defaults"
+LOCK = "requirements.lock"  # every pin with the hashes of its wheels
+CPU_WHEELS = "torch-cpu.sha256"  # of torch's index of builds without CUDA, as sha256sum writes it
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+WHEELS = "vendor"  # folder of wheels that PyPI has as source only
+GPU_SIGNS = ("/proc/driver/nvidia/version", "/dev/nvidiactl")
+_RULES = ("--no-deps", "--require-hashes", "--only-binary=:all:")
 FIRST_DELAY, LONGEST_DELAY = 30.0, 3600.0
 
 
@@ -32,9 +42,9 @@ class InstallError(Exception):
 
 
 def pins(part: str, project: Path = PROJECT) -> list[str]:
-    """Return the requirements of a part: `core` or `heavy` (of requirements.txt), or `dev`."""
-    if part == "dev":
-        return _lines((project / "requirements-dev.txt").read_text())
+    """Return the requirements of a part: `core` or `heavy` (of requirements.txt), `dev`, or `cuda`."""
+    if part in ("dev", "cuda"):
+        return _lines((project / f"requirements-{part}.txt").read_text())
     core, _, heavy = (project / "requirements.txt").read_text().partition(MARKER)
     return _lines(core if part == "core" else heavy.partition("\n")[2])
 
@@ -43,9 +53,68 @@ def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 
+def locked(part: str, project: Path = PROJECT) -> list[str]:
+    """Return the part's requirements with the hashes of their wheels, torch's aside (see `locked_torch`).
+
+    Raises InstallError for a pin that requirements.lock does not have.
+    """
+    known = _blocks((project / LOCK).read_text())
+    found = []
+    for pin in pins(part, project):
+        name, version = _name_and_version(pin)
+        if name == "torch":
+            continue
+        block = known.get((name, version))
+        if block is None:
+            raise InstallError(f"{LOCK} has no {name}=={version}: make it anew with .ci/lock")
+        found.append(block)
+    return found
+
+
+def locked_torch(build: str, project: Path = PROJECT) -> list[str]:
+    """Return torch with its hashes: `build` is "cpu", "cuda" (with what that needs) or "plain" (PyPI's, for a Mac).
+
+    Raises InstallError when the files of hashes are of another version.
+    """
+    pin = next(pin for pin in pins("heavy", project) if _name_and_version(pin)[0] == "torch")
+    _, version = _name_and_version(pin)
+    if build != "cpu":
+        block = _blocks((project / LOCK).read_text()).get(("torch", version))
+        if block is None:
+            raise InstallError(f"{LOCK} has no torch=={version}: make it anew with .ci/lock")
+        return [block, *(locked("cuda", project) if build == "cuda" else [])]
+    lines = (line.split() for line in (project / CPU_WHEELS).read_text().splitlines())
+    hashes = [digest for digest, file in lines if file.startswith(f"torch-{version}+cpu-")]
+    if not hashes:
+        raise InstallError(f"{CPU_WHEELS} has no torch {version}: make it anew with .ci/lock")
+    return [
+        " \\\n    ".join([f"torch=={version}+cpu", *(f"--hash=sha256:{one}" for one in hashes)])
+    ]
+
+
+def torch_build() -> str:
+    """Return which build of torch fits this machine: CUDA's several gigabytes are for who has a GPU."""
+    if sys.platform == "darwin":
+        return "plain"
+    return "cuda" if any(os.path.exists(sign) for sign in GPU_SIGNS) else "cpu"
+
+
+def _blocks(text: str) -> dict[tuple[str, str], str]:
+    """Split a lock file into its requirements, by normalised name and version; hashes stand on lines below."""
+    blocks = re.split(r"\n(?=[A-Za-z0-9])", text.strip())
+    return {_name_and_version(one): one for one in blocks if not one.startswith("#")}
+
+
+def _name_and_version(pin: str) -> tuple[str, str]:
+    name, _, version = pin.partition("==")
+    plain = re.sub(r"[-_.]+", "-", name.partition("[")[0]).lower()  # PEP 503
+    return plain, re.split(r"[\s;\\]", version.strip(), maxsplit=1)[0]
+
+
 def stamp(part: str) -> str:
-    """Return what the part's stamp says when it is installed: its pins, this place, the hook, the Python."""
-    seen = hashlib.sha256("\n".join(pins(part)).encode())
+    """Return what the part's stamp says when it is installed: its pins and hashes, this place, the hook, the Python."""
+    lines = [*pins(part), *locked(part), *(locked_torch(torch_build()) if part == "heavy" else ())]
+    seen = hashlib.sha256("\n".join(lines).encode())
     seen.update(f"{VENV}|{os.path.realpath(_python())}".encode())
     if part == "core":
         seen.update((PROJECT / "mrilu" / "service" / "rq_defaults.py").read_bytes())
@@ -70,12 +139,53 @@ def install(part: str, heard: Callable[[str], None] = lambda line: None) -> None
         if part == "core":
             _make_venv()
         _mend()
-        # A part that is pinned to the last package needs no resolving; torch's own needs differ by platform.
-        _pip(["--no-deps"] * (part != "heavy") + pins(part), heard)
+        _take(part, locked(part), heard)
+        if part == "heavy":  # last: all else works without it
+            _take_torch(heard)
         if part == "core":
             _hook()
         (VENV / f"mrilu-{part}").write_text(stamp(part))
         (VENV / "mrilu-busy").unlink(missing_ok=True)
+
+
+def _take(
+    name: str, requirements: list[str], heard: Callable[[str], None], *more: str, retries: int = 5
+) -> None:
+    """Install these requirements, each a wheel with one of its hashes; all is pinned, so nothing is resolved."""
+    file = VENV / f"mrilu-{name}.txt"
+    file.write_text("\n".join(requirements) + "\n")
+    _pip(
+        [
+            *_RULES,
+            "--retries",
+            str(retries),
+            "--find-links",
+            str(PROJECT / WHEELS),
+            *more,
+            "-r",
+            str(file),
+        ],
+        heard,
+    )
+
+
+def _take_torch(heard: Callable[[str], None]) -> None:
+    """Install torch: from where pip is told to look, or else from torch's index of builds without CUDA."""
+    build = torch_build()
+    requirements = locked_torch(build)
+    if build != "cpu":
+        return _take("torch", requirements, heard)
+    try:
+        _take("torch", requirements, heard)
+    except InstallError:
+        try:
+            _take("torch", requirements, heard, "--index-url", CPU_INDEX, retries=1)
+        except InstallError as error:
+            raise InstallError(
+                f"no torch without CUDA for this Python and processor was found at {CPU_INDEX} or where pip looks: "
+                "let this machine reach that address, or name a folder with the wheel in PIP_FIND_LINKS; "
+                f"all but search by meaning works without it ({error})"
+            ) from error
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mrilu.settings.parsers import address, choice, count, text, url
+from mrilu.settings.parsers import address, choice, count, hours, percent, text, url
 
 
 def setting(
@@ -31,34 +31,46 @@ class OperationSettings:
         "WEB_DATABASE_URL",
         None,
         url("postgresql", "postgres"),
-        "PostgreSQL as the web pages reach it, with a role that can hardly write (docs/roles.sql)",
+        "PostgreSQL for the web pages, with a role that can write almost nothing (docs/roles.sql)",
         secret=True,
     )
     operator_password: str | None = setting(
         "OPERATOR_PASSWORD",
         None,
         text,
-        "password (any user name) of `/rq`, and of `/metrics` from elsewhere; without it, this machine only",
+        "password (any user name) of `/rq`, and of `/metrics` from other machines; without it, this machine only",
         secret=True,
     )
     log_level: str = setting(
         "LOG_LEVEL",
         "info",
         choice("debug", "info", "warning", "error"),
-        "least level that is logged",
+        "minimum level that is logged",
     )
     log_format: str = setting(
         "LOG_FORMAT",
         "logfmt",
         choice("logfmt", "json"),
-        "how a line of the logs is written: `logfmt` or `json`",
+        "format of the log lines: `logfmt` or `json`",
     )
     keep_job_runs: int = setting(
-        "KEEP_JOB_RUNS", 90, count, "days after which the record of a job's run is removed"
+        "KEEP_JOB_RUNS", 90, count, "days until the record of a job's run is removed"
     )
     keep_gone: int = setting(
         "KEEP_GONE",
         365,
         count,
-        "days after which the record of a file that disappeared is removed (its message stays)",
+        "days until the record of a file that disappeared is removed (its message stays)",
+    )
+    max_vanished: int = setting(
+        "MAX_VANISHED",
+        20,
+        percent,
+        "percent of a Maildir's files (10 at least) that may vanish within an hour before GONE_FILES=remove holds back",
+    )
+    vanished_hours: float = setting(
+        "VANISHED_HOURS",
+        72.0,
+        hours,
+        "hours after which files that vanished together are believed to be gone, without `confirm-gone`",
     )

@@ -66,6 +66,14 @@ def seconds(value: str) -> float:
     return number
 
 
+def hours(value: str) -> float:
+    """Parse a number of hours above 0."""
+    number = float(value)
+    if not 0 < number < 1e6:
+        raise ValueError("use a number of hours above 0")
+    return number
+
+
 def size(value: str) -> int:
     """Parse a number of bytes such as 50M."""
     match = re.fullmatch(r"(\d+)\s*([kmg]?)(?:i?b)?", value.strip().lower())
@@ -166,6 +174,15 @@ def sender(value: str) -> str:
     address = parseaddr(value)[1]
     if not _SENDER.fullmatch(address) or not value.isprintable():
         raise ValueError("use an address such as mrilu <notify@example.org>")
+    return value
+
+
+def bounce_address(value: str) -> str:
+    """Check an address that stays one when "+" and 32 digits stand before its "@" (RFC 5321, 4.5.3.1.1: 64 octets)."""
+    if not _SENDER.fullmatch(value) or len(value.partition("@")[0]) > 31:
+        raise ValueError(
+            "use an address such as bounces@example.org, at most 31 characters before the @"
+        )
     return value
 
 

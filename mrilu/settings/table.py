@@ -19,7 +19,8 @@ from mrilu.settings.lists import (
     parse_maildirs,
     parse_modes,
 )
-from mrilu.settings.operations import OperationSettings, setting
+from mrilu.settings.notifications import NotificationSettings
+from mrilu.settings.operations import setting
 from mrilu.settings.parsers import (
     choice,
     count,
@@ -31,10 +32,7 @@ from mrilu.settings.parsers import (
     passwords_in,
     percent,
     seconds,
-    sender,
-    site_url,
     size,
-    smtp_url,
     some_of,
     text,
     url,
@@ -58,7 +56,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(OperationSettings):
+class Settings(NotificationSettings):
     """All settings, parsed; made by `load`."""
 
     database_url: str | None = setting(
@@ -88,7 +86,7 @@ class Settings(OperationSettings):
         "`inotify` or `poll` (network file systems); for one Maildir `name=poll`",
     )
     poll_seconds: float = setting(
-        "POLL_SECONDS", 2.0, seconds, "seconds between two looks in poll mode"
+        "POLL_SECONDS", 2.0, seconds, "seconds between two scans in poll mode"
     )
     rescan_seconds: float = setting(
         "RESCAN_SECONDS", 3600.0, seconds, "seconds between two safety rescans by the watcher"
@@ -97,41 +95,48 @@ class Settings(OperationSettings):
         "GONE_FILES",
         "keep",
         choice("keep", "remove"),
-        "what becomes of a message whose last file disappeared",
+        "what happens to a message whose last file disappeared: `keep` or `remove` it",
     )
-    batch_size: int = setting(
-        "BATCH_SIZE", 500, count, "mails in one import job when many arrive at once"
-    )
+    batch_size: int = setting("BATCH_SIZE", 500, count, "maximum number of mails in one import job")
     mail_workers: int = setting("MAIL_WORKERS", 2, count, "worker processes of the `mail` queue")
     import_timeout: int = setting(
-        "IMPORT_TIMEOUT", 120, count, "seconds after which an import job is stopped and split"
+        "IMPORT_TIMEOUT", 120, count, "seconds until an import job is stopped and split"
     )
     worker_memory: int = setting(
         "WORKER_MEMORY",
         2 * 1024**3,
         size,
-        "address space of a mail worker; a mail that needs more is rejected",
+        "maximum address space of a mail worker; a mail that needs more is rejected",
     )
     max_message_bytes: int = setting(
-        "MAX_MESSAGE_BYTES", 50 * 1024**2, size, "largest mail that is imported"
+        "MAX_MESSAGE_BYTES", 50 * 1024**2, size, "maximum size of a mail"
     )
-    max_parts: int = setting("MAX_PARTS", 1000, count, "most MIME parts of a mail")
-    max_depth: int = setting("MAX_DEPTH", 30, count, "deepest nesting of MIME parts")
+    max_parts: int = setting("MAX_PARTS", 1000, count, "maximum number of MIME parts of a mail")
+    max_depth: int = setting("MAX_DEPTH", 30, count, "maximum nesting of MIME parts")
     max_header_fields: int = setting(
-        "MAX_HEADER_FIELDS", 2000, count, "most header fields of a mail or part of it"
+        "MAX_HEADER_FIELDS",
+        2000,
+        count,
+        "maximum number of header fields of a mail or of one of its parts",
     )
     max_parse_seconds: float = setting(
-        "MAX_PARSE_SECONDS", 10.0, seconds, "longest time for one mail's parsing"
+        "MAX_PARSE_SECONDS", 10.0, seconds, "maximum processor time for parsing one mail"
     )
     max_attempts: int = setting(
-        "MAX_ATTEMPTS", 8, count, "tries of a job that fails with a transient error"
+        "MAX_ATTEMPTS",
+        8,
+        count,
+        "maximum number of maximum number of tries of a job that fails with a transient error",
     )
     initial_delay: float = setting(
-        "INITIAL_DELAY", 1.0, seconds, "seconds before the second try; doubled each time"
+        "INITIAL_DELAY", 1.0, seconds, "seconds until the second try; doubled for each further one"
     )
-    max_delay: float = setting("MAX_DELAY", 300.0, seconds, "longest wait between two tries")
+    max_delay: float = setting("MAX_DELAY", 300.0, seconds, "maximum wait between two tries")
     timezone: str = setting(
-        "TIMEZONE", "UTC", zone, "the site's time zone: when its midnight is, how times are shown"
+        "TIMEZONE",
+        "UTC",
+        zone,
+        "the site's time zone: decides when midnight is and how times are shown",
     )
     crons: tuple[tuple[str, str], ...] = setting(
         "CRON_*",
@@ -143,7 +148,7 @@ class Settings(OperationSettings):
         "DICTIONARY_SOURCE",
         "",
         text,
-        "jbovlaste exports: a folder of `jbo-LANG.xml`, or URLs with commas between",
+        "jbovlaste exports: a folder of `jbo-LANG.xml`, or comma-separated URLs",
     )
     muplis_url: str = setting(
         "MUPLIS_URL",
@@ -155,92 +160,43 @@ class Settings(OperationSettings):
         "MAX_SHRINK",
         20,
         percent,
-        "percent of its rows that a source may lose at once before it is refused",
+        "percentage of its rows that a source may lose at once before it is refused",
     )
     max_download_bytes: int = setting(
-        "MAX_DOWNLOAD_BYTES", 200 * 1024**2, size, "largest dictionary or muplis file"
+        "MAX_DOWNLOAD_BYTES", 200 * 1024**2, size, "maximum size of a dictionary or muplis file"
     )
     download_timeout: float = setting(
-        "DOWNLOAD_TIMEOUT", 120.0, seconds, "longest time for one download"
+        "DOWNLOAD_TIMEOUT", 120.0, seconds, "maximum time for one download"
     )
     export_formats: tuple[str, ...] = setting(
         "EXPORT_FORMATS",
         ("pdf", "latex", "xml", "json", "tsv"),
         some_of("pdf", "latex", "xml", "json", "tsv", "stardict", "epub"),
-        "formats that are exported: any of `pdf,latex,xml,json,tsv,stardict,epub`",
+        "formats to export: any of `pdf,latex,xml,json,tsv,stardict,epub`",
     )
     export_timeout: float = setting(
-        "EXPORT_TIMEOUT", 600.0, seconds, "longest time for one language in one format"
+        "EXPORT_TIMEOUT", 600.0, seconds, "maximum time for one language in one format"
     )
     export_memory: int = setting(
-        "EXPORT_MEMORY", 4 * 1024**3, size, "address space of the process that builds one export"
-    )
-    smtp_url: str | None = setting(
-        "SMTP_URL",
-        None,
-        smtp_url,
-        "mail server for notifications: `smtp://HOST` (STARTTLS if offered; `?starttls=never`), "
-        "`smtp+starttls://USER:PASSWORD@HOST` or `smtps://USER:PASSWORD@HOST`; without it they wait",
-        secret=True,
-    )
-    smtp_ca_file: Path | None = setting(
-        "SMTP_CA_FILE",
-        None,
-        folder,
-        "certificates (PEM) that the mail server's is verified with, not the system's",
-    )
-    smtp_timeout: float = setting(
-        "SMTP_TIMEOUT", 30.0, seconds, "longest wait for one answer of the mail server"
-    )
-    mail_from: str = setting(
-        "MAIL_FROM",
-        "",
-        sender,
-        "sender of notifications: `mrilu <notify@example.org>`; needed with SMTP_URL",
-    )
-    site_url: str = setting(
-        "SITE_URL",
-        "http://127.0.0.1:8025",
-        site_url,
-        "address of the site that links in notifications lead to",
-    )
-    token_secret: str | None = setting(
-        "TOKEN_SECRET",
-        None,
-        text,
-        "what unsubscribe links are signed with; without it, a key made once and kept in the database",
-        secret=True,
-    )
-    mail_rate: int = setting("MAIL_RATE", 1200, count, "most notifications a minute")
-    domain_rate: int = setting(
-        "DOMAIN_RATE", 300, count, "most notifications a minute to addresses of one domain"
-    )
-    max_hourly: int = setting(
-        "MAX_HOURLY", 100, count, "most notifications an hour to one subscriber; more of them wait"
-    )
-    notify_days: int = setting(
-        "NOTIFY_DAYS",
-        30,
-        count,
-        "days after its date within which a mail that arrives is news to subscribers",
-    )
-    keep_notifications: int = setting(
-        "KEEP_NOTIFICATIONS", 90, count, "days after which the record of a notification is removed"
+        "EXPORT_MEMORY",
+        4 * 1024**3,
+        size,
+        "maximum address space of the process that builds one export",
     )
     embeddings: bool = setting(
-        "EMBEDDINGS", True, flag, "`on` or `off`: whether texts are embedded, for search by meaning"
+        "EMBEDDINGS", True, flag, "whether texts are embedded for search by meaning: `on` or `off`"
     )
     embedding_model: str = setting(
         "EMBEDDING_MODEL",
         "all-MiniLM-L6-v2",
         text,
-        "the packaged model, or a folder with a sentence-transformers one",
+        "the packaged model, or a folder with a sentence-transformers model",
     )
     embedding_device: str = setting(
         "EMBEDDING_DEVICE",
         "auto",
         choice("auto", "cpu", "cuda", "mps"),
-        "where texts are embedded; `auto` takes a GPU if there is one",
+        "device for embedding texts; `auto` takes a GPU if there is one",
     )
     data_dir: Path = setting(
         "DATA_DIR", PROJECT / "data", folder, "where the service keeps its data, sockets and logs"
@@ -249,7 +205,7 @@ class Settings(OperationSettings):
         "POSTGRES_BIN",
         None,
         folder,
-        "folder of other PostgreSQL 18 binaries (with pgvector) for the same data",
+        "folder with other PostgreSQL 18 binaries (with pgvector) for the same data",
     )
     server_user: str = setting(
         "SERVER_USER", "nobody", text, "whom the embedded servers run as when root starts them"

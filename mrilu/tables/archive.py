@@ -8,6 +8,7 @@ from typing import NamedTuple
 from peewee import (
     BigIntegerField,
     BooleanField,
+    DoubleField,
     IntegerField,
     SmallIntegerField,
     TextField,
@@ -43,6 +44,7 @@ class Maildir(BaseModel):
     watched = BooleanField()
     added_at = DateTimeTZField()
     restored_at = DateTimeTZField(null=True)
+    gone_confirmed_at = DateTimeTZField(null=True)
 
     @property
     def awaited_since(self) -> datetime:
@@ -108,7 +110,8 @@ class Message(BaseModel):
     """One message, however many files hold it; see RFC 5322 for the header's fields.
 
     `own_spans` are start, end, start, end ... character offsets in `body` of what the author wrote.
-    `node` is the 64-bit hash of the Message-ID that thread_link knows it by.
+    `node` is the 64-bit hash of the Message-ID that thread_link knows it by. `text_state` changes whenever
+    another text is read out of its file (NULL: it never did).
     """
 
     id = IdentityField()
@@ -136,9 +139,10 @@ class Message(BaseModel):
     signed = BooleanField()
     encrypted = BooleanField()
     defects = ArrayField(TextField, index=False)
-    parser_version = SmallIntegerField()
+    parser_version = SmallIntegerField(index=True)
     imported_at = DateTimeTZField()
     search = TSVectorField()
+    text_state = UUIDField(null=True)
 
     @classmethod
     def with_message_id(cls, node: int, message_id: str) -> list[Message]:
@@ -168,7 +172,8 @@ class Message(BaseModel):
 class Location(BaseModel):
     """One file of a Maildir and the message it holds; identity is never the path.
 
-    A move new/ -> cur/, a flag change or a new ",S=" suffix changes this row, since `unique_name` stays.
+    A move new/ -> cur/, a flag change or a new ",S=" suffix changes this row, since `unique_name` stays. `mtime`
+    (seconds since 1970) and `size` are those of the file that was read; `vanishing` with many others it went.
     """
 
     id = IdentityField()
@@ -186,6 +191,8 @@ class Location(BaseModel):
     first_seen = DateTimeTZField()
     last_seen = DateTimeTZField()
     gone_at = DateTimeTZField(null=True)
+    mtime = DoubleField(null=True)
+    vanishing = IntegerField(null=True)
 
     def path(self) -> str:
         """Return the file's path below its Maildir's root."""
@@ -224,6 +231,7 @@ class Rejected(BaseModel):
     first_seen = DateTimeTZField()
     last_seen = DateTimeTZField()
     gone_at = DateTimeTZField(null=True)
+    mtime = DoubleField(null=True)
 
     def path(self) -> str:
         """Return the file's path below its Maildir's root."""

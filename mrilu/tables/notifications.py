@@ -1,29 +1,34 @@
-"""Notifications: subscribers, what they subscribed to, the outbox and what holds it up."""
+"""Notifications: subscribers, what they subscribed to, the outbox, what holds it up and what came back."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from peewee import (
+    JOIN,
     BigIntegerField,
     BooleanField,
     CompositeKey,
     IntegerField,
+    SmallIntegerField,
     TextField,
     UUIDField,
     fn,
 )
-from playhouse.postgres_ext import DateTimeTZField, IdentityField
+from playhouse.postgres_ext import ArrayField, DateTimeTZField, IdentityField
 
 from mrilu.tables.base import BaseModel, db
 
 
 class Subscriber(BaseModel):
-    """Somebody who is told of events by mail; `suppressed_reply` is what a server said of a dead address."""
+    """A recipient of notifications; `suppressed_reply` is what a server said of a dead address."""
 
     id = IdentityField()
     address = TextField(null=True)
     locale = TextField()
     timezone = TextField()
     digest = TextField()
+    digest_hour = SmallIntegerField()
     unsubscribed = IntegerField()
     suppressed_at = DateTimeTZField(null=True)
     suppressed_reply = TextField()
@@ -38,7 +43,7 @@ class Subscriber(BaseModel):
 
 
 class Subscription(BaseModel):
-    """One word, thread or saved search that a subscriber wants to hear of; `label` is what people read."""
+    """One word (or all new ones), thread or saved search that a subscriber follows; `label` is what people read."""
 
     id = IdentityField()
     subscriber = BigIntegerField()
@@ -48,11 +53,19 @@ class Subscription(BaseModel):
     node = BigIntegerField(null=True)
     search = TextField(null=True)
     created_at = DateTimeTZField()
+    languages = ArrayField(TextField, index=False)
+    conditions = BooleanField()
+    confirmed_at = DateTimeTZField(null=True)
 
     @classmethod
     def of(cls, subscriber: int) -> list[Subscription]:
         """Return a subscriber's subscriptions, oldest first."""
         return list(cls.select().where(cls.subscriber == subscriber).order_by(cls.id))
+
+    @classmethod
+    def confirmed_of(cls, subscriber: int) -> list[Subscription]:
+        """Return a subscriber's subscriptions that do not wait for a confirmation, oldest first."""
+        return [one for one in cls.of(subscriber) if one.confirmed_at is not None]
 
 
 class SubscriptionLexeme(BaseModel):
@@ -91,6 +104,24 @@ class Notification(BaseModel):
         rows = db.execute_sql("SELECT state, count(*) FROM notification GROUP BY state")
         return {"waiting": 0, "sent": 0, "dead": 0, "cancelled": 0} | dict(rows.fetchall())
 
+    @classmethod
+    def dead(cls, subscriber: int | None = None) -> list[dict[str, Any]]:
+        """Return what was given up, newest first, with address and label where they are still known."""
+        rows = (
+            cls.select(
+                cls.id, cls.kind, cls.attempts, cls.finished_at, cls.reply, Subscriber.address,
+                Subscription.label,
+            )
+            .join(Subscriber, JOIN.LEFT_OUTER, on=cls.subscriber == Subscriber.id)
+            .switch(cls)
+            .join(Subscription, JOIN.LEFT_OUTER, on=cls.subscription == Subscription.id)
+            .where(cls.state == "dead")
+            .order_by(cls.finished_at.desc(), cls.id.desc())
+        )  # fmt: skip
+        if subscriber is not None:
+            rows = rows.where(cls.subscriber == subscriber)
+        return [dict(row) for row in rows.dicts().iterator()]
+
 
 class NotificationPause(BaseModel):
     """Why and until when nothing is sent; one row or none."""
@@ -101,6 +132,34 @@ class NotificationPause(BaseModel):
     until = DateTimeTZField()
     times = IntegerField()
     about = TextField()
+
+
+class RecipientPause(BaseModel):
+    """An address, or a domain, that refuses our mail by policy, and until when it is left alone."""
+
+    recipient = TextField(primary_key=True)
+    reason = TextField()
+    since = DateTimeTZField()
+    until = DateTimeTZField()
+    times = IntegerField()
+
+
+class Bounce(BaseModel):
+    """A notification that was accepted and could not be delivered, by a delivery report (RFC 3464)."""
+
+    notification = BigIntegerField(primary_key=True)
+    subscriber = BigIntegerField(index=True)
+    hard = BooleanField()
+    status = TextField()
+    diagnostic = TextField()
+    received_at = DateTimeTZField()
+
+
+class DeliveryReport(BaseModel):
+    """A delivery report in an archived Maildir that waits to be read as one."""
+
+    message = BigIntegerField(primary_key=True)
+    noted_at = DateTimeTZField()
 
 
 class TokenKey(BaseModel):

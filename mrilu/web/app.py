@@ -9,13 +9,13 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from mrilu.settings.table import Settings
-from mrilu.web import dashboard, health, metrics, start, unsubscribe
+from mrilu.web import dashboard, health, metrics, reading, start, subscribing
 from mrilu.web.facts_slow import SlowFacts, gather_slow
 
 logger = logging.getLogger(__name__)
 
 # The parts of the site; a new one is a module with a blueprint named `pages`, and a row here.
-PARTS = (start.pages, health.pages, metrics.pages, unsubscribe.pages)
+PARTS = (start.pages, health.pages, metrics.pages, reading.pages, subscribing.pages)
 
 _POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 # rq-dashboard's pages have their scripts and styles inside

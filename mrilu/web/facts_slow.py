@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
-from models import EmbeddingModel, Maildir
+from models import EmbeddingModel, Maildir, Vanishing
 from mrilu.archive.ledger import Balance, quick_balance
 from mrilu.embeddings.model import EncoderMissing, find_model
 from mrilu.embeddings.progress import NO_MODEL
@@ -92,6 +92,8 @@ def _wanted_model(source: str) -> int:
 
 
 def _ledger(maildir: Maildir, found: Samples) -> None:
+    vanished = sum(one.files for one in Vanishing.open_of(maildir.id))
+    found["vanished_files"].append(((maildir.name,), vanished))
     try:
         one = quick_balance(maildir, lambda: queued_in(maildir.name))
     except (
@@ -99,6 +101,7 @@ def _ledger(maildir: Maildir, found: Samples) -> None:
     ) as error:  # unmounted: no files on disk to speak of; doctor and status say so
         logger.warning("maildir=%s is left out of the metrics: %s", maildir.name, error)
         return
+    found["vanished_files"][-1] = ((maildir.name,), vanished + len(one.held))
     found["ledger_gap_files"].append(((maildir.name,), gap_of(one)))
     sides = ("on_disk", "imported", "copies", "rejected", "waiting")
     found["ledger_files"] += [((maildir.name, side), getattr(one, side)) for side in sides]

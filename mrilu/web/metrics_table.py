@@ -30,36 +30,38 @@ METRICS = (
         "build_info",
         "gauge",
         ("version", "python", "parser", "schema"),
-        "1; what runs is in the labels",
+        "1; the labels hold the versions",
     ),
     Metric(
         "up",
         "gauge",
         ("service",),
-        "whether postgresql, redis, the watcher and the scheduler answer or beat",
+        "whether postgresql, redis, the watcher and the scheduler respond",
     ),
-    Metric("scrape_seconds", "gauge", (), "how long it took to gather these metrics"),
+    Metric("scrape_seconds", "gauge", (), "time taken to gather these metrics"),
     # jobs
     Metric(
         "job_runs_total",
         "counter",
         ("job", "outcome"),
-        "runs that ended, by outcome (done, failed)",
+        "finished runs by outcome (done, failed)",
     ),
-    Metric("job_run_seconds_total", "counter", ("job", "outcome"), "seconds that these runs took"),
+    Metric("job_run_seconds_total", "counter", ("job", "outcome"), "total duration of these runs"),
     Metric(
         "job_items_total",
         "counter",
         ("job", "item"),
-        "what the runs counted: added, sent, imported ...",
+        "items that the runs counted: added, sent, imported ...",
     ),
-    Metric("job_running_seconds", "gauge", ("job",), "since when a run of the job is under way"),
-    Metric("job_last_success_timestamp_seconds", "gauge", ("job",), "when a run last ended well"),
+    Metric(
+        "job_running_seconds", "gauge", ("job",), "how long the current run of the job has taken"
+    ),
+    Metric("job_last_success_timestamp_seconds", "gauge", ("job",), "when a run last succeeded"),
     Metric(
         "job_next_run_timestamp_seconds",
         "gauge",
         ("job",),
-        "when the schedule has the job run next",
+        "when the job is scheduled next",
     ),
     # queues and workers
     Metric(
@@ -82,7 +84,7 @@ METRICS = (
         "mails_total",
         "counter",
         ("result",),
-        "files taken in: imported, copies, rejected, moved, gone, vanished",
+        "processed files: imported, copies, rejected, moved, gone, vanished",
     ),
     Metric("messages", "gauge", (), "messages in the archive, as PostgreSQL estimates it"),
     Metric("rejected_files", "gauge", ("reason",), "files on disk that are rejected"),
@@ -102,13 +104,19 @@ METRICS = (
         "ledger_gap_files",
         "gauge",
         ("maildir",),
-        "files that nothing accounts for, or that only the database has",
+        "files that are not accounted for, or that only the database has",
+    ),
+    Metric(
+        "vanished_files",
+        "gauge",
+        ("maildir",),
+        "files that vanished together and are held back: is a disk away?",
     ),
     Metric(
         "ledger_checked_timestamp_seconds",
         "gauge",
         (),
-        "when the ledger was drawn up last, for the two above",
+        "when the ledger was drawn up last, for the three above",
     ),
     # watcher and scheduler
     Metric(
@@ -120,7 +128,7 @@ METRICS = (
     Metric(
         "watcher_folders", "gauge", ("maildir", "mode"), "folders watched, by mode (inotify, poll)"
     ),
-    Metric("watcher_pending_paths", "gauge", (), "paths seen and not enqueued yet"),
+    Metric("watcher_pending_paths", "gauge", (), "paths seen but not enqueued yet"),
     Metric("watcher_rescans_total", "counter", (), "rescans since the watcher's start"),
     Metric(
         "watcher_trouble",
@@ -139,7 +147,7 @@ METRICS = (
         "export_age_seconds",
         "gauge",
         ("language", "format"),
-        "since when the copy in the cache was built",
+        "age of the copy in the cache",
     ),
     Metric("exports_failed", "gauge", (), "exports whose last build failed"),
     Metric("notifications", "gauge", ("state",), "outbox rows: waiting, sending"),
@@ -154,7 +162,12 @@ METRICS = (
         "notification_overdue_seconds",
         "gauge",
         (),
-        "for how long the notification that is due longest is due",
+        "how long the most overdue notification has been due",
     ),
-    Metric("notifications_paused", "gauge", (), "1 while the mail server refuses us or is away"),
+    Metric(
+        "notifications_paused",
+        "gauge",
+        (),
+        "1 while the mail server refuses our mail or cannot be reached",
+    ),
 )

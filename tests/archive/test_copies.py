@@ -122,7 +122,7 @@ def test_two_workers_at_once_leave_one_that_is_no_copy(root, monkeypatch):
     second = deliver(root, RAW, ".other/new/2.a")
     (root / first).unlink()
     started, failures = threading.Event(), []
-    real = store._reread
+    real = store.update_messages
 
     def gone() -> None:
         try:
@@ -141,7 +141,7 @@ def test_two_workers_at_once_leave_one_that_is_no_copy(root, monkeypatch):
             started.wait(10)
         return real(*arguments)
 
-    monkeypatch.setattr(store, "_reread", reread)
+    monkeypatch.setattr(store, "update_messages", reread)
     import_messages("test", [second])
     other.join(30)
     assert not failures and counts() == (1, 0)

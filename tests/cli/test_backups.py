@@ -139,8 +139,8 @@ def test_a_password_is_no_argument(service_settings: Settings, monkeypatch) -> N
 
 def waiting(database: PostgresqlDatabase) -> None:
     """Make a reader of every mail with "coi" in it, and a notification that waits."""
-    wish = subscriptions.wish_for_query(database.connection(), "coi")
-    assert subscriptions.subscribe(database, "a@x.example", wish)
+    target = subscriptions.target_for_query(database.connection(), "coi")
+    assert subscriptions.subscribe(database, "a@x.example", target)
     database.execute_sql(
         "INSERT INTO notification (subscriber, subscription, kind, subject, lease) VALUES "
         "(1, 1, 'query', 1, gen_random_uuid())"

@@ -163,12 +163,14 @@ def test_workers_that_live_and_take_nothing() -> None:
 
 
 def test_a_ledger_with_a_gap() -> None:
-    level = {"maildir": "m", "on_disk": 3, "waiting": 0, "lost": [], "stale": [], "unreadable": []}
+    level = {"maildir": "m", "on_disk": 3, "waiting": 0}
+    level |= {"lost": [], "stale": [], "changed": [], "unreadable": []}
     says(servers.check_ledger(level), OK, "3 files")
     says(
         servers.check_ledger(level | {"lost": ["new/1"]}), WARNING, "1 files that nothing knows of"
     )
     says(servers.check_ledger(level | {"stale": ["new/1"]}), WARNING, "1 that are gone")
+    says(servers.check_ledger(level | {"changed": ["new/1"]}), WARNING, "1 that were written")
     says(servers.check_ledger(level | {"unreadable": [".a"]}), ERROR, "1 folders cannot be read")
 
 
@@ -250,13 +252,30 @@ def test_a_model_whose_weights_are_others(tmp_path: Path) -> None:
 
 
 def test_pages_that_the_world_sees_or_nobody() -> None:
-    home, world = "http://127.0.0.1:8025", "https://a.example"
-    says(outside.check_reach("127.0.0.1:8025", home, None), OK, "web pages")
-    says(outside.check_reach("0.0.0.0:8025", world, None), WARNING, "listen on")
-    says(outside.check_reach("0.0.0.0:8025", home, "x"), WARNING, "lead nowhere")
-    says(outside.check_reach("[::]:8025", world, "x"), OK, "web pages")
+    says(outside.check_reach("127.0.0.1:8025", None), OK, "web pages")
+    says(outside.check_reach("0.0.0.0:8025", None), WARNING, "listen on")
+    says(outside.check_reach("[::]:8025", "x"), OK, "web pages")
     says(outside.check_web("off"), OK, "off")
     says(outside.check_web("127.0.0.1:1", 1.0), ERROR, "nothing answers")
+
+
+@pytest.mark.parametrize(
+    ("site", "level", "hint"),
+    [
+        ("http://127.0.0.1:8025", WARNING, "this machine"),
+        ("https://localhost", WARNING, "this machine"),
+        ("https://[::1]:8025", WARNING, "this machine"),
+        ("http://lists.example.org", WARNING, "RFC 8058"),
+        ("https://lists.example.org", OK, "lead to"),
+    ],
+)
+def test_links_that_readers_cannot_open_or_not_safely(site, level, hint) -> None:
+    says(outside.check_links(site, sending=True), level, hint)
+    says(outside.check_links(site, sending=False), OK, "would lead")
+
+
+def test_links_that_nothing_answers() -> None:
+    says(outside.check_links("https://a.example", sending=True, served=False), WARNING, "off")
 
 
 def test_sockets_that_others_can_reach(tmp_path: Path) -> None:

@@ -46,17 +46,22 @@ def test_subscribe_list_and_unsubscribe(command):
         in command("unsubscribe", "a@x.org", "--word", "klama")[1]
     )
     assert command("unsubscribe", "a@x.org", "--all")[0] == 0
-    assert command("subscriptions")[1] == "nobody has a subscription\n"
+    assert command("subscriptions")[1] == "there is no subscription\n"
     assert (Subscriber.select().count(), Subscription.select().count()) == (1, 0)
 
 
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (("subscribe", "nobody", "--word", "klama"), "no mail address"),
+        (("subscribe", "nobody", "--word", "klama"), "not a mail address"),
         (("subscribe", "a@x.org", "--thread", "77"), "no thread 77"),
         (("subscribe", "a@x.org", "--query", "-spam"), "names no word"),
         (("subscribe", "a@x.org", "--word", "klama", "--timezone", "Mars"), "--timezone"),
+        (("subscribe", "a@x.org", "--query", 'from:"ann'), "never closed"),
+        (("subscribe", "a@x.org", "--query", "before:soon coi"), "needs a date"),
+        (("subscribe", "a@x.org", "--new-words", "--language", "e n"), "language tag"),
+        (("subscribe", "a@x.org", "--query", "coi", "--language", "en"), "--language goes with"),
+        (("subscribe", "a@x.org", "--word", "a", "--new-words"), "say one of"),
         (("subscribe", "a@x.org"), "say one of"),
         (("subscribe", "a@x.org", "--word", "a", "--query", "b"), "say one of"),
         (("subscribe", "a@x.org", "--word", "a", "--locale", "xx"), "xx"),

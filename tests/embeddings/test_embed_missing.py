@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from jobs import embed_missing as job
@@ -376,3 +378,34 @@ def test_the_process_that_has_embedded_never_forks(encoder, monkeypatch):
     )
     (row,) = [one for one in PROGRAMS if one.name == "embed"]
     assert "-w rq.worker.SimpleWorker" in row.arguments
+
+
+def test_a_message_whose_text_is_read_in_another_way_is_embedded_again(encoder, root):
+    receive(root, subject="cats", body="They purr.\n")
+    receive(root, subject="dogs", body="They bark.\n")
+    job.embed_missing()
+    encoder.encoded.clear()
+    Message.update(body="They sleep.", own_spans=[0, 11], text_state=uuid.uuid4()).where(
+        Message.subject == "cats"
+    ).execute()
+    assert job.embed_missing() == {"messages": 1, "embedded": 1}
+    assert encoder.encoded == ["cats\nThey sleep."]
+    assert job.embed_missing() == {}
+
+
+def test_a_text_that_changes_while_it_is_embedded_is_embedded_once_more(
+    encoder, root, monkeypatch, database
+):
+    receive(root, subject="cats", body="They purr.\n")
+
+    def change_it(texts) -> None:
+        encoder.heard = lambda texts: None
+        with psycopg.connect(current_settings().database_url) as other:
+            other.execute(
+                "UPDATE message SET body = 'They sleep.', own_spans = '{0,11}', text_state = gen_random_uuid()"
+            )
+
+    encoder.heard = change_it
+    job.embed_missing()
+    job.embed_missing()
+    assert encoder.encoded == ["cats\nThey purr.", "cats\nThey sleep."]

@@ -10,7 +10,7 @@ import pytest
 from jobs.send_notifications import send_notifications
 from models import JobRun, Notification, Subscriber
 from mrilu.notifications import subscriptions
-from mrilu.notifications.status import outbox_status
+from mrilu.notifications.pause import outbox_status
 from mrilu.runtime.database import database as process_database
 from mrilu.settings.current import current_settings
 from mrilu.settings.table import SettingError, load
@@ -61,7 +61,7 @@ def test_finished_rows_are_removed_after_a_while(waiting, configured, office):
 
 def test_a_word_and_a_digest_are_sent_too(configured, office, arrive):
     db = process_database()
-    search = subscriptions.wish_for_query(db.connection(), "coi")
+    search = subscriptions.target_for_query(db.connection(), "coi")
     subscriptions.subscribe(db, "a@x.org", search, digest="hourly")
     arrive(subject="coi")
     Notification.update(next_attempt_at=datetime.now(UTC)).execute()

@@ -45,6 +45,11 @@ def test_a_name_in_utf_8_is_its_own_text():
         ),
         (".a.b.c/new/1", MailPath(".a.b.c", "new", "1", "1", "")),
         ("Lists/foo/cur/1:2,", MailPath("Lists/foo", "cur", "1:2,", "1", "")),
+        (".a/.b/cur/1", MailPath(".a/.b", "cur", "1", "1", "")),
+        (".a.directory/b/new/1", MailPath(".a.directory/b", "new", "1", "1", "")),
+        ("Lists/.foo/cur/1", MailPath("Lists/.foo", "cur", "1", "1", "")),
+        ("cur/3a/1:2,S", MailPath("", "cur/3a", "1:2,S", "1", "S")),
+        (".a/.b/new/00/1", MailPath(".a/.b", "new/00", "1", "1", "")),
         ("foo.eml", MailPath("", "", "foo.eml", "foo.eml", "")),
         ("sub/Foo.EML", MailPath("sub", "", "Foo.EML", "Foo.EML", "")),
         (
@@ -61,7 +66,7 @@ def test_a_path_is_split_into_its_parts(path, parts):
     "path",
     [
         "", "new", "new/", "/new/1", "tmp/1", "cur/.hidden", ".r-help/tmp/1", "../cur/1", "./cur/1", "cur/../new/1",
-        "cur/sub/1", "new/cur/1", ".a/.b/cur/1", ".a/b/cur/1", "Lists/.foo/cur/1", "Lists//cur/1", "a/b/foo.eml",
+        "cur/sub/1", "new/cur/1", "cur/3a/3b/1", "3a/1", ".a/cur/b/cur/1", "Lists//cur/1", "a/b/foo.eml", ".a/./cur/1",
         ".a/foo.eml", "tmp/foo.eml", ".foo.eml", "notes.txt", "dovecot-uidlist", "cur/a\0b", "..eml/../foo.eml",
     ],
 )  # fmt: skip

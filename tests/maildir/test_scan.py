@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mrilu.maildir import names as maildir
+from mrilu.maildir import presence
 from mrilu.maildir.names import MaildirError, folders, kind_of, places, scan, to_disk
 from tests.watcher.conftest import make_maildir, permissions_that_bind
 
@@ -203,3 +204,42 @@ def test_a_flat_folder_of_which_no_file_is_missed_may_be_empty(tmp_path):
     for kind, where in (("maildir", tmp_path), ("folder", tmp_path / "none")):
         with pytest.raises(MaildirError):
             list(scan(where, kind=kind, may_be_empty=True))
+
+
+def test_folders_in_folders_of_either_kind_and_the_parts_of_cur_are_looked_at(root):
+    mails = {
+        ".top/.sub/cur/1.a",
+        ".top/.sub/.subsub/new/2.b",
+        ".inbox.directory/work/cur/3.c",
+        "Lists/.inner/cur/4.d",
+        "cur/3a/5.e:2,S",
+        ".top/cur/00/6.f",
+    }
+    touch(root, *mails, "cur/3a/tmp/7.g", ".top/tmp/8.h")
+    assert set(scan(root)) == mails
+    assert set(folders(root)) >= {"", ".top", ".top/.sub", ".inbox.directory/work"}
+
+
+def test_a_symlink_inside_the_maildir_is_followed_to_what_has_no_name_of_its_own(root, tmp_path):
+    touch(root, "store/cur2020/1.a", ".two/cur/2.b")
+    (root / "cur").rmdir()
+    (root / "cur").symlink_to("store/cur2020")
+    (root / ".one").symlink_to(".two")
+    (root / "store" / "cur2020" / "3a").symlink_to("..")
+    (root / ".loop").symlink_to(root)
+    (root / ".two" / ".up").symlink_to("..")
+    assert set(scan(root)) == {"cur/1.a", ".two/cur/2.b"}
+    assert presence.mail_status(root, "cur/1.a") is not None
+    assert presence.mail_status(root, ".one/cur/2.b") is None
+
+
+def test_what_cannot_be_looked_at_is_not_absent(root):
+    touch(root, ".shut/cur/1.a")
+    (root / ".shut" / "cur").chmod(0)
+    with permissions_that_bind(root):
+        with pytest.raises(PermissionError):
+            presence.mail_status(root, ".shut/cur/1.a")
+        assert presence.is_there(root, ".shut/cur/1.a") is None
+    assert presence.mail_status(root, "cur/none") is None
+    assert presence.mail_status(root, "none/cur/1") is None
+    assert presence.mail_status(root, "cur/1/cur/2") is None

@@ -95,11 +95,11 @@ def arrive(tmp_path: Path, database: PostgresqlDatabase) -> Callable[..., None]:
 def search_for(database: PostgresqlDatabase) -> Callable[..., None]:
     """A function that saves a search for some addresses."""
 
-    def save(query: str, *addresses: str, **facts: str) -> None:
+    def save(query: str, *addresses: str, **facts: object) -> None:
         db = process_database()
-        wish = subscriptions.wish_for_query(db.connection(), query)
+        target = subscriptions.target_for_query(db.connection(), query)
         for address in addresses:
-            assert subscriptions.subscribe(db, address, wish, **facts)
+            assert subscriptions.subscribe(db, address, target, **facts)
 
     return save
 

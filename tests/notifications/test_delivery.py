@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models import Notification, NotificationPause, Subscriber, Subscription
+from models import Notification, NotificationPause, RecipientPause, Subscriber, Subscription
 from mrilu.notifications.delivery import TRIES
-from mrilu.notifications.status import outbox_status
+from mrilu.notifications.pause import outbox_status
 from mrilu.runtime.database import database as process_database
 from mrilu.runtime.database import disconnect
 from mrilu.settings.current import forget_settings, use_settings
@@ -194,7 +194,7 @@ def test_rows_that_cannot_be_made_into_mail_do_not_hold_up_the_others(
     assert run(configured(office)) == {"dead": 2, "retried": 1, "cancelled": 1, "sent": 1}
     assert office.recipients == {"good@x.org": 1}
     replies = {row.reply for row in Notification.select()}
-    assert "the subscriber has no address" in replies and "what it was about is no more" in replies
+    assert "the subscriber has no address" in replies and "the item was deleted" in replies
 
 
 def test_a_row_that_kills_its_sender_each_time_is_given_up(office, configured, arrive, search_for):
@@ -243,24 +243,79 @@ def test_a_refusal_of_us_pauses_the_outbox_and_blames_no_row(
         assert outbox_status(process_database(), settings)["held_up"] == ""
 
 
-def test_recipients_refused_by_policy_one_after_another_pause_the_outbox(
+def test_a_domain_that_refuses_by_policy_starves_nobody_else(configured, arrive, search_for):
+    strict = [f"s{number}@strict.example" for number in range(1, 6)]
+    search_for("coi", *strict, "good@x.org")
+    refusal = "550 5.7.1 we do not take mail from your network"
+    with PostOffice(by_recipient(rcpt=dict.fromkeys(strict, refusal))) as office:
+        settings, start = configured(office), datetime.now(UTC)
+        for minute in range(9):
+            arrive(subject="coi")
+            moment = start + timedelta(minutes=minute, seconds=30)
+            assert "paused" not in run(settings, now=lambda moment=moment: moment)
+            assert office.recipients["good@x.org"] == minute + 1
+        # the first three, then the domain once more after its pause
+        assert office.envelopes - 9 <= 3 + 2
+        assert outbox_status(process_database(), settings)["held_up"] == ""
+
+
+def test_an_address_that_refuses_by_policy_is_left_alone_and_its_domain_is_not(
     configured, arrive, search_for
 ):
-    search_for("coi", *(f"{number}@x.org" for number in range(10)))
+    search_for("coi", "a@x.org", "picky@x.org", "z@x.org")
+    told = {"picky@x.org": "550 5.7.1 not to this mailbox"}
+    with PostOffice(by_recipient(data=told)) as office:
+        settings = configured(office)
+        for count in (1, 2, 3):
+            arrive(subject="coi")
+            assert run(settings)["sent"] == 2
+            assert office.envelopes == 2 * count + 1
+        told.clear()
+        later = datetime.now(UTC) + timedelta(minutes=10)
+        assert run(settings, now=lambda: later) == {"sent": 3}
+        assert RecipientPause.select().count() == 0
+
+
+def test_several_domains_that_refuse_by_policy_pause_the_outbox_when_nobody_accepts(
+    configured, arrive, search_for
+):
+    search_for("coi", *(f"a@{number}.example" for number in range(10)))
     arrive(subject="coi")
     with PostOffice(
         lambda at, recipient: "554 5.7.1 relaying denied" if at == "rcpt" else None
     ) as office:
+        settings = configured(office)
+        assert run(settings) == {"retried": 6, "paused": 1}
+        assert sorted(rows("attempts").values()) == [0] * 4 + [1] * 6
+        assert "relaying denied" in outbox_status(process_database(), settings)["held_up"]
+
+
+def test_three_domains_that_refuse_pause_the_outbox_only_if_nobody_else_accepts(
+    configured, arrive, search_for
+):
+    strict = dict.fromkeys((f"a@{number}.example" for number in range(3)), "550 5.7.1 no")
+    search_for("coi", *strict)
+    arrive(subject="coi")
+    with PostOffice(by_recipient(rcpt=strict)) as office:
         assert run(configured(office)) == {"retried": 3, "paused": 1}
-        assert sorted(rows("attempts").values()) == [0] * 7 + [1] * 3
-    resume()
-    due_again()
-    one = {f"{number}@x.org": "554 5.7.1 not to this list" for number in (1, 4, 7)}
-    with PostOffice(by_recipient(rcpt=one)) as office:
-        assert run(configured(office)) == {
-            "sent": 7,
-            "retried": 3,
-        }  # three, but not one after another
+        resume()
+        RecipientPause.delete().execute()
+        search_for("mi", "good@x.org")
+        arrive(subject="coi mi")
+        assert run(configured(office)) == {"retried": 3, "sent": 1}
+
+
+def test_what_a_recipient_refused_for_days_is_given_up(configured, arrive, search_for):
+    search_for("coi", "a@x.org")
+    arrive(subject="coi")
+    arrive(subject="coi")
+    with PostOffice(lambda at, recipient: "550 5.7.1 no" if at == "rcpt" else None) as office:
+        settings, now = configured(office), datetime.now(UTC)
+        for day in range(6):
+            moment = now + timedelta(days=day, minutes=1)
+            run(settings, now=lambda moment=moment: moment)
+        assert Notification.by_state()["dead"] == 2 and office.envelopes == 6
+    assert set(rows("reply").values()) == {"RCPT: 550 5.7.1 no"}
 
 
 @pytest.mark.parametrize("fault", ["away", "password", "certificate"])

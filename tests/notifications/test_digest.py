@@ -32,6 +32,16 @@ def happened(moment: str) -> None:
 @pytest.mark.parametrize(
     ("digest", "zone", "moment", "due"),
     [
+        ("daily 7", "Asia/Tokyo", "2026-11-24T21:59:59Z", "2026-11-24T22:00:00Z"),  # 6:59:59 there
+        ("daily 7", "Asia/Tokyo", "2026-11-24T22:00:00Z", "2026-11-25T22:00:00Z"),
+        ("daily 7", "Europe/Berlin", "2026-10-24T05:00:00Z", "2026-10-25T06:00:00Z"),  # 25 hours
+        (
+            "daily 2",
+            "Europe/Berlin",
+            "2026-03-28T23:30:00Z",
+            "2026-03-29T01:00:00Z",
+        ),  # there is no 2:00
+        ("daily 23", "UTC", "2026-11-24T22:00:00Z", "2026-11-24T23:00:00Z"),
         ("none", "Asia/Tokyo", "2026-11-24T14:59:59Z", "2026-11-24T14:59:59Z"),
         ("daily", "Asia/Tokyo", "2026-11-24T14:59:59Z", "2026-11-24T15:00:00Z"),  # 23:59:59 there
         ("daily", "Asia/Tokyo", "2026-11-24T15:00:00Z", "2026-11-25T15:00:00Z"),  # midnight there
@@ -67,7 +77,8 @@ def happened(moment: str) -> None:
 def test_news_is_due_at_the_end_of_the_subscribers_hour_or_day(
     digest, zone, moment, due, arrive, search_for
 ):
-    search_for("coi", "a@x.org", digest=digest, timezone=zone)
+    kind, _, hour = digest.partition(" ")
+    search_for("coi", "a@x.org", digest=kind, timezone=zone, digest_hour=int(hour or 0))
     arrive(subject="coi", date="Thu, 31 Dec 2026 00:00:00 +0000")
     happened(moment)
     [row] = Notification.select()

@@ -11,6 +11,7 @@ import pytest
 
 from jobs.import_messages import import_messages
 from models import Message, Notification, Subscriber, Subscription
+from mrilu.archive.removal import remove_gone_messages
 from mrilu.notifications import subscriptions
 from mrilu.notifications.events import notify_changed_definitions
 from tests.factories import deliver
@@ -29,8 +30,8 @@ def told() -> list[tuple[str, str, int]]:
 @pytest.fixture
 def follow(database):
     def follow_thread(thread: str, address: str = "a@x.org") -> None:
-        wish = subscriptions.wish_for_thread(database.connection(), thread)
-        assert subscriptions.subscribe(database, address, wish)
+        target = subscriptions.target_for_thread(database.connection(), thread)
+        assert subscriptions.subscribe(database, address, target)
 
     return follow_thread
 
@@ -38,7 +39,7 @@ def follow(database):
 @pytest.fixture
 def watch_word(database):
     def watch(word: str, address: str = "a@x.org") -> None:
-        assert subscriptions.subscribe(database, address, subscriptions.wish_for_word(word))
+        assert subscriptions.subscribe(database, address, subscriptions.target_for_word(word))
 
     return watch
 
@@ -60,7 +61,60 @@ def test_a_search_finds_what_the_sites_search_finds(query, matches, arrive, sear
 @pytest.mark.parametrize("query", ["", "-spam", "the", "spam or -ham", "x" * 501, "\x00"])
 def test_a_search_that_names_no_word_is_refused(query, database):
     with pytest.raises(subscriptions.NotSubscribable):
-        subscriptions.wish_for_query(database.connection(), query)
+        subscriptions.target_for_query(database.connection(), query)
+
+
+@pytest.mark.parametrize(
+    ("query", "matches"),
+    [
+        ("from:ann list:lojban walk", True), ("from:ANN@X.example", True), ("from:bob walk", False),
+        ("list:lojban.lists.example", True), ("list:lojban.lists", True),
+        ("list:loj", False), ("list:tea", False),
+        ("subject:stroll", True), ("subject:walk", False), ("-subject:walk stroll", True),
+        ("subject:walk OR walk", True),
+        ("to:list@", True), ("to:nobody", False), ("to:nobody OR walk", True),
+        ("from:ann -walk", False),
+        ("from:ann -run", True), ("-from:ann walk", False), ("-from:bob walk", True),
+        ("after:2020 before:2999", True), ("before:2020 walk", False), ("has:attachment walk", False),
+        ("-has:attachment from:ann", True),
+        ("is:thread walk", True), ('"a walk" from:ann', True), ('"walk stroll" from:ann', False),
+        ("the from:ann", True),
+        ("from:bob OR stroll", True), ("from:bob OR from:ann", True), ("list:tea OR list:lojban", True),
+        ("subject:stroll or zzz", True), ('"stroll or zzz"', False),
+    ],
+)  # fmt: skip
+def test_a_saved_search_knows_the_operators_of_search(query, matches, arrive, search_for):
+    arrive("<root@x.example>", subject="other")
+    search_for(query, "a@x.org")
+    arrive(
+        subject="a stroll", body="for a walk\n", sender="Ann <ann@x.example>", in_reply_to="<root@x.example>",
+        list_id="<lojban.lists.example>", more="To: list@lists.example\n",
+    )  # fmt: skip
+    assert len(told()) == matches
+
+
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        ("before:soon walk", "needs a date"),
+        ("has:legs walk", "knows only attachment"),
+        ("from: walk", "needs a value"),
+        ('walk "a', "never closed"),
+        ("walk OR", "OR needs"),
+    ],
+)
+def test_what_search_refuses_is_refused_by_its_name(query, hint, database):
+    with pytest.raises(subscriptions.NotSubscribable, match=hint):
+        subscriptions.target_for_query(database.connection(), query)
+
+
+def test_operator_searches_of_several_messages_match_each_by_itself(arrive, search_for, database):
+    search_for("from:ann", "a@x.org")
+    search_for("list:tea.example", "b@x.org")
+    arrive(sender="ann@x.example")
+    arrive(sender="bob@x.example", list_id="<tea.example>")
+    arrive(sender="bob@x.example", list_id="<tea.example.org>")
+    assert [row[0] for row in told()] == ["a@x.org", "b@x.org", "b@x.org"]
 
 
 def test_without_subscriptions_nothing_is_written(arrive):
@@ -145,7 +199,7 @@ def test_a_message_that_is_only_referenced_can_be_followed(arrive, follow):
 @pytest.mark.parametrize("thread", ["99999", "none@x", "", "9" * 40])
 def test_a_thread_that_is_not_there_cannot_be_followed(thread, database):
     with pytest.raises(subscriptions.NotSubscribable):
-        subscriptions.wish_for_thread(database.connection(), thread)
+        subscriptions.target_for_thread(database.connection(), thread)
 
 
 def test_an_import_that_is_rolled_back_tells_nobody(arrive, search_for, database):
@@ -226,9 +280,9 @@ def test_the_dictionary_sync_writes_notifications(database, watch_word, tmp_path
 
 
 def test_subscribing_twice_is_one_subscription_and_options_change_only_when_given(database):
-    wish = subscriptions.wish_for_word("klama")
-    assert subscriptions.subscribe(database, "A@X.org", wish, locale="ja", digest="daily")
-    assert not subscriptions.subscribe(database, "a@x.org", wish, timezone="Asia/Tokyo")
+    target = subscriptions.target_for_word("klama")
+    assert subscriptions.subscribe(database, "A@X.org", target, locale="ja", digest="daily")
+    assert not subscriptions.subscribe(database, "a@x.org", target, timezone="Asia/Tokyo")
     [row] = Subscriber.select()
     assert (row.locale, row.digest, row.timezone) == ("ja", "daily", "Asia/Tokyo")
     assert Subscription.select().count() == 1
@@ -237,7 +291,7 @@ def test_subscribing_twice_is_one_subscription_and_options_change_only_when_give
 def test_a_zone_that_postgresql_does_not_know_is_refused(database):
     with pytest.raises(subscriptions.NotSubscribable, match="Mars"):
         subscriptions.subscribe(
-            database, "a@x.org", subscriptions.wish_for_word("klama"), timezone="Mars/Olympus"
+            database, "a@x.org", subscriptions.target_for_word("klama"), timezone="Mars/Olympus"
         )
     assert Subscriber.select().count() == 0
 
@@ -245,7 +299,7 @@ def test_a_zone_that_postgresql_does_not_know_is_refused(database):
 @pytest.mark.parametrize("word", ["", " . ", "\r\n", "x" * 101])
 def test_what_is_no_word_is_refused(word):
     with pytest.raises(subscriptions.NotSubscribable):
-        subscriptions.wish_for_word(word)
+        subscriptions.target_for_word(word)
 
 
 @pytest.mark.parametrize(
@@ -269,3 +323,78 @@ def test_our_own_mail_and_automatic_answers_are_archived_and_are_no_news(
     assert told() == [] and Message.select().count() == 2
     arrive(subject="zarci", in_reply_to="<root@x.org>", more="Auto-Submitted: auto-generated\n")
     assert [row[:2] for row in told()] == [("a@x.org", "query"), ("b@x.org", "thread")]
+
+
+def test_a_message_that_was_removed_and_comes_back_is_no_news(arrive, search_for, database):
+    search_for("coi", "a@x.org")
+    arrive("<same@x>", subject="coi", date=format_datetime(datetime.now(UTC)))
+    root = Path(database.execute_sql("SELECT root FROM maildir").fetchone()[0])
+    [path] = root.glob("new/*")
+    raw = path.read_bytes()
+    path.unlink()
+    import_messages("test", [f"new/{path.name}"])
+    assert remove_gone_messages(database, grace=0) == 1 and Message.select().count() == 0
+    Notification.delete().execute()
+    assert import_messages("test", [deliver(root, raw)]) == {"imported": 1}
+    assert told() == []
+    arrive("<another@x>", subject="coi", date=format_datetime(datetime.now(UTC)))
+    assert len(told()) == 1
+
+
+def add_definition(database, word: str, tag: str, source_id: int, bulk: bool = False) -> None:
+    """Add a definition as the dictionary's sync does, with its notifications."""
+    with database.atomic():
+        moment = datetime.now(UTC)
+        language = database.execute_sql(
+            "INSERT INTO language (tag, name, source, synced_at) VALUES (%s, '', 's', now()) "
+            "ON CONFLICT (tag) DO UPDATE SET synced_at = now() RETURNING id", (tag,)
+        ).fetchone()[0]  # fmt: skip
+        database.execute_sql(
+            "INSERT INTO word (word, type) VALUES (%s, '') ON CONFLICT DO NOTHING", (word,)
+        )
+        database.execute_sql(
+            "WITH made AS (INSERT INTO definition (language, word, source_id, text, notes, selmaho, username, "
+            "realname, content_hash, added_at, changed_at) "
+            "SELECT %s, id, %s, '', '', '', '', '', gen_random_uuid(), %s, %s "
+            "FROM word WHERE word = %s RETURNING id) "
+            "INSERT INTO definition_version (definition, version, change, bulk, content, recorded_at) "
+            "SELECT id, 1, 'added', %s, '{}', %s FROM made",
+            (language, source_id, moment, moment, word, bulk, moment),
+        )
+        notify_changed_definitions(database.connection(), language, moment)
+
+
+def test_all_new_words_are_those_without_an_older_definition_in_the_language(database):
+    assert subscriptions.subscribe(database, "all@x.org", subscriptions.target_for_new_words())
+    japanese = subscriptions.target_for_new_words(["ja"])
+    assert subscriptions.subscribe(database, "ja@x.org", japanese)
+    assert subscriptions.subscribe(database, "word@x.org", subscriptions.target_for_word("klama"))
+    add_definition(database, "old", "en", 1, bulk=True)
+    add_definition(database, "klama", "en", 2)
+    assert [row[0] for row in told()] == ["all@x.org", "word@x.org"]
+    add_definition(database, "klama", "en", 3)
+    add_definition(database, "old", "en", 4)
+    assert [row[0] for row in told()] == ["all@x.org", "word@x.org", "word@x.org"]
+    add_definition(database, "old", "ja", 5)
+    assert [row[0] for row in told()].count("ja@x.org") == 1
+    assert [row[0] for row in told()].count("all@x.org") == 2
+
+
+def test_a_word_may_be_followed_in_some_languages_only(database):
+    target = subscriptions.target_for_word("klama", ["EN", "en-Simple", "en"])
+    assert target.languages == ("en", "en-simple")
+    assert subscriptions.subscribe(database, "a@x.org", target)
+    for number, tag in enumerate(("en", "ja", "en-simple")):
+        add_definition(database, "klama", tag, number)
+    assert len(told()) == 2
+    assert not subscriptions.subscribe(database, "a@x.org", subscriptions.target_for_word("klama"))
+    add_definition(database, "klama", "de", 9)
+    assert len(told()) == 3
+
+
+def test_who_follows_a_word_and_all_new_ones_gets_one_mail(database):
+    for target in (subscriptions.target_for_new_words(), subscriptions.target_for_word("klama")):
+        assert subscriptions.subscribe(database, "a@x.org", target)
+    add_definition(database, "klama", "en", 1)
+    [row] = Notification.select()
+    assert Subscription.get_by_id(row.subscription).kind == "word"

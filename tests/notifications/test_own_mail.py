@@ -39,8 +39,8 @@ def test_mail_of_our_own_and_automatic_answers_are_archived_but_no_news(
 ):
     configured(None)
     arrive("<root@x>", subject="fi'i")
-    wish = subscriptions.wish_for_thread(database.connection(), "root@x")
-    assert subscriptions.subscribe(database, "a@x.org", wish)
+    target = subscriptions.target_for_thread(database.connection(), "root@x")
+    assert subscriptions.subscribe(database, "a@x.org", target)
     search_for("coi", "b@x.org")
     arrive(message_id, subject="coi", in_reply_to="<root@x>", **facts)
     assert Message.select().count() == 2

@@ -1,6 +1,6 @@
 import pytest
 
-from mrilu.notifications.replies import Reply, Verdict, readable, verdict
+from mrilu.notifications.smtp import Reply, Verdict, readable, verdict
 
 
 @pytest.mark.parametrize(
@@ -23,9 +23,9 @@ from mrilu.notifications.replies import Reply, Verdict, readable, verdict
         ("data", 550, "no", Verdict.DEAD),
         ("rcpt", 554, "5.7.1 relaying denied", Verdict.POLICY),
         ("data", 550, "5.7.26 unauthenticated", Verdict.POLICY),
-        ("mail", 550, "5.1.8 sender", Verdict.POLICY),
-        ("mail", 530, "5.7.0 authentication required", Verdict.POLICY),
-        ("rcpt", 530, "log in first", Verdict.POLICY),
+        ("mail", 550, "5.1.8 sender", Verdict.REFUSED),
+        ("mail", 530, "5.7.0 authentication required", Verdict.REFUSED),
+        ("rcpt", 530, "5.7.0 log in first", Verdict.REFUSED),
     ],
 )
 def test_a_reply_is_about_the_mail_the_address_or_us(stage, code, text, judged):

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from mrilu.notifications.replies import Reply
 from mrilu.notifications.smtp import (
     NotAccepted,
+    Reply,
     Server,
     Session,
     SessionBroken,

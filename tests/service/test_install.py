@@ -1,10 +1,13 @@
 """The pins, the stamps, and an installation that was killed."""
 
+import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,64 @@ import pytest
 from mrilu.service import install
 
 
-@pytest.mark.parametrize("part", ["core", "heavy", "dev"])
+def test_every_pin_has_the_hashes_of_its_wheels():
+    for part in ("core", "heavy", "dev", "cuda"):
+        for block in install.locked(part):
+            assert re.search(r"\n +--hash=sha256:[0-9a-f]{64}", block), block
+        named = {install._name_and_version(pin) for pin in install.pins(part)}
+        known = {install._name_and_version(block) for block in install.locked(part)}
+        assert {name for name, _ in named - known} <= {"torch"}, part
+
+
+def test_a_wheel_of_ours_is_the_one_whose_hash_is_known():
+    for wheel in (install.PROJECT / install.WHEELS).glob("*.whl"):
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        assert f"--hash=sha256:{digest}" in (install.PROJECT / install.LOCK).read_text(), wheel
+
+
+def test_without_a_gpu_torch_is_the_build_without_cuda():
+    (block,) = install.locked_torch("cpu")
+    assert block.startswith("torch==2.13.0+cpu \\\n") and block.count("--hash=") >= 8
+    assert "nvidia" not in block + "".join(install.locked("heavy"))
+
+
+def test_with_a_gpu_all_that_cuda_needs_is_pinned_too():
+    blocks = install.locked_torch("cuda")
+    assert blocks[0].startswith("torch==2.13.0 \\\n")
+    assert {"nvidia-cublas", "triton"} <= {install._name_and_version(one)[0] for one in blocks}
+    assert len(blocks) == 1 + len(install.pins("cuda"))
+
+
+@pytest.mark.parametrize(
+    ("platform", "signs", "build"),
+    [("linux", (), "cpu"), ("linux", ("/dev/null",), "cuda"), ("darwin", (), "plain")],
+)
+def test_the_build_of_torch_follows_the_machine(monkeypatch, platform, signs, build):
+    monkeypatch.setattr(install.sys, "platform", platform)
+    monkeypatch.setattr(install, "GPU_SIGNS", signs)
+    assert install.torch_build() == build
+
+
+def test_torchs_own_index_is_asked_when_no_other_has_it_and_a_failure_says_what_to_do(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(install, "VENV", tmp_path)
+    monkeypatch.setattr(install, "torch_build", lambda: "cpu")
+    calls = []
+
+    def fail(arguments, heard):
+        calls.append(arguments)
+        raise install.InstallError("pip failed: no such host")
+
+    monkeypatch.setattr(install, "_pip", fail)
+    with pytest.raises(
+        install.InstallError, match=r"no torch without CUDA .*PIP_FIND_LINKS.*no such host"
+    ):
+        install._take_torch(lambda line: None)
+    assert [install.CPU_INDEX in call for call in calls] == [False, True]
+
+
+@pytest.mark.parametrize("part", ["core", "heavy", "dev", "cuda"])
 def test_every_requirement_is_pinned_to_one_version(part):
     for line in install.pins(part):
         assert re.fullmatch(r"[A-Za-z0-9._-]+(\[[a-z]+\])?==[0-9][A-Za-z0-9.]*( *;.*)?", line), line
@@ -20,7 +80,7 @@ def test_every_requirement_is_pinned_to_one_version(part):
 
 def test_nothing_is_pinned_twice_and_the_files_agree():
     seen: dict[str, str] = {}
-    for part in ("core", "heavy", "dev"):
+    for part in ("core", "heavy", "dev", "cuda"):
         for line in install.pins(part):
             name, _, version = line.partition(";")[0].partition("==")
             name = re.sub(r"[-_.]+", "-", name.partition("[")[0]).lower()
@@ -49,13 +109,32 @@ def venv(tmp_path, monkeypatch) -> Path:
     (folder / "bin" / "python").symlink_to(sys.executable)
     monkeypatch.setattr(install, "VENV", folder)
     monkeypatch.setattr(install, "PROJECT", tmp_path)
-    (tmp_path / "requirements.txt").write_text(f"one==1\n{install.MARKER}: later ----\nbig==2\n")
+    (tmp_path / "requirements.txt").write_text(
+        f"one==1\n{install.MARKER}: later ----\nbig==2\ntorch==2\n"
+    )
     (tmp_path / "requirements-dev.txt").write_text("check==3\n")
-    monkeypatch.setattr(install, "pins", lambda part, project=tmp_path: original(part, project))
+    for name in ("pins", "locked", "locked_torch"):
+        of_project = getattr(install, name)
+        monkeypatch.setattr(
+            install, name, lambda part, project=tmp_path, of=of_project: of(part, project)
+        )
+    monkeypatch.setattr(install, "_take_torch", lambda heard: None)
+    monkeypatch.setattr(install, "torch_build", lambda: "cpu")
+    (tmp_path / "torch-cpu.sha256").write_text(f"{'0' * 64}  torch-2+cpu-cp311-x.whl\n")
+    lock(tmp_path, "one==1", "big==2", "torch==2", "check==3")
     return folder
 
 
-original = install.pins
+def lock(project: Path, *pins: str) -> None:
+    lines = (f"{pin} \\\n    --hash=sha256:{'1' * 64}" for pin in pins)
+    (project / install.LOCK).write_text("\n".join(["# made", *lines]) + "\n")
+
+
+def taken(venv: Path, part: str) -> list[str]:
+    """The pins of the file that pip was given last for this part."""
+    lines = (venv / f"mrilu-{part}.txt").read_text().splitlines()
+    assert all(line.startswith("    --hash=") for line in lines[1::2])
+    return [line.removesuffix(" \\") for line in lines[::2]]
 
 
 def package(venv: Path, name: str, record: str) -> Path:
@@ -86,17 +165,34 @@ def test_a_part_is_installed_once(venv, monkeypatch):
     monkeypatch.setattr(install, "_pip", lambda arguments, heard: calls.append(arguments))
     install.install("heavy")
     install.install("heavy")
-    assert calls == [["big==2"]]
+    assert len(calls) == 1 and set(install._RULES) <= set(calls[0])
+    assert "--require-hashes" in calls[0] and "--only-binary=:all:" in calls[0]
+    assert taken(venv, "heavy") == ["big==2"]
     assert not (venv / "mrilu-busy").exists()
 
 
 def test_a_changed_pin_is_installed_again(venv, tmp_path, monkeypatch):
     calls = []
-    monkeypatch.setattr(install, "_pip", lambda arguments, heard: calls.append(arguments[-1]))
+    monkeypatch.setattr(
+        install, "_pip", lambda arguments, heard: calls.append(taken(venv, "heavy"))
+    )
     install.install("heavy")
-    (tmp_path / "requirements.txt").write_text(f"one==1\n{install.MARKER} ----\nbig==3\n")
+    (tmp_path / "requirements.txt").write_text(f"one==1\n{install.MARKER} ----\nbig==3\ntorch==2\n")
+    with pytest.raises(install.InstallError, match=r"requirements.lock has no big==3: .*\.ci/lock"):
+        install.install("heavy")
+    lock(tmp_path, "one==1", "big==3")
     install.install("heavy")
-    assert calls == ["big==2", "big==3"]
+    assert calls == [["big==2"], ["big==3"]]
+
+
+def test_a_changed_hash_is_installed_again(venv, tmp_path, monkeypatch):
+    monkeypatch.setattr(install, "_pip", lambda arguments, heard: None)
+    install.install("dev")
+    assert install.installed("dev")
+    (tmp_path / install.LOCK).write_text(
+        (tmp_path / install.LOCK).read_text().replace("1111", "2222")
+    )
+    assert not install.installed("core")
 
 
 def test_a_failed_installation_leaves_no_stamp_and_the_mark_that_it_was_not_whole(
@@ -226,3 +322,66 @@ def test_no_file_of_the_callers_folder_is_imported_by_the_front_door(tmp_path):
     )
     assert done.returncode == 7, done.stderr
     assert not ran.exists(), ran.read_text()
+
+
+def wheel(folder: Path, name: str, code: str) -> str:
+    """Make a wheel that holds one module; return its SHA-256."""
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{name}-2-py3-none-any.whl"
+    about = f"{name}-2.dist-info"
+    with zipfile.ZipFile(file, "w") as packed:
+        packed.writestr(f"{name}.py", code)
+        packed.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 2\n")
+        packed.writestr(
+            f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        packed.writestr(f"{about}/RECORD", "")
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def bare_venv(tmp_path_factory) -> Path:
+    """A real .venv with pip in it, made once."""
+    project = tmp_path_factory.mktemp("project")
+    subprocess.run([sys.executable, "-I", "-m", "venv", project / ".venv"], check=True)
+    return project / ".venv"
+
+
+@pytest.fixture
+def offline(bare_venv, tmp_path, monkeypatch) -> Path:
+    """The folder of wheels, which is all that pip sees."""
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.setattr(install, "PROJECT", tmp_path)
+    monkeypatch.setattr(install, "VENV", bare_venv)
+    return tmp_path / install.WHEELS
+
+
+def test_a_package_that_is_not_the_reviewed_one_is_refused(offline, tmp_path):
+    reviewed = wheel(offline, "small", "kind = 'reviewed'")
+    pin = f"small==2 \\\n    --hash=sha256:{reviewed}"
+    kept = next(offline.iterdir()).read_bytes()
+    wheel(offline, "small", "kind = 'exchanged'")
+    with pytest.raises(install.InstallError, match="HASHES"):
+        install._take("core", [pin], lambda line: None)
+    next(offline.iterdir()).write_bytes(kept)
+    with pytest.raises(install.InstallError, match="hash"):
+        install._take("core", ["small==2"], lambda line: None)
+    assert not list(install.VENV.glob("lib/python*/site-packages/small.py"))
+    install._take("core", [pin], lambda line: None)
+    (module,) = install.VENV.glob("lib/python*/site-packages/small.py")
+    assert "reviewed" in module.read_text()
+
+
+def test_a_package_in_source_is_refused_so_that_no_code_of_it_runs(offline, tmp_path):
+    ran, source = tmp_path / "ran", offline / "bulky-2.tar.gz"
+    (tmp_path / "bulky-2").mkdir()
+    (tmp_path / "bulky-2" / "setup.py").write_text(f"open({str(ran)!r}, 'w')")
+    offline.mkdir()
+    with tarfile.open(source, "w:gz") as packed:
+        packed.add(tmp_path / "bulky-2", "bulky-2")
+    pin = f"bulky==2 \\\n    --hash=sha256:{hashlib.sha256(source.read_bytes()).hexdigest()}"
+    with pytest.raises(install.InstallError, match="No matching distribution|Could not find"):
+        install._take("core", [pin], lambda line: None)
+    assert not ran.exists()

@@ -408,3 +408,64 @@ def test_500_folders_need_one_thread_and_one_inotify_instance(root, offers, resc
     finally:
         part.stop()
     assert threading.active_count() == threads
+
+
+def look(part) -> None:
+    part._look_after = 0
+    part.check()
+
+
+def test_a_folder_that_is_readable_again_is_rescanned(watched, root, rescans):
+    for where in (root / "new", root):
+        where.chmod(0o700)
+        with permissions_that_bind(root.parent):
+            look(watched)
+        rescans.clear()
+        where.chmod(0o755)
+        with permissions_that_bind(root.parent):
+            look(watched)
+        [reason] = rescans.firsts()
+        assert reason.startswith("readable again")
+        rescans.clear()
+        look(watched)
+        assert rescans.calls == []
+
+
+def test_a_file_whose_permission_is_mended_is_offered_again(watched, root, offers):
+    deliver(root, "new/1.a")
+    settle(root, offers)
+    offers.clear()
+    (root / "new/1.a").chmod(0o600)
+    offers.wait_for("new/1.a")
+
+
+def test_a_file_written_through_another_name_is_offered_again_once_it_rests(watched, root, offers):
+    with open(root / "tmp/1.a", "wb") as half:
+        half.write(b"Subject: x\n\nhalf")
+        half.flush()
+        os.link(root / "tmp/1.a", root / "new/1.a")
+        settle(root, offers)
+        half.write(b" and whole")
+    offers.clear()
+    young = watched._young
+    assert young.rested(every=True) == [], "it has changed, and may go on"
+    assert young.rested(every=True) == ["new/1.a"]
+    assert young.rested(every=True) == []
+
+
+def test_a_cur_that_is_a_symlink_inside_the_maildir_is_watched(root, offers, rescans):
+    make_maildir(root, ".top/.sub")
+    (root / "store/cur2020").mkdir(parents=True)
+    (root / "cur").rmdir()
+    (root / "cur").symlink_to("store/cur2020")
+    part = WatchedMaildir("m", root, "maildir", offers, rescans)
+    part.start()
+    try:
+        deliver(root, "new/1.a")
+        (root / "new/1.a").rename(root / "cur/1.a:2,S")
+        deliver(root, ".top/.sub/new/2.b")
+        offers.wait_for("cur/1.a:2,S", ".top/.sub/new/2.b")
+        look(part)
+        assert rescans.calls == []
+    finally:
+        part.stop()

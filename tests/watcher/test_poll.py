@@ -123,3 +123,45 @@ def test_the_last_mail_of_a_flat_folder_that_is_deleted_is_offered(tmp_path, off
     part.look_safely()
     assert offers.firsts() == ["1.eml"]
     part.stop()
+
+
+def test_a_file_that_grows_more_slowly_than_the_looks_is_offered_again_once_it_rests(
+    polled, root, offers
+):
+    with open(root / "new/1.a", "wb", buffering=0) as growing:
+        growing.write(b"half")
+        for _ in range(3):
+            polled.look()
+        assert offers.firsts() == ["new/1.a"]
+        growing.write(b" and half")
+        polled.look()
+        growing.write(b" and more")
+        polled.look()
+        assert offers.firsts() == ["new/1.a"]
+        polled.look()
+    assert offers.firsts() == ["new/1.a", "new/1.a"]
+
+
+def test_a_file_that_was_half_written_at_the_start_is_looked_after(root, offers):
+    (root / "new/1.a").write_bytes(b"half")
+    part = PolledMaildir("m", root, "maildir", offers, interval=3600)
+    part.start()
+    (root / "new/1.a").write_bytes(b"half and half")
+    part.look()
+    part.look()
+    part.stop()
+    assert offers.firsts() == ["new/1.a"]
+
+
+def test_what_is_readable_again_is_rescanned(root, offers):
+    rescans = Recorder()
+    part = PolledMaildir("m", root, "maildir", offers, 3600, rescans)
+    part.start()
+    root.rename(root.with_name("away"))
+    part.look_safely()
+    assert rescans.calls == []
+    root.with_name("away").rename(root)
+    part.look_safely()
+    part.look_safely()
+    part.stop()
+    assert len(rescans.calls) == 1

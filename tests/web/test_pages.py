@@ -13,8 +13,7 @@ from rq.serializers import JSONSerializer
 from rq.suspension import resume, suspend
 
 from models import Subscriber, Subscription
-from mrilu.notifications.links import Stop, sign
-from mrilu.notifications.tokens import token_key
+from mrilu.notifications.links import SubscriptionScope, sign, token_key
 from mrilu.queues.queues import put_import, queue
 from mrilu.runtime.heartbeat import beat
 from mrilu.runtime.redis import redis_connection
@@ -151,7 +150,7 @@ def token(database: PostgresqlDatabase) -> str:
             "INSERT INTO subscription (subscriber, kind, target, label) VALUES (%s, 'word', 'coi', 'coi')",
             (owner,),
         )
-    return sign(Stop(1, 1, 0), token_key(database, None))
+    return sign(SubscriptionScope(1, 1, 0), token_key(database, None))
 
 
 def owners() -> list[int]:
@@ -190,7 +189,7 @@ def test_an_error_is_a_page_without_a_trace_and_one_line_in_the_log(
     def broken(*_: object) -> None:
         raise RuntimeError("inside")
 
-    monkeypatch.setattr("mrilu.web.unsubscribe.database", broken)
+    monkeypatch.setattr("mrilu.web.subscribing.database", broken)
     answer = pages.get(f"/unsubscribe/{token}")
     assert (
         answer.status_code == 500 and "inside" not in answer.text and "Traceback" not in answer.text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -40,6 +40,17 @@ def check_maildir(maildir: MaildirSetting) -> Finding:
     return ok(
         f"Maildir {maildir.name}: {count:,} mails in {maildir.path} ({kind}, {maildir.watch})"
     )
+
+
+def check_vanished(name: str, root: str, files: int, doubted: bool) -> Iterator[Finding]:
+    """Look whether many files of a Maildir went together, or another folder lies in its place."""
+    confirm = f"if they are gone: ./run.sh confirm-gone {name}"
+    if doubted:
+        what = f"Maildir {name}: another folder lies at {root}, without the known mails"
+        yield error(what, f"mount the right one; {confirm}")
+    if files:
+        what = f"Maildir {name}: {files:,} files vanished together; their messages are kept"
+        yield error(what, f"is a disk away? Mount it; {confirm}")
 
 
 def check_data_folder(data: Path) -> Finding:

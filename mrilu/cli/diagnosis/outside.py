@@ -1,4 +1,4 @@
-"""Checks of what mrilu leans on: the mail server, the model, who can see the web pages."""
+"""Checks of what mrilu depends on: the mail server, the model, who can see the web pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_mail_server(server: Server | None, own_name: str) -> Finding:
     except SessionRefused as problem:
         return error(
             f"mail server refuses us: {problem}",
-            "mend SMTP_URL (user, password, TLS) or SMTP_CA_FILE",
+            "fix SMTP_URL (user, password, TLS) or SMTP_CA_FILE",
         )
     except SessionUnavailable as problem:
         return error(f"mail server: {problem}", "check SMTP_URL's host and port, and the way there")
@@ -52,8 +52,32 @@ def check_model(wanted: bool, installed: bool, verify: Callable[[], bool]) -> Fi
     return ok("the language model's weights are the pinned ones")
 
 
-def check_reach(address: str, site: str, password: str | None) -> Finding:
-    """Look whether the world can see operators' pages without a password, or links lead nowhere."""
+def check_links(site: str, sending: bool, served: bool = True) -> Finding:
+    """Look whether the links in notifications lead readers anywhere, and unsubscribe with one click."""
+    parts = urlsplit(site)
+    if not sending:
+        return ok(f"links in notifications would lead to {site}")
+    if _loopback(parts.hostname or ""):
+        return warning(
+            f"SITE_URL is {site}, this machine: readers elsewhere can open no link and cannot unsubscribe",
+            "set SITE_URL to the address that readers use, such as https://archive.example.org",
+        )
+    if parts.scheme != "https":
+        return warning(
+            f"SITE_URL is {site}, without https: Gmail and Yahoo want https for one-click unsubscribing "
+            "(RFC 8058, 3.1), and links that need no login travel unencrypted",
+            "serve the pages by https behind a proxy, and set SITE_URL to that address",
+        )
+    if not served:
+        return warning(
+            f"WEB_ADDRESS is off: nothing here answers the links in notifications to {site}",
+            "set WEB_ADDRESS, and let SITE_URL lead there, so that readers can unsubscribe",
+        )
+    return ok(f"links in notifications lead to {site}")
+
+
+def check_reach(address: str, password: str | None) -> Finding:
+    """Look whether the world can see operators' pages without a password."""
     if address == "off":
         return ok("web pages are off")
     host = address.rpartition(":")[0].strip("[]")
@@ -63,17 +87,14 @@ def check_reach(address: str, site: str, password: str | None) -> Finding:
             f"web pages listen on {address}; /rq and /metrics refuse everybody but this machine",
             "set OPERATOR_PASSWORD, or WEB_ADDRESS=127.0.0.1:8025 behind a proxy",
         )
-    if open_ and _loopback(urlsplit(site).hostname or ""):
-        return warning(
-            f"SITE_URL is {site}: links in notifications lead nowhere",
-            "set SITE_URL to the site's address",
-        )
     return ok(f"web pages on {address}")
 
 
 def _loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, 6.3
+        return True
     try:
-        return host == "localhost" or ip_address(host).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
         return False
 

@@ -45,16 +45,17 @@ def check_refusal(reason: str) -> Finding:
 
 def check_ledger(facts: Mapping[str, Any]) -> Finding:
     """Look at one Maildir's ledger: what is on disk and nothing knows of, what is known and not there."""
-    lost, stale = len(facts["lost"]), len(facts["stale"])
+    lost, stale, changed = (len(facts[part]) for part in ("lost", "stale", "changed"))
     name = facts["maildir"]
     if facts["unreadable"]:
         return error(
             f"ledger of {name}: {len(facts['unreadable'])} folders cannot be read",
             "let this user enter and list them: they are taken up by themselves",
         )
-    if lost or stale:
+    if lost or stale or changed:
         return warning(
-            f"ledger of {name}: {lost} files that nothing knows of, {stale} that are gone",
+            f"ledger of {name}: {lost} files that nothing knows of, {stale} that are gone, {changed} that were "
+            "written since they were read",
             "it heals within a minute by itself; else ./run.sh rescan, and ./run.sh why FILE",
         )
     waiting = f", {facts['waiting']} wait" if facts["waiting"] else ""

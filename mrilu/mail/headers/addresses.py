@@ -24,6 +24,18 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _LOOKS_LIKE_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 _DISGUISED = re.compile(r"(\S+) ?(?: at |\(at\)|\[at\]) ?([\w-]+(?:(?:\.| dot )[\w-]+)+)", re.ASCII)
 _SPACED_DOT = re.compile(r"(?<=[\w-])\s{1,9}\.\s{0,9}(?=[\w-])")
+# One mailbox that is all of a field, with what stands before its angle bracket; and a phrase as it ought to be.
+_SPECIAL = re.compile(r'[":,;]')
+_ONE_MAILBOX = re.compile(r"([^<>]*+)<[^<>@]*+@[^<>]*+>?\s*+(?:\([^()]*\)\s*)?,?\s*")
+_PHRASE = re.compile(r'(?>\s+|[^\s"(),:;\\]+|\\.|"(?>(?:[^"\\]|\\.)*)"|\([^()]*\))*', re.DOTALL)
+_AN_ADDRESS = re.compile(r"[^\s@]@[^\s@]")
+_COMMENT = re.compile(r"\([^()]{0,1000}\)")
+_ENCODED_OR_QUOTE = re.compile(r'(=\?[^?\s]{1,60}\?[bBqQ]\?[^?]{0,4000}\?=)|\\?"')
+_QUOTED_MAILBOX = re.compile(r'\s*"([^"<>]*<[^\s"<>@]+@[^\s"<>@]+>)"\s*')
+# Where a fold broke a bare address: behind or before a dot or hyphen, or before what can only be a domain's end.
+_BROKEN = re.compile(
+    r"(?<=[.-])\s*\n[ \t]+(?=[\w.-]*@?[\w.-]+\Z)|(?<=\w)\s*\n[ \t]+(?=[a-z0-9-]*(?:\.[a-z0-9-]+)+\s*\Z)"
+)
 _MAX_CHARS = 200_000
 # RFC 5321, 4.5.3.1 allows 64 + 255 bytes.
 _MAX_ADDRESS_CHARS = 500
@@ -49,9 +61,11 @@ def parse_addresses(value: str, hint: str = "", limit: int = 2000) -> list[Addre
 
 def parse_author(value: str, hint: str = "") -> Address:
     """The first mailbox of From; where there is no address, the whole text is the name."""
+    if match := _QUOTED_MAILBOX.fullmatch(value[:1000]):
+        value = match[1]
     found = parse_addresses(value, hint, limit=1)
     if found:
-        return _with_surname(value, found[0], hint)
+        return _with_whole_name(value, found[0], hint)
     text = decode_header(value, hint)
     if match := _DISGUISED.match(text[:1000]):
         # Pipermail archives: "user at example.org (Full Name)".
@@ -60,17 +74,19 @@ def parse_author(value: str, hint: str = "") -> Address:
     return Address(text.strip('<>" ,;:'), "")
 
 
-def _with_surname(value: str, author: Address, hint: str) -> Address:
-    """The author of 'Doe, John <jd@x.org>', whose name should have been quoted: a mail has one author as a rule."""
-    before, comma, _ = value.partition(",")
-    if not comma or not author.name or any(special in before for special in '@<>"(:;'):
+def _with_whole_name(value: str, author: Address, hint: str) -> Address:
+    """The author of 'Doe, John <jd@x.org>' or 'Tea: a list <tea@x.org>', whose name should have been quoted.
+
+    A mail has one author as a rule, and a group (RFC 5322, 3.4) ends in ";".
+    """
+    if not _SPECIAL.search(value) or not (mailbox := _ONE_MAILBOX.fullmatch(value[:_MAX_CHARS])):
         return author
-    surname = decode_header(before, hint)
-    return (
-        author
-        if not surname or "=?" in surname
-        else Address(f"{surname}, {author.name}", author.address)
-    )
+    name = mailbox[1]
+    if _PHRASE.fullmatch(name) or _AN_ADDRESS.search(name):
+        return author
+    plain = _COMMENT.sub(" ", _ENCODED_OR_QUOTE.sub(lambda found: found[1] or "", name))
+    whole = decode_header(plain, hint).strip(" ,;:")
+    return author if not whole or "=?" in whole else Address(whole, author.address)
 
 
 def _plain_address(text: str, hint: str) -> str:
@@ -138,6 +154,8 @@ def _route_free(angle: str) -> str:
 
 def _split_bare(text: str) -> tuple[str, str]:
     """Address and left-over words of an element without angle brackets; ("", "") where nothing has an "@"."""
+    if "\n" in text and len(text) <= _MAX_ADDRESS_CHARS:
+        text = _BROKEN.sub("", text.strip())
     words = _SPACED_DOT.sub(".", text).split()
     at = [number for number, word in enumerate(words) if "@" in word]
     if not at:

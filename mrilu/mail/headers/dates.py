@@ -92,7 +92,8 @@ _ISO = re.compile(
     r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?)?\s*"
 )
 _CLOCK = re.compile(
-    r"(?<![\d:.])(\d{1,2})\s?:\s?(\d{1,2})(?:\s?:\s?(\d{1,2})(?:[.,]\d{1,9})?)?(?![\d:])"
+    # Behind it no further number; a lone colon is what is left of seconds that were cut.
+    r"(?<![\d:.])(\d{1,2})\s?:\s?(\d{1,2})(?:\s?:\s?(\d{1,2})(?:[.,]\d{1,9})?)?(?!\d|\s?:\s?\d)"
     r"\s*(?:([AaPp])\.?[Mm]\b\.?)?"
 )
 _DOTTED_CLOCK = re.compile(
@@ -104,6 +105,9 @@ _COMPACT = re.compile(
 _OFFSET = re.compile(
     r"(?:(?<=GMT)|(?<=UTC)|(?<=UT)|(?<=[\s\d)\"])|^)\s*([+-])\s?(\d{1,2}):?(\d{2})?(?![\d])"
 )
+# A zone whose sign was lost ("0100"), behind the clock; no year looks like it. All but a few zones that mail comes
+# from are east of Greenwich, or are named as well.
+_UNSIGNED = re.compile(r"(?<![\d:.,/+-])(0\d|1[0-4]):?(00|15|30|45)(?![\d:.,/+-])")
 # "Pacific Daylight Time", as Windows names its zones.
 _NAMED_ZONE = re.compile(
     r"\b(atlantic|eastern|central|mountain|pacific) (standard|daylight)", re.IGNORECASE
@@ -151,7 +155,7 @@ def parse_date(value: str) -> datetime | None:
 def _parse_loosely(text: str) -> datetime | None:
     if match := _ISO.match(text) or _COMPACT.match(text):
         year, month, day, hour, minute, second = (int(found or 0) for found in match.groups())
-        return _at(year, month, day, hour, minute, second, text[match.end() :])
+        return _at(year, month, day, hour, minute, second, text[match.end() :], text)
     bare = " ".join(_COMMENT.sub(" ", text).split())
     clock = _CLOCK.search(bare) or _DOTTED_CLOCK.search(bare)
     hour, minute, second = _clock_time(clock) if clock else (0, 0, 0)
@@ -159,8 +163,8 @@ def _parse_loosely(text: str) -> datetime | None:
     after = bare[clock.end() :] if clock else ""
     if not (found := _calendar_day(before, after)):
         return None
-    zone_text = after or text
-    return _at(*found, hour, minute, second, zone_text if zone_text.strip() else text)
+    moment = (*found, hour, minute, second)
+    return _at(*moment, after, text) if after.strip() else _at(*moment, text)
 
 
 def _clock_time(clock: re.Match[str]) -> tuple[int, int, int]:
@@ -178,7 +182,11 @@ def _calendar_day(before: str, after: str) -> tuple[int, int, int] | None:
         return _numeric_day(numbers, day_first=bool(_DOTTED.search(before)))
     if len(numbers) == 1:
         without_offset = _OFFSET.sub(" ", after)
-        numbers += [found for found in _NUMBER.findall(without_offset) if len(found) in (2, 4)][:1]
+        numbers += [
+            found
+            for found in _NUMBER.findall(without_offset)
+            if len(found) in (2, 4) and not _UNSIGNED.fullmatch(found)
+        ][:1]
     if len(numbers) < 2:
         return None
     if len(numbers[0]) == 4:
@@ -230,25 +238,35 @@ def full_year(digits: str) -> int:
 
 
 def _at(
-    year: int, month: int, day: int, hour: int, minute: int, second: int, rest: str
+    year: int, month: int, day: int, hour: int, minute: int, second: int, rest: str, whole: str = ""
 ) -> datetime:
     if hour > 24:
         raise ValueError("no such hour")
-    moment = datetime(year, month, day, hour % 24, minute, min(second, 59), tzinfo=_zone_in(rest))
+    zone = _zone_in(rest, whole)
+    moment = datetime(year, month, day, hour % 24, minute, min(second, 59), tzinfo=zone)
     return (moment + timedelta(days=hour // 24)).astimezone(UTC)
 
 
-def _zone_in(text: str) -> timezone:
+def _zone_in(text: str, whole: str) -> timezone:
+    """The zone that `text` states or names; one without a sign counts behind the clock alone, in a `whole` date."""
     if match := _OFFSET.search(text):
         return _zone(match[1], match[2], match[3] or "0")
+    named = _named_zone(text)
+    if whole and not named and (match := _UNSIGNED.search(text)):
+        stated, told = _zone("+", match[1], match[2]), _named_zone(whole)
+        same = told and abs(told) == stated.utcoffset(None)
+        return timezone(told) if told and same else stated
+    return timezone(named) if named else UTC
+
+
+def _named_zone(text: str) -> timedelta | None:
+    """How far east of Greenwich the zone named in `text` is."""
     if named := _NAMED_ZONE.search(text):
-        return timezone(
-            timedelta(hours=_NAMED_HOURS[named[1].lower()] + (named[2].lower() == "daylight"))
-        )
+        return timedelta(hours=_NAMED_HOURS[named[1].lower()] + (named[2].lower() == "daylight"))
     for word in _WORD.finditer(text):
         if (hours := _ZONES.get(word[0].rstrip(".").lower())) is not None:
-            return timezone(timedelta(hours=hours + bool(_SUMMER.match(text, word.end()))))
-    return UTC
+            return timedelta(hours=hours + bool(_SUMMER.match(text, word.end())))
+    return None
 
 
 def parse_from_line(line: str) -> datetime | None:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from mrilu.mail.text.cleaning import clean_line
+from mrilu.mail.headers.encoded_words import decode_header
 
 _ANGLE = re.compile(r"<([^<>]{1,255})>")
 _ADDRESS = re.compile(r"([^\s<>@\"(),;:]{1,100})@([\w.-]{1,200})")
-_NAME = re.compile(r"[\w.+-]{1,255}")
+# Marks of vowels and tones, in names that are not ASCII, are no \w.
+_NAME = re.compile(r"(?:[\w.+-]|[^\x00-\x7f\s]){1,255}")
 _OWNER = re.compile(r"owner-(.+)|(.+)-(?:owner|bounces|bounce|admin|errors|request)(?:\+.*)?")
 _MAX_CHARS = 2000
 _LIST_NAME = re.compile(r"\blist\s+", re.IGNORECASE)
@@ -34,7 +35,7 @@ def list_id_of(fields: Mapping[str, str]) -> str | None:
 @lru_cache(maxsize=1024)
 def _from_list_id(value: str) -> str | None:
     """ "Name <r-help.r-project.org>"; a bare id or an address in its place are read too."""
-    value = clean_line(value)
+    value = decode_header(value)
     brackets = _ANGLE.findall(value)
     # The id is the last bracket: a phrase may hold one as well. A fold may have put a blank into it.
     text = ("".join(brackets[-1].split()) if brackets else value.strip("<>\"' ")).lower()
@@ -48,14 +49,14 @@ def _from_list_id(value: str) -> str | None:
 
 @lru_cache(maxsize=1024)
 def _from_address(value: str) -> str | None:
-    match = _ADDRESS.search(clean_line(value).replace("mailto:", ""))
+    match = _ADDRESS.search(decode_header(value).replace("mailto:", ""))
     return f"{match[1]}.{match[2].strip('.')}".lower() if match else None
 
 
 @lru_cache(maxsize=1024)
 def _from_owner(value: str) -> str | None:
     """ "owner-lojban@lojban.org", "r-help-bounces@r-project.org": the envelope names of list software."""
-    match = _ADDRESS.search(clean_line(value))
+    match = _ADDRESS.search(decode_header(value))
     owner = _OWNER.fullmatch(match[1].lower()) if match else None
     if not match or not owner:
         return None

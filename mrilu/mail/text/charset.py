@@ -10,8 +10,16 @@ import re
 from functools import lru_cache
 
 from mrilu.mail.text.alphabets import guess_latin
-from mrilu.mail.text.guess import decode_hz, guess_charset
+from mrilu.mail.text.guess import OTHER_ALPHABETS, decode_hz, guess_charset, is_latin_word
 from mrilu.mail.text.iso2022 import decode_iso_2022_jp
+from mrilu.mail.text.mixed import (
+    PAIRED,
+    SOME_EVIDENCE,
+    STRONG_EVIDENCE,
+    decode_mixed,
+    decode_utf_8,
+    may_be_chance,
+)
 from mrilu.mail.text.viscii import find_viscii
 
 # Without the tilde, with which HZ begins.
@@ -237,9 +245,7 @@ _NEXT_OF_KIN = {
 _MULTI_BYTE = frozenset(
     {"gb18030", "cp950", "big5hkscs", "cp949", "cp932", "euc_jp", "johab", "euc_kr"}
 )
-# Two characters of three bytes, or one dash or quotation mark, which are the ones that mailers put into plain English.
 _SAMPLE = 20_000
-_THREE_BYTE_RUN = re.compile(rb"(?:[\xe0-\xef][\x80-\xbf]{2}[\x00-\x7f]*){2}|\xe2\x80[\x90-\xa6]")
 
 
 def _as_windows_1252(error: UnicodeError) -> tuple[str, int]:
@@ -270,6 +276,11 @@ def codec_name(label: str) -> str:
     elif part := _ISO_8859.fullmatch(name):
         name = _ISO_TO_WINDOWS.get(part[1], "iso8859-" + part[1])
     return _ALIASES.get(name) or _known_to_python(name)
+
+
+def is_latin_or_utf_8(label: str) -> bool:
+    """Tell whether a label names Latin letters' charset, UTF-8 or nothing known, so that it tells no alphabet."""
+    return (codec := codec_name(label)) in _WESTERN or codec == "utf-8"
 
 
 def _known_to_python(name: str) -> str:
@@ -323,35 +334,39 @@ def _decode_ascii(data: bytes, codec: str) -> tuple[str, bool]:
 
 
 def _decode_single_byte(data: bytes, codec: str, hint: str) -> tuple[str, bool]:
-    try:
-        return data.decode("utf-8"), codec in ("utf-8", "")
-    except UnicodeDecodeError:
-        pass
-    if codec in _WESTERN or codec == "utf-8":
-        hinted = codec_name(hint) if hint else ""
-        if codec != "cp1252" and hinted not in _WESTERN and hinted != "utf-8":
-            return decode_text(data, hint)[0], False
-        return _decode_western(data), codec == "cp1252"
+    western = codec in _WESTERN or codec == "utf-8"
+    hinted = ""
+    if hint and western and codec != "cp1252" and not is_latin_or_utf_8(hint):
+        hinted = codec_name(hint)
+        hinted = "" if hinted in OTHER_ALPHABETS and is_latin_word(data) else hinted
+    if (text := decode_utf_8(data)) is not None and not (hinted in PAIRED and may_be_chance(data)):
+        return text, codec in ("utf-8", "")
+    expected = hinted if western else codec
+    evidence = None if western else SOME_EVIDENCE
+    text = decode_mixed(data, lambda odd: expected or _guess(odd) or "cp1252", evidence)
+    if text is not None:
+        return text, False
+    if hinted:
+        return decode_text(data, hint)[0], False
+    if western:
+        return data.decode(_guess(data) or "cp1252", "mail-windows-1252"), codec == "cp1252"
     for candidate in (codec, _NEXT_OF_KIN.get(codec)):
         if candidate and (text := _strictly(data, candidate)) is not None:
             return text, candidate == codec
     return data.decode(codec, "mail-windows-1252"), False
 
 
-def _decode_western(data: bytes) -> str:
-    """Another script's charset, UTF-8 where some bytes form it (a truncated or mixed text), else a Latin page."""
-    if guessed := guess_charset(data):
-        return data.decode(guessed, "mail-windows-1252")
-    high = len(data) - len(data.decode("ascii", "ignore"))
-    valid = data.decode("utf-8", "ignore")
-    sequences = len(valid) - len(valid.encode("ascii", "ignore"))
-    codec = "utf-8" if sequences * 4 > high else guess_latin(data[:_SAMPLE]) or "cp1252"
-    return data.decode(codec, "mail-windows-1252")
+def _guess(data: bytes) -> str:
+    """Another script's charset, or a Latin page; "" for Windows-1252."""
+    return guess_charset(data) or guess_latin(data[:_SAMPLE])
 
 
 def _decode_multi_byte(data: bytes, codec: str) -> tuple[str, bool]:
-    if _THREE_BYTE_RUN.search(data) and (text := _strictly(data, "utf-8")) is not None:
-        return text, False
+    if STRONG_EVIDENCE.search(data):
+        if (text := decode_utf_8(data)) is not None:
+            return text, False
+        if (text := decode_mixed(data, lambda odd: codec, STRONG_EVIDENCE)) is not None:
+            return text, False
     for candidate in (codec, "utf-8", _NEXT_OF_KIN.get(codec)):
         if candidate and (text := _strictly(data, candidate)) is not None:
             return text, candidate == codec

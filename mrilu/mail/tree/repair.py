@@ -11,7 +11,7 @@ _BINARY = re.compile(rb"(?i)content-transfer-encoding:[ \t]*binary")
 _FIELD_NAME = re.compile(rb"([!-9;-~]{1,200})([ \t]*):")
 _FROM_LINE = re.compile(rb">?From (?![ \t]*:)[^\n]*\n?")
 _FROM_LINES = re.compile(rb"(?>(?:>?From (?![ \t]*:)[^\n]*+(?:\n++|\Z))+)")
-_KNOWN = re.compile(
+KNOWN_FIELD = re.compile(
     r"(?i)(?:(?:resent-)?(?:from|sender|to|cc|bcc|reply-to|date|message-id|subject)|received"
     r"|received-spf|return-path|delivered-to|envelope-to|in-reply-to|references|mime-version"
     r"|content-[\w-]+|x-[\w-]+|list-[\w-]+|precedence|user-agent|errors-to|organi[sz]ation|status"
@@ -57,7 +57,7 @@ def open_mail(raw: bytes, budget: Budget) -> OpenedMail:
         header, body = _repair(raw, budget)
         fields = split_fields(header) or []
     if not (fields and fields[0][0] in _USUAL_FIRST) and not any(
-        _KNOWN.match(name) for name, _ in fields
+        KNOWN_FIELD.match(name) for name, _ in fields
     ):
         raise RejectedMail(
             "no-header",
@@ -157,7 +157,7 @@ def _header_goes_on(raw: bytes, position: int) -> bool:
 
 def _names_field(line: bytes) -> bool:
     name, colon, _ = line.partition(b":")
-    return bool(colon and _KNOWN.match(name.rstrip(b" \t").decode("latin-1")))
+    return bool(colon and KNOWN_FIELD.match(name.rstrip(b" \t").decode("latin-1")))
 
 
 def _field_follows(raw: bytes, position: int, lines: int) -> bool:

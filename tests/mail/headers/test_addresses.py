@@ -105,3 +105,54 @@ def test_an_unquoted_comma_does_not_cut_the_author_s_name(value: str) -> None:
 def test_the_first_of_two_authors_keeps_a_name_of_its_own(value: str) -> None:
     assert parse_author(value).address == "ann@x.org"
     assert "," not in parse_author(value).name
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("Teahouse: A Place for Leaves <a@x.org>", "Teahouse: A Place for Leaves"),
+        ("10:30 Club <a@x.org>", "10:30 Club"),
+        ("Tea: <a@x.org>", "Tea"),
+        ("Tea, Coffee, and More <a@x.org>", "Tea, Coffee, and More"),
+        ("Tea; Coffee <a@x.org", "Tea; Coffee"),
+        ("Doe, John (Tea) <a@x.org> (work)", "Doe, John"),
+        ('"Tea Taster,<a@x.org>', "Tea Taster"),
+        ('Tea Taster" <a@x.org>', "Tea Taster"),
+        ('Ann "Example, PhD <a@x.org>', "Ann Example, PhD"),
+        ('"Tea "The Leaf" Taster" <a@x.org>', "Tea The Leaf Taster"),
+        ("Tea @ Home: news <a@x.org>", "Tea @ Home: news"),
+        ("=?utf-8?Q?Tea=3A_Doe=2C?= John, PhD <a@x.org>", "Tea: Doe, John, PhD"),
+        ('"Ann <a@x.org>"', "Ann"),
+        ("Team: Ann <a@x.org>;", "Ann"),
+        ('"Tea: Leaf" <a@x.org>', "Tea: Leaf"),
+        ("Team: a@x.org", ""),
+    ],
+)
+def test_an_author_whose_name_should_have_been_quoted_has_all_of_it(value: str, name: str) -> None:
+    assert parse_author(value) == Address(name, "a@x.org")
+
+
+def test_of_several_authors_the_first_counts() -> None:
+    assert parse_author("ann@x.org, Doe: Bob <b@x.org>") == Address("", "ann@x.org")
+    assert parse_author('"Ann" <ann@x.org>, "Bob: B" <b@x.org>') == Address("Ann", "ann@x.org")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "ann@lists.exam\n ple.org",
+        "ann@lists.example\n\t.org",
+        "ann@lists.example.\n org",
+        "<ann@lists.exam\n ple.org>",
+        "Ann <ann@\n lists.example.org>",
+        "ann@lists.exam\r\n ple.org",
+    ],
+)
+def test_an_address_that_a_fold_broke_is_whole(value: str) -> None:
+    assert parse_author(value).address == "ann@lists.example.org"
+
+
+def test_a_local_part_that_a_fold_broke_is_whole() -> None:
+    assert parse_author("ann.\n example@x.org") == Address("", "ann.example@x.org")
+    assert parse_author("ann@x.org\n (Ann)") == Address("Ann", "ann@x.org")
+    assert parse_author("Ann\n ann@x.org") == Address("Ann", "ann@x.org")

@@ -175,3 +175,35 @@ def test_the_mbox_line_has_a_date() -> None:
 def test_a_maildir_file_name_begins_with_seconds() -> None:
     assert file_name_date("cur/942173439.M1P2.host:2,S") == MOMENT
     assert file_name_date("letter.eml") is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Tue, 9 Nov 1999 19:50:39 0100",
+        "Tue, 9 Nov 1999 19:50:39 01:00",
+        "Tue Nov  9 19:50:39 1999 0100",
+        "Tue Nov  9 19:50:39 0100 1999",
+        "1999-11-09 19:50:39 0100",
+        "Wed, 10 Nov 1999 00:20:39 GMT 0530",
+        "Tue, 9 Nov 1999 13:50:39 0500 (EST)",
+    ],
+)
+def test_a_zone_that_lost_its_sign_is_east_of_greenwich_unless_it_is_named_otherwise(
+    value: str,
+) -> None:
+    assert parse_date(value) == MOMENT
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Tue, 9 Nov 1999 18:50:t",
+        "Tue, 9 Nov 1999 18:50:",
+        "Tue, 9 Nov 1999 18:50: GMT",
+        "Tue, 9 Nov 1999 19:50:xx +0100",
+        "9 Nov 1999 18:50 -",
+    ],
+)
+def test_seconds_that_were_cut_leave_the_minute(value: str) -> None:
+    assert parse_date(value) == MOMENT.replace(second=0)

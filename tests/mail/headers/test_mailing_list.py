@@ -43,3 +43,17 @@ def test_the_list_is_named(name: str, value: str, expected: str | None) -> None:
 
 def test_list_id_outranks_the_others() -> None:
     assert list_id_of({"sender": "owner-a@b.org", "list-id": "<c.d.org>"}) == "c.d.org"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("=?UTF-8?Q?<=E8=8C=B6=E9=A6=86.tea.example.org>?=", "茶馆.tea.example.org"),
+        ("=?UTF-8?B?6Iy26aaG?= <tea.example.org>", "tea.example.org"),
+        ("=?UTF-8?Q?Tea_<tea.example.org>?=", "tea.example.org"),
+        ("<=?UTF-8?Q?tea?=.example.org>", "tea.example.org"),
+        ("<चाय.example.org>".encode().decode("ascii", "surrogateescape"), "चाय.example.org"),
+    ],
+)
+def test_a_list_id_that_is_encoded_or_not_ascii_is_read(value: str, expected: str) -> None:
+    assert list_id_of({"list-id": value}) == expected

@@ -8,8 +8,7 @@ from models import Message
 from mrilu.embeddings.sources import as_sources, rows_waiting
 from mrilu.mail.own_words.spans import own_text, paired
 from mrilu.mail.parse import parse_message
-from mrilu.notifications.read import MESSAGES
-from mrilu.notifications.read import _message as message_news
+from mrilu.notifications.emails import MESSAGES, message_item
 from mrilu.search.engine import Wanted, search
 from tests.embeddings.made import FakeEncoder
 from tests.factories import mail
@@ -49,4 +48,4 @@ def test_what_is_embedded_glues_no_words(archived, database):
 
 def test_a_notification_glues_no_words(archived, database):
     row = database.connection().execute(MESSAGES, ([archived.id],)).fetchone()
-    assert message_news("query", "", row).own_text == OWN
+    assert message_item("query", "", row).own_text == OWN

@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from models import Notification, Subscriber, Subscription
 from mrilu.notifications import subscriptions
-from mrilu.notifications.tokens import Outcome, Stop, sign, token_key, unsubscribe, verify
+from mrilu.notifications.links import (
+    Outcome,
+    SubscriptionScope,
+    sign,
+    token_key,
+    unsubscribe,
+    verify,
+)
 from mrilu.runtime.database import database as process_database
 from tests.notifications.conftest import run
 
@@ -15,7 +22,7 @@ KEY = b"key"
 
 @given(st.integers(0, 2**62), st.none() | st.integers(0, 2**62), st.integers(0, 10**8))
 def test_a_token_says_what_was_signed(subscriber, subscription, epoch):
-    stop = Stop(subscriber, subscription, epoch)
+    stop = SubscriptionScope(subscriber, subscription, epoch)
     token = sign(stop, KEY)
     assert verify(token, KEY) == stop and verify(token, b"another key") is None
     assert token.replace(".", "").replace("-", "").replace("_", "").isalnum() and len(token) < 80
@@ -30,7 +37,7 @@ def test_what_we_did_not_sign_is_forged(token):
     "change", ["2.4.0", "1.5.0", "1.all.0", "1.4.1", "01.4.0", "1.4.0 ", "１.4.0"]
 )
 def test_a_changed_token_is_forged(change):
-    signature = sign(Stop(1, 4, 0), KEY).rpartition(".")[2]
+    signature = sign(SubscriptionScope(1, 4, 0), KEY).rpartition(".")[2]
     assert verify(f"{change}.{signature}", KEY) is None
     assert (
         verify(f"1.4.0.{signature}\n", KEY) is None
@@ -38,12 +45,12 @@ def test_a_changed_token_is_forged(change):
     )
 
 
-def subscription_of(address: str, word: str = "klama") -> Stop:
+def subscription_of(address: str, word: str = "klama") -> SubscriptionScope:
     db = process_database()
-    subscriptions.subscribe(db, address, subscriptions.wish_for_word(word))
+    subscriptions.subscribe(db, address, subscriptions.target_for_word(word))
     subscriber = Subscriber.get(Subscriber.address == address)
     row = Subscription.get(Subscription.subscriber == subscriber.id, Subscription.label == word)
-    return Stop(subscriber.id, row.id, subscriber.unsubscribed)
+    return SubscriptionScope(subscriber.id, row.id, subscriber.unsubscribed)
 
 
 def test_one_click_gives_up_one_subscription_and_again_changes_nothing(database):
@@ -58,7 +65,7 @@ def test_one_click_gives_up_one_subscription_and_again_changes_nothing(database)
 
 def test_a_token_does_not_reach_another_subscribers_subscription(database):
     mine, other = subscription_of("a@x.org"), subscription_of("b@x.org")
-    mixed = sign(Stop(mine.subscriber, other.subscription, 0), KEY)
+    mixed = sign(SubscriptionScope(mine.subscriber, other.subscription, 0), KEY)
     assert unsubscribe(database, mixed, KEY) is Outcome.ALREADY
     assert unsubscribe(database, sign(other, b"guessed"), KEY) is Outcome.FORGED
     assert Subscription.select().count() == 2

@@ -1,0 +1,52 @@
+"""What the archive knows of Maildirs as folders on disks: which directories they were, and what vanished at once."""
+
+from __future__ import annotations
+
+from peewee import CompositeKey, DecimalField, IntegerField, TextField, UUIDField
+from playhouse.postgres_ext import DateTimeTZField, IdentityField
+
+from mrilu.tables.base import BaseModel
+
+
+class MailFolder(BaseModel):
+    """The directory that a folder of a Maildir was when known files were last seen in it ("" is the root).
+
+    `device` is the boot's id and the device's number. `doubted_at` tells since when another one lies there.
+    """
+
+    maildir = IntegerField()
+    folder = TextField()
+    device = TextField()
+    inode = DecimalField(20, 0)
+    doubted_at = DateTimeTZField(null=True)
+
+    class Meta:
+        primary_key = CompositeKey("maildir", "folder")
+
+
+class Vanishing(BaseModel):
+    """Many files of a Maildir (`folder`: of that one; NULL: of several) that went at once: their messages are kept.
+
+    `files` is how many are still missing. It ends when they are back, when a person confirms it, or by time.
+    """
+
+    id = IdentityField()
+    maildir = IntegerField()
+    folder = TextField(null=True)
+    since = DateTimeTZField()
+    files = IntegerField()
+    ended_at = DateTimeTZField(null=True)
+    outcome = TextField(null=True)
+
+    @classmethod
+    def open_of(cls, maildir: int) -> list[Vanishing]:
+        """Return those of a Maildir that are held back, oldest first."""
+        rows = cls.select().where((cls.maildir == maildir) & cls.ended_at.is_null())
+        return list(rows.order_by(cls.since, cls.id))
+
+
+class RemovedMessage(BaseModel):
+    """The identity of a message that was removed with its last file: when it comes back it is no news."""
+
+    identity = UUIDField(primary_key=True)
+    removed_at = DateTimeTZField(index=True)

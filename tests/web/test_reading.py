@@ -1,0 +1,50 @@
+"""The pages that links in notifications lead to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from jobs.import_messages import import_messages
+from models import Message
+from mrilu.notifications.links import message_url, word_url
+from tests.factories import deliver, mail, make_maildir, register
+
+
+def test_a_message_can_be_read_and_gives_no_address_away(
+    tmp_path: Path, pages: FlaskClient
+) -> None:
+    root = make_maildir(tmp_path / "Maildir")
+    register(root)
+    body = "<script>x</script> see https://a.example/x, ask bob@x.example\n"
+    raw = mail(subject="<b>coi</b>", sender="ann@x.example", body=body, list_id="<l.example>")
+    assert import_messages("test", [deliver(root, raw)]) == {"imported": 1}
+    answer = pages.get(message_url("", Message.get().id))
+    assert answer.status_code == 200 and "&lt;b&gt;coi" in answer.text
+    assert "<script>" not in answer.text and '<a href="https://a.example/x"' in answer.text
+    assert "x.example" not in answer.text and "ann@…" in answer.text and "l.example" in answer.text
+
+
+@pytest.mark.parametrize("word", ["klama", "a'u", "x/y", "é ?#"])
+def test_a_word_can_be_looked_up(word, pages: FlaskClient, database) -> None:
+    database.execute_sql(
+        "INSERT INTO language (id, tag, name, source, synced_at) VALUES (1, 'en', 'English', 's', now())"
+    )
+    database.execute_sql("INSERT INTO word (id, word, type) VALUES (1, %s, '')", (word,))
+    database.execute_sql(
+        "INSERT INTO definition (language, word, source_id, text, notes, selmaho, username, realname, content_hash, "
+        "added_at, changed_at) VALUES (1, 1, 1, '$x_1$ goes {bajra}', '', '', '', '', gen_random_uuid(), now(), now())"
+    )
+    answer = pages.get(word_url("", word))
+    assert answer.status_code == 200 and "x₁ goes bajra" in answer.text
+    database.execute_sql("UPDATE definition SET gone_at = now()")
+    assert pages.get(word_url("", word)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/message/1", f"/message/{10**30}", "/message/x", "/word/klama", "/word/%00", "/word/"]
+)
+def test_what_is_not_there_is_not_found(path, pages: FlaskClient) -> None:
+    assert pages.get(path).status_code == 404
