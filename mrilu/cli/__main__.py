@@ -46,6 +46,7 @@ class FrontDoor(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; known errors become `mrilu: ...` and exit code 1."""
         from mrilu.cli.connect import ServiceDown, line_of
+        from mrilu.cli.shown import visible
         from mrilu.maildir.names import MaildirError
 
         try:
@@ -57,7 +58,8 @@ class FrontDoor(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
         except (SettingError, ServerError, ServiceDown, MaildirError, OSError) as error:
-            print(f"mrilu: {error}", file=sys.stderr)
+            lines = map(visible, str(error).splitlines())
+            print(f"mrilu: {os.linesep.join(lines)}", file=sys.stderr)
             ctx.exit(1)
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
@@ -124,10 +126,15 @@ def why(question: str, as_json: bool) -> None:
     """Tell the history of a file or a Message-ID: why is it, or is it not, in the archive?"""
     from mrilu.cli import why as history
     from mrilu.cli.connect import connect
+    from mrilu.cli.shown import visible
 
     connect()
     facts = history.explain(question)
-    print(json.dumps(facts, default=str, indent=1) if as_json else "\n".join(history.lines(facts)))
+    print(
+        json.dumps(facts, default=str, indent=1)
+        if as_json
+        else "\n".join(map(visible, history.lines(facts)))
+    )
     sys.exit(0 if facts["found"] else 1)
 
 

@@ -16,6 +16,7 @@ import click
 
 from mrilu.cli.diagnosis import machine, outside, servers
 from mrilu.cli.diagnosis.finding import ERROR, OK, WARNING, Finding, error, ok
+from mrilu.cli.shown import visible
 from mrilu.service.account import ServerError
 from mrilu.settings.table import PROJECT, SettingError, Settings, hidden, load, masked, secrets_of
 
@@ -59,7 +60,9 @@ def _shown(settings: Settings) -> str:
 
 
 def _masked(one: Finding, secrets: set[str]) -> Finding:
-    return Finding(one.level, hidden(one.what, secrets), hidden(one.advice, secrets))
+    return Finding(
+        one.level, visible(hidden(one.what, secrets)), visible(hidden(one.advice, secrets))
+    )
 
 
 def of_machine(settings: Settings) -> Findings:
@@ -91,6 +94,7 @@ def of_servers(settings: Settings) -> Findings:
     """Check what runs; when it cannot be reached, say only that."""
     from mrilu.cli.connect import ServiceDown, connect
     from mrilu.service import instance
+    from mrilu.service import up as service
 
     control = instance.noted(settings.data_dir).get("control")
     if control:
@@ -101,8 +105,10 @@ def of_servers(settings: Settings) -> Findings:
         what, _, advice = str(problem).rpartition(": ")
         yield error(what, advice)
         return
-    yield from _answers(_servers)
-    yield from _answers(_programs)
+    runs = bool(service.states())
+    for checks in (_servers, _programs, _ledger):
+        for one in _answers(checks):
+            yield servers.while_it_runs(one) if runs else one
     yield outside.check_web(settings.web_address)
 
 
@@ -115,6 +121,7 @@ def _answers(checks: Callable[[], Findings]) -> Findings:
 
 
 def _servers() -> Findings:
+    from mrilu.queues.health import refusal_of
     from mrilu.runtime.database import database
     from mrilu.runtime.redis import redis_connection
     from mrilu.service import waits
@@ -123,6 +130,7 @@ def _servers() -> Findings:
     yield servers.check_waits([str(one) for one in waits.holders(link)])
     [extensions] = link.execute("SELECT array_agg(extname::text) FROM pg_extension").fetchone()
     yield servers.check_postgresql(link.info.server_version, extensions)
+    yield servers.check_refusal(refusal_of(redis))
     facts: Any = redis.info()
     yield servers.check_redis(str(facts["redis_version"]), str(facts.get("maxmemory_policy", "")))
     ours = {path.stem for path in (PROJECT / "mrilu" / "migrations").glob("0*.py")}
@@ -149,10 +157,8 @@ def _vanished() -> Findings:
 
 
 def _programs() -> Findings:
-    from rq.worker import Worker
-
     from models import JobRun
-    from mrilu.queues.alive import is_alive
+    from mrilu.queues.health import living_workers, trouble_of
     from mrilu.runtime.heartbeat import last_beat
     from mrilu.runtime.redis import redis_connection
     from mrilu.settings.current import current_settings
@@ -161,8 +167,9 @@ def _programs() -> Findings:
     for name in ("watcher", "scheduler"):
         yield servers.check_beat(name, last_beat(name), now)
     client = redis_connection()
-    workers = [one for one in Worker.all(connection=client) if is_alive(one.name, client)]
+    workers = living_workers(client)
     yield servers.check_workers(Counter(name for one in workers for name in one.queue_names()))
+    yield servers.check_queues(trouble_of(client))
     yield servers.check_schedule(_due(), now)
     runs = JobRun.latest()
     yield servers.check_drift([(run.job, run.slot, run.started_at) for run in runs if run.slot])
@@ -170,6 +177,14 @@ def _programs() -> Findings:
     yield servers.check_failures(
         {run.job: hidden(run.error, secrets) for run in runs if run.outcome == "failed"}
     )
+
+
+def _ledger() -> Findings:
+    from mrilu.queues.ledgers import ledgers
+
+    for one in ledgers():
+        if one["watched"] and "error" not in one:  # of_machine tells of a folder that is away
+            yield servers.check_ledger(one)
 
 
 def _due() -> dict[str, float | None]:

@@ -48,6 +48,7 @@ def gather(now: datetime) -> list[dict[str, Any]]:
     """Return the facts of each job of the schedule; times in UTC, durations and drift in seconds."""
     from jobs.schedule import schedule as table
     from models import JobRun
+    from mrilu.queues.enqueue import pending_job
     from mrilu.queues.scheduler import PREFIX, TableScheduler
     from mrilu.runtime.database import database
     from mrilu.runtime.redis import redis_connection
@@ -66,6 +67,7 @@ def gather(now: datetime) -> list[dict[str, Any]]:
         due = datetime.fromtimestamp(score, UTC) if score is not None else None
         overdue = due is None or (now - due).total_seconds() > LATE
         facts = {"job": row.id, "when": row.when(), "next": due, "overdue": overdue}
+        facts["pending"] = pending_job(row, redis_connection()) is not None
         rows.append(facts | _last(runs.get(row.id), now, secrets))
     return rows
 
@@ -121,6 +123,12 @@ def _show(rows: list[dict[str, Any]], zone: ZoneInfo, alive: bool) -> None:
     for row in rows:
         if row["error"]:
             console.print(f"{row['job']}: {escape(row['error'])}")
+    for row in rows:
+        if row["outcome"] == "never":
+            waits = (
+                "it waits in its queue or has just begun" if row["pending"] else "it is not due yet"
+            )
+            console.print(f"{row['job']} has never run: {waits}")
     if not alive:
         console.print("the scheduler does not run: see ./run.sh status")
 

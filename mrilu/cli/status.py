@@ -6,17 +6,19 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rq import Queue
 from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
-from rq.worker import BaseWorker, Worker
+from rq.worker import BaseWorker
 
 from models import JobRun, Message, Rejected
 from mrilu.archive.outdated import count_outdated
+from mrilu.cli.shown import visible
 from mrilu.embeddings.progress import progress
 from mrilu.mail.parse import PARSER_VERSION
 from mrilu.notifications.pause import outbox_status
-from mrilu.queues.alive import is_alive
+from mrilu.queues.health import living_workers, trouble_of
 from mrilu.queues.ledgers import ledgers
 from mrilu.queues.queues import NAMES, queue
 from mrilu.runtime.database import database
@@ -43,11 +45,8 @@ def gather() -> dict[str, Any]:
         "rejected": Rejected.by_reason(),
         "parser": {"version": PARSER_VERSION, **count_outdated(database())._asdict()},
         "queues": [_queue(queue(name)) for name in NAMES],
-        "workers": [
-            _worker(worker)
-            for worker in Worker.all(connection=redis_connection())
-            if is_alive(worker.name, redis_connection())
-        ],
+        "workers": [_worker(worker) for worker in living_workers(redis_connection())],
+        "trouble": trouble_of(redis_connection()),
         "watcher": last_beat("watcher"),
         "scheduler": last_beat("scheduler"),
         "programs": service.states(),
@@ -95,7 +94,9 @@ def show(facts: dict[str, Any], console: Console) -> None:
     """Print the facts for a person."""
     _show_ledger(facts, console)
     for one in facts["maildirs"]:
-        _show_gap(one, console)
+        _show_gap(one, console, held_up=bool(facts["trouble"]))
+    for line in facts["trouble"]:
+        console.print(visible(line), style="red", markup=False, highlight=False)
     rejected = (
         ", ".join(f"{reason} {count}" for reason, count in facts["rejected"].items()) or "none"
     )
@@ -104,9 +105,10 @@ def show(facts: dict[str, Any], console: Console) -> None:
     )
     console.print(f"rejected   {rejected}")
     console.print(f"parser     {parser_line(facts['parser'])}")
-    console.print(f"watcher    {_life(facts['watcher'])}")
+
+    _show_life(console, "watcher", facts["watcher"])
     if facts["scheduler"] or "scheduler" in facts["programs"]:
-        console.print(f"scheduler  {_life(facts['scheduler'])}")
+        _show_life(console, "scheduler", facts["scheduler"])
     console.print(f"outbox     {outbox_line(facts['notifications'])}", markup=False)
     console.print(f"embeddings {embeddings_line(facts['embeddings'])}", markup=False)
     _show_queues(facts, console)
@@ -133,13 +135,15 @@ def _show_ledger(facts: dict[str, Any], console: Console) -> None:
         table.add_column(name if name not in "=+" else "", justify="right")
     for one in facts["maildirs"]:
         if "error" in one:
-            table.add_row(one["maildir"], "?", "", f"{one['imported']:,}", "", f"{one['copies']:,}")
+            table.add_row(
+                escape(one["maildir"]), "?", "", f"{one['imported']:,}", "", f"{one['copies']:,}"
+            )
             continue
         cells = [
             f"{one[key]:,}" for key in ("on_disk", "imported", "copies", "rejected", "waiting")
         ]
         row = [cells[0], "=", cells[1], "+", cells[2], "+", cells[3], "+", cells[4]]
-        table.add_row(one["maildir"], *row, verdict(one))
+        table.add_row(escape(one["maildir"]), *row, verdict(one))
     console.print(table)
 
 
@@ -167,39 +171,44 @@ def vanished_lines(one: dict[str, Any]) -> Iterator[str]:
         )
 
 
-def _show_gap(one: dict[str, Any], console: Console) -> None:
+def _show_gap(one: dict[str, Any], console: Console, *, held_up: bool) -> None:
     for line in vanished_lines(one):
-        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+        console.print(visible(line), style="red", markup=False, highlight=False, soft_wrap=True)
     if "error" in one:
-        console.print(f"[red]{one['error']}[/]", highlight=False)
+        console.print(visible(one["error"]), style="red", markup=False, highlight=False)
         return
     name = one["maildir"]
-    _names(console, f"{name}: on disk, but neither in the archive nor queued", one["lost"])
-    _names(console, f"{name}: in the archive, but no longer on disk", one["stale"])
-    _names(console, f"{name}: written since they were read", one["changed"])
+    heal = "it is healed when what is said below is" if held_up else HEALS
+    _names(console, f"{name}: on disk, but neither in the archive nor queued", one["lost"], heal)
+    _names(console, f"{name}: in the archive, but no longer on disk", one["stale"], heal)
+    _names(console, f"{name}: written since they were read", one["changed"], heal)
     _names(console, f"{name}: folders that cannot be read", one["unreadable"], READABLE)
     _names(console, f"{name}: not below {one['root']}, where another folder is now", one["held"],
            f"mount the right one; if they are gone: ./run.sh confirm-gone {name}")  # fmt: skip
 
 
-def _names(console: Console, title: str, names: Iterable[str], advice: str = HEALS) -> None:
+def _names(console: Console, title: str, names: Iterable[str], advice: str) -> None:
     listed = list(names)
     if not listed:
         return
-    console.print(f"{title} ({len(listed):,}); {advice}:", style="red", markup=False)
+    line = f"{visible(title)} ({len(listed):,}); {advice}:"
+    console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
     for name in listed[:SHOWN_NAMES]:
-        console.print(f"  {name}", markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f"  {visible(name) or '(the top)'}", markup=False, highlight=False, soft_wrap=True
+        )
     if len(listed) > SHOWN_NAMES:
         console.print(f"  ... and {len(listed) - SHOWN_NAMES:,} more (--json lists all)")
 
 
-def _life(facts: dict[str, Any] | None) -> str:
+def _show_life(console: Console, name: str, facts: dict[str, Any] | None) -> None:
     if facts is None:
-        return "[red]not running[/]"
+        console.print(f"{name:<10} [red]not running[/]")
+        return
     shown = " ".join(
         f"{key}={value}" for key, value in flat(facts) if key != "at" and value not in ("", None)
     )
-    return f"alive {shown}"
+    console.print(f"{name:<10} alive {visible(shown)}", markup=False)
 
 
 def flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

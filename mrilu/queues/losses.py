@@ -7,9 +7,11 @@ maxmemory-policy that evicts take only a part. The watcher asks here every few s
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 from redis import Redis
@@ -17,9 +19,9 @@ from rq import Queue
 from rq.job import Job, JobStatus
 from rq.registry import ScheduledJobRegistry, StartedJobRegistry
 
-from models import Maildir
+from models import Maildir, Rejected
 from mrilu.archive.ledger import files_of
-from mrilu.maildir.names import FolderUnreadable, MaildirError
+from mrilu.maildir.names import FolderUnreadable, MaildirError, to_disk
 from mrilu.queues.enqueue import LAST, enqueue_now
 from mrilu.queues.queues import EMBED, MAIL, queue
 from mrilu.queues.table import Periodic
@@ -45,6 +47,7 @@ class Losses:
     next_look: float = 0.0
     before: dict[str, tuple[int, int]] = field(default_factory=dict)
     reported: dict[str, tuple[int, int]] = field(default_factory=dict)
+    closed: dict[str, set[str]] = field(default_factory=dict)
 
     def maildirs(self) -> list[str]:
         """Return the watched Maildirs that need a rescan because work for them was lost."""
@@ -61,9 +64,10 @@ class Losses:
         heal_wakes(connection)
         mail = queue(MAIL, connection)
         watched = list(_watched())
+        opened = [one.name for one in watched if self._was_opened(one)]
         if not is_idle(mail):
             self.before = {}
-            return [one.name for one in watched] if drop_hollow(mail) else []
+            return [one.name for one in watched] if drop_hollow(mail) else opened
         found = {
             one.name: sides for one in watched if (sides := _sides(one)) and sides[0] != sides[1]
         }
@@ -72,7 +76,17 @@ class Losses:
         fresh = [name for name in lost if self.reported.get(name) != found[name]]
         self.before = found
         self.reported = {name: found[name] for name in lost}
-        return fresh
+        return list({*fresh, *opened})
+
+    def _was_opened(self, maildir: Maildir) -> bool:
+        """Tell whether a file or folder that could not be read can be by now: chmod is an event that few watch."""
+        before = self.closed.get(maildir.name, set())
+        root = Path(maildir.root)
+        now_closed = {one for one in before if not _is_open(root, one)}
+        found = {row.path() for row in Rejected.unreadable(maildir.id, LOOKED_AT)}
+        opened = {one for one in found if _is_open(root, one)}
+        self.closed[maildir.name] = now_closed | _closed_folders(maildir)
+        return bool(before - now_closed) or bool(opened)
 
 
 @dataclass
@@ -123,6 +137,26 @@ def _sides(maildir: Maildir) -> tuple[int, int] | None:
     except MaildirError:
         return None
     return None if unreadable else (on_disk, known)
+
+
+def _closed_folders(maildir: Maildir) -> set[str]:
+    unreadable: list[FolderUnreadable] = []
+    try:
+        for _ in files_of(maildir, unreadable):
+            pass
+    except MaildirError:
+        return set()
+    return {one.folder for one in unreadable}
+
+
+def _is_open(root: Path, path: str) -> bool:
+    """Tell whether we may read this file, or enter and list this folder."""
+    place = root / to_disk(path)
+    mode = os.R_OK | os.X_OK if place.is_dir() else os.R_OK
+    return os.access(place, mode) and (
+        not place.is_dir()
+        or all(os.access(inner, mode) for inner in (place / "new", place / "cur") if inner.exists())
+    )
 
 
 def is_idle(holder: Queue) -> bool:

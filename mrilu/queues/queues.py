@@ -6,6 +6,8 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import cast
+from uuid import uuid4
 
 from redis import Redis
 from rq import Queue
@@ -29,6 +31,8 @@ NAMES = (MAIL, DEFAULT, NOTIFY, EMBED)
 IMPORT_FUNCTION = "jobs.import_messages.import_messages"
 # Long enough to look at with rq info; job_run keeps the record for good.
 RESULT_TTL = 300
+LIVE = "live-"  # begins the ids of jobs that were put to the front
+LOOKED_AT = 5_000  # jobs of a queue among which the oldest is looked for
 FAILURE_TTL = 7 * 24 * 3600
 
 
@@ -70,6 +74,7 @@ def put_import(
     """
     job = mail.create_job(
         IMPORT_FUNCTION,
+        job_id=f"{LIVE if at_front else ''}{uuid4()}",
         args=(maildir, paths),
         timeout=current_settings().import_timeout,
         result_ttl=RESULT_TTL,
@@ -81,6 +86,29 @@ def put_import(
         due = datetime.now(UTC) + timedelta(seconds=wait)
         return mail.schedule_job(job, due)
     return mail.enqueue_job(job, at_front=at_front)
+
+
+# Take one job from where it waits to the front, unless another worker has taken it by now.
+TO_FRONT = """
+if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 1 then return redis.call('LPUSH', KEYS[1], ARGV[1]) end
+return 0
+"""
+
+
+def give_turn(mail: Queue, *, backlog: bool) -> str | None:
+    """Move the oldest job of the backlog, or the oldest live one, to the front; return its id, None if there is none.
+
+    Live mail goes to the front, and the last comes first: under a load that the workers cannot keep up with,
+    neither the backlog nor the first of the live mail would ever be reached.
+    """
+    client = mail.connection
+    ids = [as_text(raw) for raw in cast(list[bytes], client.lrange(mail.key, 0, LOOKED_AT - 1))]
+    live = [one for one in ids if one.startswith(LIVE)]
+    others = (one for one in ids if not one.startswith(LIVE))
+    oldest = next(others, None) if backlog else live[-1] if len(live) > 1 else None
+    if oldest is None or oldest == ids[0]:
+        return None
+    return oldest if client.eval(TO_FRONT, 1, mail.key, oldest) else None
 
 
 def describe_import(maildir: str, paths: list[str]) -> str:

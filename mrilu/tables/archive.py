@@ -247,6 +247,14 @@ class Rejected(BaseModel):
         return int(db.connection().execute(RECONSIDER, (maildir,)).rowcount)
 
     @classmethod
+    def unreadable(cls, maildir: int, limit: int) -> list[Rejected]:
+        """Return the live files that could not be read when they were tried, `limit` at most."""
+        found = cls.select().where(
+            cls.maildir == maildir, cls.reason == "unreadable", cls.gone_at.is_null()
+        )
+        return list(found.limit(limit))
+
+    @classmethod
     def by_reason(cls) -> dict[str, int]:
         """Count the live rejected files of all Maildirs by reason."""
         cursor = db.execute_sql(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify
 
+from mrilu.queues.health import trouble_of
 from mrilu.runtime.database import database
 from mrilu.runtime.heartbeat import last_beat
 from mrilu.runtime.redis import redis_connection
@@ -28,7 +29,7 @@ def livez() -> Response:
 
 @pages.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """Say of PostgreSQL, Redis, watcher and scheduler whether they answer in time or beat: 200 if all do, else 503."""
+    """Say of servers, watcher, scheduler and queues whether they answer, beat or move: 200 if all do, else 503."""
     found = {
         "postgresql": _answers(
             "postgresql", _postgresql, lambda: database().execute_sql("SELECT 1")
@@ -36,6 +37,7 @@ def readyz() -> tuple[Response, int]:
         "redis": _answers("redis", _redis, lambda: redis_connection().ping()),
         "watcher": _answers("watcher", _redis, lambda: _beats("watcher")),
         "scheduler": _answers("scheduler", _redis, lambda: _beats("scheduler")),
+        "queues": _answers("queues", _redis, _work_goes_on),
     }
     ready = all(found.values())
     return jsonify({"ready": ready, **found}), 200 if ready else 503
@@ -44,6 +46,11 @@ def readyz() -> tuple[Response, int]:
 def _beats(name: str) -> None:
     if last_beat(name) is None:
         raise LookupError(name)
+
+
+def _work_goes_on() -> None:
+    if trouble := trouble_of(redis_connection()):
+        raise LookupError(trouble[0])
 
 
 def _answers(name: str, service: Asker, work: Callable[[], object]) -> bool:

@@ -153,6 +153,33 @@ def test_programs_that_do_not_run_or_are_in_trouble() -> None:
     says(servers.check_workers({"mail": 2, "default": 1, "notify": 1}), ERROR, "embed")
 
 
+def test_workers_that_live_and_take_nothing() -> None:
+    says(servers.check_queues([]), OK, "worked on")
+    found = servers.check_queues(["all workers are suspended (rq suspend): rq resume"])
+    says(found, ERROR, "suspended")
+    assert found.advice == "rq resume"
+    says(servers.check_refusal(""), OK, "takes new work")
+    says(servers.check_refusal("READONLY You can't write"), ERROR, "READONLY")
+
+
+def test_a_ledger_with_a_gap() -> None:
+    level = {"maildir": "m", "on_disk": 3, "waiting": 0}
+    level |= {"lost": [], "stale": [], "changed": [], "unreadable": []}
+    says(servers.check_ledger(level), OK, "3 files")
+    says(
+        servers.check_ledger(level | {"lost": ["new/1"]}), WARNING, "1 files that nothing knows of"
+    )
+    says(servers.check_ledger(level | {"stale": ["new/1"]}), WARNING, "1 that are gone")
+    says(servers.check_ledger(level | {"changed": ["new/1"]}), WARNING, "1 that were written")
+    says(servers.check_ledger(level | {"unreadable": [".a"]}), ERROR, "1 folders cannot be read")
+
+
+def test_a_service_that_runs_is_not_told_to_start() -> None:
+    found = servers.while_it_runs(servers.check_beat("watcher", None, NOW))
+    says(found, ERROR, "does not run")
+    assert "the service runs" in found.advice and "start the service" not in found.advice
+
+
 def test_a_schedule_that_drifts() -> None:
     says(servers.check_schedule({"upkeep": NOW + 5}, NOW), OK, "1 jobs")
     says(servers.check_schedule({"upkeep": None}, NOW), ERROR, "upkeep has no next time")

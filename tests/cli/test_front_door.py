@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from rq import SimpleWorker
+from rq.suspension import resume, suspend
 
 from jobs.import_messages import import_messages
 from models import Location, Maildir, Message, Rejected
@@ -404,3 +405,31 @@ def test_status_says_how_many_messages_an_older_parser_read(run, root):
     assert json.loads(run("status", "--json").output)["parser"]["waiting"] == 1
     Location.update(gone_at=datetime.now(UTC)).execute()
     assert "1 messages of an older one have no file any more" in run("status").output
+
+
+def test_names_that_would_write_to_the_terminal_are_shown_escaped(run, tmp_path, database):
+    root = make_maildir(tmp_path / "[red]boxes[/]")
+    register_row(root)
+    evil = "cur/2.\x1b]0;owned\x07\x1b[31mred.h:2,S"
+    deliver(root, mail(), evil)
+    deliver(root, mail(), "cur/3.[bold]x[nothing].h:2,S")
+    beat("watcher", {"pending": 0, "trouble": f"{root}: [b]gone[/b]\x1b[2J"})
+    for words in (["status"], ["why", str(root / evil)], ["doctor"]):
+        result = run(*words)
+        assert "\x1b]0;" not in result.output and "\x1b[2J" not in result.output
+    shown = run("status").output
+    assert "2.\\x1b]0;owned\\x07\\x1b[31mred.h" in shown and "3.[bold]x[nothing].h" in shown
+    root.rename(tmp_path / "away")
+    assert "[red]boxes[/]: there is no such folder" in run("status").output
+
+
+def test_suspended_workers_are_told_by_status_and_doctor(run, root, redis_client):
+    suspend(redis_client)
+    try:
+        deliver(root, mail())
+        shown = run("status").output
+        assert "all workers are suspended (rq suspend): rq resume" in shown
+        assert "rescan heals it" not in shown
+        assert "all workers are suspended" in run("doctor").output
+    finally:
+        resume(redis_client)

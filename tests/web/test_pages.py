@@ -10,11 +10,13 @@ from peewee import PostgresqlDatabase
 from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
+from rq.suspension import resume, suspend
 
 from models import Subscriber, Subscription
 from mrilu.notifications.links import SubscriptionScope, sign, token_key
 from mrilu.queues.queues import put_import, queue
 from mrilu.runtime.heartbeat import beat
+from mrilu.runtime.redis import redis_connection
 from tests.web.conftest import Ask
 
 PASSWORD = "hush-hush"
@@ -32,12 +34,17 @@ def test_it_lives_and_says_what_is_missing_until_it_is_ready(pages: FlaskClient)
         "redis": True,
         "watcher": False,
         "scheduler": False,
+        "queues": True,
     }
     assert (answer.status_code, answer.json) == (503, expected)
     beat("watcher", {})
     beat("scheduler", {})
     answer = pages.get("/readyz")
     assert answer.status_code == 200 and all(answer.json.values())
+    suspend(redis_connection())
+    answer = pages.get("/readyz")
+    assert answer.status_code == 503 and answer.json["queues"] is False
+    resume(redis_connection())
 
 
 @pytest.mark.parametrize("service", ["database", "redis_connection"])

@@ -120,7 +120,10 @@ def check_sockets(folder: Path) -> Finding:
     try:
         mode = folder.stat().st_mode & 0o777
     except OSError as problem:
-        return error(f"sockets: {folder}: {problem.strerror}", "start the service with ./run.sh")
+        return error(
+            f"sockets: {folder}: {problem.strerror}",
+            "the service makes them when it starts: ./run.sh stop, then ./run.sh",
+        )
     if mode & 0o077:
         return error(f"sockets: others can enter {folder} (mode {mode:04o})", f"chmod 700 {folder}")
     return ok(f"sockets are closed to others ({folder})")

@@ -19,6 +19,49 @@ FAR_AHEAD = 300.0  # seconds that a record may lie in the future
 START = "start the service with ./run.sh"
 
 
+def while_it_runs(one: Finding) -> Finding:
+    """Return the finding with advice that fits a service that runs: starting it is none."""
+    runs = "the service runs; restart it (./run.sh stop, then ./run.sh) if this lasts a minute"
+    return Finding(one.level, one.what, one.advice.replace(START, runs))
+
+
+def check_queues(trouble: Sequence[str]) -> Finding:
+    """Look whether workers that live take work (`trouble`: what keeps them from it, with what to do)."""
+    if trouble:
+        what, _, advice = trouble[0].partition(": ")
+        return error(what, advice)
+    return ok("queues: what waits is worked on")
+
+
+def check_refusal(reason: str) -> Finding:
+    """Look whether Redis takes new work (`reason`: what it says when it does not)."""
+    if reason:
+        return error(
+            f"Redis takes no new work: {reason}",
+            "make room (maxmemory, disk), or make it a master: CONFIG SET maxmemory, REPLICAOF NO ONE",
+        )
+    return ok("Redis takes new work")
+
+
+def check_ledger(facts: Mapping[str, Any]) -> Finding:
+    """Look at one Maildir's ledger: what is on disk and nothing knows of, what is known and not there."""
+    lost, stale, changed = (len(facts[part]) for part in ("lost", "stale", "changed"))
+    name = facts["maildir"]
+    if facts["unreadable"]:
+        return error(
+            f"ledger of {name}: {len(facts['unreadable'])} folders cannot be read",
+            "let this user enter and list them: they are taken up by themselves",
+        )
+    if lost or stale or changed:
+        return warning(
+            f"ledger of {name}: {lost} files that nothing knows of, {stale} that are gone, {changed} that were "
+            "written since they were read",
+            "it heals within a minute by itself; else ./run.sh rescan, and ./run.sh why FILE",
+        )
+    waiting = f", {facts['waiting']} wait" if facts["waiting"] else ""
+    return ok(f"ledger of {name}: {facts['on_disk']} files, each accounted for{waiting}")
+
+
 def check_postgresql(version: int, extensions: Collection[str]) -> Finding:
     """Look at the server's version (as server_version_num) and extensions."""
     text = f"PostgreSQL {version // 10000}.{version % 10000}"

@@ -1,0 +1,191 @@
+"""A running service with mail coming in, its servers' addresses, and the small disks that some faults fill."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import peewee
+import psutil
+import psycopg
+import redis
+
+from mrilu.queues.ledgers import ledgers
+from mrilu.runtime.database import database, disconnect
+from mrilu.service.account import server_account
+from mrilu.settings.current import use_settings
+from mrilu.settings.table import load
+from tests.acceptance.conftest import Service
+from tests.faults.feed import WORD, Feed
+from tests.faults.truth import Findings, doubled, look
+from tests.notifications.postoffice import PostOffice
+
+DISKS = {"postgresql": 700, "valkey": 600, "exports": 64, "tmp": 64}  # MB; a start wants 512 free
+AWAY = (psycopg.Error, peewee.PeeweeException, redis.RedisError, OSError)
+
+
+class Scene:
+    """What a fault acts upon."""
+
+    def __init__(self, folder: Path, seed: int, office: PostOffice) -> None:
+        self.chance = random.Random(seed)
+        self.service, self.office = Service(folder), office
+        self.feed = Feed(self.service.maildir, self.chance)
+        self.disks: dict[str, Path] = {}
+        self.service.environ |= {
+            "EMBEDDINGS": "off",
+            "MAX_HOURLY": "1000000",
+            "MAIL_RATE": "1000000",
+            "DOMAIN_RATE": "1000000",
+            "SMTP_TIMEOUT": "2",  # what a killed sender held is free again after twelve of these
+            "MAX_DELAY": "4",
+            "LOG_LEVEL": "warning",
+            "SMTP_URL": f"smtp://127.0.0.1:{office.port}?starttls=never",
+            "MAIL_FROM": "mrilu@faults.example",
+        }
+
+    def start(self) -> None:
+        """Start the service with its subscriber."""
+        self._mount()
+        self.service.start()
+        done = self.service.run("subscribe", "reader@example.org", "--query", WORD)
+        assert done.returncode == 0, done.stderr
+        self.connect()
+
+    def connect(self) -> None:
+        """Find the servers' addresses, and point this process's queries at them."""
+        printed = self.service.run("env").stdout.splitlines()
+        known = dict(line.removeprefix("export ").split("=", 1) for line in printed)
+        self.urls = {name: shlex.split(known[name])[0] for name in ("DATABASE_URL", "REDIS_URL")}
+        use_settings(load(self.urls | {"DATA_DIR": str(self.service.data)}))
+
+    def _mount(self) -> None:
+        """Give the servers, the exports and /tmp disks of their own, where root may mount."""
+        if os.geteuid() != 0:
+            return
+        self.service.data.mkdir(mode=0o711, parents=True)
+        account = server_account("nobody")
+        base = Path(tempfile.mkdtemp(prefix="mrilu-faults-"))
+        base.chmod(0o711)
+        self.disks["base"] = base
+        for name, size in DISKS.items():
+            disk = base / name
+            disk.mkdir()
+            owner = account if name in ("postgresql", "valkey") else None
+            options = f"size={size}m,mode={'700' if owner else '1777'}"
+            options += f",uid={owner.uid},gid={owner.gid}" if owner else ""
+            command = ["mount", "-t", "tmpfs", "-o", options, "mrilu-faults", str(disk)]
+            if subprocess.run(command, capture_output=True).returncode:
+                return
+            self.disks[name] = disk
+            if name == "tmp":
+                self.service.environ["TMPDIR"] = str(disk)
+            else:
+                (self.service.data / name).symlink_to(disk)
+
+    def end(self) -> None:
+        """Stop everything, and remove what lies outside of the scene's folder."""
+        self.feed.stop()
+        with contextlib.suppress(*AWAY):
+            disconnect()
+        self.service.end()
+        for name, disk in self.disks.items():
+            if name != "base":
+                subprocess.run(["umount", "--lazy", str(disk)], capture_output=True)
+        if "base" in self.disks:
+            shutil.rmtree(self.disks["base"], ignore_errors=True)
+
+    # -- what faults use
+
+    def processes(self, mark: str) -> list[psutil.Process]:
+        """Return our programs whose command line contains `mark`."""
+        found = self.service.processes(mark)
+        # Without its supervisor the service ends, and says so: that is the power cut's round.
+        return [one for one in found if not _is_supervisor(one)]
+
+    def postmaster(self) -> psutil.Process:
+        """Return the database server's first process."""
+        [one] = [one for one in self.processes("/postgres") if one.name() == "postgres"
+                 and (one.parent() is None or one.parent().name() != "postgres")]  # fmt: skip
+        return one
+
+    def redis(self) -> redis.Redis:
+        """Return a client of its own."""
+        return redis.Redis.from_url(self.urls["REDIS_URL"], socket_timeout=10)
+
+    def link(self) -> psycopg.Connection:
+        """Return a connection of its own to the database."""
+        return psycopg.connect(self.urls["DATABASE_URL"], autocommit=True, connect_timeout=5)
+
+    def kill_tree(self) -> None:
+        """Kill the service as a power cut does: everything at once, and nothing is cleaned up."""
+        first = self.service.process
+        assert first is not None
+        victims = [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]
+        for one in victims:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.send_signal(signal.SIGSTOP)  # so that none starts another again
+        for one in victims:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        first.wait()
+
+    # -- what the runner asks
+
+    def is_level(self) -> bool:
+        """Tell whether each file is in its place, as `status` would say, by the disk and by the numbers."""
+        try:
+            database()
+            facts = [one for one in ledgers() if one["watched"]]
+        except AWAY:
+            return False
+        return bool(facts) and all(one["level"] and not one["gap"] for one in facts)
+
+    def until_level(self, seconds: float) -> float | None:
+        """Wait until the archive is level; return the seconds that it took, None if it never was."""
+        began = time.monotonic()
+        while time.monotonic() - began < seconds:
+            if self.is_level():
+                return time.monotonic() - began
+            time.sleep(0.1)
+        return None
+
+    def findings(self) -> Findings:
+        """Compare what this round delivered with the archive, and each e-mail with those before."""
+        with self.link() as link:
+            found = look(link, self.feed.sent, WORD)
+        found.news += doubled(one.message_id for one in self.office.accepted)
+        return found
+
+    def trouble(self) -> dict[str, Any]:
+        """Return what tells why a round failed."""
+        done = self.service.run("status")
+        return {"status": done.stdout or done.stderr, "said": self.service.said()[-500:]}
+
+
+def _is_supervisor(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return "supervisor.supervisord" in process.cmdline()
+    return False
+
+
+@contextlib.contextmanager
+def scene(folder: Path, seed: int) -> Iterator[Scene]:
+    """Set the scene, and clear it away."""
+    with PostOffice() as office:
+        made = Scene(folder, seed, office)
+        try:
+            made.start()
+            yield made
+        finally:
+            made.end()
