@@ -175,12 +175,12 @@ class Delivery:
         """Hand the mail over; a session that the server closed between two mails is opened again, once."""
         sender, recipient = self.site.envelope_sender(email.key), email.address or ""
         try:
-            return session.deliver(sender, recipient, raw, meanwhile)
+            return session.deliver(sender, recipient, raw, meanwhile, email.key.hex)
         except SessionBroken as error:
             self.session = None
             if error.stage != "mail" or not session.sent:
                 raise
-            return self._open().deliver(sender, recipient, raw)
+            return self._open().deliver(sender, recipient, raw, envelope_id=email.key.hex)
 
     def _accepted(self, claim: Claim, email: Email, reply: str) -> None:
         """Mark the mail as sent. Each FLUSH_SECONDS the mark waits for the disk, and takes those before it along."""

@@ -24,7 +24,7 @@ _ENHANCED = re.compile(r"\A([245])\.(\d{1,3})\.(\d{1,3})\b")
 # 530 authentication required, 534, 535, 538 login refused (RFC 4954, 6); 523 and 524 are its older relatives.
 _AUTHENTICATION = frozenset((523, 524, 530, 534, 535, 538))
 # The mailbox does not exist: 550, 551, 553 of RFC 5321, and 521, 556 of RFC 7504 (a host or domain without mail).
-_NO_MAILBOX = frozenset((521, 550, 551, 553, 556))
+NO_MAILBOX = frozenset((521, 550, 551, 553, 556))
 
 
 class Verdict(Enum):
@@ -70,7 +70,7 @@ def verdict(reply: Reply) -> Verdict:
 def is_gone(code: int, subject: int, detail: int) -> bool:
     """Tell whether a mailbox does not exist (any more), by the enhanced status code if there is one (subject >= 0)."""
     if subject < 0:
-        return code in _NO_MAILBOX
+        return code in NO_MAILBOX
     return subject == 1 or (subject, detail) == (2, 1)
 
 
@@ -172,7 +172,12 @@ class Session:
         return bool(self.smtp.has_extn("smtputf8"))
 
     def deliver(
-        self, sender: str, recipient: str, raw: bytes, meanwhile: Callable[[], object] = bool
+        self,
+        sender: str,
+        recipient: str,
+        raw: bytes,
+        meanwhile: Callable[[], object] = bool,
+        envelope_id: str = "",
     ) -> Reply:
         """Hand one mail over and return the server's yes; `meanwhile` is called while the server looks at its envelope.
 
@@ -181,7 +186,7 @@ class Session:
         """
         stage = "mail"
         try:
-            for stage, code, text in self._envelope(sender, recipient, meanwhile):
+            for stage, code, text in self._envelope(sender, recipient, meanwhile, envelope_id):
                 _check(stage, code, text, _YES[stage])
             self.smtp.send(_dotted(raw))
             code, text = self.smtp.getreply()
@@ -195,7 +200,7 @@ class Session:
         return Reply("data", code, readable(text))
 
     def _envelope(
-        self, sender: str, recipient: str, meanwhile: Callable[[], object]
+        self, sender: str, recipient: str, meanwhile: Callable[[], object], envelope_id: str
     ) -> Sequence[tuple[str, int, bytes]]:
         """Send MAIL, RCPT and DATA; return the replies up to the first that is not a yes.
 
@@ -206,6 +211,8 @@ class Session:
             raise NotAccepted(
                 Reply("rcpt", 550, "5.6.7 the mail server takes no addresses beyond ASCII")
             )
+        if envelope_id and self.smtp.has_extn("dsn"):
+            options += f" RET=HDRS ENVID={envelope_id}"  # RFC 3461, 4.3 and 4.4
         commands = [
             ("mail", f"MAIL FROM:<{sender}>{options}"),
             ("rcpt", f"RCPT TO:<{recipient}>"),
