@@ -92,9 +92,9 @@ def _text(part: Message) -> str:
 def _report(key: UUID, recipient: Message) -> Report:
     diagnostic = _line(recipient.get("diagnostic-code", ""))
     stated = _STATUS.search(_line(recipient.get("status", "")))
-    told = _STATUS.search(diagnostic)
-    # 5.0.0 says no more than "failed": the server's own words may say more
-    best = told if told and (stated is None or stated[0].endswith(".0.0")) else stated
+    quoted = _STATUS.search(diagnostic)
+    # 5.0.0 says only "failed": the server's own words may say more
+    best = quoted if quoted and (stated is None or stated[0].endswith(".0.0")) else stated
     status = best[0] if best else ""
     action = _first_word(recipient["action"])
     return Report(

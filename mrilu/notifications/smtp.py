@@ -176,17 +176,17 @@ class Session:
         sender: str,
         recipient: str,
         raw: bytes,
-        meanwhile: Callable[[], object] = bool,
+        while_waiting: Callable[[], object] = bool,
         envelope_id: str = "",
     ) -> Reply:
-        """Hand one mail over and return the server's yes; `meanwhile` is called while the server looks at its envelope.
+        """Hand one mail over and return its reply; `while_waiting` is called while the server looks at its envelope.
 
-        Not while it takes the mail in: the shorter the time from its yes to our mark, the better.
+        Not while it takes the mail in: the shorter the time between its reply and our commit, the better.
         Raises NotAccepted or SessionBroken.
         """
         stage = "mail"
         try:
-            for stage, code, text in self._envelope(sender, recipient, meanwhile, envelope_id):
+            for stage, code, text in self._envelope(sender, recipient, while_waiting, envelope_id):
                 _check(stage, code, text, _YES[stage])
             self.smtp.send(_dotted(raw))
             code, text = self.smtp.getreply()
@@ -200,7 +200,7 @@ class Session:
         return Reply("data", code, readable(text))
 
     def _envelope(
-        self, sender: str, recipient: str, meanwhile: Callable[[], object], envelope_id: str
+        self, sender: str, recipient: str, while_waiting: Callable[[], object], envelope_id: str
     ) -> Sequence[tuple[str, int, bytes]]:
         """Send MAIL, RCPT and DATA; return the replies up to the first that is not a yes.
 
@@ -219,12 +219,12 @@ class Session:
             ("data", "DATA"),
         ]
         if self.pipelining:
-            return self._pipelined(commands, meanwhile)
+            return self._pipelined(commands, while_waiting)
         replies = []
         for stage, command in commands:
             self.smtp.send(f"{command}\r\n".encode())
             if stage == "data":
-                meanwhile()
+                while_waiting()
             replies.append((stage, *self.smtp.getreply()))
             if replies[-1][1] not in _YES[stage]:
                 self._reset(replies[-1][1])
@@ -232,10 +232,10 @@ class Session:
         return replies
 
     def _pipelined(
-        self, commands: list[tuple[str, str]], meanwhile: Callable[[], object]
+        self, commands: list[tuple[str, str]], while_waiting: Callable[[], object]
     ) -> list[tuple[str, int, bytes]]:
         self.smtp.send("".join(f"{command}\r\n" for _, command in commands).encode())
-        meanwhile()
+        while_waiting()
         replies = [(stage, *self.smtp.getreply()) for stage, _ in commands]
         good = [code in _YES[stage] for stage, code, _ in replies]
         if all(good):
