@@ -68,6 +68,12 @@ SCHEDULE = (
         queue=NOTIFY,
     ),
     Periodic(
+        id="take_in_bounces",
+        function="jobs.take_in_bounces.take_in_bounces",
+        cron="*/5 * * * *",
+        timeout=HOUR // 6,
+    ),
+    Periodic(
         id="embed_missing",
         function="jobs.embed_missing.embed_missing",
         cron="7 * * * *",

@@ -105,7 +105,6 @@ def show(facts: dict[str, Any], console: Console) -> None:
     )
     console.print(f"rejected   {rejected}")
     console.print(f"parser     {parser_line(facts['parser'])}")
-
     _show_life(console, "watcher", facts["watcher"])
     if facts["scheduler"] or "scheduler" in facts["programs"]:
         _show_life(console, "scheduler", facts["scheduler"])
