@@ -36,6 +36,7 @@ END $$;
 """
 ROLES = PROJECT / "docs" / "roles.sql"
 ANY_ROLE = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname IN ('mrilu_worker', 'mrilu_web'))"
+LOCK_SECONDS = 60  # that a backup waits for a table that somebody locked
 EXTENSIONS = (
     "vector",
     "pg_trgm",
@@ -90,6 +91,7 @@ def save(settings: Settings, file: Path) -> None:
         command = [
             program("pg_dump", settings),
             "-Fc",
+            f"--lock-wait-timeout={LOCK_SECONDS}s",  # it sets lock_timeout to 0 itself
             "-O",
             "-x",
             "-n",

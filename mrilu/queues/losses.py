@@ -47,7 +47,7 @@ class Losses:
     next_look: float = 0.0
     before: dict[str, tuple[int, int]] = field(default_factory=dict)
     reported: dict[str, tuple[int, int]] = field(default_factory=dict)
-    closed: dict[str, set[str]] = field(default_factory=dict)
+    opened: dict[str, set[str]] = field(default_factory=dict)
 
     def maildirs(self) -> list[str]:
         """Return the watched Maildirs that need a rescan because work for them was lost."""
@@ -79,14 +79,13 @@ class Losses:
         return list({*fresh, *opened})
 
     def _was_opened(self, maildir: Maildir) -> bool:
-        """Tell whether a file or folder that could not be read can be by now: chmod is an event that few watch."""
-        before = self.closed.get(maildir.name, set())
+        """Tell whether a file that could not be read can be by now; where there are events, the watcher sees it too."""
         root = Path(maildir.root)
-        now_closed = {one for one in before if not _is_open(root, one)}
-        found = {row.path() for row in Rejected.unreadable(maildir.id, LOOKED_AT)}
-        opened = {one for one in found if _is_open(root, one)}
-        self.closed[maildir.name] = now_closed | _closed_folders(maildir)
-        return bool(before - now_closed) or bool(opened)
+        rows = Rejected.unreadable(maildir.id, LOOKED_AT)
+        found = {path for row in rows if os.access(root / to_disk(path := row.path()), os.R_OK)}
+        fresh = found - self.opened.get(maildir.name, set())
+        self.opened[maildir.name] = found
+        return bool(fresh)
 
 
 @dataclass
@@ -137,26 +136,6 @@ def _sides(maildir: Maildir) -> tuple[int, int] | None:
     except MaildirError:
         return None
     return None if unreadable else (on_disk, known)
-
-
-def _closed_folders(maildir: Maildir) -> set[str]:
-    unreadable: list[FolderUnreadable] = []
-    try:
-        for _ in files_of(maildir, unreadable):
-            pass
-    except MaildirError:
-        return set()
-    return {one.folder for one in unreadable}
-
-
-def _is_open(root: Path, path: str) -> bool:
-    """Tell whether we may read this file, or enter and list this folder."""
-    place = root / to_disk(path)
-    mode = os.R_OK | os.X_OK if place.is_dir() else os.R_OK
-    return os.access(place, mode) and (
-        not place.is_dir()
-        or all(os.access(inner, mode) for inner in (place / "new", place / "cur") if inner.exists())
-    )
 
 
 def is_idle(holder: Queue) -> bool:

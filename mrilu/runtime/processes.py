@@ -1,4 +1,4 @@
-"""What tells one process from all others, now and later: host, boot, number and start time."""
+"""What tells one process from all others, now and later: host, boot, PID namespace, number and start time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+NAMESPACE = Path("/proc/self/ns/pid")  # a link such as pid:[4026531836] (namespaces(7))
 
 
 @lru_cache(maxsize=1)
@@ -18,9 +19,18 @@ def _boot() -> str:
         return ""
 
 
+@lru_cache(maxsize=1)
+def _namespace() -> str:
+    try:
+        return "".join(filter(str.isdigit, os.readlink(NAMESPACE)))
+    except OSError:
+        return ""
+
+
 def this_process() -> str:
-    """Return host@boot:pid:start, the start in clock ticks after the boot (proc(5), field 22 of stat)."""
-    return f"{socket.gethostname()}@{_boot()}:{os.getpid()}:{start_of(os.getpid())}"
+    """Return host@boot-namespace:pid:start, the start in clock ticks after the boot (proc(5), field 22 of stat)."""
+    place = f"{socket.gethostname()}@{_boot()}-{_namespace()}"
+    return f"{place}:{os.getpid()}:{start_of(os.getpid())}"
 
 
 def start_of(pid: int) -> str:
@@ -44,14 +54,18 @@ def is_stopped(process: str) -> bool:
 
 
 def is_running(process: str) -> bool | None:
-    """Tell whether the process that `this_process` named runs; None when it is another host's.
+    """Tell whether the process that `this_process` named runs; None when we cannot see: on another host.
 
-    A number alone may be another process's by now; so may number and start after a reboot.
+    A number alone may be another process's by now; so may number and start after a reboot. A container has
+    numbers of its own, even where it has our host's name.
     """
     place, pid, start = process.rsplit(":", 2)
-    host, _, boot = place.partition("@")
+    host, _, mark = place.partition("@")
+    boot, _, namespace = mark.partition("-")
     if host != socket.gethostname() or not start:
         return None
     if boot and boot != _boot():
         return False
+    if namespace and namespace != _namespace():
+        return None
     return start_of(int(pid)) == start

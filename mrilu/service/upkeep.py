@@ -6,8 +6,9 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -91,8 +92,8 @@ class Sockets:
 
     def mend(self) -> Iterator[str]:
         """Restart the servers that run, and whose socket has been missing for two looks; yield a line for each."""
-        for name, socket, pid in self._servers():
-            if pid is None or socket.exists():
+        for name, socket, number in self._servers():
+            if socket.exists() or (pid := number()) is None:
                 self._missing.pop(name, None)
             elif name not in self._missing:
                 self._missing[name] = time.monotonic()
@@ -101,12 +102,12 @@ class Sockets:
                 self._restart(name, pid)
                 yield f"the socket {socket} was removed: {name} starts again to make it anew"
 
-    def _servers(self) -> Iterator[tuple[str, Path, int | None]]:
+    def _servers(self) -> Iterator[tuple[str, Path, Callable[[], int | None]]]:
         cluster, valkey = self._service.cluster, self._service.valkey
         if cluster:
-            yield "postgresql", cluster.socket, cluster.pid()
+            yield "postgresql", cluster.socket, cluster.pid
         if valkey:
-            yield "valkey", valkey.socket, _pid_of(valkey)
+            yield "valkey", valkey.socket, partial(_pid_of, valkey)
 
     def _restart(self, name: str, pid: int) -> None:
         """End the server in order; supervisor starts it again."""

@@ -27,10 +27,15 @@ from mrilu.settings.current import use_settings
 from mrilu.settings.table import load
 from tests.acceptance.conftest import Service
 from tests.faults.feed import WORD, Feed
+from tests.faults.source import Source
 from tests.faults.truth import Findings, doubled, look
 from tests.notifications.postoffice import PostOffice
 
 DISKS = {"postgresql": 700, "valkey": 600, "exports": 64, "tmp": 64}  # MB; a start wants 512 free
+RUN = """
+SELECT count(*) > 0 FROM job_run
+ WHERE job = %s AND outcome = 'done' AND extract(epoch FROM started_at) >= %s
+"""
 AWAY = (psycopg.Error, peewee.PeeweeException, redis.RedisError, OSError)
 
 
@@ -42,11 +47,14 @@ class Scene:
         self.service, self.office = Service(folder), office
         self.feed = Feed(self.service.maildir, self.chance)
         self.disks: dict[str, Path] = {}
+        self.source = Source()
+        self.runs_wanted: dict[str, float] = {}  # jobs that must have a good run since that time
         self.service.environ |= {
             "EMBEDDINGS": "off",
             "MAX_HOURLY": "1000000",
             "MAIL_RATE": "1000000",
             "DOMAIN_RATE": "1000000",
+            "MUPLIS_URL": self.source.url,
             "SMTP_TIMEOUT": "2",  # what a killed sender held is free again after twelve of these
             "MAX_DELAY": "4",
             "LOG_LEVEL": "warning",
@@ -96,6 +104,8 @@ class Scene:
     def end(self) -> None:
         """Stop everything, and remove what lies outside of the scene's folder."""
         self.feed.stop()
+        self.source.shutdown()
+        self.source.server_close()
         with contextlib.suppress(*AWAY):
             disconnect()
         self.service.end()
@@ -149,7 +159,21 @@ class Scene:
             facts = [one for one in ledgers() if one["watched"]]
         except AWAY:
             return False
-        return bool(facts) and all(one["level"] and not one["gap"] for one in facts)
+        level = bool(facts) and all(one["level"] and not one["gap"] for one in facts)
+        return level and self._has_run()
+
+    def _has_run(self) -> bool:
+        """Tell whether each job that must have a good run has one; none is then wanted any more."""
+        try:
+            with self.link() as link:
+                for job, since in list(self.runs_wanted.items()):
+                    done = link.execute(RUN, [job, since]).fetchone()
+                    if done is None or not done[0]:
+                        return False
+        except AWAY:
+            return False
+        self.runs_wanted.clear()
+        return True
 
     def until_level(self, seconds: float) -> float | None:
         """Wait until the archive is level; return the seconds that it took, None if it never was."""

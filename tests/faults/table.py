@@ -60,6 +60,21 @@ def a_worker_killed(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
+def run_killed(scene: Scene) -> Iterator[None]:
+    """kill -9 of the worker of "default" and its fork in the middle of a run, which must come back by itself."""
+    scene.source.hold()
+    scene.service.run("run", "update_muplis", "--force")
+    if not scene.source.asked.wait(20):
+        raise TimeoutError("update_muplis did not ask its source")
+    scene.runs_wanted["update_muplis"] = time.time()
+    for one in scene.processes("worker default"):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    scene.source.release()
+    yield
+
+
+@contextmanager
 def stopped(marks: tuple[str, ...], scene: Scene) -> Iterator[None]:
     """SIGSTOP, and SIGCONT at the end."""
     victims = [one for mark in marks for one in scene.processes(mark)]
@@ -305,6 +320,7 @@ def _programs() -> Iterator[Fault]:
     for name, mark in marks.items():
         yield Fault(f"kill -9: {name}", partial(killed, mark, 1))
     yield Fault("kill -9: a mail worker", a_worker_killed)
+    yield Fault("kill -9: default worker in a run", run_killed)
     yield Fault("kill -9: all our programs", partial(killed, sys.executable, 99))
     yield Fault("kill -9: everything, power cut", power_cut)
     for name, mark in (*marks.items(), ("valkey", "valkey-server"), ("postgresql", "postgres")):

@@ -108,29 +108,18 @@ def test_embedding_that_was_asked_for_is_asked_for_again(redis_client: Redis) ->
     assert again.kwargs == {"recent": True}
 
 
-def test_a_file_or_folder_whose_permission_is_mended_is_noticed(
+def test_a_file_whose_permission_is_mended_is_noticed_once(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    closed = {str(root / ".shut")}
-
-    def access(place: object, _mode: int) -> bool:
-        return not any(str(place).startswith(one) for one in closed)
-
-    monkeypatch.setattr("mrilu.queues.losses.os.access", access)
-    monkeypatch.setattr(
-        "mrilu.queues.losses._closed_folders", lambda _: {".shut"} if closed else set()
-    )
-    losses = Impatient()
-    assert losses.maildirs() == [] and losses.maildirs() == []
-    closed.clear()
-    assert losses.maildirs() == ["test"] and losses.maildirs() == []
+    closed = [True]
+    monkeypatch.setattr("mrilu.queues.losses.os.access", lambda place, mode: not closed)
     path = deliver(root, mail())
     Rejected.insert(
         maildir=1, folder="", unique_name=path.removeprefix("new/"), nth=0, subdir="new",
         name=path.removeprefix("new/"), size=1, reason="unreadable", error="Permission denied",
         attempts=1, parser_version=0, first_seen=datetime.now(UTC), last_seen=datetime.now(UTC),
     ).execute()  # fmt: skip
-    closed.add(str(root / path))
+    losses = Impatient()
     assert losses.maildirs() == []
     closed.clear()
-    assert losses.maildirs() == ["test"]
+    assert losses.maildirs() == ["test"] and losses.maildirs() == []

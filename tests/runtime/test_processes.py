@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from mrilu.runtime import processes
 from mrilu.runtime.processes import is_running, start_of, this_process
 
@@ -37,3 +39,13 @@ def test_of_another_hosts_process_nothing_is_known():
     assert is_running("elsewhere.example:1:1") is None
     assert is_running(f"{this_process().rpartition(':')[0]}:") is None
     assert processes.start_of(2**22 + 1) == ""
+
+
+def test_a_process_of_another_container_of_the_same_name_is_not_ours_to_look_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours = this_process()
+    assert is_running(ours) is True
+    monkeypatch.setattr("mrilu.runtime.processes._namespace", lambda: "4026532999")
+    assert is_running(ours) is None  # its beat decides
+    assert is_running(this_process()) is True

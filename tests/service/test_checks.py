@@ -1,7 +1,11 @@
 """Each thing that can be wrong at a start: one line that names the setting."""
 
 import os
+import select
 import socket
+import socketserver
+import struct
+import threading
 
 import pytest
 from redis import Redis
@@ -109,3 +113,50 @@ def test_a_web_address_of_another_machine_is_told_and_off_is_never_asked():
     with pytest.raises(ServerError, match="WEB_ADDRESS: cannot listen on .*set WEB_ADDRESS"):
         checks.usable_address("192.0.2.1:8025")
     checks.usable_address("off")
+
+
+REFUSAL = b"SFATAL\0VFATAL\0C08P01\0Munsupported startup parameter: options\0\0"
+
+
+class Pooler(socketserver.BaseRequestHandler):
+    """As PgBouncer: refuses the startup parameter `options`, or leaves it out and passes on the rest."""
+
+    drops: bool
+    upstream: str
+
+    def handle(self) -> None:
+        length, kind = struct.unpack("!II", self.request.recv(8))
+        while kind != 196608:  # encryption is asked for first
+            self.request.sendall(b"N")
+            length, kind = struct.unpack("!II", self.request.recv(8))
+        words = self.request.recv(length - 8).split(b"\0")
+        pairs = dict(zip(words[::2], words[1::2], strict=False))
+        if pairs.pop(b"options", None) and not self.drops:
+            self.request.sendall(b"E" + struct.pack("!I", len(REFUSAL) + 4) + REFUSAL)
+            return
+        body = b"".join(b"%b\0%b\0" % pair for pair in pairs.items() if pair[0]) + b"\0"
+        with socket.socket(socket.AF_UNIX) as server:
+            server.connect(self.upstream)
+            server.sendall(struct.pack("!II", len(body) + 8, kind) + body)
+            self._pass_on(server)
+
+    def _pass_on(self, server: socket.socket) -> None:
+        while True:
+            for one in select.select([self.request, server], [], [])[0]:
+                other = server if one is self.request else self.request
+                if not (part := one.recv(65536)):
+                    return
+                other.sendall(part)
+
+
+@pytest.mark.parametrize("drops", [True, False])
+def test_a_pooler_that_keeps_our_settings_from_postgresql_is_refused(cluster, drops):
+    handler = type("Handler", (Pooler,), {"drops": drops, "upstream": str(cluster.socket)})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as pooler:
+        threading.Thread(target=pooler.serve_forever, daemon=True).start()
+        url = f"postgresql://mrilu@127.0.0.1:{pooler.server_address[1]}/mrilu"
+        with pytest.raises(ServerError, match="connection pooler such as PgBouncer") as raised:
+            checks.usable_database(url)
+        pooler.shutdown()
+    assert "\n" not in str(raised.value)
+    checks.usable_database(cluster.url)  # without it, all is well
