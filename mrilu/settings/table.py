@@ -126,7 +126,7 @@ class Settings(NotificationSettings):
         "MAX_ATTEMPTS",
         8,
         count,
-        "maximum number of maximum number of tries of a job that fails with a transient error",
+        "maximum number of tries of a job that fails with a transient error",
     )
     initial_delay: float = setting(
         "INITIAL_DELAY", 1.0, seconds, "seconds until the second try; doubled for each further one"
