@@ -78,6 +78,7 @@ def of_machine(settings: Settings) -> Findings:
     yield machine.check_disk(settings.data_dir)
     for one in settings.maildirs:
         yield machine.check_maildir(one)
+        yield from machine.check_passed_over(one)
     watched = [one.path for one in settings.maildirs if one.watch == "inotify"]
     yield machine.check_inotify(sum(map(_folders, watched)))
     yield machine.check_zone(settings.timezone, machine.machine_zone())

@@ -83,7 +83,7 @@ class Settings(NotificationSettings):
         "WATCH_MODE",
         "inotify",
         text,
-        "`inotify` or `poll` (network file systems); for one Maildir `name=poll`",
+        "`inotify` or `poll`; network file systems are polled anyway; for one Maildir `name=poll`",
     )
     poll_seconds: float = setting(
         "POLL_SECONDS", 2.0, seconds, "seconds between two scans in poll mode"
