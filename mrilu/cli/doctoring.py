@@ -151,7 +151,9 @@ def _servers() -> Findings:
 def _vanished() -> Findings:
     from models import Maildir, Vanishing
     from mrilu.archive.folders import doubted_since
+    from mrilu.runtime.sight import unseen_lately
 
+    yield from machine.check_sight(unseen_lately())
     for one in Maildir.select().order_by(Maildir.name):
         files = sum(held.files for held in Vanishing.open_of(one.id))
         yield from machine.check_vanished(one.name, one.root, files, doubted_since(one))

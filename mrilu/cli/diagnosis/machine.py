@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -51,6 +51,15 @@ def check_maildir(maildir: MaildirSetting) -> Finding:
     if watch == "inotify" and (system := without_events(maildir.path)):
         watch = f"polled, since {system} sends no events of what others write"
     return ok(f"Maildir {maildir.name}: {count:,} mails in {maildir.path} ({kind}, {watch})")
+
+
+def check_sight(reports: Iterable[Mapping[str, str]]) -> Iterator[Finding]:
+    """Look whether workers of some host could not see files of a Maildir lately (`host`, `maildir`, `reason`)."""
+    for one in reports:
+        yield warning(
+            f"Maildir {one['maildir']}: {one['host']} could not see files of it lately: {one['reason']}",
+            f"mount it on {one['host']} and let its workers read it, or run no workers of the queue mail there",
+        )
 
 
 def check_passed_over(maildir: MaildirSetting) -> Iterator[Finding]:
