@@ -7,8 +7,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from email.utils import parseaddr
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def _masked(one: Finding, secrets: set[str]) -> Finding:
 def of_machine(settings: Settings) -> Findings:
     """Check what needs no server."""
     from mrilu.service.install import installed, pins
-    from mrilu.settings.table import secret_files
+    from mrilu.settings.secrets import secret_files
 
     yield machine.check_python()
     yield machine.check_packages([*pins("core"), *(pins("heavy") if installed("heavy") else ())])
@@ -73,11 +74,19 @@ def of_machine(settings: Settings) -> Findings:
     for variable, path in secret_files():
         yield machine.check_secret_file(variable, path)
     yield machine.check_disk(settings.data_dir)
-    for one in settings.maildirs:
-        yield machine.check_maildir(one)
+    placed = replace(settings, data_dir=settings.data_dir.resolve())
+    for one in placed.maildirs:
+        yield _as_our_programs(settings, partial(machine.check_maildir, one))
     watched = [one.path for one in settings.maildirs if one.watch == "inotify"]
     yield machine.check_inotify(sum(map(_folders, watched)))
     yield machine.check_zone(settings.timezone, machine.machine_zone())
+
+
+def _as_our_programs(settings: Settings, check: Callable[[], Finding]) -> Finding:
+    """Make a check as the account that reads mail, if root's service was started here."""
+    from mrilu.service import instance
+
+    return Finding(*instance.account_of(settings).ask(lambda: list(check())))
 
 
 def _folders(root: Path) -> int:
