@@ -13,6 +13,7 @@ DOCUMENTS = [
     DOCS / "guarantees.md",
     DOCS / "architecture.md",
     DOCS / "operations.md",
+    DOCS / "security.md",
     PROJECT / "CONTRIBUTING.md",
 ]
 FOLDERS = "jobs|watcher|mrilu|bench|docs"

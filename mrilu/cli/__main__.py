@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from mrilu.service.account import ServerError
-from mrilu.settings.table import SettingError
+from mrilu.settings.table import SettingError, Settings
 
 # Commands that live in modules of their own, which are imported only when one of them is named.
 ELSEWHERE = {
@@ -149,6 +149,7 @@ def import_(path: Path, wait: bool) -> None:
 
     settings = connect()
     unpacked = settings.data_dir / "unpacked"
+    _prepare_import(path, settings)
     try:
         if path.is_file():
             maildir, paths = importing.unpack_and_offer(path, unpacked, settings.batch_size)
@@ -161,6 +162,17 @@ def import_(path: Path, wait: bool) -> None:
     if wait:
         importing.follow(maildir, paths)
         sys.exit(0 if _tell_level(maildir.name) else 1)
+
+
+def _prepare_import(path: Path, settings: Settings) -> None:
+    """Keep others from what is unpacked; raise ServerError for a folder that our programs may not read."""
+    from mrilu.service.first_look import unreadable_for
+    from mrilu.service.instance import account_of
+
+    account = account_of(settings)
+    os.umask(0o027 if account.drops else 0o077)
+    if path.is_dir() and (problem := unreadable_for(account, path.absolute())):
+        raise ServerError(problem)
 
 
 def _tell_level(name: str) -> bool:

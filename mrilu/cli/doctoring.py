@@ -7,8 +7,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from email.utils import parseaddr
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def _masked(one: Finding, secrets: set[str]) -> Finding:
 def of_machine(settings: Settings) -> Findings:
     """Check what needs no server."""
     from mrilu.service.install import installed, pins
-    from mrilu.settings.table import secret_files
+    from mrilu.settings.secrets import secret_files
 
     yield machine.check_python()
     yield machine.check_packages([*pins("core"), *(pins("heavy") if installed("heavy") else ())])
@@ -76,12 +77,24 @@ def of_machine(settings: Settings) -> Findings:
     for variable, path in secret_files():
         yield machine.check_secret_file(variable, path)
     yield machine.check_disk(settings.data_dir)
-    for one in settings.maildirs:
-        yield machine.check_maildir(one)
-        yield from machine.check_passed_over(one)
+    placed = replace(settings, data_dir=settings.data_dir.resolve())
+    for one in placed.maildirs:
+        yield from _as_our_programs(settings, partial(_of_maildir, one))
     watched = [one.path for one in settings.maildirs if one.watch == "inotify"]
     yield machine.check_inotify(sum(map(_folders, watched)))
     yield machine.check_zone(settings.timezone, machine.machine_zone())
+
+
+def _of_maildir(one: MaildirSetting) -> list[Finding]:
+    return [machine.check_maildir(one), *machine.check_passed_over(one)]
+
+
+def _as_our_programs(settings: Settings, check: Callable[[], list[Finding]]) -> Findings:
+    """Make checks as the account that reads mail, if root's service was started here."""
+    from mrilu.service import instance
+
+    answers = instance.account_of(settings).ask(lambda: [list(one) for one in check()])
+    yield from (Finding(*one) for one in answers)
 
 
 def _folders(root: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from mrilu.runtime.writing import whole_file
 from mrilu.service.account import ServerError
 
 
@@ -58,16 +60,12 @@ def write_cached(tag: str, name: str, output: Path | None) -> Path | None:
 def _write_whole(path: Path, pieces: Iterable[bytes]) -> None:
     """Write a file that appears whole or not at all; a pipe or device is written into."""
     if path.exists() and not path.is_file():
-        with path.open("wb") as file:
-            file.writelines(pieces)
+        with open(os.open(path, os.O_WRONLY), "wb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a link was put there meanwhile
+                file.writelines(pieces)
         return
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            file.writelines(pieces)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        file.writelines(pieces)
 
 
 def _why_not(tag: str, name: str) -> str:

@@ -49,13 +49,19 @@ def search(
     from mrilu.cli.connect import connect
     from mrilu.search.engine import Wanted
     from mrilu.search.grammar import QueryError
+    from mrilu.search.patience import SearchTooSlow
 
     settings, query = connect(), as_query(words)
-    wanted = Wanted(mode or "fused", threads, limit, (page - 1) * limit, language)
+    wanted = Wanted(
+        mode or "fused", threads, limit, (page - 1) * limit, language, settings.search_timeout
+    )
     try:
         pages = find_pages(settings, query, place, wanted)
     except QueryError as error:
         print(f"mrilu: {error}\n  {query}\n  {' ' * (error.column - 1)}^", file=sys.stderr)
+        sys.exit(2)
+    except SearchTooSlow as error:
+        print(f"mrilu: {error}", file=sys.stderr)
         sys.exit(2)
     if as_json:
         print(json.dumps([asdict(one) for one in pages], default=str, ensure_ascii=False, indent=1))
