@@ -19,6 +19,7 @@ from mrilu.cli.diagnosis import machine, outside, servers
 from mrilu.cli.diagnosis.finding import ERROR, OK, WARNING, Finding, error, ok
 from mrilu.cli.shown import visible
 from mrilu.service.account import ServerError
+from mrilu.settings.lists import MaildirSetting
 from mrilu.settings.table import PROJECT, SettingError, Settings, hidden, load, masked, secrets_of
 
 _MARKS = {OK: ("ok", "green"), WARNING: ("warning", "yellow"), ERROR: ("error", "red")}
