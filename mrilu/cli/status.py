@@ -25,6 +25,7 @@ from mrilu.queues.ledgers import ledgers
 from mrilu.queues.queues import NAMES, queue
 from mrilu.runtime.database import database
 from mrilu.runtime.heartbeat import last_beat
+from mrilu.runtime.operators import operator_token
 from mrilu.runtime.redis import redis_connection
 from mrilu.service import up as service
 from mrilu.settings.current import current_settings
@@ -117,6 +118,7 @@ def show(facts: dict[str, Any], console: Console) -> None:
         _show_life(console, "scheduler", facts["scheduler"])
     console.print(f"outbox     {outbox_line(facts['notifications'])}", markup=False)
     console.print(f"embeddings {embeddings_line(facts['embeddings'])}", markup=False)
+    console.print(f"web        {_web_line()}", markup=False, soft_wrap=True)
     _show_queues(facts, console)
     _show_runs(facts["runs"], console)
     _show_installation(facts["installation"], console)
@@ -263,6 +265,18 @@ def embeddings_line(facts: dict[str, Any]) -> str:
     waiting, done = sum(facts["waiting"].values()), sum(facts["done"].values())
     speed = f", {facts['rate']:,.0f}/s, {facts['eta']} s left" if facts["rate"] else ""
     return f"{facts['state']}: {done:,} done, {waiting:,} waiting{speed} ({facts['model']})"
+
+
+def _web_line() -> str:
+    """Return where operators look, and what opens it; not in --json, which monitoring keeps."""
+    settings = current_settings()
+    if settings.web_address == "off":
+        return "off"
+    if settings.operator_password:
+        opened = "password: OPERATOR_PASSWORD"
+    else:
+        opened = f"password: {operator_token(redis_connection())}"
+    return f"http://{settings.web_address}/rq any user name, {opened}"
 
 
 def _show_queues(facts: dict[str, Any], console: Console) -> None:
