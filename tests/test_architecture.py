@@ -57,10 +57,10 @@ EDGES: dict[str, set[str]] = {
         "mrilu.service",
         "mrilu.settings",
     },
-    "mrilu.dictionary": {"mrilu.downloads"},
+    "mrilu.dictionary": {"mrilu.downloads", "mrilu.text"},
     "mrilu.downloads": {"models", "mrilu.settings"},
     "mrilu.embeddings": {"models", "mrilu.dictionary", "mrilu.mail", "mrilu.runtime"},
-    "mrilu.exports": {"mrilu.dictionary"},
+    "mrilu.exports": {"mrilu.dictionary", "mrilu.text"},
     "mrilu.migrations": {"mrilu.mail"},
     "mrilu.notifications": {
         "models",
@@ -79,8 +79,8 @@ EDGES: dict[str, set[str]] = {
         "mrilu.settings",
     },
     "mrilu.runtime": {"models", "mrilu.settings"},
-    "mrilu.search": {"models", "mrilu.embeddings", "mrilu.mail"},
-    "mrilu.sentences": {"mrilu.downloads"},
+    "mrilu.search": {"models", "mrilu.embeddings", "mrilu.mail", "mrilu.text"},
+    "mrilu.sentences": {"mrilu.downloads", "mrilu.text"},
     "mrilu.service": {
         "jobs",
         "models",

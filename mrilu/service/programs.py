@@ -17,7 +17,7 @@ WARM_SECONDS = (
 )
 
 SHIM = "mrilu.service.program"  # what runs each of our programs
-_MAIL = "-w jobs.workers.MailWorker"
+_MAIL, _DEFAULT = "-w jobs.workers.MailWorker", "-w jobs.workers.DefaultWorker"
 _RQ, _SIMPLE, _QUIET = "-m rq.cli", "-w rq.worker.SimpleWorker", "--logging_level WARNING"
 
 
@@ -41,7 +41,10 @@ PROGRAMS = (
         "mail",
         f"{_RQ} worker-pool mail -P {{code}} -n {{mail_workers}} {_MAIL} -S json -l WARNING",
     ),
-    Program("default", f"{_RQ} worker default -P {{code}} -S json --with-scheduler {_QUIET}"),
+    Program(
+        "default",
+        f"{_RQ} worker default -P {{code}} {_DEFAULT} -S json --with-scheduler {_QUIET}",
+    ),
     Program("notify", f"{_RQ} worker notify -P {{code}} -S json --with-scheduler {_QUIET}"),
     # the model is loaded once and kept; a fork after that can hang. It takes all cores for minutes: mail goes first
     Program("embed", f"{_RQ} worker embed -P {{code}} {_SIMPLE} -S json {_QUIET}", nice=10),

@@ -105,7 +105,7 @@ class Settings(NotificationSettings):
         "WORKER_MEMORY",
         2 * 1024**3,
         size,
-        "maximum address space of a mail worker; a mail that needs more is rejected",
+        "maximum address space of a worker of mail or of scheduled jobs; a mail that needs more is rejected",
     )
     max_message_bytes: int = setting(
         "MAX_MESSAGE_BYTES", 50 * 1024**2, size, "maximum size of a mail"

@@ -22,8 +22,8 @@ from mrilu.notifications.links import SubscriptionScope, sign, token_key
 from mrilu.queues.queues import put_import, queue
 from mrilu.runtime.heartbeat import beat
 from mrilu.runtime.operators import TOKEN_KEY, operator_token
-from mrilu.web.guesses import AT_ONCE, SECONDS, Guesses
 from mrilu.runtime.redis import redis_connection
+from mrilu.web.guesses import AT_ONCE, SECONDS, Guesses
 from tests.web.conftest import Ask
 
 PASSWORD = "hush-hush"
