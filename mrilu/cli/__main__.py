@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from mrilu.cli import terminal
 from mrilu.service.account import ServerError
 from mrilu.settings.table import SettingError, Settings
 
@@ -44,7 +45,11 @@ class FrontDoor(click.Group):
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; known errors become `mrilu: ...` and exit code 1."""
+        """Run the command; known errors become `mrilu: ...` and exit code 1. What it prints is escaped."""
+        with terminal.escaped_output():
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context) -> object:
         from mrilu.cli.connect import ServiceDown, line_of
         from mrilu.cli.shown import visible
         from mrilu.maildir.names import MaildirError
@@ -105,8 +110,6 @@ def env() -> None:
 @click.option("--json", "as_json", is_flag=True, help="everything, for scripts")
 def status(as_json: bool) -> None:
     """Show the ledger of each Maildir, queues, workers, rejected mail and last runs; exit code 1 if not level."""
-    from rich.console import Console
-
     from mrilu.cli import status as page
     from mrilu.cli.connect import connect
 
@@ -115,7 +118,7 @@ def status(as_json: bool) -> None:
     if as_json:
         print(json.dumps(facts, default=str, indent=1))
     else:
-        page.show(facts, Console())
+        page.show(facts, terminal.console())
     sys.exit(0 if facts["level"] else 1)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from mrilu.cli import terminal
 from mrilu.cli.diagnosis import machine, outside, servers
 from mrilu.cli.diagnosis.finding import ERROR, OK, WARNING, Finding, error, ok
 from mrilu.cli.shown import visible
@@ -237,12 +238,11 @@ def of_outside(settings: Settings) -> Findings:
 
 def show(found: list[Finding]) -> None:
     """Print the findings for a person."""
-    from rich.console import Console
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    console = terminal.console()
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

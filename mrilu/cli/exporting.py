@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from mrilu.cli import terminal
 from mrilu.runtime.writing import whole_file
 from mrilu.service.account import ServerError
 
@@ -96,7 +97,6 @@ def show_cached(as_json: bool, zone: ZoneInfo) -> None:
 def _print_table(
     cached: list[dict[str, Any]], failed: list[dict[str, Any]], zone: ZoneInfo
 ) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("language", "format", "file", "size", "built", "seconds", "sha256", box=None)
@@ -106,7 +106,7 @@ def _print_table(
             row["tag"], row["format"], row["filename"], f"{row['size']:,}", f"{built:%Y-%m-%d %H:%M}",
             f"{row['seconds']:.1f}", row["sha256"][:16],
         )  # fmt: skip
-    console = Console()
+    console = terminal.console()
     console.print(table if cached else "nothing is cached: ./run.sh run export_dictionaries --wait")
     for row in failed:
         moment = row["failed_at"].astimezone(zone)

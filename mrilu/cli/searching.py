@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mrilu.cli import terminal
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -106,9 +108,7 @@ def find_pages(settings: Settings, query: str, place: str, wanted: Wanted) -> li
 
 def show(pages: Sequence[Page], wanted: Wanted) -> None:
     """Print the pages for a person."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
+    console = terminal.console(highlight=False)
     for page in pages:
         if page.hits:
             last = wanted.offset + len(page.hits)
