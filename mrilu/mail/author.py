@@ -79,19 +79,22 @@ def _is_called(person: Address, name: str) -> bool:
 
 
 def _wrapping(part: Part) -> Part | None:
-    """The part that is, or begins, a list's mail around another one with the same Message-ID, or Date and Subject."""
-    first = part.children[0] if part.content_type == "multipart/mixed" and part.children else part
-    if first.content_type not in NESTED_TYPES or not first.children:
-        return None
-    outer, inner = part.by_name, first.children[0].by_name
-    ids = [parse_message_id(fields.get("message-id", "")) for fields in (outer, inner)]
+    """The part that holds the mail as it came: all of the list's mail, or one between the list's header and footer."""
+    parts = part.children if part.content_type == "multipart/mixed" else [part]
+    held = [one for one in parts if one.content_type in NESTED_TYPES and one.children]
+    return held[0] if len(held) == 1 and _is_the_same(part, held[0].children[0]) else None
+
+
+def _is_the_same(outer: Part, inner: Part) -> bool:
+    """Tell whether two headers are one mail's: they have the same Message-ID, or without it Date and Subject."""
+    ids = [parse_message_id(one.by_name.get("message-id", "")) for one in (outer, inner)]
     if all(ids):
-        return first if ids[0] == ids[1] else None
-    same = all(
-        outer.get(name, "").strip() and outer.get(name, "").split() == inner.get(name, "").split()
+        return ids[0] == ids[1]
+    return all(
+        outer.by_name.get(name, "").strip()
+        and outer.by_name[name].split() == inner.by_name.get(name, "").split()
         for name in ("date", "subject")
     )
-    return first if same else None
 
 
 def _inner_author(holder: Part, own: set[str], hint: str) -> Address | None:
