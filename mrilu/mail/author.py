@@ -20,6 +20,10 @@ _VIA = re.compile(
     r"[\s(]+(?:via|über|par|przez|através de|a través de|tramite|через|door)\s.*\Z|\s*(?:経由|通过).*\Z",
     re.IGNORECASE | re.DOTALL,
 )
+# A list's addresses for requests and for those who run it (RFC 2142, 6; Mailman, ezmlm).
+_SERVICE = re.compile(
+    r"(?:owner-)?(.+?)(?:-(?:owner|request|bounces?|admin|help|join|leave|subscribe|unsubscribe))?(@.+)"
+)
 _QUOTES = "'\"‘’“” "
 _MOST_MAILBOXES = 20
 _MAX_CHARS = 5000
@@ -71,7 +75,12 @@ def _people(fields: Mapping[str, str], field: str, own: set[str], hint: str) -> 
         return []
     several = parse_addresses(value, hint, _MOST_MAILBOXES)
     found = several if len(several) > 1 else [parse_author(value, hint)]
-    return [one for one in found if "@" in one.address and one.address.lower() not in own]
+    return [one for one in found if "@" in one.address and not _is_the_lists(one.address, own)]
+
+
+def _is_the_lists(address: str, own: set[str]) -> bool:
+    service = _SERVICE.fullmatch(address.lower())
+    return address.lower() in own or bool(service and service[1] + service[2] in own)
 
 
 def _is_called(person: Address, name: str) -> bool:
@@ -99,4 +108,4 @@ def _is_the_same(outer: Part, inner: Part) -> bool:
 
 def _inner_author(holder: Part, own: set[str], hint: str) -> Address | None:
     found = parse_author(holder.children[0].by_name.get("from", ""), hint)
-    return found if "@" in found.address and found.address.lower() not in own else None
+    return found if "@" in found.address and not _is_the_lists(found.address, own) else None

@@ -98,6 +98,8 @@ def test_a_list_without_its_fields_is_an_author_like_any_other() -> None:
 
 def test_a_list_that_names_nobody_is_the_author_itself() -> None:
     assert author(FROM, LIST) == ("'Ann Example' via Tea", "tea@lists.example.org")
+    service = b"Reply-To: tea-request@lists.example.org, owner-tea@lists.example.org\n"
+    assert author(FROM, LIST, service)[1] == "tea@lists.example.org"
     copied = b"Cc: Bob <bob@example.net>\nReply-To: tea@lists.example.org\n"
     assert author(FROM, LIST, copied)[1] == "tea@lists.example.org"
 
