@@ -28,6 +28,7 @@ from mrilu.tables.exports import CachedExport, FailedExport
 from mrilu.tables.folders import MailFolder, RemovedMessage, Vanishing
 from mrilu.tables.notifications import (
     Bounce,
+    BounceFile,
     DeliveryReport,
     Notification,
     NotificationPause,
@@ -49,6 +50,7 @@ NOTIFICATIONS = (
     NotificationPause,
     RecipientPause,
     Bounce,
+    BounceFile,
     DeliveryReport,
     TokenKey,
 )
@@ -72,6 +74,7 @@ __all__ = [
     "session_options",
     *(table.__name__ for table in ALL),
     "Bounce",
+    "BounceFile",
     "DeliveryReport",
     "RecipientPause",
 ]

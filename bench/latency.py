@@ -33,7 +33,7 @@ def deliver_each(
     """Deliver (Message-ID, bytes) one at a time; milliseconds from each rename until a search finds the mail.
 
     The search by its words and Message-ID is asked again and again by one connection, which costs us a core's worth of
-    waiting that the notmuch loop does not have; nothing tells a bench of mrilu that a commit is through.
+    waiting that the notmuch loop does not have; nothing tells the benchmark that a commit is done.
     """
     times = []
     for message_id, mail in mails:

@@ -3,7 +3,7 @@
 The first schema step is applied and filled with mail; then each further step, while readers ask again and again;
 before full text comes, the dictionary is filled with all languages of the corpus and 20,000 sentences. The bar is
 that no answer takes more than a second. The same reads while nothing migrates are measured first, as the control:
-what they need by themselves, on this machine at this load, is no migration's doing. Then /metrics is scraped over
+what they need by themselves, on this machine at this load, is not caused by a migration. Then /metrics is scraped over
 HTTP: the bar is 50 ms in the median; the slowest is printed, too.
 """
 

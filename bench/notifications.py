@@ -172,7 +172,7 @@ def searches_of(maildir: Path, rng: random.Random) -> list[str]:
 
 
 def save_searches(queries: Sequence[str]) -> int:
-    """Save each search for a subscriber of its own; common words alone are no search. Return how many were saved."""
+    """Save each search for a subscriber of its own; common words alone are not a search. Return how many were saved."""
     db = process_database()
     saved = 0
     with db.atomic():

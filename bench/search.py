@@ -166,7 +166,7 @@ def passed(facts: dict[str, dict[str, object]]) -> bool:
 
 
 def main() -> int:
-    """Measure what is asked for and print it as JSON; exit code 1 if a bar is missed."""
+    """Run the chosen measurements and print them as JSON; exit code 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="?", choices=["speed", "quality", "both"], default="both")
     parser.add_argument("--database", default="", help="URL of a database that is filled already")

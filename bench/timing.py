@@ -88,7 +88,7 @@ def take_turns(
 ) -> Results:
     """Run the available contenders in alternation, `rounds` times each, each in its own folder under `work`.
 
-    What one has written is on the disk before the next begins: nobody's fsync waits for another's data.
+    What one has written is on the disk before the next begins: no fsync waits for another contender's data.
     """
     present = [contender for contender in contenders if _is_present(contender)]
     folders = {contender.name: _own_folder(contender, work) for contender in present}

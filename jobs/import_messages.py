@@ -16,7 +16,7 @@ from rq import Retry, get_current_job
 from models import JobRun, Maildir, Total
 from mrilu.archive.folders import doubts
 from mrilu.archive.plan import FoundFile, Plan, known_files, make_plan, outdated
-from mrilu.archive.read import portions, read_mails, rejection_of
+from mrilu.archive.read import limits_of, portions, read_mails, rejection_of
 from mrilu.archive.store import Stored, store_changes, store_mails, store_rejections
 from mrilu.mail.message import Limits
 from mrilu.mail.parse import PARSER_VERSION
@@ -87,17 +87,6 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
 def _wake(counts: Mapping[str, int]) -> None:
     if counts.get("imported") or counts.get("updated"):
         wake_embedding()
-
-
-def limits_of(settings: Settings) -> Limits:
-    """Return the parser's limits that the settings give."""
-    return Limits(
-        max_bytes=settings.max_message_bytes,
-        max_parts=settings.max_parts,
-        max_depth=settings.max_depth,
-        max_header_fields=settings.max_header_fields,
-        max_seconds=settings.max_parse_seconds,
-    )
 
 
 def news_rules_of(settings: Settings) -> NewsRules:
@@ -177,7 +166,7 @@ class _Batch:
         return (again | stored.again | outdated(root, plan)) - self.unseen.keys()
 
     def _take_in(self, files: list[FoundFile]) -> Stored:
-        """Read these files and store them; when memory runs out each alone, and what is too large alone is rejected."""
+        """Read these files and store them; when memory runs out, one at a time, rejecting those still too large."""
         try:
             return self._read_and_store(files)
         except MemoryError:
@@ -234,7 +223,7 @@ def _record_failure(error: Exception, started: datetime) -> None:
 
 
 def _try_later(error: Exception, policy: RetryPolicy) -> Retry | None:
-    """Return rq's Retry for an error that is no mail's fault, with tries left, otherwise None.
+    """Return rq's Retry for an error that no mail caused, while tries are left, otherwise None.
 
     Files out of reach are tried again for as long as it takes, by whichever worker is free.
     """

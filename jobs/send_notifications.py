@@ -53,7 +53,7 @@ def send_notifications() -> dict[str, int]:
 
 
 def _expire(db: PostgresqlDatabase, settings: Settings, now: datetime) -> dict[str, int]:
-    """Remove what is past its time: finished rows, subscriptions that nobody confirmed, pauses of recipients."""
+    """Remove what is past its time: finished rows, subscriptions without a confirmation, pauses of recipients."""
     outbox = Outbox(db, uuid4(), rates_of(settings))
     expired = outbox.expire(now - timedelta(days=settings.keep_notifications))
     unconfirmed = expire_unconfirmed(db, now)

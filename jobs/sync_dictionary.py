@@ -39,7 +39,7 @@ class DictionaryNotSynced(SourceError):
 def sync_dictionary(force: bool = False) -> dict[str, int]:
     """Read every export of DICTIONARY_SOURCE into the dictionary; return how much was added, edited, gone ...
 
-    `force` reads unchanged files too and takes those that shrink, or that are no more. A language that
+    `force` reads unchanged files too and takes those that shrink, or that were deleted. A language that
     fails does not keep the others from being synced; it makes the run fail at the end.
     Raises DictionaryNotSynced, or SourceUnreachable when a later try may succeed.
     """
@@ -132,7 +132,7 @@ def _read(fetched: Fetched, source: str) -> Export:
             return read_export(file)
     except (ExportUnreadable, OSError) as error:
         kind = f" ({fetched.content_type})" if fetched.content_type else ""
-        raise SourceRefused(f"{source}{kind} is no jbovlaste export: {error}") from error
+        raise SourceRefused(f"{source}{kind} is not a jbovlaste export: {error}") from error
 
 
 def _log_skipped(tag: str, export: Export) -> None:
@@ -150,7 +150,7 @@ def _miss_languages(
     *,
     force: bool,
 ) -> dict[str, SourceError]:
-    """Treat the languages whose export is no more as sources that shrank to nothing; return the errors."""
+    """Treat languages whose export was deleted as sources that shrank to nothing; return the errors."""
     errors: dict[str, SourceError] = {}
     folder = settings.dictionary_folder
     for language in Language.select():
@@ -160,7 +160,7 @@ def _miss_languages(
             continue
         if not force:
             errors[language.tag] = SourceRefused(
-                f"{language.source} is no more; if that is right, use --force"
+                f"{language.source} was deleted; if that is right, use --force"
             )
             continue
         with db.atomic():

@@ -81,7 +81,7 @@ def read_fetched(fetched: Fetched, source: str) -> Pairs:
     try:
         return read_pairs(data)
     except MuplisUnreadable as error:
-        raise SourceRefused(f"{source} is no muplis file: {error}") from error
+        raise SourceRefused(f"{source} is not a muplis file: {error}") from error
 
 
 def _log_changes(found: Difference, removed: list[str], pairs: Pairs) -> None:

@@ -45,7 +45,8 @@ def pytest_configure() -> None:
 @pytest.fixture(autouse=True)
 def unbounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs run in this process here, and the bound on a worker's memory would stay with it for good."""
-    monkeypatch.setattr("jobs.import_messages.limit_memory", lambda address_space: None)
+    for job in ("import_messages", "reread_messages"):
+        monkeypatch.setattr(f"jobs.{job}.limit_memory", lambda address_space: None)
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,7 @@ EDGES: dict[str, set[str]] = {
         "mrilu.notifications",
         "mrilu.runtime",
         "mrilu.search",
+        "mrilu.settings",
     },
     "mrilu.cli": {
         "jobs",

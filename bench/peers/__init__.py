@@ -1,7 +1,7 @@
 """The other programs of the benchmarks, as contenders for `bench.timing.take_turns`.
 
 `import_peers()`, `rescan_peers()` and `rename_peers()` give them for each bar; `latency.NotmuchLoop` delivers single
-mails. Everything that a peer writes lies in its own folder, home included; see `bench/README.md`.
+mails. Everything that a peer writes is in its own folder, home included; see `bench/README.md`.
 """
 
 from bench.peers.contenders import FirstImport, Renames, Rescan

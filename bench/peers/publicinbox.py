@@ -98,7 +98,7 @@ class PublicInboxEachList(PublicInbox):
 
 
 class PublicInboxAsMade(PublicInboxEachList):
-    """One inbox for each list, as public-inbox-init makes it when it is told nothing: format 1."""
+    """One inbox for each list, as public-inbox-init makes it by default: format 1."""
 
     name = "public-inbox"
     layout = ()

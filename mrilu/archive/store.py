@@ -18,6 +18,7 @@ from mrilu.archive.read import ReadMail, Rejection
 from mrilu.archive.reread import Reread, update_messages, was_written
 from mrilu.archive.rows import staging_row
 from mrilu.archive.threads import LOCK, assign_threads
+from mrilu.notifications.bounces import note_reports
 from mrilu.notifications.events import NewsRules, notify_new_messages
 from mrilu.runtime.retry import CONTENT, NOT_CONTENT
 
@@ -39,11 +40,17 @@ class Stored:
 
 
 def store_mails(
-    db: PostgresqlDatabase, maildir: int, mails: list[ReadMail], rules: NewsRules
+    db: PostgresqlDatabase,
+    maildir: int,
+    mails: list[ReadMail],
+    rules: NewsRules,
+    *,
+    keep: bool = False,
 ) -> Stored:
-    """Store the mails; count how many files were imported, copies, known or rejected.
+    """Store the mails; count how many files were imported, copies, known, rejected, and messages updated.
 
-    A batch that fails by its content is split until the one bad mail stands alone and is rejected.
+    A batch that fails by its content is split until the one bad mail stands alone and is rejected; with `keep` it is
+    left as it is, and counted as refused.
     Raises psycopg errors that have other causes: nothing of the batch is stored then.
     """
     if not mails:
@@ -56,10 +63,12 @@ def store_mails(
             raise
         if len(mails) > 1:
             half = len(mails) // 2
-            stored = store_mails(db, maildir, mails[:half], rules)
-            stored += store_mails(db, maildir, mails[half:], rules)
+            stored = store_mails(db, maildir, mails[:half], rules, keep=keep)
+            stored += store_mails(db, maildir, mails[half:], rules, keep=keep)
             return stored
         logger.exception("mail cannot be stored path=%s", mails[0].file.path)
+        if keep:
+            return Stored(Counter(refused=1))
         rejection = Rejection(
             mails[0].file, "unstorable", f"{type(error).__name__}: {error}"[:1000]
         )
@@ -95,6 +104,7 @@ def _insert(
     assign_threads(connection, fresh, copied, mails, reread.changed)
     news = _arrivals(fresh, mails) | _renewed(connection, reread)
     notify_new_messages(connection, news, rules)
+    note_reports(connection, _reports(mails))
     stored = _stored(mails, files, reread)
     stored.again |= again
     return stored
@@ -124,6 +134,20 @@ def _renewed(connection: Connection, reread: Reread) -> dict[int, float]:
         return {}
     rows = connection.execute(sql.IMPORTED_LATELY, (list(reread.renewed),))
     return {number: reread.renewed[number] for (number,) in rows}
+
+
+def _reports(mails: list[ReadMail]) -> list[str]:
+    """Return the identities of those mails that are delivery reports."""
+    reports = (
+        one.message for one in mails if one.message.automatic and _is_report(one.message.parts)
+    )
+    return [str(message.identity) for message in reports]
+
+
+def _is_report(part: dict[str, Any]) -> bool:
+    """Tell whether a part is a delivery report, or holds one at its top (RFC 6522)."""
+    parts = part.get("parts", ())
+    return any(one.get("type") == "message/delivery-status" for one in (part, *parts))
 
 
 def _stored(mails: list[ReadMail], files: list[tuple], reread: Reread) -> Stored:

@@ -24,7 +24,7 @@ CLEAN = (
 )
 _MADE_ALREADY = b"CREATE SCHEMA public;"
 _ROW = re.compile(r"^\d+\t(0\d{3}_\w+)\t|^(0\d{3}_\w+)(?:\t|$)", re.MULTILINE)
-# What waited when the backup was made may have been sent since: to whom cannot be told, and twice is worse than not.
+# What waited when the backup was made may have been sent since; which is unknown, and twice is worse than not at all.
 SETTLE = b"""
 DO $$ BEGIN
     IF to_regclass('public.notification') IS NOT NULL THEN
@@ -64,7 +64,7 @@ def backup(file: Path) -> None:
     help="send the notifications that waited: none went out since the backup",
 )
 def restore(file: Path, yes: bool, send_waiting: bool) -> None:
-    """Replace the database's content by FILE's. Our programs rest meanwhile; mail that came since is found again."""
+    """Replace the database's content by FILE's. The programs are paused; mail that arrived since is found again."""
     from mrilu.cli.connect import connect
 
     settings = connect()
@@ -119,10 +119,10 @@ def schema_of(settings: Settings, file: Path) -> list[str]:
         "-",
         str(file),
     ]
-    told = _run(command, settings, connects=False).decode(errors="replace")
-    steps = sorted(first or second for first, second in _ROW.findall(told))
+    output = _run(command, settings, connects=False).decode(errors="replace")
+    steps = sorted(first or second for first, second in _ROW.findall(output))
     if not steps:
-        raise ServerError(f"{file} is no backup of mrilu's")
+        raise ServerError(f"{file} is not a backup made by mrilu")
     newer = set(steps) - {path.stem for path in (PROJECT / "mrilu" / "migrations").glob("0*.py")}
     if newer:
         raise ServerError(
@@ -302,7 +302,7 @@ def _run(command: list[str], settings: Settings, *, connects: bool = True) -> by
     return done.stdout
 
 
-def _last(told: bytes) -> str:
-    lines = [line for line in told.decode(errors="replace").strip().splitlines() if line]
+def _last(output: bytes) -> str:
+    lines = [line for line in output.decode(errors="replace").strip().splitlines() if line]
     errors = [line for line in lines if "error" in line.lower()]
     return (errors or lines or ["it did not say why"])[0]

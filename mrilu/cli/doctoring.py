@@ -50,13 +50,13 @@ def examine() -> list[Finding]:
 
 def _shown(settings: Settings) -> str:
     """Return the settings that are not at their defaults; secrets by name only."""
-    told = []
+    changed = []
     for one in fields(settings):
         value, variable = getattr(settings, one.name), one.metadata["variable"]
         if value != one.default:
             secret = one.metadata["secret"] and not variable.endswith("_URL")
-            told.append(f"{variable}={'***' if secret else masked(str(value))}")
-    return " ".join(told) or "all at their defaults"
+            changed.append(f"{variable}={'***' if secret else masked(str(value))}")
+    return " ".join(changed) or "all at their defaults"
 
 
 def _masked(one: Finding, secrets: set[str]) -> Finding:
@@ -91,7 +91,7 @@ def _folders(root: Path) -> int:
 
 
 def of_servers(settings: Settings) -> Findings:
-    """Check what runs; when it cannot be reached, say that and no more."""
+    """Check what runs; when it cannot be reached, say only that."""
     from mrilu.cli.connect import ServiceDown, connect
     from mrilu.service import instance
     from mrilu.service import up as service
@@ -113,7 +113,7 @@ def of_servers(settings: Settings) -> Findings:
 
 
 def _answers(checks: Callable[[], Findings]) -> Findings:
-    """Make checks that ask servers; one that goes away meanwhile ends them with a finding."""
+    """Run the checks that ask servers; a server that goes away ends them with a finding."""
     try:
         yield from checks()
     except Exception as problem:
@@ -231,10 +231,10 @@ def show(found: list[Finding]) -> None:
     table.add_column(overflow="fold")
     for one in found:
         mark, colour = _MARKS[one.level]
-        told = Text(one.what)
+        finding = Text(one.what)
         if one.advice:
-            told.append(f"\n→ {one.advice}", style="bold")
-        table.add_row(Text(mark, style=colour), told)
+            finding.append(f"\n→ {one.advice}", style="bold")
+        table.add_row(Text(mark, style=colour), finding)
     console.print(table)
     counts = Counter(one.level for one in found)
     console.print(

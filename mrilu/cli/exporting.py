@@ -56,7 +56,7 @@ def write_cached(tag: str, name: str, output: Path | None) -> Path | None:
 
 
 def _write_whole(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file that appears whole or not at all; what is no plain file (a pipe, a device) is written into."""
+    """Write a file that appears whole or not at all; a pipe or device is written into."""
     if path.exists() and not path.is_file():
         with path.open("wb") as file:
             file.writelines(pieces)

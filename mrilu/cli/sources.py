@@ -75,7 +75,7 @@ def make_maildir(root: Path) -> Path:
 def unpack_in_groups(file: Path, root: Path, most: int = GROUP) -> Iterator[Group]:
     """Write the mails of `file` into a Maildir at `root`; yield each group of them once it is safe on the disk.
 
-    The names tell the content and no time, so that unpacking again adds nothing, also after a crash.
+    The names depend on the content only, so that unpacking again adds nothing, even after a crash.
     """
     make_maildir(root)
     since = file.stat().st_mtime

@@ -13,8 +13,10 @@ from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegis
 from rq.worker import BaseWorker
 
 from models import JobRun, Message, Rejected
+from mrilu.archive.outdated import count_outdated
 from mrilu.cli.shown import visible
 from mrilu.embeddings.progress import progress
+from mrilu.mail.parse import PARSER_VERSION
 from mrilu.notifications.pause import outbox_status
 from mrilu.queues.health import living_workers, trouble_of
 from mrilu.queues.ledgers import ledgers
@@ -41,6 +43,7 @@ def gather() -> dict[str, Any]:
         "messages": Message.select().count(),
         "reused_message_ids": Message.reused_ids(),
         "rejected": Rejected.by_reason(),
+        "parser": {"version": PARSER_VERSION, **count_outdated(database())._asdict()},
         "queues": [_queue(queue(name)) for name in NAMES],
         "workers": [_worker(worker) for worker in living_workers(redis_connection())],
         "trouble": trouble_of(redis_connection()),
@@ -101,6 +104,7 @@ def show(facts: dict[str, Any], console: Console) -> None:
         f"messages   {facts['messages']:,} (Message-IDs used again: {facts['reused_message_ids']})"
     )
     console.print(f"rejected   {rejected}")
+    console.print(f"parser     {parser_line(facts['parser'])}")
     _show_life(console, "watcher", facts["watcher"])
     if facts["scheduler"] or "scheduler" in facts["programs"]:
         _show_life(console, "scheduler", facts["scheduler"])
@@ -178,7 +182,7 @@ def _show_gap(one: dict[str, Any], console: Console, *, held_up: bool) -> None:
     _names(console, f"{name}: in the archive, but no longer on disk", one["stale"], heal)
     _names(console, f"{name}: written since they were read", one["changed"], heal)
     _names(console, f"{name}: folders that cannot be read", one["unreadable"], READABLE)
-    _names(console, f"{name}: not below {one['root']}, where another folder lies now", one["held"],
+    _names(console, f"{name}: not below {one['root']}, where another folder is now", one["held"],
            f"mount the right one; if they are gone: ./run.sh confirm-gone {name}")  # fmt: skip
 
 
@@ -213,6 +217,16 @@ def flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def parser_line(facts: dict[str, Any]) -> str:
+    """Return which parser reads mail, and how many messages an older one read."""
+    told = [f"version {facts['version']}"]
+    if facts["waiting"]:
+        told.append(f"{facts['waiting']:,} messages of an older one are to be read again")
+    if facts["gone"]:
+        told.append(f"{facts['gone']:,} messages of an older one have no file any more")
+    return "; ".join(told)
 
 
 def outbox_line(facts: dict[str, Any]) -> str:

@@ -164,7 +164,7 @@ def answer(facts: Facts) -> str:
             f"waiting in the queue (job {facts['jobs'][0]['id']} is {facts['jobs'][0]['status']})"
         )
     if facts["on_disk"]:
-        return "on disk, but nobody has offered it yet: ./run.sh rescan"
+        return "on disk, but not enqueued yet: ./run.sh rescan"
     if any(not row["gone_at"] for row in facts["rows"]):
         return f"this file moved to {facts['rows'][0]['path']}"
     return (

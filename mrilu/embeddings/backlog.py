@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 # Sources that are read, embedded and committed together, some seconds of work: enough to sort by length and to keep
 # all cores busy (at a slice's end some wait for the last), few enough to lose.
 SLICE = {"definition": 2048, "sentence": 2048, "message": 256}
-# How far back a run for new mail looks; what is older is for the hourly one.
+# How far back a run for new mail looks; older ones are left to the hourly run.
 RECENT = 5000
 
 Heard = Callable[[Counter[str], float], None]
@@ -30,7 +30,7 @@ Heard = Callable[[Counter[str], float], None]
 def slices(
     db: PostgresqlDatabase, model: int, *, recent: bool
 ) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
-    """Yield (kind, rows) until nothing waits: newest first, and mail that arrives meanwhile before all else.
+    """Yield (kind, rows) until nothing waits: newest first, and mail that arrives during the run before all else.
 
     With `recent` only the latest messages are looked at.
     """

@@ -19,7 +19,7 @@ SAMPLES, SAMPLE_BYTES = 64, 4096
 
 
 class EncoderMissing(RuntimeError):
-    """There is no encoder of meaning."""
+    """No encoder of meaning is installed."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -33,7 +33,7 @@ class NotInstalled(EncoderMissing):
 class Model:
     """A sentence-transformers model on disk.
 
-    `name` tells it from all others, weights included; `source` is what EMBEDDING_MODEL said; `max_tokens`
+    `name` distinguishes it from all others, weights included; `source` is what EMBEDDING_MODEL said; `max_tokens`
     is how much of a text it reads, its two marks at the ends included.
     """
 
@@ -86,7 +86,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _fingerprint(folder: Path) -> str:
-    """Hash the configuration and samples of the weights: another model of the same name is told apart in no time."""
+    """Hash the configuration and samples of the weights: which quickly distinguishes another model of the same name."""
     seen = hashlib.sha256()
     for path in sorted(folder.glob("**/*.json")):
         seen.update(path.read_bytes())

@@ -9,7 +9,7 @@ from typing import Any
 def import_openvino() -> Any:
     """Return the module openvino, imported so that nothing leaves this machine. Raises ImportError.
 
-    Its import tells openvino_telemetry, which reports to Google Analytics from a process of its own. Where that
+    Its import calls openvino_telemetry, which reports to Google Analytics from a process of its own. Where that
     package cannot be imported, openvino works with a stub that does nothing.
     """
     if "openvino" not in sys.modules:

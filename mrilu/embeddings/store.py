@@ -56,7 +56,7 @@ def store_sources(
     """Write the vectors of these sources, of one kind; `fresh` are those just made. Return the rows written.
 
     Sources whose pieces are what they were keep their rows. `embed` is for texts whose vector was stored when
-    `fresh` was made and is no more: the one row that had it has changed since.
+    `fresh` was made and is gone: the only row that had it has changed since.
     """
     if not sources:
         return 0
@@ -135,7 +135,7 @@ def _copy(
 
 
 def forget_gone(db: PostgresqlDatabase) -> int:
-    """Drop the vectors of sources that are no more, of all models; return of how many sources."""
+    """Drop the vectors of deleted sources, of all models; return the number of sources."""
     gone = 0
     for kind in KINDS:
         is_gone = _IS_GONE.format(kind=kind, live=_LIVE[kind])

@@ -22,7 +22,7 @@ _SPACE = re.compile(r"\s+")
 
 
 class Gloss(NamedTuple):
-    """A gloss word (place 0) or a place keyword of a definition, with the sense that tells homonyms apart."""
+    """A gloss word (place 0) or a place keyword of a definition, with the sense that distinguishes homonyms."""
 
     text: str
     sense: str

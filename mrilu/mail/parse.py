@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from itertools import chain
 
-from mrilu.mail.headers.addresses import parse_addresses, parse_author
+from mrilu.mail.author import author_of
+from mrilu.mail.headers.addresses import parse_addresses
 from mrilu.mail.headers.automatic import is_automatic
 from mrilu.mail.headers.dates import (
     EPOCH,
@@ -28,14 +29,16 @@ from mrilu.mail.headers.mailing_list import list_id_of
 from mrilu.mail.headers.subjects import clean_subject
 from mrilu.mail.message import Address, Limits, ParsedMessage
 from mrilu.mail.own_words.quotes import Span, own_spans
+from mrilu.mail.tree.boundaries import with_own_boundaries
 from mrilu.mail.tree.charset_hint import charset_hints
-from mrilu.mail.tree.content import Content, Segment, check_size, read_part
+from mrilu.mail.tree.choice import Segment, without_calendars
+from mrilu.mail.tree.content import Content, check_size, read_part
 from mrilu.mail.tree.lean import build_lean_tree
 from mrilu.mail.tree.repair import OpenedMail, open_mail
 from mrilu.mail.tree.stdlib import build_tree
 from mrilu.mail.tree.structure import Budget, Part
 
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 _MAX_SUBJECT_CHARS = 4000
 _DEFAULT_LIMITS = Limits()
 
@@ -56,10 +59,11 @@ def parse_message(
     budget = Budget(limits, deadline=time.thread_time() + limits.max_seconds)
     check_size(raw, budget)
     opened = open_mail(raw, budget)
-    part = build_lean_tree(opened.fields, opened.body, budget) if lean else None
+    body = with_own_boundaries(opened.fields, opened.body)
+    part = build_lean_tree(opened.fields, body, budget) if lean else None
     if part is None:
         budget.start_again()
-        part = build_tree(opened.header + b"\n" + opened.body, budget)
+        part = build_tree(opened.header + b"\n" + body, budget)
     return _compose(part, opened, budget, (file_name, mtime))
 
 
@@ -68,7 +72,10 @@ def _compose(
 ) -> ParsedMessage:
     fields, limits = part.by_name, budget.limits
     body_hint, hint = charset_hints(part, opened.header.isascii())
-    content = Content(budget, body_hint)
+    author, wrapped = author_of(part, hint)
+    # What the list wrapped is the mail; the list's own header lacks at most a few of its fields.
+    inner = wrapped.children[0].by_name if wrapped else {}
+    content = Content(budget, body_hint, wrapped=wrapped)
     parts, segments = read_part(part, content)
     body, spans = _join_segments(segments)
     message_id = parse_message_id(fields.get("message-id", ""))
@@ -76,8 +83,8 @@ def _compose(
     if derived:
         budget.note("no-message-id")
         message_id = derive_message_id(fields, opened.body)
-    author = parse_author(fields.get("from") or fields.get("sender", ""), hint)
-    stated = parse_date(fields["date"].strip()) if "date" in fields else None
+    date = inner.get("date") or fields.get("date")
+    stated = None if date is None else parse_date(date.strip())
     sent_at, source = _sent_at(stated, part, opened, budget, outside)
     subject = decode_header(fields.get("subject", ""), hint)[:_MAX_SUBJECT_CHARS]
     cleaned, is_reply = clean_subject(subject)
@@ -97,18 +104,22 @@ def _compose(
         date_source=source,
         list_id=list_id_of(fields),
         in_reply_to=parse_in_reply_to(
-            fields.get("in-reply-to", ""), limits.max_references, [author, *to, *cc]
+            _either(fields, inner, "in-reply-to"), limits.max_references, [author, *to, *cc]
         ),
-        references=parse_references(fields.get("references", ""), limits.max_references),
+        references=parse_references(_either(fields, inner, "references"), limits.max_references),
         body=body,
         own_spans=spans,
         parts=parts,
         signed=content.signed,
         encrypted=content.encrypted,
         has_attachment=content.has_attachment,
-        automatic=is_automatic(fields),
+        automatic=is_automatic(fields) or is_automatic(inner),
         defects=tuple(budget.defects),
     )
+
+
+def _either(fields: Mapping[str, str], inner: Mapping[str, str], name: str) -> str:
+    return fields.get(name) or inner.get(name, "")
 
 
 def _recipients(
@@ -140,6 +151,7 @@ def _join_segments(segments: list[Segment]) -> tuple[str, list[Span]]:
     if len(segments) == 1:
         text = segments[0].text
         return text, own_spans(text) if segments[0].own else []
+    segments = without_calendars(segments)
     texts: list[str] = []
     spans: list[Span] = []
     offset = 0

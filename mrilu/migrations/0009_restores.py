@@ -1,4 +1,4 @@
-"""When a backup was restored: files that lay there then are no news, and were not late."""
+"""When a backup was restored: files that were there then are not news, and were not late."""
 
 STATEMENT = "ALTER TABLE maildir ADD COLUMN restored_at timestamptz"
 

@@ -22,7 +22,7 @@ CREATE TABLE vanishing (
 );
 CREATE INDEX vanishing_open ON vanishing (maildir) WHERE ended_at IS NULL;
 
--- Mail that was removed with its last file is no news when it comes back.
+-- Mail that was removed with its last file is not news when it comes back.
 CREATE TABLE removed_message (
     identity uuid PRIMARY KEY,
     removed_at timestamptz NOT NULL DEFAULT now()

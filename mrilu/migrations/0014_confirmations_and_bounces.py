@@ -28,6 +28,12 @@ CREATE TABLE delivery_report (
     noted_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- Files of BOUNCE_MAILDIR that were looked at, by their unique name: nothing is moved in it.
+CREATE TABLE bounce_file (
+    name text PRIMARY KEY,
+    seen_at timestamptz NOT NULL DEFAULT now()
+);
+
 SET LOCAL lock_timeout = '1s';
 -- The hour of the subscriber's zone at which a daily digest is due.
 ALTER TABLE subscriber
@@ -46,6 +52,7 @@ ALTER TABLE subscription
 ALTER TABLE notification
     DROP CONSTRAINT notification_kind_check,
     ADD CONSTRAINT notification_kind_check CHECK (kind IN ('word', 'thread', 'query', 'confirm')) NOT VALID;
+CREATE INDEX notification_key ON notification (message_key);
 """
 
 

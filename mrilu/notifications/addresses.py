@@ -7,7 +7,7 @@ import unicodedata
 
 import idna
 
-# RFC 5321, 4.1.2, without quoted local parts, which nobody has but attackers; RFC 6531 adds emails beyond ASCII.
+# RFC 5321, 4.1.2, without quoted local parts, which only attackers use; RFC 6531 adds letters beyond ASCII.
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\u0080-\U0010ffff-]{1,64}")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _MESSAGE_ID = re.compile(r"[!-;=?-~]{1,120}@[!-;=?-~]{1,120}")

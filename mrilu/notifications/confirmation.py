@@ -21,8 +21,8 @@ from mrilu.notifications.subscriptions import (
 
 UNCONFIRMED_FOR = timedelta(days=7)
 AGAIN_AFTER = timedelta(days=1)  # before a confirmation is sent a second time
-MAX_DAILY = 5  # confirmations to one address a day: nobody can have it flooded
-MAX_HOURLY = 200  # confirmations to all addresses an hour
+MAX_DAILY = 5  # confirmations to one address per day: a stranger cannot have it flooded
+MAX_HOURLY = 200  # confirmations to all addresses per hour
 
 # Somebody who is known already keeps their settings: the one who asks may be another.
 KNOWN_SUBSCRIBER = """
@@ -119,7 +119,7 @@ def confirm(db: PostgresqlDatabase, token: str, key: bytes) -> Outcome:
 
 
 def expire_unconfirmed(db: PostgresqlDatabase, now: datetime) -> int:
-    """Delete subscriptions that nobody confirmed for a week, with addresses known by nothing else; return how many."""
+    """Delete subscriptions that were not confirmed within a week, and addresses that have no other; return how many."""
     with db.atomic():
         connection = db.connection()
         rows = connection.execute(UNCONFIRMED, (now - UNCONFIRMED_FOR,)).fetchall()

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 TRIES = RetryPolicy(max_attempts=14, initial_delay=60.0, max_delay=4 * 3600.0)
 BATCH = 200
 FLUSH_SECONDS = 0.02
-# Domains that refuse by policy, with no mail accepted in between: so many pause the outbox when nobody else is left
+# Domains that refuse by policy, with no mail accepted in between: so many pause the outbox when no other domain is left
 # to try, and so many at once.
 REFUSING_DOMAINS, TOO_MANY_DOMAINS = 3, 6
 
@@ -69,7 +69,7 @@ class Delivery:
         self.recipients = Recipients(self.outbox.db, self.rng)
 
     def run(self) -> Counter[str]:
-        """Send until nothing is due, the time is over, a rate is reached or the server will have no more."""
+        """Send until nothing is due, the time is over, a rate is reached or the outbox is paused."""
         end = self.monotonic() + self.seconds
         try:
             self.outbox.gather_digests(self.now())
@@ -170,17 +170,17 @@ class Delivery:
         return self.session
 
     def _deliver(
-        self, session: Session, email: Email, raw: bytes, meanwhile: Callable[[], None]
+        self, session: Session, email: Email, raw: bytes, while_waiting: Callable[[], None]
     ) -> object:
         """Hand the mail over; a session that the server closed between two mails is opened again, once."""
         sender, recipient = self.site.envelope_sender(email.key), email.address or ""
         try:
-            return session.deliver(sender, recipient, raw, meanwhile)
+            return session.deliver(sender, recipient, raw, while_waiting, email.key.hex)
         except SessionBroken as error:
             self.session = None
             if error.stage != "mail" or not session.sent:
                 raise
-            return self._open().deliver(sender, recipient, raw)
+            return self._open().deliver(sender, recipient, raw, envelope_id=email.key.hex)
 
     def _accepted(self, claim: Claim, email: Email, reply: str) -> None:
         """Mark the mail as sent. Each FLUSH_SECONDS the mark waits for the disk, and takes those before it along."""

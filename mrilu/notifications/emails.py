@@ -93,7 +93,7 @@ class DefinitionItem:
 
 @dataclass(frozen=True)
 class ConfirmItem:
-    """A question: shall this subscription, which somebody asked for, begin? `asked` is the subscription's kind."""
+    """A question: shall this subscription, which was asked for, begin? `asked` is the subscription's kind."""
 
     kind: str  # "confirm"
     label: str

@@ -123,7 +123,7 @@ ON CONFLICT (subscriber, subject, (kind = 'word')) DO NOTHING
 class NewsRules:
     """Which new mail is news: dated at most `notify_days` ago and not sent by ourselves.
 
-    Our own mail is told by `mail_from` (MAIL_FROM, as in a From field) and by the List-Id of `site_url`.
+    Our own mail is known by `mail_from` (MAIL_FROM, as in a From field) and by the List-Id of `site_url`.
     """
 
     notify_days: int
@@ -166,7 +166,7 @@ def notify_new_messages(
 def notify_changed_definitions(connection: Connection, language: int, recorded_at: datetime) -> int:
     """Write the outbox rows for the definition versions of one language recorded at that moment; return how many.
 
-    Versions of a source that was read for the first time ("bulk") notify nobody.
+    Versions of a source that was read for the first time ("bulk") are not notified.
     """
     if not _exists(connection, ANY_FOR_WORDS):
         return 0

@@ -37,7 +37,7 @@ class SubscriptionScope(NamedTuple):
 
 
 class Outcome(Enum):
-    """What became of a token: done, done before (that is no error: mail clients try again), or not ours."""
+    """What became of a token: done, done before (not an error: mail clients try again), or not ours."""
 
     DONE = "done"
     ALREADY = "already"

@@ -28,7 +28,7 @@ SELECT split_part(lower(r.address), '@', -1), count(*)
   FROM notification AS n JOIN subscriber AS r ON r.id = n.subscriber
  WHERE n.tried_at > %s GROUP BY 1
 """
-# The last fuse against a mail bomb: who was sent so many mails within the hour is sent no more in it.
+# The last fuse against a mail bomb: a subscriber who was sent so many mails within an hour waits for its end.
 SENT = "SELECT subscriber, count(*) FROM notification WHERE tried_at > %s GROUP BY 1"
 WAITING = """
 SELECT DISTINCT subscriber FROM notification

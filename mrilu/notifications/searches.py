@@ -126,7 +126,7 @@ def required_lexemes(tsquery: str, frequency: Callable[[str], float]) -> Lexemes
     """Return lexemes of which every match has one, the rarest choice by `frequency`; None if there are none.
 
     None means that the query matches what lacks something ("-spam"), which no index can find.
-    Raises ValueError for what is no tsquery.
+    Raises ValueError for what is not a tsquery.
     """
     tokens = _tokens(tsquery)
     if not tokens:

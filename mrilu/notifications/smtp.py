@@ -24,7 +24,7 @@ _ENHANCED = re.compile(r"\A([245])\.(\d{1,3})\.(\d{1,3})\b")
 # 530 authentication required, 534, 535, 538 login refused (RFC 4954, 6); 523 and 524 are its older relatives.
 _AUTHENTICATION = frozenset((523, 524, 530, 534, 535, 538))
 # The mailbox does not exist: 550, 551, 553 of RFC 5321, and 521, 556 of RFC 7504 (a host or domain without mail).
-_NO_MAILBOX = frozenset((521, 550, 551, 553, 556))
+NO_MAILBOX = frozenset((521, 550, 551, 553, 556))
 
 
 class Verdict(Enum):
@@ -70,7 +70,7 @@ def verdict(reply: Reply) -> Verdict:
 def is_gone(code: int, subject: int, detail: int) -> bool:
     """Tell whether a mailbox does not exist (any more), by the enhanced status code if there is one (subject >= 0)."""
     if subject < 0:
-        return code in _NO_MAILBOX
+        return code in NO_MAILBOX
     return subject == 1 or (subject, detail) == (2, 1)
 
 
@@ -172,16 +172,21 @@ class Session:
         return bool(self.smtp.has_extn("smtputf8"))
 
     def deliver(
-        self, sender: str, recipient: str, raw: bytes, meanwhile: Callable[[], object] = bool
+        self,
+        sender: str,
+        recipient: str,
+        raw: bytes,
+        while_waiting: Callable[[], object] = bool,
+        envelope_id: str = "",
     ) -> Reply:
-        """Hand one mail over and return the server's yes; `meanwhile` is called while the server looks at its envelope.
+        """Hand one mail over and return its reply; `while_waiting` is called while the server looks at its envelope.
 
-        Not while it takes the mail in: the shorter the time from its yes to our mark, the better.
+        Not while it takes the mail in: the shorter the time between its reply and our commit, the better.
         Raises NotAccepted or SessionBroken.
         """
         stage = "mail"
         try:
-            for stage, code, text in self._envelope(sender, recipient, meanwhile):
+            for stage, code, text in self._envelope(sender, recipient, while_waiting, envelope_id):
                 _check(stage, code, text, _YES[stage])
             self.smtp.send(_dotted(raw))
             code, text = self.smtp.getreply()
@@ -195,7 +200,7 @@ class Session:
         return Reply("data", code, readable(text))
 
     def _envelope(
-        self, sender: str, recipient: str, meanwhile: Callable[[], object]
+        self, sender: str, recipient: str, while_waiting: Callable[[], object], envelope_id: str
     ) -> Sequence[tuple[str, int, bytes]]:
         """Send MAIL, RCPT and DATA; return the replies up to the first that is not a yes.
 
@@ -206,18 +211,20 @@ class Session:
             raise NotAccepted(
                 Reply("rcpt", 550, "5.6.7 the mail server takes no addresses beyond ASCII")
             )
+        if envelope_id and self.smtp.has_extn("dsn"):
+            options += f" RET=HDRS ENVID={envelope_id}"  # RFC 3461, 4.3 and 4.4
         commands = [
             ("mail", f"MAIL FROM:<{sender}>{options}"),
             ("rcpt", f"RCPT TO:<{recipient}>"),
             ("data", "DATA"),
         ]
         if self.pipelining:
-            return self._pipelined(commands, meanwhile)
+            return self._pipelined(commands, while_waiting)
         replies = []
         for stage, command in commands:
             self.smtp.send(f"{command}\r\n".encode())
             if stage == "data":
-                meanwhile()
+                while_waiting()
             replies.append((stage, *self.smtp.getreply()))
             if replies[-1][1] not in _YES[stage]:
                 self._reset(replies[-1][1])
@@ -225,10 +232,10 @@ class Session:
         return replies
 
     def _pipelined(
-        self, commands: list[tuple[str, str]], meanwhile: Callable[[], object]
+        self, commands: list[tuple[str, str]], while_waiting: Callable[[], object]
     ) -> list[tuple[str, int, bytes]]:
         self.smtp.send("".join(f"{command}\r\n" for _, command in commands).encode())
-        meanwhile()
+        while_waiting()
         replies = [(stage, *self.smtp.getreply()) for stage, _ in commands]
         good = [code in _YES[stage] for stage, code, _ in replies]
         if all(good):

@@ -108,7 +108,8 @@ def give_turn(mail: Queue, *, backlog: bool) -> str | None:
     oldest = next(others, None) if backlog else live[-1] if len(live) > 1 else None
     if oldest is None or oldest == ids[0]:
         return None
-    return oldest if client.eval(TO_FRONT, 1, mail.key, oldest) else None
+    moved = client.register_script(TO_FRONT)(keys=[mail.key], args=[oldest])
+    return oldest if moved else None
 
 
 def describe_import(maildir: str, paths: list[str]) -> str:

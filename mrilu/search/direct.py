@@ -14,7 +14,7 @@ from mrilu.search.grammar import Query
 
 _NAMED = "SELECT s.id FROM definition AS s JOIN word AS w ON w.id = s.word"
 _GLOSSED = "SELECT s.id FROM keyword AS k JOIN definition AS s ON s.id = k.definition"
-# Some mailers leave out the "@"; then the brackets tell that it is one.
+# Some mailers leave out the "@"; then the brackets show that it is a Message-ID.
 _MESSAGE_ID = re.compile(r"<[^<>]+>|.*@.*", re.DOTALL)
 _H_FOR_APOSTROPHE = re.compile(r"(?<=[aeiouyAEIOUY])[h’](?=[aeiouyAEIOUY])")
 
@@ -57,6 +57,6 @@ def glossed_words(db: PostgresqlDatabase, query: Query, scope: Condition) -> lis
 
 
 def spellings(text: str) -> list[str]:
-    """Return how the dictionary may spell what somebody typed: ".a'o", "a’o" and "aho" are a'o."""
+    """Return how the dictionary may spell what a user typed: ".a'o", "a’o" and "aho" are a'o."""
     bare = text.strip(" .").replace("’", "'")
     return list(dict.fromkeys([text, bare, bare.lower(), _H_FOR_APOSTROPHE.sub("'", bare)]))

@@ -47,7 +47,7 @@ _RECENCY = {
 }
 NORMALISED = 1  # ts_rank divides by 1 + log(length)
 LIVE_WORDS = Condition("s.gone_at IS NULL")
-# The index of migration 0008 answers this for mail. Without weights, since it has them no more.
+# The index of migration 0008 answers this for mail. Without weights, which it no longer has.
 _IN_SUBJECT = "ts_filter(s.search, '{a}') @@ %s::tsquery"
 
 

@@ -33,7 +33,7 @@ Span = tuple[int, int]
 
 
 class Segment(NamedTuple):
-    """A part of a snippet; `hit` tells that it is what was looked for."""
+    """A part of a snippet; `hit` says whether it matched."""
 
     text: str
     hit: bool

@@ -7,7 +7,7 @@ from rapidfuzz.distance import OSA
 
 from mrilu.search.conditions import Condition, both, where
 
-LONGEST = 40  # characters; what is longer is no word
+LONGEST = 40  # characters; longer texts are not words
 # Two letters exchanged in a word of five leave a fifth of its trigrams.
 LEAST_SIMILAR = 0.18
 CANDIDATES = 300

@@ -1,4 +1,4 @@
-"""Reads a TSV of Lojban sentence, English sentence, rating (may be empty), and refuses what is no such file."""
+"""Reads a TSV of Lojban sentence, English sentence, rating (may be empty), and refuses other files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HIDDEN = frozenset(("script", "style"))
 
 
 class MuplisUnreadable(ValueError):
-    """The file is no list of sentence pairs; the message says why."""
+    """The file is not a list of sentence pairs; the message says why."""
 
 
 class Pair(NamedTuple):
@@ -83,7 +83,7 @@ def _decoded(data: bytes) -> str:
             f"it is not UTF-8: byte {data[error.start]:#04x} in line {line}"
         ) from error
     if "\x00" in text:
-        raise MuplisUnreadable("it has NUL characters: it is no text, or UTF-16")
+        raise MuplisUnreadable("it has NUL characters: it is not text, or it is UTF-16")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -94,7 +94,7 @@ def _refuse_implausible(found: Pairs, bad: int) -> None:
         line, reason = found.skipped[0]
         total = len(found.pairs) + len(found.skipped)
         raise MuplisUnreadable(
-            f"{bad} of its {total} lines are no pairs, such as line {line}: {reason}"
+            f"{bad} of its {total} lines are not pairs, such as line {line}: {reason}"
         )
 
 

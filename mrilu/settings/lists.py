@@ -62,7 +62,7 @@ def parse_export(entry: str) -> tuple[str, str]:
     if not named or not (named["tag"] or named["file"]):
         shown = masked(entry.strip())
         raise SettingError(
-            f"DICTIONARY_SOURCE: {shown!r} is no http(s) URL of a jbo-LANG.xml: write LANG=URL"
+            f"DICTIONARY_SOURCE: {shown!r} is not an http(s) URL of a jbo-LANG.xml: write LANG=URL"
         )
     return named["tag"] or named["file"], named["url"]
 

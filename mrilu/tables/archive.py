@@ -58,7 +58,7 @@ class Maildir(BaseModel):
 
     @classmethod
     def register(cls, name: str, root: str, kind: str, *, watched: bool = True) -> Maildir:
-        """Note where the Maildir `name` lies now; its files keep their rows when the root moved."""
+        """Record where the Maildir `name` is now; its files keep their rows when the root moved."""
         row = cls._upsert(name, root, kind, watched)
         return cls.get_by_id(row)
 

@@ -11,7 +11,7 @@ from mrilu.tables.base import BaseModel
 class MailFolder(BaseModel):
     """The directory that a folder of a Maildir was when known files were last seen in it ("" is the root).
 
-    `device` is the boot's id and the device's number. `doubted_at` tells since when another one lies there.
+    `device` is the boot's id and the device's number. `doubted_at` is when another one was first found there.
     """
 
     maildir = IntegerField()
@@ -46,7 +46,7 @@ class Vanishing(BaseModel):
 
 
 class RemovedMessage(BaseModel):
-    """The identity of a message that was removed with its last file: when it comes back it is no news."""
+    """The identity of a message that was removed with its last file: when it comes back it is not news."""
 
     identity = UUIDField(primary_key=True)
     removed_at = DateTimeTZField(index=True)

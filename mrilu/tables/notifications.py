@@ -88,7 +88,7 @@ class Notification(BaseModel):
     subject = BigIntegerField()
     digest = BooleanField()
     mail = BigIntegerField(null=True)
-    message_key = UUIDField()
+    message_key = UUIDField(index=True)
     state = TextField()
     attempts = IntegerField()
     next_attempt_at = DateTimeTZField()
@@ -160,6 +160,13 @@ class DeliveryReport(BaseModel):
 
     message = BigIntegerField(primary_key=True)
     noted_at = DateTimeTZField()
+
+
+class BounceFile(BaseModel):
+    """A file of BOUNCE_MAILDIR that was looked at, by its unique name."""
+
+    name = TextField(primary_key=True)
+    seen_at = DateTimeTZField()
 
 
 class TokenKey(BaseModel):

@@ -68,7 +68,7 @@ class JobRun(BaseModel):
     def close(
         cls, run: int, outcome: str, ended: datetime, counts: dict[str, Any], error: str
     ) -> bool:
-        """End a running row as "done" or "failed"; False when somebody has ended it before."""
+        """End a running row as "done" or "failed"; False when it was ended before."""
         query = cls.update(outcome=outcome, ended_at=ended, counts=counts, error=error)
         return query.where(cls.id == run, cls.outcome == "running").execute() == 1
 

@@ -1,4 +1,4 @@
-"""What is too slow for a scrape, gathered beside it: the ledger, and what waits to be embedded.
+"""What is too slow for a scrape, gathered beside it: the ledger, and what waits to be read again or embedded.
 
 It is gathered again, in a thread, when a scrape finds it old; never more than a twentieth of the time goes into it.
 """
@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from models import EmbeddingModel, Maildir, Vanishing
 from mrilu.archive.ledger import Balance, quick_balance
+from mrilu.archive.outdated import count_outdated
 from mrilu.embeddings.model import EncoderMissing, find_model
 from mrilu.embeddings.progress import NO_MODEL
 from mrilu.embeddings.sources import count_waiting
@@ -71,6 +72,9 @@ def gather_slow() -> Samples:
         for maildir in Maildir.select().order_by(Maildir.name):
             _ledger(maildir, found)
         found["ledger_checked_timestamp_seconds"].append(((), time.time()))
+        found["outdated_messages"] += [
+            ((state,), number) for state, number in count_outdated(db)._asdict().items()
+        ]
         if current_settings().embeddings:
             waiting = count_waiting(db, _wanted_model(current_settings().embedding_model))
             found["embeddings_waiting"] += [((kind,), number) for kind, number in waiting.items()]

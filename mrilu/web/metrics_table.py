@@ -87,6 +87,12 @@ METRICS = (
         "processed files: imported, copies, rejected, moved, gone, vanished",
     ),
     Metric("messages", "gauge", (), "messages in the archive, as PostgreSQL estimates it"),
+    Metric(
+        "outdated_messages",
+        "gauge",
+        ("state",),
+        "messages that an older parser read: waiting to be read again, gone (no file is left)",
+    ),
     Metric("rejected_files", "gauge", ("reason",), "files on disk that are rejected"),
     Metric(
         "import_lag_seconds",

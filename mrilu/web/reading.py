@@ -11,9 +11,14 @@ from flask.typing import ResponseReturnValue
 
 from models import Definition, Language, Message, Word
 from mrilu.notifications.compose import readable_definition
+from mrilu.notifications.links import PURPOSES
+from mrilu.notifications.own import OWN_ID_PATTERN
 from mrilu.notifications.rich_text import as_html, with_marks
 from mrilu.settings.current import current_settings
 from mrilu.web.patience import Asker
+
+# Links that need no login, where a notification was quoted.
+_SIGNED = re.compile(rf"(/(?:{'|'.join(PURPOSES)})/)[\w.-]+")
 
 pages = Blueprint("reading", __name__)
 
@@ -53,12 +58,14 @@ def word(word: str) -> ResponseReturnValue:
 
 
 def hidden_addresses(text: str) -> str:
-    """Return the text with the domains of mail addresses left out."""
-    return _ADDRESS.sub("@…", text)
+    """Return the text without the domains of mail addresses and without the keys of signed links."""
+    return _ADDRESS.sub("@…", _SIGNED.sub(r"\1…", text))
 
 
 def _message(number: int) -> Message | None:
-    return Message.get_or_none(Message.id == number) if number <= MAX_ID else None
+    """Return a message; not a notification of ours that was archived: its links act for its recipient."""
+    row = Message.get_or_none(Message.id == number) if number <= MAX_ID else None
+    return None if row is None or re.match(OWN_ID_PATTERN, row.message_id, re.I) else row
 
 
 def _definitions(word: str) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ def test_what_vanished_together_is_shown_until_it_is_confirmed(
     note_vanishings(Bounds(20, 72))
     [facts] = ledgers.ledgers()
     console = Console(record=True, width=400)
-    status._show_gap(facts, console)
+    status._show_gap(facts, console, held_up=False)
     shown = console.export_text()
     assert "12 files vanished together" in shown and "confirm-gone test" in shown
     done = CliRunner().invoke(main, ["confirm-gone", "test"])

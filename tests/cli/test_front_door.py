@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
 from email import message_from_bytes
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from rq import SimpleWorker
 from rq.suspension import resume, suspend
 
 from jobs.import_messages import import_messages
-from models import Maildir, Message, Rejected
+from models import Location, Maildir, Message, Rejected
 from mrilu.cli.__main__ import main
 from mrilu.cli.sources import NotMail, mails_in, register
 from mrilu.cli.status import embeddings_line
@@ -116,7 +117,7 @@ def test_why_tells_of_moved_gone_rejected_queued_and_unseen_files(run, root):
     assert "not on disk any more; the archive keeps its message" in run("why", gone).output
     assert "rejected (empty)" in run("why", bad).output
     assert "waiting in the queue" in run("why", queued).output
-    assert "nobody has offered it yet" in run("why", unseen).output
+    assert "not enqueued yet" in run("why", unseen).output
     nowhere = run("why", "new/never.seen")
     assert nowhere.exit_code == 1 and "never seen" in nowhere.output
 
@@ -394,6 +395,16 @@ def test_a_server_that_takes_connections_and_never_answers_ends_a_command(
         environ |= {"DATABASE_URL": service_settings.database_url}
         result = CliRunner(env=environ).invoke(main, ["status"], catch_exceptions=False)
     assert result.exit_code == 1 and "Redis does not answer (" in result.stderr
+
+
+def test_status_says_how_many_messages_an_older_parser_read(run, root):
+    import_messages("test", [deliver(root, mail("<a@x>"))])
+    assert re.search(r"^parser +version \d+$", run("status").output, re.MULTILINE)
+    Message.update(parser_version=1).execute()
+    assert "1 messages of an older one are to be read again" in run("status").output
+    assert json.loads(run("status", "--json").output)["parser"]["waiting"] == 1
+    Location.update(gone_at=datetime.now(UTC)).execute()
+    assert "1 messages of an older one have no file any more" in run("status").output
 
 
 def test_names_that_would_write_to_the_terminal_are_shown_escaped(run, tmp_path, database):

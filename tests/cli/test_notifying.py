@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
 from models import Subscriber, Subscription
 from mrilu.cli.__main__ import main
+from tests.notifications.postoffice import PostOffice
 
 
 @pytest.fixture
@@ -80,3 +82,61 @@ def test_unsubscribing_from_what_is_not_subscribed_says_where_to_look(command):
     command("subscribe", "a@x.org", "--word", "klama")
     code, said = command("unsubscribe", "a@x.org", "--word", "bajra")
     assert code == 1 and "./run.sh subscriptions a@x.org" in said
+
+
+def test_new_words_languages_and_the_hour_of_a_digest(command):
+    said = command("subscribe", "a@x.org", "--new-words", "--language", "en", "--language", "ja",
+                   "--digest", "daily", "--digest-hour", "7")[1]  # fmt: skip
+    assert "a@x.org is now subscribed to all new words" in said
+    assert command("subscriptions")[1] == (
+        "a@x.org  new words (only en, ja)  en, UTC, daily digest at 7:00\n"
+    )
+    assert "all new words" in command("unsubscribe", "a@x.org", "--new-words")[1]
+
+
+def test_an_operator_may_have_an_address_asked_first(command):
+    said = command("subscribe", "a@x.org", "--word", "klama", "--confirm")[1]
+    assert "a@x.org is asked to confirm the subscription to the word 'klama'" in said
+    assert "NOT CONFIRMED YET" in command("subscriptions")[1]
+    assert "already asked" in command("subscribe", "a@x.org", "--word", "klama", "--confirm")[1]
+    assert "is now subscribed" in command("subscribe", "a@x.org", "--word", "klama")[1]
+    assert "NOT CONFIRMED YET" not in command("subscriptions")[1]
+
+
+def test_dead_notifications_are_listed_with_the_servers_reply(command, database):
+    assert command("subscriptions", "--dead")[1] == "there is no dead notification\n"
+    command("subscribe", "a@x.org", "--word", "klama")
+    for number, attempts in ((1, 1), (2, 14)):
+        database.execute_sql(
+            "INSERT INTO notification (subscriber, subscription, kind, subject, state, attempts, finished_at, reply) "
+            "VALUES (%s, 1, 'word', %s, 'dead', %s, '2026-11-24 12:00Z', 'RCPT: 550 5.1.1 no such user')",
+            (number, number, attempts),
+        )
+    known, unknown = sorted(command("subscriptions", "--dead")[1].splitlines(), reverse=True)
+    assert known == "2026-11-24 12:00  a@x.org  word 'klama'  1 try  RCPT: 550 5.1.1 no such user"
+    assert "(deleted)" in unknown and "14 tries" in unknown
+    [one] = json.loads(command("subscriptions", "a@x.org", "--dead", "--json")[1])
+    assert one["reply"] == "RCPT: 550 5.1.1 no such user" and one["address"] == "a@x.org"
+
+
+@pytest.mark.parametrize(
+    ("takes_it", "email", "warned"),
+    [(False, "ü@x.org", True), (True, "ü@x.org", False), (False, "u@straße.example", False)],
+)
+def test_an_address_that_the_mail_server_does_not_take_is_warned_of(
+    takes_it, email, warned, database, service_settings, monkeypatch
+):
+    with PostOffice(smtputf8=takes_it) as office:
+        settings = replace(
+            service_settings, smtp_url=f"smtp://127.0.0.1:{office.port}", mail_from="n@x.org"
+        )
+        monkeypatch.setattr("mrilu.cli.connect.connect", lambda: settings)
+        said = CliRunner().invoke(main, ["subscribe", email, "--word", "klama"]).output
+    assert "is now subscribed" in said and ("SMTPUTF8" in said) == warned
+
+
+def test_a_mail_server_that_is_away_leaves_it_unknown(database, service_settings, monkeypatch):
+    settings = replace(service_settings, smtp_url="smtp://127.0.0.1:1", mail_from="n@x.org")
+    monkeypatch.setattr("mrilu.cli.connect.connect", lambda: settings)
+    said = CliRunner().invoke(main, ["subscribe", "ü@x.org", "--word", "klama"]).output
+    assert "is now subscribed" in said and "is not known" in said

@@ -190,7 +190,7 @@ def test_a_broken_export_keeps_its_language_and_the_others_are_synced(folder: Pa
     sync_dictionary()
     put(folder, *many(4, first=11), tag="ja", name="日本語")
     write(folder, "en", export(*many(3))[:-30])
-    with pytest.raises(DictionaryNotSynced, match="^en: .*no jbovlaste export"):
+    with pytest.raises(DictionaryNotSynced, match="^en: .*not a jbovlaste export"):
         sync_dictionary()
     assert Definition.select().where(Definition.gone_at.is_null()).count() == 3 + 4
     run = JobRun.select().order_by(JobRun.id.desc()).get()
@@ -202,7 +202,7 @@ def test_an_export_that_is_no_more_is_an_error_until_forced(folder: Path) -> Non
     put(folder, *many(3, first=11), tag="ja")
     sync_dictionary()
     (folder / "jbo-ja.xml").unlink()
-    with pytest.raises(DictionaryNotSynced, match="^ja: .*no more"):
+    with pytest.raises(DictionaryNotSynced, match="^ja: .*was deleted"):
         sync_dictionary()
     assert Definition.select().where(Definition.gone_at.is_null()).count() == 6
     assert sync_dictionary(force=True)["gone"] == 3

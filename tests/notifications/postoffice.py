@@ -58,6 +58,7 @@ class PostOffice:
         starttls: ssl.SSLContext | None = None,
         password: str | None = None,
         pipelining: bool = False,
+        smtputf8: bool = True,
     ) -> None:
         self.script = script
         self.accepted: list[Accepted] = []
@@ -68,7 +69,7 @@ class PostOffice:
         self.options: dict[str, Any] = {
             "timeout": 60,
             "tls_context": starttls,
-            "enable_SMTPUTF8": True,
+            "enable_SMTPUTF8": smtputf8,
         }
         if password is not None:
             self.options |= {"authenticator": self._login(password), "auth_required": True}

@@ -49,7 +49,7 @@ def test_markup_is_stripped(text: str, shown: str) -> None:
     [
         (b"", "empty"),
         (b"\n\n \n", "empty"),
-        (b"<!DOCTYPE html>\n<html><body>404</body></html>\n", "no pairs"),
+        (b"<!DOCTYPE html>\n<html><body>404</body></html>\n", "not pairs"),
         ("coi\tcafé\t\n".encode("latin-1"), "not UTF-8: byte 0xe9 in line 1"),
         ("coi\tHello\t\n".encode("utf-16"), "UTF"),
         (b"coi\tHello\t\nco'o\n", "line 2"),

@@ -18,7 +18,8 @@ from redis import Redis
 from rq import SimpleWorker, Worker
 from rq.serializers import JSONSerializer
 
-from models import CachedExport, EmbeddingModel, JobRun, Language, Notification
+from jobs.import_messages import import_messages
+from models import CachedExport, EmbeddingModel, JobRun, Language, Message, Notification
 from mrilu.archive.read import read_mails
 from mrilu.embeddings.model import Model, NotInstalled
 from mrilu.embeddings.progress import progress
@@ -376,3 +377,11 @@ def test_a_scrape_does_not_wait_for_slow_facts(open_pages: Ask) -> None:
     assert client.get("/metrics").status_code == 200
     assert time.monotonic() - began < 10
     held.set()
+
+
+def test_messages_of_an_older_parser_are_counted(root: Path, scrape: Scrape) -> None:
+    import_messages("test", [deliver(root, mail()), deliver(root, mail())])
+    Message.update(parser_version=1).where(Message.id == 1).execute()
+    found = scrape()
+    assert found['mrilu_outdated_messages{state="waiting"}'] == 1
+    assert found['mrilu_outdated_messages{state="gone"}'] == 0

@@ -48,3 +48,16 @@ def test_a_word_can_be_looked_up(word, pages: FlaskClient, database) -> None:
 )
 def test_what_is_not_there_is_not_found(path, pages: FlaskClient) -> None:
     assert pages.get(path).status_code == 404
+
+
+def test_links_that_act_for_a_subscriber_are_not_shown(tmp_path: Path, pages: FlaskClient) -> None:
+    root = make_maildir(tmp_path / "Maildir")
+    register(root)
+    body = "> Unsubscribe:\n> https://a.example/unsubscribe/1.2.0.abc-DEF_x\nwhy?\n"
+    own = f"<notification.{'a' * 32}@a.example>"
+    for raw in (mail(body=body), mail(own, body=body)):
+        assert import_messages("test", [deliver(root, raw)]) == {"imported": 1}
+    quoted, notification = Message.select().order_by(Message.id)
+    page = pages.get(message_url("", quoted.id)).text
+    assert "abc-DEF_x" not in page and "why?" in page
+    assert pages.get(message_url("", notification.id)).status_code == 404

@@ -43,10 +43,10 @@ def check_maildir(maildir: MaildirSetting) -> Finding:
 
 
 def check_vanished(name: str, root: str, files: int, doubted: bool) -> Iterator[Finding]:
-    """Look whether many files of a Maildir went together, or another folder lies in its place."""
+    """Check whether many files of a Maildir vanished together, or another folder is in its place."""
     confirm = f"if they are gone: ./run.sh confirm-gone {name}"
     if doubted:
-        what = f"Maildir {name}: another folder lies at {root}, without the known mails"
+        what = f"Maildir {name}: another folder is at {root}, without the known mails"
         yield error(what, f"mount the right one; {confirm}")
     if files:
         what = f"Maildir {name}: {files:,} files vanished together; their messages are kept"
@@ -120,22 +120,22 @@ def check_disk(
             f"disk of {folder}: {problem.strerror}",
             "start the service once with ./run.sh, or set DATA_DIR",
         )
-    told = f"disk of {folder}: {free / GIGABYTE:.1f} GB free"
+    text = f"disk of {folder}: {free / GIGABYTE:.1f} GB free"
     if free < LEAST_FREE:
         return error(
-            told,
+            text,
             "make room, or set DATA_DIR to another disk: the service does not start below 0.5 GB",
         )
-    return warning(told, "make room before it gets tight") if free < COMFORTABLE else ok(told)
+    return warning(text, "free some space soon") if free < COMFORTABLE else ok(text)
 
 
 def check_python(version: tuple[int, ...] = tuple(sys.version_info[:3])) -> Finding:
     """Look whether Python is new enough."""
-    told = f"Python {'.'.join(map(str, version))}"
+    text = f"Python {'.'.join(map(str, version))}"
     return (
-        ok(told)
+        ok(text)
         if version >= LEAST_PYTHON
-        else error(told, "install Python 3.11 or newer, and remove .venv")
+        else error(text, "install Python 3.11 or newer, and remove .venv")
     )
 
 
@@ -163,7 +163,7 @@ def check_packages(
 
 
 def check_zone(wanted: str, machines: str) -> Finding:
-    """Compare TIMEZONE, in which the schedule's midnight lies, with the machine's own zone ("" if unknown)."""
+    """Compare TIMEZONE, which decides the schedule's midnight, with the machine's own zone ("" if unknown)."""
     if machines not in ("", wanted, "UTC", "Etc/UTC"):
         return warning(
             f"time zone: midnight is that of {wanted}, and this machine is in {machines}",
@@ -173,6 +173,6 @@ def check_zone(wanted: str, machines: str) -> Finding:
 
 
 def machine_zone(link: Path = Path("/etc/localtime")) -> str:
-    """Return the name of the machine's time zone, "" when it cannot be told."""
+    """Return the name of the machine's time zone, "" when it is unknown."""
     _, _, name = str(link.resolve()).partition("/zoneinfo/")
     return name if link.exists() else ""

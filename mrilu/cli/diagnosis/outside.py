@@ -107,9 +107,9 @@ def check_web(address: str, seconds: float = 2.0) -> Finding:
     try:
         socket.create_connection((host.strip("[]"), int(port)), seconds).close()
     except OSError as problem:
-        told = problem.strerror or type(problem).__name__
+        text = problem.strerror or type(problem).__name__
         return error(
-            f"nothing answers on {address}: {told}",
+            f"nothing answers on {address}: {text}",
             "see data/log/web.log; WEB_ADDRESS may be taken",
         )
     return ok(f"web pages answer on {address}")

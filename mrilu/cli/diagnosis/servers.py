@@ -64,16 +64,16 @@ def check_ledger(facts: Mapping[str, Any]) -> Finding:
 
 def check_postgresql(version: int, extensions: Collection[str]) -> Finding:
     """Look at the server's version (as server_version_num) and extensions."""
-    told = f"PostgreSQL {version // 10000}.{version % 10000}"
+    text = f"PostgreSQL {version // 10000}.{version % 10000}"
     if version // 10000 < LEAST_POSTGRESQL:
-        return error(told, f"DATABASE_URL: use PostgreSQL {LEAST_POSTGRESQL} or newer, or unset it")
+        return error(text, f"DATABASE_URL: use PostgreSQL {LEAST_POSTGRESQL} or newer, or unset it")
     missing = {"vector", "pg_trgm", "unaccent"} - set(extensions)
     if missing:
         return error(
-            f"{told} lacks {', '.join(sorted(missing))}",
+            f"{text} lacks {', '.join(sorted(missing))}",
             "CREATE EXTENSION them as a superuser, start again",
         )
-    return ok(told)
+    return ok(text)
 
 
 def check_waits(holders: Sequence[str]) -> Finding:
@@ -148,7 +148,7 @@ def check_workers(workers: Mapping[str, int]) -> Finding:
     idle = [name for name in NAMES if not workers.get(name)]
     if idle:
         return error(
-            f"nobody works on the queue {', '.join(idle)}", f"{START}; see data/log/{idle[0]}.log"
+            f"no worker for the queue {', '.join(idle)}", f"{START}; see data/log/{idle[0]}.log"
         )
     return ok("workers: " + ", ".join(f"{name} {workers[name]}" for name in NAMES))
 
@@ -177,9 +177,9 @@ def check_drift(runs: Sequence[tuple[str, datetime, datetime]]) -> Finding:
     late = {job: (start - slot).total_seconds() for job, slot, start in runs}
     worst = {job: seconds for job, seconds in late.items() if seconds > LATE}
     if worst:
-        told = ", ".join(f"{job} {seconds:.0f} s" for job, seconds in sorted(worst.items()))
+        text = ", ".join(f"{job} {seconds:.0f} s" for job, seconds in sorted(worst.items()))
         return warning(
-            f"schedule drift: {told} late", "its queue was busy or had no worker: ./run.sh status"
+            f"schedule drift: {text} late", "its queue was busy or had no worker: ./run.sh status"
         )
     return ok("schedule drift: the last runs began in time")
 

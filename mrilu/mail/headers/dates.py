@@ -107,7 +107,7 @@ _OFFSET = re.compile(
 )
 # A zone whose sign was lost ("0100"), behind the clock; no year looks like it. All but a few zones that mail comes
 # from are east of Greenwich, or are named as well.
-_UNSIGNED = re.compile(r"(?<![\d:.,/+-])(0\d|1[0-4]):?(00|15|30|45)(?![\d:.,/+-])")
+_UNSIGNED = re.compile(r"(?<!\S)(0\d|1[0-4]):?(00|15|30|45)(?![\d:.,/+-])")
 # "Pacific Daylight Time", as Windows names its zones.
 _NAMED_ZONE = re.compile(
     r"\b(atlantic|eastern|central|mountain|pacific) (standard|daylight)", re.IGNORECASE

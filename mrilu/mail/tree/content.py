@@ -1,11 +1,11 @@
 """From the MIME tree to what is kept: the readable text in segments, and the inventory of parts."""
 
-import re
 from dataclasses import dataclass, field
 
 from mrilu.mail.headers.encoded_words import decode_header
 from mrilu.mail.headers.parameters import charset_of
 from mrilu.mail.message import RejectedMail
+from mrilu.mail.text.calendar import calendar_text
 from mrilu.mail.text.charset import decode_text, is_plain_ascii
 from mrilu.mail.text.cleaning import clean_line, clean_text
 from mrilu.mail.text.flowed import unflow
@@ -13,28 +13,29 @@ from mrilu.mail.text.hypertext import charset_in_html, enriched_to_text, html_to
 from mrilu.mail.text.transfer import decode_transfer
 from mrilu.mail.text.uuencode import split_uuencoded
 from mrilu.mail.text.yenc import MARK, split_yencoded
+from mrilu.mail.tree.choice import Segment, choose_alternative, will_do, without_repeats
+from mrilu.mail.tree.cms import read_cms
 from mrilu.mail.tree.inventory import Inventory, add_content, describe, describe_embedded, is_file
+from mrilu.mail.tree.stdlib import MAY_WRAP, PKCS7_TYPES
 from mrilu.mail.tree.structure import NESTED_TYPES, Budget, Part
 
 _SIGNATURES = frozenset(
     {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
 )
-_PKCS7 = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _NO_ATTACHMENTS = (
     _SIGNATURES
-    | _PKCS7
+    | PKCS7_TYPES
     | {
         "application/pgp-encrypted",
         "message/delivery-status",
         "message/disposition-notification",
         "message/feedback-report",
+        "message/global-delivery-status",
+        "message/global-disposition-notification",
+        "message/global-headers",
         "text/rfc822-headers",
         "message/partial",
     }
-)
-_STUB = re.compile(
-    r"(?:html|rich.?text|browser|mail (?:client|reader|program)|this (?:e-?mail|message) (?:is|was))",
-    re.IGNORECASE,
 )
 _NOT_PROSE = frozenset(
     {
@@ -50,23 +51,14 @@ _NOT_PROSE = frozenset(
         "text/javascript",
     }
 )
+_CALENDARS = frozenset({"text/calendar", "application/ics"})
 _HTML = ("text/html", "application/xhtml+xml")
 _MAX_BYTES_A_CHARACTER = 4
 _LONG_TEXT = 100_000
-_MAX_STUB_CHARS = 250
 _SIGNED_ARMOUR, _ENCRYPTED_ARMOUR = (
     "-----BEGIN PGP SIGNED MESSAGE-----",
     "-----BEGIN PGP MESSAGE-----",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch of readable text; `own` is False inside a forwarded mail; `kind` is plain, html or summary."""
-
-    text: str
-    own: bool = True
-    kind: str = "plain"
 
 
 @dataclass(slots=True)
@@ -79,6 +71,7 @@ class Content:
     encrypted: bool = False
     has_attachment: bool = False
     html_wanted: bool = True
+    wrapped: Part | None = None  # by the list, around the mail as it came
     text_chars: int = 0
     segments: list[Segment] = field(default_factory=list)
 
@@ -90,7 +83,10 @@ def read_part(
     content.budget.check_time()
     kind = part.content_type
     if part.children and kind in NESTED_TYPES:
-        return _read_nested(part, content, own and container == "multipart/digest", container)
+        own = own and (container == "multipart/digest" or part is content.wrapped)
+        return _read_nested(part, content, own, container)
+    if part.children and kind in MAY_WRAP:
+        return _read_wrapped(part, content, own)
     if part.children:
         return _read_multipart(part, content, own)
     return _read_leaf(part, content, own, container)
@@ -106,11 +102,11 @@ def _read_multipart(part: Part, content: Content, own: bool) -> tuple[Inventory,
     if kind == "multipart/alternative":
         read = _read_alternatives(part, content, own)
         node["parts"] = [found[0] for found in read]
-        return node, _choose_alternative([found[1] for found in read])
+        return node, choose_alternative([found[1] for found in read])
     read = [read_part(child, content, own, kind) for child in part.children]
     node["parts"] = [found[0] for found in read]
     options = [found[1] for found in read]
-    return node, _without_repeats([segment for found in options for segment in found])
+    return node, without_repeats([segment for found in options for segment in found])
 
 
 def _read_alternatives(
@@ -121,51 +117,9 @@ def _read_alternatives(
     outer = content.html_wanted
     for child in part.children:
         read.append(read_part(child, content, own, part.content_type))
-        content.html_wanted = content.html_wanted and not _will_do(read[-1][1])
+        content.html_wanted = content.html_wanted and not will_do(read[-1][1])
     content.html_wanted = outer
     return read
-
-
-def _will_do(option: list[Segment]) -> bool:
-    """Whether this is a plain option that `_choose_alternative` takes, whatever comes after it."""
-    text = " ".join(segment.text.strip() for segment in option)
-    return (
-        bool(text.strip())
-        and all(segment.kind == "plain" for segment in option)
-        and not _may_be_stub(text)
-    )
-
-
-def _choose_alternative(options: list[list[Segment]]) -> list[Segment]:
-    """The plain option unless it is empty or only says to look at the other one (RFC 2046, 5.1.4)."""
-    filled = [option for option in options if any(segment.text.strip() for segment in option)]
-    plain = [option for option in filled if all(segment.kind == "plain" for segment in option)]
-    if not plain:
-        return filled[-1] if filled else []
-    others = [option for option in filled if option not in plain]
-    return others[-1] if others and _is_stub(plain[0], others[-1]) else plain[0]
-
-
-def _is_stub(plain: list[Segment], other: list[Segment]) -> bool:
-    text = " ".join(segment.text.strip() for segment in plain)
-    length = sum(len(segment.text) for segment in other)
-    return length > 2 * len(text) and _may_be_stub(text)
-
-
-def _may_be_stub(text: str) -> bool:
-    return len(text) <= _MAX_STUB_CHARS and bool(_STUB.search(text))
-
-
-def _without_repeats(segments: list[Segment]) -> list[Segment]:
-    """Drop an HTML segment that says what a plain one beside it has said already."""
-    if len(segments) < 2 or not any(segment.kind == "html" for segment in segments):
-        return segments
-    said = {"".join(segment.text.split()) for segment in segments if segment.kind == "plain"}
-    return [
-        segment
-        for segment in segments
-        if segment.kind != "html" or "".join(segment.text.split()) not in said
-    ]
 
 
 def _read_nested(
@@ -186,10 +140,23 @@ def _read_nested(
         content.has_attachment = True
     below, segments = read_part(nested, content, own, part.content_type)
     node["parts"] = [below]
+    if part is content.wrapped:
+        return node, segments
     summary = "\n".join(
         f"{name.title()}: {shown[name]}" for name in ("from", "date", "subject") if shown[name]
     )
     return node, [Segment(summary, False, "plain"), *segments] if summary else segments
+
+
+def _read_wrapped(part: Part, content: Content, own: bool) -> tuple[Inventory, list[Segment]]:
+    """What an S/MIME part wraps is read in its place; whether the signature holds is not looked at."""
+    data = decode_transfer(part.payload, part.encoding)[0]
+    node = describe(part, content.hint)
+    add_content(node, data)
+    content.signed = content.signed or read_cms(data, 1).kind == "signed"
+    below, segments = read_part(part.children[0], content, own)
+    node["parts"] = [below]
+    return node, segments
 
 
 def _read_leaf(
@@ -213,13 +180,22 @@ def _read_leaf(
     ):
         add_content(node, data)
         _mark_leaf(part, node, content, container)
-        return node, []
+        return node, _calendar_of(part, data, content, own)
     if "filename" in node:
         add_content(node, data)
         content.has_attachment = content.has_attachment or is_file(node, container)
     if kind in _HTML and not content.html_wanted:
         return node, []
     return node, _read_text(part, data, node, content, own)
+
+
+def _calendar_of(part: Part, data: bytes, content: Content, own: bool) -> list[Segment]:
+    """What a calendar says, which is shown where nothing else is."""
+    if part.content_type not in _CALENDARS:
+        return []
+    label = charset_of(part.parameters) if part.parameters else ""
+    said = calendar_text(_decode_body(_within_reach(data, content), label or "utf-8", content))
+    return [Segment(said, own, "calendar")] if said else []
 
 
 def _is_readable(part: Part, node: Inventory, container: str) -> bool:
@@ -244,7 +220,7 @@ def _is_readable(part: Part, node: Inventory, container: str) -> bool:
 
 def _mark_leaf(part: Part, node: Inventory, content: Content, container: str) -> None:
     kind = part.content_type
-    if kind in _PKCS7:
+    if kind in PKCS7_TYPES:
         kind_of_cms = part.parameters.get("smime-type", "").lower()
         if "signed" in kind_of_cms or node.get("filename", "").lower().endswith(".p7s"):
             content.signed = True

@@ -5,7 +5,7 @@ return in a multipart) is left to the standard library; on what is done here bot
 """
 
 from mrilu.mail.headers.fields import Fields, split_fields
-from mrilu.mail.tree.stdlib import open_message
+from mrilu.mail.tree.stdlib import MAY_WRAP, open_message, open_wrapped
 from mrilu.mail.tree.structure import NESTED_TYPES, Budget, Part, default_type_in, make_part
 
 
@@ -23,6 +23,8 @@ def build_lean_tree(
     if kind in NESTED_TYPES:
         return _with_message(part, body, budget, depth)
     part.payload = body
+    if kind in MAY_WRAP:
+        open_wrapped(part, budget, depth)
     return part
 
 
@@ -43,7 +45,7 @@ def _with_children(part: Part, body: bytes, budget: Budget, depth: int) -> Part 
 
 
 def _split_at(delimiter: bytes, body: bytes) -> list[bytes]:
-    """What stands between the delimiter lines (RFC 2046, 5.1.1); [] unless the last one closes."""
+    """What stands between the delimiter lines (RFC 2046, 5.1.1); [] unless the last one, and that one only, closes."""
     regions: list[bytes] = []
     start, position = -1, 0 if body.startswith(delimiter) else _next_delimiter(body, delimiter, 0)
     while position >= 0:
@@ -56,7 +58,7 @@ def _split_at(delimiter: bytes, body: bytes) -> list[bytes]:
             if start >= 0:
                 regions.append(body[start:position])
             if tail:
-                return regions
+                return regions if _next_delimiter(body, delimiter, end) < 0 else []
             start = end + 1
         position = _next_delimiter(body, delimiter, end)
     return []

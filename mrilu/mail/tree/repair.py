@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mrilu.mail.headers.fields import Fields, split_fields
 from mrilu.mail.message import RejectedMail
-from mrilu.mail.tree.structure import Budget
+from mrilu.mail.tree.structure import Budget, make_part
 
 _BINARY = re.compile(rb"(?i)content-transfer-encoding:[ \t]*binary")
 _FIELD_NAME = re.compile(rb"([!-9;-~]{1,200})([ \t]*):")
@@ -25,6 +25,7 @@ _USUAL_FIRST = frozenset(
 )
 _LOOK_AHEAD_LINES = 8
 _LONG_HEADER = 100_000
+_MOST_DELIMITERS = 10  # lines of a header that may be one
 _UTF8_MARK = b"\xef\xbb\xbf"
 
 
@@ -51,7 +52,7 @@ def open_mail(raw: bytes, budget: Budget) -> OpenedMail:
     if len(header) > _LONG_HEADER:
         budget.check_fields(header.count(b"\n") - header.count(b"\n ") - header.count(b"\n\t"))
     fields = split_fields(header)
-    if fields is not None:
+    if fields is not None and b"\n--" not in header:
         body = raw[end + 2 :]
     else:
         header, body = _repair(raw, budget)
@@ -105,7 +106,7 @@ def _split_from_line(raw: bytes, budget: Budget) -> tuple[str, bytes]:
 def _repair(raw: bytes, budget: Budget) -> tuple[bytes, bytes]:
     """Header and body of a mail whose header block has odd lines or no blank line after it."""
     kept: list[bytes] = []
-    position, size, fields = 0, len(raw), 0
+    position, size, fields, dashes = 0, len(raw), 0, 0
     while position < size:
         if len(kept) % 1000 == 999:
             budget.check_time()
@@ -115,11 +116,21 @@ def _repair(raw: bytes, budget: Budget) -> tuple[bytes, bytes]:
         line = raw[position:end].rstrip(b"\r").replace(b"\r", b" ")
         if not line:
             return _joined(kept), raw[end + 1 :]
+        dashes += line[:2] == b"--"
+        if line[:2] == b"--" and dashes <= _MOST_DELIMITERS and _is_delimiter(kept, line):
+            budget.note("missing-blank-line")
+            return _joined(kept), raw[position:]
         if not _keep_line(kept, line, raw, end + 1, budget):
             return _joined(kept), raw[position:] if line.strip() else raw[end + 1 :]
         position = end + 1
         fields += line[:1] not in (b" ", b"\t")
     return _joined(kept), b""
+
+
+def _is_delimiter(kept: list[bytes], line: bytes) -> bool:
+    """Tell whether this is the first delimiter of the mail's parts, in place of the blank line above it."""
+    boundary = make_part(split_fields(_joined(kept)) or []).parameters.get("boundary", "").rstrip()
+    return bool(boundary) and line[2:].rstrip() == boundary.encode("ascii", "replace")
 
 
 def _keep_line(kept: list[bytes], line: bytes, raw: bytes, following: int, budget: Budget) -> bool:

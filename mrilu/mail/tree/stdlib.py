@@ -9,10 +9,14 @@ from typing import Any
 from mrilu.mail.headers.parameters import content_type_of
 from mrilu.mail.message import RejectedMail
 from mrilu.mail.text.transfer import decode_transfer
+from mrilu.mail.tree.cms import read_cms
 from mrilu.mail.tree.repair import open_mail
 from mrilu.mail.tree.structure import NESTED_TYPES, Budget, Part, default_type_in, make_part
 
 _CHUNK = 64 * 1024
+PKCS7_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+# RFC 8551, 3.2.2: a gateway may have taken the type's place, and left the name alone.
+MAY_WRAP = PKCS7_TYPES | {"application/octet-stream"}
 _DELIMITER = re.compile(
     rb"^--(\S[^\r\n]{0,80}?)[ \t]*\r?\n(?=content-[a-z-]{1,40}:)", re.MULTILINE | re.IGNORECASE
 )
@@ -20,6 +24,7 @@ _DELIMITER = re.compile(
 
 # A multipart must not be encoded as a whole (RFC 2045, 6.4): some are.
 _CLOSING = re.compile(rb"^--(\S[^\r\n]{0,80}?)--[ \t]*\r?$", re.MULTILINE)
+_BEGINS_WITH_FIELD = re.compile(rb"[!-9;-~]{1,80}:|\n")
 _DECODED_DELIMITER = re.compile(rb"\s{0,9}--(\S[^\r\n]{0,80}?)[ \t]*\r?\n")
 
 
@@ -82,6 +87,7 @@ def _convert(message: Message, budget: Budget, depth: int, default_type: str) ->
     if isinstance(payload, list):
         inner = default_type_in(part.content_type)
         part.children = [_convert(child, budget, depth + 1, inner) for child in payload]
+        part.children += _parts_below(message, part, budget, depth)
         return part
     if isinstance(payload, str):
         part.payload = payload.encode("ascii", "surrogateescape")
@@ -89,7 +95,33 @@ def _convert(message: Message, budget: Budget, depth: int, default_type: str) ->
         part.children = _split_at_guess(part, budget, depth)
     elif part.content_type in NESTED_TYPES:
         open_message(part, budget, depth)
+    elif part.content_type in MAY_WRAP:
+        open_wrapped(part, budget, depth)
     return part
+
+
+def _parts_below(message: Message, part: Part, budget: Budget, depth: int) -> list[Part]:
+    """Parts below a delimiter that closes: some program closed too early, or put a mail's parts below its end."""
+    boundary = (message.get_boundary() or "").encode("ascii", "surrogateescape")
+    below = (message.epilogue or "").encode("ascii", "surrogateescape")
+    if not boundary or b"--" + boundary not in below:
+        return []
+    delimiter = re.compile(rb"^--%b[ \t]*\r?$" % re.escape(boundary), re.MULTILINE)
+    closing = re.compile(rb"^--%b--[ \t]*\r?$" % re.escape(boundary), re.MULTILINE)
+    places = [found.start() for found in delimiter.finditer(below)]
+    if not places:
+        return []
+    budget.note("parts-below-the-end")
+    end = closing.search(below, places[-1])
+    # The others close nothing: each reading of what is below the next would take the square of their number.
+    held = closing.sub(b"--" + boundary, below[places[0] : end.start() if end else len(below)])
+    found = build_tree(_header_of(part.content_type, boundary) + held, budget, depth).children
+    return [one for one in found if one.fields or one.children or one.payload.strip()]
+
+
+def _header_of(content_type: str, boundary: bytes) -> bytes:
+    quoted = boundary.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    return b"Content-Type: " + content_type.encode() + b'; boundary="' + quoted + b'"\n\n'
 
 
 def _repair_message(part: Part, budget: Budget, depth: int) -> None:
@@ -116,9 +148,7 @@ def _split_at_guess(part: Part, budget: Budget, depth: int) -> list[Part]:
         budget.note("no-boundary")
         return []
     budget.note("wrong-boundary")
-    boundary = guess[1].replace(b"\\", b"\\\\").replace(b'"', b'\\"')
-    header = b"Content-Type: " + part.content_type.encode() + b'; boundary="' + boundary + b'"\n\n'
-    return build_tree(header + payload, budget, depth + 1).children
+    return build_tree(_header_of(part.content_type, guess[1]) + payload, budget, depth + 1).children
 
 
 def _closed_delimiter(payload: bytes) -> re.Match[bytes] | None:
@@ -138,3 +168,25 @@ def open_message(part: Part, budget: Budget, depth: int) -> None:
     part.children = [build_tree(decode_transfer(part.payload, part.encoding)[0], budget, depth + 1)]
     if not part.encoding:
         _repair_message(part, budget, depth)
+
+
+def open_wrapped(part: Part, budget: Budget, depth: int) -> None:
+    """Give `part` the MIME entity that it wraps, signed or compressed and readable without a key (RFC 8551, 3.5.2)."""
+    if part.content_type not in PKCS7_TYPES and not is_named_p7m(part):
+        return
+    data = decode_transfer(part.payload, part.encoding)[0]
+    content = read_cms(data, max(1, budget.limits.max_bytes - budget.unpacked)).content
+    if content is None:
+        return
+    budget.unpacked += len(content)
+    budget.check_depth(depth + 1)
+    text = content.replace(b"\r\n", b"\n")
+    if not _BEGINS_WITH_FIELD.match(text):
+        text = b"\n" + text
+    part.children = [build_tree(text, budget, depth + 1)]
+
+
+def is_named_p7m(part: Part) -> bool:
+    """Tell whether a part is named as S/MIME names its own."""
+    names = (part.parameters.get("name", ""), part.disposition[1].get("filename", ""))
+    return any(name.strip().lower().endswith(".p7m") for name in names)

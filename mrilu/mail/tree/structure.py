@@ -43,6 +43,7 @@ class Budget:
     limits: Limits
     parts: int = 0
     header_fields: int = 0
+    unpacked: int = 0
     deadline: float = 0.0
     defects: dict[str, None] = field(default_factory=dict)
 
@@ -52,7 +53,7 @@ class Budget:
 
     def start_again(self) -> None:
         """Forget the counts of an attempt that was given up; the deadline stays."""
-        self.parts = self.header_fields = 0
+        self.parts = self.header_fields = self.unpacked = 0
 
     def count_part(self) -> None:
         """Raise RejectedMail at one part too many or when the time is up."""
