@@ -36,7 +36,9 @@ def unpacked(name: str = "lists", corpora: Path = CORPORA) -> Iterator[Path]:
         tempfile.TemporaryDirectory(prefix="mrilu-corpus-") as folder,
         tarfile.open(archive) as tar,
     ):
-        tar.extractall(folder, filter="data")
+        # Python 3.11.4 brought the filter.
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)
+        tar.extractall(folder)
         yield Path(folder) / name
 
 
