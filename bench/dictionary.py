@@ -26,7 +26,8 @@ from mrilu.runtime.database import database, disconnect
 from mrilu.service.postgres import Cluster
 from mrilu.service.valkey import Server
 from mrilu.settings.current import forget_settings, use_settings
-from mrilu.settings.table import Settings, load
+from mrilu.settings.load import load
+from mrilu.settings.table import Settings
 
 ROUNDS = 3
 MADE = 25_000

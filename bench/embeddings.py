@@ -54,7 +54,7 @@ import sys, time
 from dataclasses import replace
 from mrilu.settings.current import current_settings
 from mrilu.settings.current import use_settings
-from mrilu.settings.table import load
+from mrilu.settings.load import load
 use_settings(replace(load({}), database_url=sys.argv[1], redis_url=sys.argv[2]))
 from jobs.embed_missing import embed_missing
 began = time.perf_counter()

@@ -27,7 +27,7 @@ from mrilu.runtime.database import database, disconnect
 from mrilu.service.postgres import Cluster
 from mrilu.service.valkey import Server
 from mrilu.settings.current import current_settings, forget_settings, use_settings
-from mrilu.settings.table import load
+from mrilu.settings.load import load
 
 BATCH = 500
 LANGUAGES = ("en", "ja", "de", "jbo", "en-simple")

@@ -20,7 +20,7 @@ from bench.peers import IMPORT_BARS, PACKAGES, import_peers, rename_peers, resca
 from bench.service import Service, service  # noqa: E402
 from bench.timing import Result, only_benchmark, report, take_turns  # noqa: E402
 from mrilu.archive.ledger import difference  # noqa: E402
-from mrilu.settings.table import load  # noqa: E402
+from mrilu.settings.load import load  # noqa: E402
 
 LIMITS = {"rescan": {"mrilu": 0.3}, "renames": {"mrilu": 0.5}}
 FOUND = "SELECT count(*) FROM message WHERE search @@ websearch_to_tsquery('mrilu', %s)"

@@ -32,7 +32,8 @@ from mrilu.runtime.database import database as process_database
 from mrilu.runtime.database import disconnect
 from mrilu.service.postgres import Cluster
 from mrilu.settings.current import forget_settings, use_settings
-from mrilu.settings.table import PROJECT, Settings, load
+from mrilu.settings.load import load
+from mrilu.settings.table import PROJECT, Settings
 
 NOTIFICATIONS = 10_000
 SEARCHES = 10_000

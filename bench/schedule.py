@@ -22,7 +22,7 @@ from mrilu.queues.scheduler import TableScheduler
 from mrilu.queues.table import Periodic
 from mrilu.service.valkey import Server
 from mrilu.settings.current import use_settings
-from mrilu.settings.table import load
+from mrilu.settings.load import load
 
 ROUNDS = 3
 ROUND_SECONDS = 10.0

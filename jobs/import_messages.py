@@ -34,7 +34,9 @@ from mrilu.runtime.reading import NO_NOTE, Note, note_for
 from mrilu.runtime.retry import RetryPolicy, is_outside, is_transient
 from mrilu.runtime.sight import note_unseen
 from mrilu.settings.current import current_settings
-from mrilu.settings.table import Settings, hidden, secrets_of
+from mrilu.settings.load import secrets_of
+from mrilu.settings.secrets import hidden
+from mrilu.settings.table import Settings
 
 logger = logging.getLogger(__name__)
 

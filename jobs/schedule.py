@@ -26,7 +26,7 @@ from mrilu.runtime.logs import log_as
 from mrilu.runtime.redis import redis_connection
 from mrilu.runtime.steps import run_each
 from mrilu.settings.current import current_settings
-from mrilu.settings.table import SettingError
+from mrilu.settings.fields import SettingError
 
 logger = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tarfile
 from collections.abc import Iterator
+from dataclasses import fields as setting_fields
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,8 +22,8 @@ from mrilu.runtime.redis import redis_connection
 from mrilu.service.postgres import Cluster
 from mrilu.service.valkey import Server
 from mrilu.settings.current import forget_settings, use_settings
-from mrilu.settings.table import Settings, load
-from mrilu.settings.table import fields as setting_fields
+from mrilu.settings.load import load
+from mrilu.settings.table import Settings
 from tests.factories import make_maildir, register
 
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"

@@ -20,7 +20,7 @@ from mrilu.runtime.database import database, wait_at_most
 from mrilu.runtime.errors import NotConfigured
 from mrilu.runtime.steps import run_each
 from mrilu.settings.current import current_settings
-from mrilu.settings.table import SettingError
+from mrilu.settings.fields import SettingError
 from watcher.observer import ObserverBroken
 from watcher.service import SIGNALS, Archive, Refused, Watcher
 

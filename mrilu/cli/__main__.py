@@ -13,7 +13,8 @@ import click
 
 from mrilu.cli import terminal
 from mrilu.service.account import ServerError
-from mrilu.settings.table import SettingError, Settings
+from mrilu.settings.fields import SettingError
+from mrilu.settings.table import Settings
 
 # Commands that live in modules of their own, which are imported only when one of them is named.
 ELSEWHERE = {

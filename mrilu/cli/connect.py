@@ -18,7 +18,8 @@ from mrilu.runtime.redis import redis_connection
 from mrilu.service import instance
 from mrilu.service import up as service
 from mrilu.settings.current import use_settings
-from mrilu.settings.table import Settings, load
+from mrilu.settings.load import load
+from mrilu.settings.table import Settings
 
 # A person waits: for a lock and for a statement at most so many seconds, and for the first answer.
 LOCK_SECONDS, STATEMENT_SECONDS, ANSWER_SECONDS = 5.0, 120.0, 8.0

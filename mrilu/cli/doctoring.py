@@ -20,8 +20,10 @@ from mrilu.cli.diagnosis import machine, outside, servers
 from mrilu.cli.diagnosis.finding import ERROR, OK, WARNING, Finding, error, ok
 from mrilu.cli.shown import visible
 from mrilu.service.account import ServerError
-from mrilu.settings.lists import MaildirSetting
-from mrilu.settings.table import PROJECT, SettingError, Settings, hidden, load, masked, secrets_of
+from mrilu.settings.fields import MaildirSetting, SettingError
+from mrilu.settings.load import load, secrets_of
+from mrilu.settings.secrets import hidden, masked
+from mrilu.settings.table import PROJECT, Settings
 
 _MARKS = {OK: ("ok", "green"), WARNING: ("warning", "yellow"), ERROR: ("error", "red")}
 Findings = Iterator[Finding]
@@ -71,7 +73,7 @@ def _masked(one: Finding, secrets: set[str]) -> Finding:
 def of_machine(settings: Settings) -> Findings:
     """Check what needs no server."""
     from mrilu.service.install import installed, pins
-    from mrilu.settings.secrets import secret_files
+    from mrilu.settings.load import secret_files
 
     yield machine.check_python()
     yield machine.check_packages([*pins("core"), *(pins("heavy") if installed("heavy") else ())])

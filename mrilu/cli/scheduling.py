@@ -15,7 +15,8 @@ import click
 
 from mrilu.cli import terminal
 from mrilu.service.account import ServerError
-from mrilu.settings.table import hidden, secrets_of
+from mrilu.settings.load import secrets_of
+from mrilu.settings.secrets import hidden
 
 LATE = 5.0  # seconds after which an entry that did not fire is shown as overdue
 LOOK_EVERY = 0.2  # seconds between two looks at a run that is waited for

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mrilu.settings.table import masked
+from mrilu.settings.secrets import masked
 
 
 class SourceError(Exception):

@@ -21,7 +21,8 @@ from mrilu.runtime.processes import is_running, this_process
 from mrilu.runtime.redis import redis_connection
 from mrilu.runtime.retry import is_transient
 from mrilu.settings.current import current_settings
-from mrilu.settings.table import hidden, secrets_of
+from mrilu.settings.load import secrets_of
+from mrilu.settings.secrets import hidden
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from rq.job import import_attribute
 
 from mrilu.queues.queues import DEFAULT, NAMES
 from mrilu.queues.slots import next_cron_slot, next_interval_slot
-from mrilu.settings.table import SettingError
+from mrilu.settings.fields import SettingError
 
 _ID = re.compile(r"[a-z][a-z0-9_]{0,50}\Z")
 

@@ -20,7 +20,9 @@ import peewee
 import psycopg
 from rq import get_current_job
 
-from mrilu.settings.table import Settings, hidden, secrets_of
+from mrilu.settings.load import secrets_of
+from mrilu.settings.secrets import hidden
+from mrilu.settings.table import Settings
 
 _run: ContextVar[int | None] = ContextVar("run", default=None)
 

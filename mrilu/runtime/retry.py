@@ -13,7 +13,7 @@ import redis
 from rq import Retry
 
 from mrilu.runtime.errors import NotConfigured
-from mrilu.settings.table import SettingError
+from mrilu.settings.fields import SettingError
 
 # What a second try can cure: a server that restarts, a deadlock, a serialization failure, a full disk.
 TRANSIENT: tuple[type[Exception], ...] = (

@@ -22,7 +22,8 @@ from mrilu.maildir.names import (
 from mrilu.service.account import Account
 from mrilu.service.handing_over import hand_over
 from mrilu.service.placement import program_folder
-from mrilu.settings.table import PROJECT, SettingError, Settings
+from mrilu.settings.fields import SettingError
+from mrilu.settings.table import PROJECT, Settings
 
 logger = logging.getLogger(__name__)
 

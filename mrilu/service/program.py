@@ -16,8 +16,8 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from mrilu.service.account import Account, ServerError, server_account
-from mrilu.settings.secrets import secret_of, secret_variables
-from mrilu.settings.table import SettingError, load
+from mrilu.settings.fields import SettingError
+from mrilu.settings.load import load, secret_of, secret_variables
 
 _PR_SET_DUMPABLE = 4
 _SERVERS = frozenset({"DATABASE_URL", "REDIS_URL"})

@@ -28,7 +28,9 @@ from mrilu.service.signals import Signals
 from mrilu.service.supervisor import Supervisor, launch, program_states
 from mrilu.service.upkeep import QueueFile, Sockets, free_cluster
 from mrilu.service.valkey import Server
-from mrilu.settings.table import PROJECT, SettingError, Settings, load
+from mrilu.settings.fields import SettingError
+from mrilu.settings.load import load
+from mrilu.settings.table import PROJECT, Settings
 
 RETRY_SECONDS = 15.0  # for a server that ends at once to be tried again
 LOOK_SECONDS = 5.0  # between two looks whether the postmaster lives

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mrilu.settings.table import Settings, load
+from mrilu.settings.load import load
+from mrilu.settings.table import Settings
 
 _chosen: list[Settings] = []
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parseaddr
 from pathlib import Path
-from urllib.parse import quote, unquote, unquote_plus, urlsplit
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
+from mrilu.settings.fields import SettingError
+from mrilu.settings.secrets import masked
+
 UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _SENDER = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,190}")
-# The last @ ends the user's part, as in urlsplit. A comma parts the sources of a list.
-_USER_PASSWORD = re.compile(r"(?<=://)([^/\s:@?#]*):([^/\s?#]*)@")
-_ASKED_PASSWORD = re.compile(
-    r"(?i)([?&](?:\w*passw(?:or)?d|(?:\w+_)?token|secret|api_?key)=)((?:(?!,(?:[\w-]+=)?https?://)[^&#\s])*)"
-)
 _PLAIN_URL = re.compile(r"[!$-;=@-~]+")  # printable ASCII but quotes, angles, ? and #
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+_EXPORT = re.compile(
+    r"(?:(?P<tag>[A-Za-z0-9-]{1,35})=)?(?P<url>https?://\S*?(?:/jbo-(?P<file>[A-Za-z0-9-]{1,35})\.xml)?)"
+)
 
 
 def text(value: str) -> str:
@@ -218,27 +220,57 @@ def site_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def masked(text: str) -> str:
-    """Return a URL, or a text with URLs in it, with the passwords hidden, for logs and `status`."""
-    return _USER_PASSWORD.sub(r"\1:***@", _ASKED_PASSWORD.sub(r"\1***", text))
+def parse_maildirs(value: str) -> list[tuple[str, Path]]:
+    """Parse MAILDIR_PATH into names and folders, in its order."""
+    entries = [entry.strip() for entry in value.split(",") if entry.strip()]
+    named: dict[str, Path] = {}
+    for entry in entries:
+        name, path = _named_path(entry)
+        if name in named:
+            raise SettingError(
+                f"MAILDIR_PATH names {name!r} twice: give each Maildir a name of its own (name=PATH)"
+            )
+        named[name] = path
+    return list(named.items())
 
 
-def hidden(text: str, secrets: Collection[str]) -> str:
-    """Return the text without these secrets, and with the passwords of whatever URLs it holds hidden."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return masked(text)
+def _named_path(entry: str) -> tuple[str, Path]:
+    name, equals, path = entry.partition("=")
+    if not equals or "/" in name:
+        path = folder(entry)  # type: ignore[assignment]
+        return _name_of(Path(path)), Path(path)
+    if not _NAME.match(name) or not path:
+        raise SettingError(
+            f"MAILDIR_PATH: {entry!r} is not name=PATH (a name has letters, digits, '_', '.', '-')"
+        )
+    return name, folder(path)
 
 
-def passwords_in(text: str) -> set[str]:
-    """Return the passwords of the URLs in a text in each form that others may show: as written, and as meant.
+def _name_of(path: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", path.name)[:64] or "mail"
 
-    A "+" of a query is a space to some (RFC 1866, 8.2.1) and a plus to others (libpq).
-    """
-    written = {
-        match[2]
-        for match in (*_USER_PASSWORD.finditer(text), *_ASKED_PASSWORD.finditer(text))
-        if match[2]
-    }
-    meant = {plain for word in written for plain in (unquote(word), unquote_plus(word))}
-    return written | meant | {quote(word, safe="") for word in meant}
+
+def parse_export(entry: str) -> tuple[str, str]:
+    """Parse one entry of DICTIONARY_SOURCE into language tag and URL."""
+    named = _EXPORT.fullmatch(entry.strip())
+    if not named or not (named["tag"] or named["file"]):
+        shown = masked(entry.strip())
+        raise SettingError(
+            f"DICTIONARY_SOURCE: {shown!r} is not an http(s) URL of a jbo-LANG.xml: write LANG=URL"
+        )
+    return named["tag"] or named["file"], named["url"]
+
+
+def parse_modes(value: str, names: set[str]) -> dict[str, str]:
+    """Parse WATCH_MODE into modes by Maildir's name; the one of all others is under ""."""
+    modes = {"": "inotify"}
+    for entry in filter(None, (part.strip() for part in value.split(","))):
+        name, _, mode = entry.rpartition("=")
+        if mode not in ("inotify", "poll"):
+            raise SettingError(f"WATCH_MODE: {entry!r}: use inotify, poll or name=poll")
+        if name and name not in names:
+            raise SettingError(
+                f"WATCH_MODE: no Maildir is named {name!r}; MAILDIR_PATH has {', '.join(sorted(names))}"
+            )
+        modes[name] = mode
+    return modes

@@ -1,38 +1,33 @@
-"""The only reader of the environment: a frozen dataclass whose errors name the variable.
+"""The one table of settings: each field declares its variable, default, parser and the README's sentence.
 
-Each field declares its variable, its parser and the sentence that the README's table shows.
-A secret may be given as NAME or, to keep it out of the environment, as NAME_FILE.
+The environment is read by `mrilu.settings.load` alone. A secret may be given as NAME or, to keep it out of the
+environment, as NAME_FILE.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mrilu.settings.lists import (
-    MaildirSetting,
-    SettingError,
-    parse_export,
-    parse_maildirs,
-    parse_modes,
-)
-from mrilu.settings.notifications import NotificationSettings
-from mrilu.settings.operations import setting
+from mrilu.settings.fields import MaildirSetting, setting
 from mrilu.settings.parsers import (
+    address,
+    bounce_address,
     choice,
     count,
     cron,
     flag,
     folder,
-    hidden,
-    masked,
-    passwords_in,
+    hours,
+    parse_export,
+    parse_maildirs,
+    parse_modes,
     percent,
     seconds,
+    sender,
+    site_url,
     size,
+    smtp_url,
     some_of,
     text,
     url,
@@ -40,24 +35,67 @@ from mrilu.settings.parsers import (
     zone,
 )
 
-__all__ = [
-    "PROJECT",
-    "SettingError",
-    "Settings",
-    "hidden",
-    "load",
-    "masked",
-    "secrets_of",
-    "table",
-]
-
 PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(NotificationSettings):
-    """All settings, parsed; made by `load`."""
+class Settings:
+    """All settings, parsed; made by `mrilu.settings.load.load`."""
 
+    web_address: str = setting(
+        "WEB_ADDRESS",
+        "127.0.0.1:8025",
+        address,
+        "where web pages, metrics and health are served: `HOST:PORT`, or `off`",
+    )
+    web_database_url: str | None = setting(
+        "WEB_DATABASE_URL",
+        None,
+        url("postgresql", "postgres"),
+        "PostgreSQL for the web pages, with a role that can write almost nothing (docs/roles.sql)",
+        secret=True,
+    )
+    operator_password: str | None = setting(
+        "OPERATOR_PASSWORD",
+        None,
+        text,
+        "password (any user name) of `/rq`, and of `/metrics` from other machines; "
+        "without it, the one that `./run.sh status` prints",
+        secret=True,
+    )
+    log_level: str = setting(
+        "LOG_LEVEL",
+        "info",
+        choice("debug", "info", "warning", "error"),
+        "minimum level that is logged",
+    )
+    log_format: str = setting(
+        "LOG_FORMAT",
+        "logfmt",
+        choice("logfmt", "json"),
+        "format of the log lines: `logfmt` or `json`",
+    )
+    keep_job_runs: int = setting(
+        "KEEP_JOB_RUNS", 90, count, "days until the record of a job's run is removed"
+    )
+    keep_gone: int = setting(
+        "KEEP_GONE",
+        365,
+        count,
+        "days until the record of a file that disappeared is removed (its message stays)",
+    )
+    max_vanished: int = setting(
+        "MAX_VANISHED",
+        20,
+        percent,
+        "percent of a Maildir's files (10 at least) that may vanish within an hour before GONE_FILES=remove holds back",
+    )
+    vanished_hours: float = setting(
+        "VANISHED_HOURS",
+        72.0,
+        hours,
+        "hours after which files that vanished together are believed to be gone, without `confirm-gone`",
+    )
     database_url: str | None = setting(
         "DATABASE_URL",
         None,
@@ -182,6 +220,73 @@ class Settings(NotificationSettings):
         size,
         "maximum address space of the process that builds one export",
     )
+    smtp_url: str | None = setting(
+        "SMTP_URL",
+        None,
+        smtp_url,
+        "mail server for notifications: `smtp://HOST` (STARTTLS if offered; `?starttls=never`), "
+        "`smtp+starttls://USER:PASSWORD@HOST` or `smtps://USER:PASSWORD@HOST`; without it they wait",
+        secret=True,
+    )
+    smtp_ca_file: Path | None = setting(
+        "SMTP_CA_FILE",
+        None,
+        folder,
+        "CA certificates (PEM) to verify the mail server with, instead of the system's",
+    )
+    smtp_timeout: float = setting(
+        "SMTP_TIMEOUT", 30.0, seconds, "maximum wait for an answer of the mail server"
+    )
+    mail_from: str = setting(
+        "MAIL_FROM",
+        "",
+        sender,
+        "sender of notifications: `mrilu <notify@example.org>`; needed with SMTP_URL",
+    )
+    bounce_address: str = setting(
+        "BOUNCE_ADDRESS",
+        "",
+        bounce_address,
+        "where delivery reports go, with `+` and a key before the `@`; without it, the address of MAIL_FROM",
+    )
+    bounce_maildir: Path | None = setting(
+        "BOUNCE_MAILDIR",
+        None,
+        folder,
+        "Maildir that mail to MAIL_FROM and BOUNCE_ADDRESS is delivered to; delivery reports in it are taken in",
+    )
+    site_url: str = setting(
+        "SITE_URL",
+        "http://127.0.0.1:8025",
+        site_url,
+        "address of the site that the links in notifications lead to",
+    )
+    token_secret: str | None = setting(
+        "TOKEN_SECRET",
+        None,
+        text,
+        "what links that need no login are signed with; without it, a key made once and kept in the database",
+        secret=True,
+    )
+    mail_rate: int = setting("MAIL_RATE", 1200, count, "maximum of notifications per minute")
+    domain_rate: int = setting(
+        "DOMAIN_RATE", 300, count, "maximum of notifications per minute to addresses of one domain"
+    )
+    max_hourly: int = setting(
+        "MAX_HOURLY",
+        100,
+        count,
+        "maximum of notifications per hour to one subscriber; more of them wait",
+    )
+    notify_days: int = setting(
+        "NOTIFY_DAYS",
+        30,
+        count,
+        "days after its date during which an arriving mail is news for subscribers",
+    )
+    keep_notifications: int = setting(
+        "KEEP_NOTIFICATIONS", 90, count, "days until the record of a notification is removed"
+    )
     embeddings: bool = setting(
         "EMBEDDINGS", True, flag, "whether texts are embedded for search by meaning: `on` or `off`"
     )
@@ -247,116 +352,3 @@ class Settings(NotificationSettings):
     def muplis_source(self) -> str:
         """MUPLIS_URL, or the path of the sample when that is unset."""
         return self.muplis_url or str(PROJECT / "samples" / "muplis.tsv")
-
-
-def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from `environ` (the process's own by default).
-
-    Raises SettingError, whose message names the variable and what to use instead.
-    """
-    source = os.environ if environ is None else environ
-    values: dict[str, Any] = {}
-    for one in fields(Settings):
-        if one.metadata["variable"].endswith("*"):
-            values[one.name] = _parse_family(source, one)
-            continue
-        text = read_text_of(source, one.metadata["variable"], one.metadata["secret"])
-        if text:
-            values[one.name] = _parse(one, text)
-    loaded = Settings(**values)
-    _check_together(loaded)
-    return loaded
-
-
-def read_text_of(source: Mapping[str, str], variable: str, secret: bool) -> str:
-    """Return a setting's text, a secret's from the file that NAME_FILE names; raises SettingError."""
-    file = source.get(f"{variable}_FILE", "") if secret else ""
-    if not file:
-        return source.get(variable, "").strip()
-    try:
-        return Path(file).read_text().strip()
-    except OSError as error:
-        raise SettingError(f"{variable}_FILE: cannot read {file}: {error.strerror}") from error
-
-
-def _parse_family(source: Mapping[str, str], one: Any) -> tuple[tuple[str, Any], ...]:
-    """Parse all variables PREFIX_NAME of a setting declared as PREFIX_*: pairs of lower-case name and value."""
-    prefix = one.metadata["variable"].removesuffix("*")
-    # CRON_TZ is cron's own, present when cron started us.
-    names = sorted(
-        name
-        for name in source
-        if name.startswith(prefix) and name != "CRON_TZ" and source[name].strip()
-    )
-    return tuple(
-        (name.removeprefix(prefix).lower(), _parse(one, source[name].strip(), name))
-        for name in names
-    )
-
-
-def _parse(one: Any, text: str, variable: str = "") -> Any:
-    variable = variable or one.metadata["variable"]
-    try:
-        return one.metadata["parse"](text)
-    except SettingError:
-        raise
-    except ValueError as error:
-        shown = "its value" if one.metadata["secret"] else repr(masked(text))
-        raise SettingError(f"{variable}: {shown} cannot be used: {error}") from error
-
-
-def _check_together(loaded: Settings) -> None:
-    if loaded.max_delay < loaded.initial_delay:
-        raise SettingError(
-            f"MAX_DELAY ({loaded.max_delay:g} s) is below INITIAL_DELAY ({loaded.initial_delay:g} s)"
-        )
-    if loaded.smtp_url and not loaded.mail_from:
-        raise SettingError("MAIL_FROM is needed with SMTP_URL: the sender of notifications")
-    _ = loaded.maildirs, loaded.dictionary_urls
-
-
-def secrets_of(loaded: Settings) -> set[str]:
-    """Return the texts that must be shown nowhere: secret settings, and the passwords of whatever holds URLs."""
-    found: set[str] = set()
-    for one in fields(loaded):
-        value = getattr(loaded, one.name)
-        if (
-            isinstance(value, str)
-            and one.metadata["secret"]
-            and not one.metadata["variable"].endswith("_URL")
-        ):
-            found.add(value)
-        elif isinstance(value, str):
-            found |= passwords_in(value)
-    return found
-
-
-def table() -> list[tuple[str, str, str]]:
-    """Rows (variable, default, meaning) of every setting, as the README shows them."""
-    rows = []
-    for one in fields(Settings):
-        default = one.default
-        shown = (
-            "data/"
-            if one.name == "data_dir"
-            else ""
-            if default in (None, "", ())
-            else _shown(default)
-        )
-        rows.append((one.metadata["variable"], shown, one.metadata["about"]))
-    return rows
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, int) and value >= 1024**2:
-        return f"{value // 1024**2}M"
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-if __name__ == "__main__":
-    for variable, default, about in table():
-        print(f"| `{variable}` | {default} | {about} |")

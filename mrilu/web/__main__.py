@@ -12,7 +12,8 @@ from types import FrameType
 from mrilu.runtime.errors import NotConfigured
 from mrilu.runtime.logs import log_as
 from mrilu.settings.current import current_settings, use_settings
-from mrilu.settings.table import SettingError, Settings
+from mrilu.settings.fields import SettingError
+from mrilu.settings.table import Settings
 from mrilu.web.app import make_app
 from mrilu.web.server import make_server
 

@@ -14,7 +14,7 @@ from mrilu.cli.sources import register as register_source
 from mrilu.maildir.names import MaildirMissing, NotAMaildir
 from mrilu.service.first_look import agree
 from mrilu.settings.current import use_settings
-from mrilu.settings.table import SettingError
+from mrilu.settings.fields import SettingError
 from tests.factories import deliver, mail, make_maildir
 
 

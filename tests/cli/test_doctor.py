@@ -24,7 +24,7 @@ from mrilu.cli.diagnosis import machine, outside, servers
 from mrilu.cli.diagnosis.finding import ERROR, OK, WARNING, Finding
 from mrilu.embeddings.model import Model, verify
 from mrilu.notifications.smtp import server_of
-from mrilu.settings.lists import MaildirSetting
+from mrilu.settings.fields import MaildirSetting
 from mrilu.settings.table import PROJECT, Settings
 from tests.factories import make_maildir
 

@@ -25,7 +25,9 @@ from mrilu.queues.queues import queue, queued_paths, submit_import
 from mrilu.runtime.heartbeat import beat
 from mrilu.service.first_look import check, level_line, make_sample
 from mrilu.service.placement import ourselves
-from mrilu.settings.table import PROJECT, SettingError, load
+from mrilu.settings.fields import SettingError
+from mrilu.settings.load import load
+from mrilu.settings.table import PROJECT
 from tests.factories import deliver, mail, make_maildir
 from tests.factories import register as register_row
 

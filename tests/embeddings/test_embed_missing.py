@@ -318,7 +318,7 @@ from jobs import embed_missing as job
 from mrilu.runtime.redis import redis_connection
 from mrilu.settings.current import use_settings
 from mrilu.embeddings import backlog
-from mrilu.settings.table import load
+from mrilu.settings.load import load
 from tests.embeddings.made import FakeEncoder
 
 calls = []

@@ -24,7 +24,7 @@ from mrilu.queues.ledgers import ledgers
 from mrilu.runtime.database import database, disconnect
 from mrilu.service.account import server_account
 from mrilu.settings.current import use_settings
-from mrilu.settings.table import load
+from mrilu.settings.load import load
 from tests.acceptance.conftest import Service
 from tests.faults.feed import WORD, Feed
 from tests.faults.source import Source

@@ -10,7 +10,8 @@ from jobs import schedule
 from mrilu.queues.table import Periodic, ScheduleError, effective
 from mrilu.runtime.database import disconnect
 from mrilu.settings.current import forget_settings, use_settings
-from mrilu.settings.table import SettingError, load
+from mrilu.settings.fields import SettingError
+from mrilu.settings.load import load
 
 ROW = Periodic(
     id="count_up", function="tests.queues.sample_jobs.count_up", cron="0 * * * *", timeout=60

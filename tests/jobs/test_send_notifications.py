@@ -13,7 +13,8 @@ from mrilu.notifications import subscriptions
 from mrilu.notifications.pause import outbox_status
 from mrilu.runtime.database import database as process_database
 from mrilu.settings.current import current_settings
-from mrilu.settings.table import SettingError, load
+from mrilu.settings.fields import SettingError
+from mrilu.settings.load import load
 from tests.notifications.conftest import *  # noqa: F403 - the fixtures of the package beside
 
 

@@ -15,7 +15,9 @@ from jobs.sync_dictionary import DictionaryNotSynced, sync_dictionary
 from models import Definition, DefinitionVersion, JobRun, Keyword, Language, Source, Word
 from mrilu.downloads.errors import SourceRefused, SourceUnreachable
 from mrilu.settings.current import use_settings
-from mrilu.settings.table import SettingError, Settings, load
+from mrilu.settings.fields import SettingError
+from mrilu.settings.load import load
+from mrilu.settings.table import Settings
 from tests.conftest import unpacked
 from tests.downloads import lying_server
 from tests.downloads.lying_server import LyingServer, answer

@@ -8,7 +8,7 @@ import pytest
 
 from mrilu.cli.diagnosis.machine import PASSED_OVER, check_passed_over
 from mrilu.maildir.passed_over import BELOW, DEEP, LINK, MBOX, MH, OUTSIDE, PassedOver, passed_over
-from mrilu.settings.lists import MaildirSetting
+from mrilu.settings.fields import MaildirSetting
 from tests.watcher.conftest import make_maildir
 
 

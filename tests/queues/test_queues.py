@@ -11,7 +11,7 @@ from mrilu.queues import queues
 from mrilu.queues.queues import queue, queued_paths, submit_import
 from mrilu.runtime.database import disconnect
 from mrilu.settings.current import forget_settings, use_settings
-from mrilu.settings.table import load
+from mrilu.settings.load import load
 
 
 @pytest.fixture

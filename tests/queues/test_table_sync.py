@@ -17,7 +17,7 @@ from mrilu.queues.scheduler import JsonJob, TableScheduler
 from mrilu.queues.table import Periodic
 from mrilu.runtime.database import disconnect
 from mrilu.settings.current import forget_settings, use_settings
-from mrilu.settings.table import load
+from mrilu.settings.load import load
 from tests.jobs.test_schedule import ROW
 
 KEY = TableScheduler.scheduled_jobs_key

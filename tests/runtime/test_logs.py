@@ -20,7 +20,8 @@ from rq.serializers import JSONSerializer
 from jobs.import_messages import import_messages
 from mrilu.queues.queues import MAIL, put_import, queue
 from mrilu.runtime import logs
-from mrilu.settings.table import PROJECT, Settings, load
+from mrilu.settings.load import load
+from mrilu.settings.table import PROJECT, Settings
 from tests.factories import deliver, mail, make_maildir, register
 
 Say = Callable[..., str]

@@ -12,7 +12,7 @@ from mrilu.service.account import ServerError
 from mrilu.service.placement import ourselves
 from mrilu.service.postgres import Cluster
 from mrilu.service.valkey import Server
-from mrilu.settings.table import load
+from mrilu.settings.load import load
 
 
 def noted(folder, **urls):

@@ -16,8 +16,9 @@ import pytest
 from mrilu.service.account import server_account
 from mrilu.service.placement import short_folder
 from mrilu.service.program import SECRETS, leave_only, secrets_for
-from mrilu.settings.secrets import secret_variables
-from mrilu.settings.table import PROJECT, SettingError
+from mrilu.settings.fields import SettingError
+from mrilu.settings.load import secret_variables
+from mrilu.settings.table import PROJECT
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root drops")
 OWNER = "postgresql://owner:hush-owner@h/d"

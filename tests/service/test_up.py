@@ -27,7 +27,8 @@ from mrilu.service.account import ServerError
 from mrilu.service.install import installed
 from mrilu.service.orphans import MARK, left_running, mark
 from mrilu.service.placement import ourselves, remove_outside
-from mrilu.settings.table import PROJECT, load
+from mrilu.settings.load import load
+from mrilu.settings.table import PROJECT
 
 pytestmark = pytest.mark.skipif(
     not installed("heavy"), reason="the background installation would start: ./run.sh setup"

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrilu.settings.parsers import passwords_in
-from mrilu.settings.table import PROJECT, SettingError, load, masked, table
+from mrilu.settings.fields import SettingError
+from mrilu.settings.load import load, table
+from mrilu.settings.secrets import masked, passwords_in
+from mrilu.settings.table import PROJECT
 
 
 def test_defaults_need_no_environment():

@@ -13,7 +13,7 @@ from mrilu.cli.diagnosis.finding import Finding, error, ok, warning
 from mrilu.maildir.file_systems import without_events
 from mrilu.maildir.names import FolderUnreadable, MaildirError, kind_of, scan
 from mrilu.maildir.passed_over import BELOW, DEEP, LINK, MBOX, MH, OUTSIDE, passed_over
-from mrilu.settings.lists import MaildirSetting
+from mrilu.settings.fields import MaildirSetting
 
 GIGABYTE = 1024**3
 LEAST_FREE = 0.5 * GIGABYTE
