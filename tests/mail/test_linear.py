@@ -136,6 +136,13 @@ HTML: dict[str, tuple[int, Callable[[int], str]]] = {
     "styles": (30_000, lambda n: "<style>" * n + "word"),
     "open quotes": (20_000, lambda n: "word" + "<a b=\"'" * n),
     "tables": (8000, lambda n: "<table>" * n + "word"),
+    "hidden": (5000, lambda n: "<div hidden>" * n + "x" + "</div>" * n + "word"),
+    "style sheets": (5000, lambda n: "<style " * n + "display:none>" + ".a{" * n + "</style>word"),
+    "rules": (
+        3000,
+        lambda n: "<style>" + ",.a" * n + "{display:none}</style>" + "<p class=b>word" * n,
+    ),
+    "indentations": (3000, lambda n: "<blockquote style='margin:0'>" * n + "word"),
     "comments": (50_000, lambda n: "word<!-" + "<!--" * n),
 }
 
@@ -147,3 +154,25 @@ def test_html_takes_time_in_line_with_its_size_and_keeps_its_words(name: str) ->
     assert_linear(parse_message, lambda n: head + make(n).encode(), size)
     if name != "styles":
         assert "word" in parse_message(head + make(size * TIMES).encode()).body
+
+
+TEXTS: dict[str, tuple[int, Callable[[int], str]]] = {
+    "fields": (20_000, lambda n: "From: x\n" * n),
+    "colons": (20_000, lambda n: "a 12:00 word:\n" * n),
+    "attributions": (10_000, lambda n: "On 9 Nov 2021 Bob wrote:\n" * n),
+    "signatures": (5000, lambda n: "-- \nOn 9 Nov 2021 Bob wrote:\n> x\n\n" * n),
+    "notes": (5000, lambda n: "> q\nSent from Outlook for iOS\n" * n),
+    "rules": (5000, lambda n: ("_" * 30 + "\n") * n),
+    "blanks": (50_000, lambda n: "x\n" + " " * n + "\n" * n + "To unsubscribe from"),
+    "equals": (10_000, lambda n: "> a=" + "b " * n + "\n" + "> a=b c\n" * n),
+    "fillers": (20_000, lambda n: "a \u200b" * n + " " * n + "\u200b" * n),
+    "charsets": (5000, lambda n: "ü\n\udcfc\n" * n + "\udced\udca0" * n),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_telling_own_words_takes_time_in_line_with_the_text(name: str) -> None:
+    size, make = TEXTS[name]
+    assert_linear(
+        parse_message, lambda n: HEADER + b"\n" + make(n).encode("utf-8", "surrogateescape"), size
+    )

@@ -1,11 +1,28 @@
 """The line above a quotation that names its author: "On Tue, 9 Nov 1999, Ann wrote:" in any language. Pure."""
 
 import re
+from collections.abc import Iterable
 
 from mrilu.mail.own_words.languages import LANGUAGES, all_words, pattern_of
 
-_WROTE = "|".join(all_words("wrote"))
-_END = re.compile(rf"(?:{_WROTE})[^\n\w]{{0,60}}[:：][ \t]*$", re.IGNORECASE)
+# What may stand between the verb and the colon.
+_BEHIND = " \t\xa0\u202f:：>\"'`*_~()[]{}|/\\-–—.,;!?«»“”„‘’#=+&<\u200e\u200f"
+
+
+def _verbs(words: Iterable[str]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Verbs that are a word each, and phrases and verbs in scripts without blanks, all in small letters."""
+    forms = {word.casefold().rstrip(_BEHIND) for word in words if "?" not in word}
+    single = {word for word in forms if " " not in word and word[0] < "\u0590"}
+    return frozenset(single), tuple(forms - single)
+
+
+_VERBS, _PHRASES = _verbs(all_words("wrote"))
+# Over a text that is not marked as quoted the words have to be plainer than "asked".
+_PLAIN_VERBS, _PLAIN_PHRASES = _verbs(
+    ["wrote", *(word for row in LANGUAGES if row.code != "en" for word in row.wrote)]
+)
+# Accents that were lost on the way.
+_DAMAGED = re.compile(r"(?:\ba .crit|\bescribi.?)\Z", re.IGNORECASE)
 _OPENS = [word.casefold() for word in [*all_words("opens"), "de", "tarihinde"]]
 _FIRST_WORDS = frozenset(word for word in _OPENS if " " not in word)
 _FIRST_PHRASES = tuple(word for word in _OPENS if " " in word or not word.isascii())
@@ -46,15 +63,10 @@ _FIELDS_ABOVE = re.compile(
     r"\nFrom: [^\n]{1,200}"
     r"(?:\n(?:Date|Subject|To|Cc|Sent|Message-ID): [^\n]{1,200}){1,5}\s{0,3}\Z"
 )
-# Over a text that is not marked as quoted the words have to be plainer.
-_PLAIN_WROTE = "|".join(
-    [r"\bwrote", *(word for row in LANGUAGES if row.code != "en" for word in row.wrote)]
-)
-_PLAIN_END = re.compile(rf"(?:{_PLAIN_WROTE})[^\n\w]{{0,3}}[:：]\Z", re.IGNORECASE)
 _PLAIN_NAME_BEHIND = re.compile(
     r"\b(?:schrieb|schreef|skrev|írta)\b[^\n]{0,100}[:：]\Z", re.IGNORECASE
 )
-_LONGEST_VERB, _LONGEST_NAME, _LONGEST_END = 40, 120, 100
+_LONGEST_VERB, _LONGEST_NAME = 90, 120
 _PLAIN_START = re.compile(rf"[ \t]{{0,8}}{pattern_of(all_words('opens'))}[ \t]")
 _ADDRESS = re.compile(r"<(?:mailto:)?[^<>@\s]{1,100}@[^<>\s]{1,100}>")
 _YEAR_FIRST = re.compile(r"[ \t]{0,8}\d{4}(?:年|년 |[-/.]\d)")
@@ -90,8 +102,8 @@ def _unmarked_attribution(text: str, floor: int, end: int) -> int:
     near = text[max(floor, end - _LONGEST_OPENING) : end]
     if not _TIME_OR_YEAR.search(near):
         return -1
-    wrote = bool(
-        _PLAIN_END.search(near[-_LONGEST_VERB:]) or _PLAIN_NAME_BEHIND.search(near[-_LONGEST_NAME:])
+    wrote = _says_wrote(near, _PLAIN_VERBS, _PLAIN_PHRASES) or bool(
+        _PLAIN_NAME_BEHIND.search(near[-_LONGEST_NAME:])
     )
     if not wrote and near[-2:-1] != ">":
         return -1
@@ -156,7 +168,16 @@ def _opens(paragraph: str) -> bool:
 def _is_attribution(text: str) -> bool:
     text = text[-300:].rstrip()
     return text.endswith(_USUAL_ENDS) or bool(
-        _END.search(text[-_LONGEST_END:])
+        (text[-1:] in (":", "：") and _says_wrote(text, _VERBS, _PHRASES))
         or _NAME_BEHIND.search(text)
         or _DATED_ADDRESS.search(text)
     )
+
+
+def _says_wrote(text: str, verbs: frozenset[str], phrases: tuple[str, ...]) -> bool:
+    """Tell whether the last word before the colon is one of the verbs."""
+    end = text[-_LONGEST_VERB:].rstrip(_BEHIND)
+    last = end[end.rfind(" ") + 1 :].lstrip(_BEHIND).casefold()
+    if last in verbs or end.casefold().endswith(phrases):
+        return True
+    return (last[-4:] == "crit" or last[:7] == "escribi") and _DAMAGED.search(end) is not None

@@ -91,19 +91,26 @@ def _note_start(text: str, start: int, end: int) -> int:
     whole = above < 0 or text[above - 1 : above] == "\n"
     if first == last or not whole or end - first > _LONGEST:
         return -1
-    return first if _may_be_note(text[first:end]) and _is_note(text[first:end]) else -1
+    return first if _begins_note(text[first:end]) and _is_note(text[first:end]) else -1
+
+
+def _begins_note(text: str) -> bool:
+    """Tell quickly whether such a note may begin as the text does."""
+    words = text.strip(_BEFORE_WORDS).split(None, 1)
+    if not words:
+        return False
+    return words[0].rstrip(".,:").casefold() in _FIRST_WORDS or (
+        not words[0].isascii() and words[0].startswith(_BEGINNINGS)
+    )
 
 
 def _may_be_note(text: str) -> bool:
     """Tell quickly whether such a note may begin or end as the text does."""
-    words = text.strip(_BEFORE_WORDS).split(None, 1)
-    if words and (
-        words[0].rstrip(".,:").casefold() in _FIRST_WORDS or words[0].startswith(_BEGINNINGS)
-    ):
+    if _begins_note(text):
         return True
     last = text.rstrip(_BEHIND_WORDS)
     return last[last.rfind(" ") + 1 :].casefold() in _LAST_WORDS or (
-        not last[-1:].isascii() and last.endswith(_ENDINGS)
+        not last.isascii() and last.endswith(_ENDINGS)
     )
 
 

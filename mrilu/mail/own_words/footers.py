@@ -32,17 +32,23 @@ _NOTICE = re.compile(
     rf"\n(?:[ \t]*[-–—_=~*#+]{{1,100}}[ \t]*(?=\n)|(?=\n))\s*+[*_\[(>]{{0,4}}(?={first_letters(_NOTICES)})"
     rf"{pattern_of(_NOTICES)}"
 )
+# What any of these rules holds: a look for it is cheap.
+_RULED = ("----", "____", "====", "####", "****", "++++", "~~~~", "-=-", "=-=", "-.-", "_._", "=.=", "_-_", "-_-",
+          "-~-", "-*-", "=*=", "=~=", "_~_", "_*_", "_=_")  # fmt: skip
 _MOST_CHARS, _MOST_LINES = 1500, 14
 
 
 def footer_start(text: str) -> int:
     """Return where the list's footer begins (a rule, then a few lines about the list); len(text) for none."""
-    tail = text[-_MOST_CHARS:]
-    low = len(text) - sum(map(len, pieces := tail.rsplit("\n", _MOST_LINES + 3)[1:])) - len(pieces)
+    last = text[-_MOST_CHARS:].rsplit("\n", _MOST_LINES + 3)[1:]
+    low = len(text) - sum(map(len, last)) - len(last)
     if match := _NOTICE.search(text, low):
         end = match.start()
     else:
         end = len(text)
+    tail = text[low:end]
+    if not any(map(tail.__contains__, _RULED)):
+        return end
     for match in _RULE.finditer(text, low, end):
         if text.count("\n", match.end()) <= _MOST_LINES and _is_footer(text[match.end() :].lower()):
             return match.start()

@@ -12,7 +12,7 @@ class Language:
     """The words of one language.
 
     sender and fields: the labels that Outlook puts above an original, "From" and all others.
-    wrote: what ends an attribution (regular expressions); opens: the words that begin one.
+    wrote: what ends an attribution, "?" for a letter that was lost; opens: the words that begin one.
     original: titles in the rule above an original or a forwarded mail; begins: Apple's line there.
     mine, device: lines of telephones and programs, "…" for the device: any at all in `mine`, a known one in `device`.
     offers: what stands before or behind the name of a program that offers itself ("Get Outlook for iOS").

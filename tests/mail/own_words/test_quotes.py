@@ -25,6 +25,8 @@ def test_quoted_lines_are_not_own() -> None:
         "El mar, 9 nov 1999 a las 18:50, Ann escribió:",
         "Il giorno mar 9 nov 1999 Ann ha scritto:",
         "Em ter, 9 de nov de 1999, Ann escreveu:",
+        "Douglas Bates escribi?:",
+        "Ann napsal(a):",
         "Op di 9 nov. 1999 om 18:50 schreef Ann <a@x.org>:",
         "Den tis 9 nov. 1999 kl 18:50 skrev Ann <a@x.org>:",
         "9 ноября 1999 г. Анна пишет:",
