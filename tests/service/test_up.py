@@ -178,6 +178,29 @@ def test_a_data_folder_that_root_ran_in_before_is_handed_over_and_goes_on(start,
     assert victim.stat().st_uid == 0
 
 
+def test_no_process_of_the_service_shows_a_secret_that_was_given_by_file(start, place):
+    files = {"TOKEN_SECRET_FILE": "hush-token-1", "OPERATOR_PASSWORD_FILE": "hush-operator-2"}
+    for variable, secret in files.items():
+        (place / variable).write_text(secret)
+        (place / variable).chmod(0o600)
+    running = start(**{variable: str(place / variable) for variable in files})
+    running.wait_up()
+    family = psutil.Process(running.process.pid).children(recursive=True)
+    assert len(family) > 8
+    shown = {one.pid: f"{environment_of(one)} {one.cmdline()}" for one in family}
+    assert not {pid: text for pid, text in shown.items() if "hush" in text}
+    if os.geteuid() != 0:
+        ours = [one for one in family if "mrilu.service.program" in one.cmdline()]
+        assert not any(environment_of(one) for one in ours), "closed to others of this account"
+
+
+def environment_of(process: psutil.Process) -> str:
+    try:
+        return Path(f"/proc/{process.pid}/environ").read_text()
+    except PermissionError:
+        return ""
+
+
 def test_a_second_start_in_the_same_folder_is_refused(start):
     first = start()
     first.wait_up()
