@@ -162,6 +162,16 @@ def test_a_maildir_that_the_account_may_not_read_stops_the_start_and_the_mend_is
 
 
 @as_root
+def test_so_does_a_maildir_of_bounces(start, place):
+    (place / "bounces" / "new").mkdir(parents=True)
+    (place / "bounces").chmod(0o700)
+    running = start(BOUNCE_MAILDIR=str(place / "bounces"))
+    assert running.process.wait(PATIENCE) == 1
+    (told,) = running.log.read_text().splitlines()
+    assert told.startswith(f"mrilu: BOUNCE_MAILDIR: {place / 'bounces'}: the account nobody"), told
+
+
+@as_root
 def test_a_data_folder_that_root_ran_in_before_is_handed_over_and_goes_on(start, place):
     old = place / "data" / "Maildir"
     for name in ("new", "cur", "tmp"):
