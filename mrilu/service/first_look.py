@@ -52,9 +52,13 @@ def check(settings: Settings, account: Account) -> None:
         raise SettingError(str(error)) from error
     if not settings.maildir_path:
         make_sample(settings.data_dir / "Maildir", account)
+    read = [("MAILDIR_PATH", one.path) for one in settings.maildirs]
+    if settings.bounce_maildir is not None:
+        read.append(("BOUNCE_MAILDIR", settings.bounce_maildir))
+    for variable, path in read:
+        if problem := unreadable_for(account, path):
+            raise SettingError(f"{variable}: {problem}")
     for maildir in settings.maildirs:
-        if problem := unreadable_for(account, maildir.path):
-            raise SettingError(f"MAILDIR_PATH: {problem}")
         try:
             kind_of(maildir.path)
         except MaildirError as error:

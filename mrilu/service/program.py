@@ -23,7 +23,7 @@ _PR_SET_DUMPABLE = 4
 _SERVERS = frozenset({"DATABASE_URL", "REDIS_URL"})
 # Which secrets a program gets. With WEB_DATABASE_URL, the web gets that in DATABASE_URL's place.
 SECRETS: Mapping[str, frozenset[str]] = {
-    "supervisor": frozenset(),  # it hands on its environment, and knows no secret by file
+    "install": frozenset({"REDIS_URL"}),  # to say that the model is there
     "watcher": _SERVERS,
     "mail": _SERVERS,
     "default": _SERVERS,
@@ -32,7 +32,7 @@ SECRETS: Mapping[str, frozenset[str]] = {
     "scheduler": _SERVERS,
     "web": _SERVERS | {"WEB_DATABASE_URL", "OPERATOR_PASSWORD", "TOKEN_SECRET"},
 }
-KEEPS = frozenset({"supervisor"})  # whose environment stays what it is
+KEEPS = frozenset({"supervisor"})  # whose environment stays what it is: it hands it on
 
 
 def secrets_for(name: str, environ: Mapping[str, str]) -> dict[str, str]:
@@ -44,6 +44,15 @@ def secrets_for(name: str, environ: Mapping[str, str]) -> dict[str, str]:
     if "REDIS_URL" in found:  # rq's own programs look here
         found["RQ_REDIS_URL"] = found["REDIS_URL"]
     return found
+
+
+def withheld(name: str, *, web_has_its_own: bool) -> list[str]:
+    """Return the variables that a program is not even started with; for the web, the owner's URL may be one."""
+    kept = SECRETS.get(name, frozenset()) - (
+        {"DATABASE_URL"} if name == "web" and web_has_its_own else set()
+    )
+    secrets = [one for one in secret_variables() if one not in kept]
+    return [*secrets, *(f"{one}_FILE" for one in secrets)]
 
 
 def leave_only(environ: MutableMapping[str, str], secrets: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mrilu.service.account import Account, ServerError, bare_environment
 from mrilu.service.orphans import mark
+from mrilu.service.program import withheld
 
 APP = "app"  # the group that starts when the servers are ready, and stops before them
 WARM_SECONDS = (
@@ -140,6 +141,7 @@ def configuration(
     account: Account,
     programs: Sequence[Program],
     mail_workers: int,
+    web_has_its_own: bool = False,
 ) -> str:
     """Return the text of supervisord.conf; raises ServerError for a path that its syntax cannot hold."""
     logs = data / "log"
@@ -147,7 +149,12 @@ def configuration(
     head = _HEAD.format(logs=_value(logs), data=_value(data), control=_value(control), user=root)
     sections = [_server_section(server, logs, account) for server in servers]
     sections += [
-        _program_section(row, _command(row, place, data, account, mail_workers), logs)
+        _program_section(
+            row,
+            _command(row, place, data, account, mail_workers),
+            logs,
+            withheld(row.name, web_has_its_own=web_has_its_own),
+        )
         for row in programs
     ]
     names = ",".join(row.name for row in programs)
@@ -165,9 +172,12 @@ def _server_section(server: ServerProgram, logs: Path, account: Account) -> str:
     )  # fmt: skip
 
 
-def _program_section(row: Program, command: Sequence[str], logs: Path) -> str:
+def _program_section(
+    row: Program, command: Sequence[str], logs: Path, withheld: Sequence[str]
+) -> str:
     # the caller's folder is where relative settings such as MAILDIR_PATH begin
-    environment = f"\nenvironment = {row.environment}" if row.environment else ""
+    changed = [*([row.environment] if row.environment else []), *(f'{one}=""' for one in withheld)]
+    environment = f"\nenvironment = {','.join(changed)}" if changed else ""
     return _PROGRAM.format(
         name=row.name, command=_line(command), directory=_value(Path.cwd()),
         restart=row.restart, startsecs=0 if row.restart == "unexpected" else 1, signal="TERM",

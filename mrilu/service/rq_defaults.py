@@ -9,6 +9,7 @@ may name.
   `rq worker-pool` has no option for either.
 - A job runs `jobs.NAME.NAME` and nothing else, for the same reason: a JSON job may name os.system. What is refused is
   not imported, and the job fails. No web hook of a job is called.
+- A worker imports nothing from the caller's folder.
 - A worker that root starts by hand becomes SERVER_USER, which `./run.sh env` sets, before its first job.
 """
 
@@ -91,6 +92,8 @@ def _give_signs_of_life(module: ModuleType) -> None:
     register: Callable[[Any], None] = module.BaseWorker.register_birth
 
     def register_birth(worker: Any) -> None:
+        # rq's own default, -P ".": a module that is missing elsewhere would be looked for in the caller's folder
+        sys.path[:] = [folder for folder in sys.path if folder not in ("", ".")]
         from mrilu.service.program import leave_root
 
         leave_root()

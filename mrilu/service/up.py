@@ -137,6 +137,7 @@ def _launch(service: Instance) -> Supervisor:
         account=service.account,
         programs=programs.wanted(PROJECT),
         mail_workers=service.settings.mail_workers,
+        web_has_its_own=bool(service.settings.web_database_url),
     )
     file = service.data / "supervisord.conf"
     file.write_text(text)

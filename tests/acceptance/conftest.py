@@ -8,9 +8,11 @@ import os
 import pty
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,6 +45,7 @@ class Service:
             "MAILDIR_PATH": f"test={self.maildir}",
             "PYTHONPATH": str(PROJECT),
             "BATCH_SIZE": "50",
+            "SERVER_USER": "nobody",  # of root's service; an account of its own is not for a test to make
         }
         self.process: subprocess.Popen[bytes] | None = None
         self._link: psycopg.Connection | None = None
@@ -197,22 +200,41 @@ def _command(process: psutil.Process) -> list[str]:
         return []
 
 
+@contextlib.contextmanager
+def open_folder() -> Iterator[Path]:
+    """A folder that whoever a service of root's runs as can enter, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="mrilu-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
+def place() -> Iterator[Path]:
+    """A folder for a test's own Maildirs."""
+    with open_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def service(place: Path) -> Iterator[Service]:
     """A service that this test starts, stops and kills as it likes."""
-    made = Service(tmp_path)
+    made = Service(place)
     yield made
     made.end()
 
 
 @pytest.fixture(scope="package")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def running() -> Iterator[Service]:
     """A service that runs, with two Maildirs, shared by the tests of this folder; each leaves it running, and level."""
-    made = Service(tmp_path_factory.mktemp("service"))
-    made.add_letters()
-    made.environ["EMBEDDINGS"] = "off"  # they would take the processor from the tests beside
-    try:
-        made.start()
-        yield made
-    finally:
-        made.end()
+    with open_folder() as folder:
+        made = Service(folder)
+        made.add_letters()
+        made.environ["EMBEDDINGS"] = "off"  # they would take the processor from the tests beside
+        try:
+            made.start()
+            yield made
+        finally:
+            made.end()

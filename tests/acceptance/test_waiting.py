@@ -13,8 +13,8 @@ MANY = 5000  # more than a quick machine takes in between two looks
 RATE_AND_LEFT = r"[\d,]+ mails/s \d:\d\d:\d\d left [-\d]:[-\d]{2}:[-\d]{2}"
 
 
-def test_an_import_of_an_mbox_that_waits_shows_rate_and_time_left(running, tmp_path):
-    box = tmp_path / "box.mbox"
+def test_an_import_of_an_mbox_that_waits_shows_rate_and_time_left(running, place):
+    box = place / "box.mbox"
     box.write_bytes(
         b"".join(FROM_LINE + mail(f"<{number}@box>") + b"\n" for number in range(MAILS))
     )
@@ -30,17 +30,17 @@ def test_an_import_of_an_mbox_that_waits_shows_rate_and_time_left(running, tmp_p
     assert code == 0 and "0 files of" in shown, "a second time there is nothing to do"
 
 
-def test_an_import_of_what_is_no_mail_is_one_line_and_an_exit_code(running, tmp_path):
-    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n")
-    done = running.run("import", str(tmp_path / "picture.png"), "--wait")
+def test_an_import_of_what_is_no_mail_is_one_line_and_an_exit_code(running, place):
+    (place / "picture.png").write_bytes(b"\x89PNG\r\n")
+    done = running.run("import", str(place / "picture.png"), "--wait")
     assert (
         done.returncode == 1 and done.stderr.count("\n") == 1 and done.stderr.startswith("mrilu: ")
     )
 
 
-def test_a_rescan_that_waits_ends_when_all_is_in(running, tmp_path):
+def test_a_rescan_that_waits_ends_when_all_is_in(running, place):
     """Of a Maildir that nobody watches: its mail waits for somebody to ask."""
-    other = make_maildir(tmp_path / "Other")
+    other = make_maildir(place / "Other")
     assert running.run("import", str(other), "--wait").returncode == 0
     for number in range(MANY):
         deliver(other, mail(f"<{number}@other>"))
@@ -55,8 +55,8 @@ def test_a_rescan_that_waits_ends_when_all_is_in(running, tmp_path):
     assert_all_in_once(running)
 
 
-def test_a_retry_that_waits_ends_when_all_have_been_tried(running, tmp_path):
-    bad = make_maildir(tmp_path / "Bad")
+def test_a_retry_that_waits_ends_when_all_have_been_tried(running, place):
+    bad = make_maildir(place / "Bad")
     for _ in range(3):
         deliver(bad, b"")
     assert running.run("import", str(bad), "--wait").returncode == 0

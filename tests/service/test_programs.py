@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from supervisor.datatypes import dict_of_key_value_pairs
 from supervisor.options import ServerOptions
 
 from mrilu.service.account import Account, ServerError
@@ -26,7 +27,13 @@ SERVERS = [
 ]
 
 
-def text_for(data: Path, account: Account = US, programs: tuple[Program, ...] = PROGRAMS) -> str:
+def text_for(
+    data: Path,
+    account: Account = US,
+    programs: tuple[Program, ...] = PROGRAMS,
+    *,
+    web_has_its_own: bool = False,
+) -> str:
     return configuration(
         place=Place(PROJECT, PROJECT / "code", PROJECT / "bin" / "python"),
         data=data,
@@ -35,6 +42,7 @@ def text_for(data: Path, account: Account = US, programs: tuple[Program, ...] = 
         account=account,
         programs=programs,
         mail_workers=3,
+        web_has_its_own=web_has_its_own,
     )
 
 
@@ -141,8 +149,31 @@ def test_started_by_an_ordinary_user_nothing_drops(tmp_path):
             assert command[command.index("mrilu.service.program") + 2] == "-", name
 
 
+def environments(text: str) -> dict[str, dict[str, str]]:
+    found = {}
+    for section in text.split("\n[program:")[1:]:
+        line = next((one for one in section.splitlines() if one.startswith("environment = ")), "")
+        found[section.split("]")[0]] = dict_of_key_value_pairs(line.removeprefix("environment = "))
+    return found
+
+
+def test_a_program_is_not_even_started_with_a_secret_that_it_does_not_need(tmp_path):
+    told = environments(text_for(tmp_path, NOBODY))
+    assert told["scheduler"]["TZ"] == "UTC"
+    for name in ("OPERATOR_PASSWORD", "OPERATOR_PASSWORD_FILE", "SMTP_URL", "SMTP_URL_FILE"):
+        assert told["mail"][name] == told["watcher"][name] == told["install"][name] == ""
+    assert "OPERATOR_PASSWORD" not in told["web"] and "SMTP_URL_FILE" not in told["notify"]
+    assert "DATABASE_URL" not in told["mail"] and told["install"]["DATABASE_URL_FILE"] == ""
+
+
+def test_the_web_is_started_without_the_owners_url_where_it_has_its_own(tmp_path):
+    for own in (True, False):
+        told = environments(text_for(tmp_path, NOBODY, web_has_its_own=own))["web"]
+        assert ("DATABASE_URL" in told) == ("DATABASE_URL_FILE" in told) == own
+
+
 def test_what_secrets_a_program_gets_is_written_down():
-    assert {row.name for row in PROGRAMS if row.drops} <= set(SECRETS)
+    assert {row.name for row in PROGRAMS} == set(SECRETS)
 
 
 def test_a_program_waits_for_its_module_to_exist(tmp_path):

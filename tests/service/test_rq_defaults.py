@@ -1,11 +1,15 @@
 """A plain `rq worker` of our .venv speaks JSON, runs no pickle, and runs no function but our jobs."""
 
 import json
+import os
 import pickle
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -18,6 +22,7 @@ from rq.webhook import Webhook
 from jobs.schedule import SCHEDULE
 from mrilu.queues.queues import IMPORT_FUNCTION
 from mrilu.service import install, rq_defaults
+from mrilu.service.account import server_account
 from mrilu.service.valkey import Server
 
 
@@ -34,12 +39,23 @@ def link(valkey):
         link.flushall()
 
 
-def plain_worker(valkey: Server, folder: Path, *kind: str) -> subprocess.CompletedProcess[str]:
+NOTHING: Mapping[str, str] = {}
+
+
+def plain_worker(
+    valkey: Server,
+    folder: Path,
+    *kind: str,
+    cwd: Path | None = None,
+    more: Mapping[str, str] = NOTHING,
+    **environ: str,
+) -> subprocess.CompletedProcess[str]:
     """`rq worker x --burst` with nothing set but the URL, by a Python that has the hook as setup leaves it."""
     (folder / f"{install.HOOK}.py").write_text(Path(rq_defaults.__file__).read_text())
     code = f"import {install.HOOK}; from rq.cli import main; main()"
     command = [
         sys.executable,
+        "-P",
         "-c",
         code,
         "worker",
@@ -53,9 +69,16 @@ def plain_worker(valkey: Server, folder: Path, *kind: str) -> subprocess.Complet
         "from operator import mul\n\n\ndef add(a, b):\n    return a + b\n"
     )
     (folder / "jobs" / "system.py").write_text("from os import system\n")
+    for name, text in more.items():
+        (folder / "jobs" / name).write_text(text)
     environment = {"RQ_REDIS_URL": valkey.url, "PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin"}
     return subprocess.run(
-        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=60
+        command,
+        env=environment | environ,
+        cwd=cwd or folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 
@@ -186,3 +209,40 @@ def test_no_web_hook_of_a_job_is_called(valkey, link, tmp_path):
         with pytest.raises(TimeoutError):
             server.accept()
     assert Job.fetch(job.id, connection=link, serializer=JSONSerializer).webhooks
+
+
+def test_a_plain_worker_imports_nothing_from_the_callers_folder(valkey, link, tmp_path):
+    code, caller = tmp_path / "code", tmp_path / "caller"
+    for folder in (code, caller):
+        folder.mkdir()
+    ran = caller / "ran"
+    (caller / "only_here.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    job = Queue("x", connection=link, serializer=JSONSerializer).enqueue("jobs.add.add", 40, 2)
+    lost = Queue("x", connection=link, serializer=JSONSerializer).enqueue("jobs.lost.lost")
+    made = ("from importlib.util import find_spec\n\n\ndef lost():\n"
+            "    assert find_spec('only_here') is None\n")  # fmt: skip
+    done = plain_worker(valkey, code, cwd=caller, more={"lost.py": made})
+    assert done.returncode == 0, done.stderr
+    for one in (job, lost):
+        assert Job.fetch(one.id, connection=link, serializer=JSONSerializer).is_finished, (
+            done.stderr
+        )
+    assert not ran.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root drops")
+def test_a_worker_that_root_starts_by_hand_becomes_the_account_that_env_names(valkey, link):
+    folder = Path(
+        tempfile.mkdtemp(prefix="mrilu-")
+    )  # unlike pytest's own, the account can enter it
+    folder.chmod(0o755)
+    try:
+        who = "import os\n\n\ndef who():\n    return [os.getuid(), os.geteuid(), os.umask(0)]\n"
+        job = Queue("x", connection=link, serializer=JSONSerializer).enqueue("jobs.who.who")
+        done = plain_worker(valkey, folder, more={"who.py": who}, SERVER_USER="nobody")
+        assert done.returncode == 0, done.stderr
+        uid = server_account("nobody").uid
+        answer = Job.fetch(job.id, connection=link, serializer=JSONSerializer).return_value()
+        assert answer == [uid, uid, 0o077]
+    finally:
+        shutil.rmtree(folder)

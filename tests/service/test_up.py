@@ -163,6 +163,16 @@ def test_a_maildir_that_the_account_may_not_read_stops_the_start_and_the_mend_is
 
 
 @as_root
+def test_so_does_a_maildir_of_bounces(start, place):
+    (place / "bounces" / "new").mkdir(parents=True)
+    (place / "bounces").chmod(0o700)
+    running = start(BOUNCE_MAILDIR=str(place / "bounces"))
+    assert running.process.wait(PATIENCE) == 1
+    (told,) = running.log.read_text().splitlines()
+    assert told.startswith(f"mrilu: BOUNCE_MAILDIR: {place / 'bounces'}: the account nobody"), told
+
+
+@as_root
 def test_a_data_folder_that_root_ran_in_before_is_handed_over_and_goes_on(start, place):
     old = place / "data" / "Maildir"
     for name in ("new", "cur", "tmp"):
@@ -177,6 +187,29 @@ def test_a_data_folder_that_root_ran_in_before_is_handed_over_and_goes_on(start,
     wait_for(lambda: running.said("level: sample: 1 files"), "the mail")
     assert (old / "new" / "1.x").stat().st_uid == old.stat().st_uid != 0
     assert victim.stat().st_uid == 0
+
+
+def test_no_process_of_the_service_shows_a_secret_that_was_given_by_file(start, place):
+    files = {"TOKEN_SECRET_FILE": "hush-token-1", "OPERATOR_PASSWORD_FILE": "hush-operator-2"}
+    for variable, secret in files.items():
+        (place / variable).write_text(secret)
+        (place / variable).chmod(0o600)
+    running = start(**{variable: str(place / variable) for variable in files})
+    running.wait_up()
+    family = psutil.Process(running.process.pid).children(recursive=True)
+    assert len(family) > 8
+    shown = {one.pid: f"{environment_of(one)} {one.cmdline()}" for one in family}
+    assert not {pid: text for pid, text in shown.items() if "hush" in text}
+    if os.geteuid() != 0:
+        ours = [one for one in family if "mrilu.service.program" in one.cmdline()]
+        assert not any(environment_of(one) for one in ours), "closed to others of this account"
+
+
+def environment_of(process: psutil.Process) -> str:
+    try:
+        return Path(f"/proc/{process.pid}/environ").read_text()
+    except PermissionError:
+        return ""
 
 
 def test_a_second_start_in_the_same_folder_is_refused(start):
