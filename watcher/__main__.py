@@ -3,7 +3,6 @@
 import logging
 import signal
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -78,17 +77,18 @@ def missing(maildir: str, root: Path) -> list[str]:
 
 def recover() -> int:
     """Put back what a dead worker left, hold back what vanished at once; let messages go if the site wants it so."""
-    settings = current_settings()
-    bounds = Bounds(settings.max_vanished, settings.vanished_hours)
     found: list[int] = []
-    steps: list[Callable[[], object]] = [
-        lambda: found.append(recovery.recover_imports()),
-        lambda: note_vanishings(bounds),
-    ]
-    if settings.gone_files == "remove":
-        steps.append(lambda: remove_gone_messages(database()))
-    run_each(steps)
+    run_each((lambda: found.append(recovery.recover_imports()), _let_go))
     return sum(found)
+
+
+def _let_go() -> None:
+    """Remove messages only after what vanished at once could be held back: one step, which fails as a whole."""
+    settings = current_settings()
+    database()
+    note_vanishings(Bounds(settings.max_vanished, settings.vanished_hours))
+    if settings.gone_files == "remove":
+        remove_gone_messages(database())
 
 
 def _register(watched: tuple[str, ...], name: str, root: Path) -> Kind:
