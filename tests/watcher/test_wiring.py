@@ -78,3 +78,18 @@ def test_nothing_is_removed_while_a_mass_vanishing_cannot_be_held_back(
     assert Message.select().count() == 12
     archive.recover()
     assert Message.select().count() == 12 and Vanishing.get().files == 12
+
+
+def test_where_nothing_is_removed_vanishings_are_looked_for_now_and_then(
+    root, service_settings, monkeypatch
+):
+    looks = []
+    monkeypatch.setattr("watcher.__main__.note_vanishings", looks.append)
+    monkeypatch.setattr("watcher.__main__.VANISHING_SHARE", 1_000_000)
+    archive = connect(("m",))
+    archive.recover()
+    archive.recover()
+    assert len(looks) == 1
+    use_settings(replace(service_settings, gone_files="remove"))
+    archive.recover()
+    assert len(looks) == 2
