@@ -13,6 +13,8 @@ from mrilu.maildir.names import (
     FolderUnreadable,
     Kind,
     MaildirError,
+    MaildirMissing,
+    NotAFolder,
     NotAMaildir,
     kind_of,
     parse_path,
@@ -112,10 +114,14 @@ def _is_moved(row: Maildir, root: Path) -> bool:
 
 
 def _holds_mail(root: str) -> bool:
+    """Tell whether there is mail below `root`, or may be: what cannot be read is not taken for empty."""
+    unreadable: list[FolderUnreadable] = []
     try:
-        return next(scan(root, []), None) is not None
-    except MaildirError:
+        return next(scan(root, unreadable), None) is not None or bool(unreadable)
+    except (MaildirMissing, NotAFolder, NotAMaildir):
         return False
+    except MaildirError:
+        return True
 
 
 def _kind(row: Maildir | None, root: Path) -> Kind:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from models import Location, Maildir, Message, Rejected, ThreadEdge, ThreadLink
+from mrilu.archive.folders import doubts
 from mrilu.mail.thread_keys import node_of
 from mrilu.maildir.names import MailPath, parse_path, to_text
 from mrilu.maildir.presence import mail_status
@@ -23,7 +24,14 @@ def explain(question: str) -> Facts:
     `found` tells whether anything is known; `files` and `messages` hold the history.
     """
     files = [_file(maildir, path) for maildir, path in places_of(question)]
-    known = [one for one in files if one["on_disk"] or one["rows"] or one["rejected"]]
+    known = [
+        one
+        for one in files
+        if one["on_disk"]
+        or one["rows"]
+        or one["rejected"]
+        or (one["trouble"] and one["is_mail_path"])
+    ]
     if known:
         return {"question": question, "found": True, "files": known, "messages": []}
     return _message_id(question, files)
@@ -51,11 +59,12 @@ def _below(root: str, question: str) -> str | None:
 
 def _file(maildir: Maildir, path: str) -> Facts:
     parts = parse_path(path)
-    status = mail_status(Path(maildir.root), path)
+    status, trouble = _look(maildir, path)
     facts: Facts = {
         "maildir": maildir.name,
         "path": path,
         "on_disk": status is not None,
+        "trouble": trouble,
         "size": status.st_size if status else None,
         "is_mail_path": parts is not None,
         "rows": [_location(row) for row in _rows(Location, maildir, parts)],
@@ -68,6 +77,15 @@ def _file(maildir: Maildir, path: str) -> Facts:
     }
     facts["answer"] = answer(facts)
     return facts
+
+
+def _look(maildir: Maildir, path: str) -> tuple[os.stat_result | None, str]:
+    """Return a file's status, None if there is none, and what keeps this host from seeing it."""
+    try:
+        status = mail_status(Path(maildir.root), path)
+    except OSError as error:
+        return None, error.strerror or str(error)
+    return status, "" if status else doubts(maildir)
 
 
 def _rows(
@@ -163,6 +181,8 @@ def answer(facts: Facts) -> str:
         return (
             f"waiting in the queue (job {facts['jobs'][0]['id']} is {facts['jobs'][0]['status']})"
         )
+    if facts["trouble"]:
+        return f"this host cannot see whether it is on disk: {facts['trouble']}"
     if facts["on_disk"]:
         return "on disk, but not enqueued yet: ./run.sh rescan"
     if any(not row["gone_at"] for row in facts["rows"]):

@@ -80,6 +80,14 @@ class MaildirUnreadable(MaildirError):
     """no permission to read this folder"""
 
 
+class MaildirFails(MaildirError):
+    """the file system does not let this folder be read"""
+
+    def __init__(self, path: object, error: OSError) -> None:
+        super().__init__(path)
+        self.args = (f"{self.args[0]}: {error.strerror or error}",)
+
+
 class NotAMaildir(MaildirError):
     """not a Maildir: cur/ and new/ are missing, and there are no .eml files"""
 
@@ -217,6 +225,8 @@ def _list_root(root: Path | str) -> tuple[set[str], bool]:
         raise NotAFolder(root) from None
     except PermissionError:
         raise MaildirUnreadable(root) from None
+    except OSError as error:  # a stale NFS handle, a FUSE program that ended, a disk that fails
+        raise MaildirFails(root, error) from None
     return subdirs, mail
 
 

@@ -60,7 +60,7 @@ def root_trouble(root: Path | str, kind: Kind) -> str:
         elif not stat.S_ISDIR(os.stat(root).st_mode):
             return str(NotAFolder.__doc__)
     except MaildirError as error:
-        return str(error.__doc__)
+        return str(error).removeprefix(f"{error.path}: ")
     except OSError as error:
         return error.strerror or str(error)
     return ""

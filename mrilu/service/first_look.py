@@ -52,12 +52,7 @@ def check(settings: Settings, account: Account) -> None:
         raise SettingError(str(error)) from error
     if not settings.maildir_path:
         make_sample(settings.data_dir / "Maildir", account)
-    read = [("MAILDIR_PATH", one.path) for one in settings.maildirs]
-    if settings.bounce_maildir is not None:
-        read.append(("BOUNCE_MAILDIR", settings.bounce_maildir))
-    for variable, path in read:
-        if problem := unreadable_for(account, path):
-            raise SettingError(f"{variable}: {problem}")
+    _refuse_unreadable(settings, account)
     for maildir in settings.maildirs:
         try:
             kind_of(maildir.path)
@@ -65,6 +60,15 @@ def check(settings: Settings, account: Account) -> None:
             if not (isinstance(error, NotAMaildir) and (settings.data_dir / "instance").exists()):
                 raise SettingError(f"MAILDIR_PATH: {error}; {advice(error)}") from error
             # a flat folder without mail looks the same: `agree` asks the database
+
+
+def _refuse_unreadable(settings: Settings, account: Account) -> None:
+    read = [("MAILDIR_PATH", one.path) for one in settings.maildirs]
+    if settings.bounce_maildir is not None:
+        read.append(("BOUNCE_MAILDIR", settings.bounce_maildir))
+    for variable, path in read:
+        if problem := unreadable_for(account, path):
+            raise SettingError(f"{variable}: {problem}")
 
 
 def unreadable_for(account: Account, path: Path) -> str:

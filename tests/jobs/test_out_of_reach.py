@@ -18,13 +18,16 @@ from jobs.import_messages import import_messages
 from models import Location, Maildir, Message
 from mrilu.archive import plan
 from mrilu.archive.folders import note_folders
+from mrilu.archive.registration import NameTaken, register_watched
 from mrilu.cli.diagnosis.machine import check_sight
+from mrilu.cli.why import explain
 from mrilu.maildir import presence
 from mrilu.maildir.presence import OutOfReach
 from mrilu.queues import ledgers, queues, recovery
 from mrilu.runtime.retry import RetryPolicy
 from mrilu.runtime.sight import unseen_lately
 from tests.factories import deliver, mail, make_maildir
+from tests.watcher.conftest import permissions_that_bind
 
 pytestmark = pytest.mark.usefixtures("redis_client")
 
@@ -202,3 +205,24 @@ def test_doctor_names_the_host_that_does_not_see_the_maildir(root):
     [finding] = check_sight(unseen_lately())
     assert finding.level == "warning" and socket.gethostname() in finding.what
     assert "no such folder" in finding.what
+
+
+def test_why_says_that_this_host_cannot_see_the_file(root):
+    path = deliver(root, mail("<a@x>"))
+    import_messages("test", [path])
+    mount_away(root, "empty")
+    [facts] = explain(path)["files"]
+    assert "this host cannot see" in facts["answer"] and "cur/ and new/" in facts["answer"]
+
+
+def test_an_old_root_that_cannot_be_read_may_hold_the_mail(root, tmp_path):
+    """So a copy with half of the files is no move."""
+    import_messages("test", [deliver(root, mail(), f"new/{n}.a") for n in range(10)])
+    half = make_maildir(tmp_path / "half")
+    for n in range(6):
+        shutil.copy(root / f"new/{n}.a", half / "new")
+    (root / "new").chmod(0)
+    root.chmod(0)
+    with permissions_that_bind(tmp_path), pytest.raises(NameTaken):
+        register_watched("test", half)
+    root.chmod(0o755)

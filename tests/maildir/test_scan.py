@@ -243,3 +243,12 @@ def test_what_cannot_be_looked_at_is_not_absent(root):
     assert presence.mail_status(root, "cur/none") is None
     assert presence.mail_status(root, "none/cur/1") is None
     assert presence.mail_status(root, "cur/1/cur/2") is None
+
+
+def test_a_root_that_the_file_system_does_not_let_be_read_is_an_error_of_its_own(tmp_path):
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    with pytest.raises(maildir.MaildirFails, match=r"one: .*: Too many levels"):
+        kind_of(tmp_path / "one")
+    assert "Too many levels" in presence.root_trouble(tmp_path / "one", "maildir")
+    assert "Too many levels" in presence.root_trouble(tmp_path / "one", "folder")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from jobs.import_messages import import_messages
-from models import Location, Maildir, Message
+from models import Location, Maildir, Message, Vanishing
 from mrilu.runtime.database import database as process_database
 from mrilu.settings.current import use_settings
 from tests.factories import deliver, mail, make_maildir
@@ -58,3 +58,38 @@ def test_nothing_is_removed_for_a_clash_of_names(root, service_settings, databas
     long_ago(database)
     archive.recover()
     assert Message.select().count() == 1 and Maildir.get().root == str(root)
+
+
+def test_nothing_is_removed_while_a_mass_vanishing_cannot_be_held_back(
+    root, service_settings, database, monkeypatch
+):
+    use_settings(replace(service_settings, gone_files="remove"))
+    paths = [deliver(root, mail()) for _ in range(12)]
+    import_messages("m", paths)
+    for path in paths:
+        (root / path).unlink()
+    archive = connect(("m",))
+    import_messages("m", archive.missing("m", root))
+    long_ago(database)
+    with monkeypatch.context() as patch:
+        patch.setattr("watcher.__main__.note_vanishings", lambda bounds: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            archive.recover()
+    assert Message.select().count() == 12
+    archive.recover()
+    assert Message.select().count() == 12 and Vanishing.get().files == 12
+
+
+def test_where_nothing_is_removed_vanishings_are_looked_for_now_and_then(
+    root, service_settings, monkeypatch
+):
+    looks = []
+    monkeypatch.setattr("watcher.__main__.note_vanishings", looks.append)
+    monkeypatch.setattr("watcher.__main__.VANISHING_SHARE", 1_000_000)
+    archive = connect(("m",))
+    archive.recover()
+    archive.recover()
+    assert len(looks) == 1
+    use_settings(replace(service_settings, gone_files="remove"))
+    archive.recover()
+    assert len(looks) == 2
