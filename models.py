@@ -10,7 +10,9 @@ from mrilu.tables.archive import (
     Maildir,
     Message,
     Rejected,
+    SubjectEntry,
     Thread,
+    ThreadEdge,
     ThreadLink,
 )
 from mrilu.tables.base import IDLE_IN_TRANSACTION, BaseModel, bind, db, session_options
@@ -57,7 +59,8 @@ NOTIFICATIONS = (
 EMBEDDINGS = (EmbeddingModel, Embedded, Embedding)
 EXPORTS = (CachedExport, FailedExport)
 FOLDERS = (MailFolder, Vanishing, RemovedMessage)
-ARCHIVE = (Maildir, Message, Location, Rejected, Thread, ThreadLink, *FOLDERS)
+THREADS = (Thread, ThreadLink, ThreadEdge, SubjectEntry)
+ARCHIVE = (Maildir, Message, Location, Rejected, *THREADS, *FOLDERS)
 ALL = (*ARCHIVE, JobRun, Total, *DICTIONARY, *NOTIFICATIONS, *EMBEDDINGS, *EXPORTS)
 
 __all__ = [

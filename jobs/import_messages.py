@@ -32,6 +32,7 @@ from mrilu.runtime.logs import brief, log_as, run_of
 from mrilu.runtime.memory import collector_paused, limit_memory
 from mrilu.runtime.reading import NO_NOTE, Note, note_for
 from mrilu.runtime.retry import RetryPolicy, is_outside, is_transient
+from mrilu.runtime.sight import note_unseen
 from mrilu.settings.current import current_settings
 from mrilu.settings.table import Settings, hidden, secrets_of
 
@@ -71,9 +72,12 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
             )
         run = record_run(counts, started, lags)
     except Exception as error:
-        if isinstance(error, OutOfReach) and error.done:
-            record_run(error.done, started, lags)
-            _wake(error.done)
+        if isinstance(error, OutOfReach):
+            if error.reason != STILL_CHANGING:
+                note_unseen(maildir, error.reason)
+            if error.done:
+                record_run(error.done, started, lags)
+                _wake(error.done)
         if retry := _try_later(error, retry_policy()):
             return retry
         _record_failure(error, started)

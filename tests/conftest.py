@@ -28,7 +28,15 @@ from tests.factories import make_maildir, register
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 
 
-SAMPLES = ("count_up", "second", "fail_for_good", "fail_for_now", "die", "NOT_CALLABLE")
+SAMPLES = (
+    "count_up",
+    "memory_limit",
+    "second",
+    "fail_for_good",
+    "fail_for_now",
+    "die",
+    "NOT_CALLABLE",
+)
 # The tests' own jobs, which rq refuses everywhere else (mrilu/service/rq_defaults.py): for this process and its forks.
 rq.job.ALSO_JOBS |= {"operator.add", *(f"tests.queues.sample_jobs.{name}" for name in SAMPLES)}
 

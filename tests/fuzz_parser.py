@@ -36,6 +36,9 @@ TOKENS = (
     b"=?utf-8?Q?=3D=3Futf-8=3FQ=3F=C3=A9=3F=3D?=", b"filename*=utf-8''=?utf-8?Q?%C3%A9?=", b"=?utf-7?Q?+2AA-?=",
     b"=ybegin line=128 size=3 name=x\n\xff\xfe=\n=yend size=3\n", b"~{VPND~}", b"charset=viscii", b"SQL> ",
     b">>> x(1)\n",
+    b"Content-Type: application/pkcs7-mime\n", b"\x30\x80\x06\x09*\x86H\x86\xf7\r\x01\x07\x02\xa0\x80", b"From: a@b\n",
+    b"Content-Type: text/calendar\n", b"BEGIN:VEVENT\nSUMMARY:x\\n\n y\nDTSTART;TZID=\"x\":20211109T185000\n",
+    b"List-Post: <mailto:a@b>\nList-Id: <a.b>\n", b"X-Original-From: x via y <c@d>\n", b"boundary=b\n--b\n",
     b"In-Reply-To: Message from x <a@b> of \"x\" <1@b>\n", b"To: a@b\n", b"Content-Type: message/rfc822\n\nFrom x\n",
 )  # fmt: skip
 

@@ -13,9 +13,10 @@ DOCUMENTS = [
     DOCS / "guarantees.md",
     DOCS / "architecture.md",
     DOCS / "operations.md",
+    DOCS / "security.md",
     PROJECT / "CONTRIBUTING.md",
 ]
-FOLDERS = "jobs|watcher|web|local|search|cli|bench|docs|migrations"
+FOLDERS = "jobs|watcher|mrilu|bench|docs"
 EXAMPLE = "count_threads"  # CONTRIBUTING's, which is for the reader to write
 
 
@@ -29,6 +30,16 @@ def test_every_test_and_file_that_a_document_names_is_there(document):
         assert (PROJECT / name).exists(), name
     for link in re.findall(r"\]\(([\w./]+)\)", text):
         assert (document.parent / link).exists(), link
+
+
+def test_the_hops_of_the_two_walks_are_there():
+    text = (DOCS / "architecture.md").read_text()
+    hops = re.findall(r"^    ([\w/]+\.py) +(.*)$", text, re.MULTILINE)
+    assert len(hops) > 15
+    for file, hop in hops:
+        code = (PROJECT / file).read_text()
+        for name in re.findall(r"^(?:\w+\.)?(\w+):", hop):
+            assert re.search(rf"\b(?:def|class) {name}\b|^{name} = ", code, re.MULTILINE), hop
 
 
 def test_every_promise_has_a_test():

@@ -11,6 +11,7 @@ import pytest
 from peewee import PostgresqlDatabase
 from playhouse.migrations import Runner
 
+from mrilu.mail.thread_keys import node_of
 from mrilu.service.postgres import Cluster
 from mrilu.settings.table import PROJECT
 
@@ -76,3 +77,35 @@ def test_full_text_that_was_interrupted_is_tried_again(early: str) -> None:
     migrate(early, FULL_TEXT)
     with psycopg.connect(early) as link:
         assert link.execute("SELECT count(*) FROM embedding").fetchone() == (0,)
+
+
+BEFORE_EDGES = "0010_one_file_is_no_copy"
+STORED = """
+INSERT INTO message (identity, message_id, message_id_derived, node, subject, cleaned_subject, subject_key, orphan,
+    from_name, from_address, to_addresses, cc_addresses, sent_at, date_source, list_ids, in_reply_to, reference_ids,
+    body, own_spans, parts, has_attachment, signed, encrypted, defects, parser_version, search)
+VALUES (gen_random_uuid(), %(name)s, false, %(node)s, 'x', 'x', 7, %(orphan)s, '', '', '[]', '[]',
+    timestamptz '2025-01-01' + %(day)s * interval '1 day', 'date', '{one.x}', '{}', %(references)s, '', '{}', '{}',
+    false, false, false, '{}', 1, '')
+"""
+
+
+def test_messages_of_before_get_the_edges_of_their_threads(early: str) -> None:
+    migrate(early, BEFORE_EDGES)
+    with psycopg.connect(early) as link:
+        for day, (name, references, orphan) in enumerate(
+            [("a@x", [], False), ("b@x", ["ghost@x", "a@x"], False), ("c@x", [], True)]
+        ):
+            facts = {"name": name, "node": node_of(name), "references": references}
+            link.execute(STORED, facts | {"orphan": orphan, "day": day})
+    names = sorted(path.stem for path in (PROJECT / "mrilu" / "migrations").glob("0*.py"))
+    migrate(early, names[-1])
+    with psycopg.connect(early) as link:
+        rows = link.execute("SELECT node, other, sequence <> 0 FROM thread_edge").fetchall()
+    assert sorted(rows) == sorted(
+        [
+            (node_of("b@x"), node_of("ghost@x"), False),
+            (node_of("b@x"), node_of("a@x"), False),
+            (node_of("c@x"), node_of("b@x"), True),
+        ]
+    )

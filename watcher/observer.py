@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mrilu.maildir import names as maildir
+from mrilu.maildir.file_systems import without_events
 from watcher.inotify import WatchedMaildir
 from watcher.limits import WatchLimit
 from watcher.poll import PolledMaildir
@@ -17,6 +18,9 @@ logger = logging.getLogger(__name__)
 MAX_FAILURES = (
     10  # checks in a row that may fail before the supervisor has to start the process again
 )
+
+
+MOUNTS_SECONDS = 15.0  # between two looks at what is mounted
 
 
 class ObserverBroken(RuntimeError):
@@ -39,6 +43,7 @@ class Observer:
         self._offer, self._rescan, self._poll_seconds = offer, rescan, poll_seconds
         self._parts: dict[str, WatchedMaildir | PolledMaildir] = {}
         self._failures = 0
+        self._look_at_mounts = time.monotonic() + MOUNTS_SECONDS
 
     def add(self, name: str, root: Path, watch: str, kind: maildir.Kind | None = None) -> None:
         """Start to watch a Maildir by "inotify" or "poll"; one that is watched as another kind is watched anew.
@@ -49,7 +54,7 @@ class Observer:
         former = self._parts.get(name)
         if former is not None and former.kind == kind:
             return
-        if watch == "poll":
+        if watch == "poll" or self._sends_no_events(name, root):
             self._poll(name, root, kind)
         else:
             self._watch(name, root, kind)
@@ -64,6 +69,17 @@ class Observer:
             part.mode,
             part.folder_count(),
         )
+
+    def _sends_no_events(self, name: str, root: Path) -> bool:
+        found = without_events(root)
+        if found:
+            logger.warning(
+                "maildir=%s lies on %s, which sends no events: looking every %g s",
+                name,
+                found,
+                self._poll_seconds,
+            )
+        return bool(found)
 
     def _watch(self, name: str, root: Path, kind: maildir.Kind) -> None:
         part = WatchedMaildir(
@@ -83,9 +99,20 @@ class Observer:
     def check(self) -> None:
         """Repair what is broken; to be called about once a second. Raises ObserverBroken when that keeps failing."""
         healthy = all([self._check_part(part) for part in list(self._parts.values())])
+        if time.monotonic() >= self._look_at_mounts:
+            self._look_at_mounts = time.monotonic() + MOUNTS_SECONDS
+            self._poll_what_was_mounted()
         self._failures = 0 if healthy else self._failures + 1
         if self._failures >= MAX_FAILURES:
             raise ObserverBroken(ObserverBroken.__doc__)
+
+    def _poll_what_was_mounted(self) -> None:
+        """Poll the Maildirs on which a file system without events was mounted since they are watched."""
+        for part in list(self._parts.values()):
+            if isinstance(part, WatchedMaildir) and self._sends_no_events(part.name, part.root):
+                part.stop()
+                self._poll(part.name, part.root, part.kind)
+                self._rescan(part.name, "moved from inotify to polling")
 
     def facts(self) -> dict[str, Any]:
         """What `status` shows: per Maildir the mode, the number of folders and of overflows."""

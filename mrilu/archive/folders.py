@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from models import Maildir, MailFolder, db
-from mrilu.maildir.names import Kind, to_disk
+from mrilu.maildir.names import MAIL_SUBDIRS, Kind, follows, join, to_disk
 from mrilu.maildir.presence import is_there, root_trouble
 
 SAMPLE = 25  # known files from each end of the alphabet that are looked for
@@ -48,7 +48,10 @@ def note_folders(maildir: Maildir, folders: Iterable[str]) -> None:
 
 
 def replaced(maildir: Maildir, folders: Collection[str]) -> set[str]:
-    """Return those of these folders whose directory is missing, or is not the one that was noted."""
+    """Return those of these folders whose directory is missing, or is not the one that was noted.
+
+    And those in which new/ or cur/ is a symlink that is not followed: what left may have gone there.
+    """
     noted = db.connection().execute(NOTED, (maildir.id, list(folders))).fetchall()
     known = {folder: (device, int(inode)) for folder, device, inode in noted}
     return {
@@ -56,6 +59,7 @@ def replaced(maildir: Maildir, folders: Collection[str]) -> set[str]:
         for folder in folders
         if (here := _directory(maildir.root, folder)) is None
         or (folder in known and _differ(known[folder], here))
+        or _leads_out(maildir.root, folder)
     }
 
 
@@ -88,7 +92,7 @@ def doubts(maildir: Maildir) -> str:
 
 def is_another_root(maildir: Maildir) -> bool:
     """Tell whether the root is another directory than when known files were seen in it."""
-    return bool(replaced(maildir, [""]))
+    return bool(replaced(maildir, [""])) and not _leads_out(maildir.root, "")
 
 
 def doubted_since(maildir: Maildir) -> bool:
@@ -104,6 +108,15 @@ def _directory(root: str, folder: str) -> tuple[str, int] | None:
     except (OSError, ValueError):
         return None
     return f"{_boot()}:{found.st_dev}", found.st_ino
+
+
+def _leads_out(root: str, folder: str) -> bool:
+    """Tell whether new/ or cur/ of a folder is a symlink that a scan does not follow."""
+    return any(
+        os.path.islink(os.path.join(root, to_disk(join(folder, name))))
+        and not follows(root, join(folder, name))
+        for name in MAIL_SUBDIRS
+    )
 
 
 def _differ(noted: tuple[str, int], here: tuple[str, int]) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from rq.timeouts import JobTimeoutException
 
 from mrilu.archive.plan import FoundFile
+from mrilu.mail.compression import decompressed
 from mrilu.mail.message import Limits, ParsedMessage, RejectedMail
 from mrilu.mail.parse import PARSER_VERSION, parse_message
 from mrilu.maildir.names import to_disk
@@ -107,7 +108,11 @@ def _parse(root: Path, file: FoundFile, limits: Limits) -> ParsedMessage:
         raise RejectedMail(
             "too-large", f"{file.size} bytes are over MAX_MESSAGE_BYTES ({limits.max_bytes})"
         )
-    raw = read_bytes(root, file.path, limits.max_bytes)
+    raw = decompressed(read_bytes(root, file.path, limits.max_bytes), limits.max_bytes)
+    if len(raw) > limits.max_bytes:
+        raise RejectedMail(
+            "too-large", f"it has more than MAX_MESSAGE_BYTES ({limits.max_bytes} bytes)"
+        )
     return parse_message(raw, limits=limits, file_name=file.parts.name, mtime=file.mtime)
 
 

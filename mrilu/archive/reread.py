@@ -18,7 +18,7 @@ from mrilu.archive import sql
 from mrilu.archive.plan import KnownFile, is_another
 from mrilu.archive.read import ReadMail
 from mrilu.archive.rows import MESSAGE_COLUMNS
-from mrilu.archive.threads import ChangedMessage
+from mrilu.archive.thread_edges import Drawn, erase
 
 # What a message is made of by its first file alone, and what its copies add to (JOIN_COPIES).
 _OF_ALL_COPIES = ("list_ids", "reference_ids", "subject_key", "orphan")
@@ -72,8 +72,11 @@ UPDATE message AS m
 UPDATE_LISTS = """
 UPDATE message AS m SET list_ids = new.lists
   FROM (SELECT m.id, ARRAY(
-               SELECT DISTINCT name FROM unnest(m.list_ids || held.lists) AS n (name)
-                WHERE name = ANY(held.lists) OR NOT name = ANY(coalesce(was.lists, '{}')) ORDER BY 1) AS lists
+               SELECT name FROM (
+                   SELECT DISTINCT name = ANY(m.list_ids) AS known, name
+                     FROM unnest(m.list_ids || held.lists) AS n (name)
+                    WHERE name = ANY(held.lists) OR NOT name = ANY(coalesce(was.lists, '{}'))
+                    ORDER BY 1 DESC, 2 LIMIT %s) AS n ORDER BY name) AS lists
           FROM message AS m
           LEFT JOIN (SELECT message, array_agg(list) AS lists FROM unnest(%s::bigint[], %s::text[]) AS w (message, list)
                       GROUP BY message) AS was ON was.message = m.id
@@ -146,13 +149,15 @@ class Reread:
     """What became of files that were read again: their keys, and the messages to look at.
 
     `touched` had or have such a file, `updated` say something else than before, `changed` may belong to another
-    thread, and `renewed` are the updated ones whose files were written anew.
+    thread, `erased` are the edges of those that gave way to others, and `renewed` are the updated ones whose files were
+    written anew.
     """
 
     keys: list[tuple[str, str, int]] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
     updated: set[int] = field(default_factory=set)
-    changed: list[ChangedMessage] = field(default_factory=list)
+    changed: set[int] = field(default_factory=set)
+    erased: Drawn = field(default_factory=Drawn)
     renewed: dict[int, float] = field(default_factory=dict)
 
 
@@ -178,6 +183,7 @@ def update_messages(
     _write(connection, sources, staged)
     found = _write_files(connection, maildir, [staged[row.id] for row in rows])
     if moves.merged:
+        found.erased = erase(connection, list(moves.merged))
         _merge(connection, moves.merged)
     lists = [(moves.merged.get(row.message, row.message), row.list_id) for row in rows]
     _write_lists(connection, lists, found.touched | concerned)
@@ -345,7 +351,7 @@ def _write_lists(
 ) -> None:
     named = [(message, name) for message, name in former if name]
     columns = [list(column) for column in zip(*named, strict=True)] if named else [[], []]
-    connection.execute(UPDATE_LISTS, (*columns, list(messages)))
+    connection.execute(UPDATE_LISTS, (sql.MOST_LISTS, *columns, list(messages)))
 
 
 def _facts(connection: Connection, messages: set[int]) -> dict[int, _Facts]:
@@ -354,12 +360,11 @@ def _facts(connection: Connection, messages: set[int]) -> dict[int, _Facts]:
 
 
 def _compare(found: Reread, before: dict[int, _Facts], after: dict[int, _Facts]) -> None:
-    """Note which messages were written, and which of them, merged ones included, may belong to another thread."""
+    """Note which messages were written, and which of them may belong to another thread."""
     for number, old in before.items():
         new = after.get(number)
-        if new is None or new.place != old.place:
-            nodes = (old.node,) if new is None else (old.node, new.node)
-            found.changed.append(ChangedMessage(number, nodes, old.subject_key))
+        if new is not None and new.place != old.place:
+            found.changed.add(number)
         if new is not None and new.version != old.version:
             found.updated.add(number)
 

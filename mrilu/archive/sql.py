@@ -60,6 +60,7 @@ REREAD_LOCATIONS = f"""
 UPDATE location AS t
    SET subdir = i.subdir, name = i.name, flags = i.flags, size = i.size, list_id = i.list_id, mtime = i.mtime,
        message = m.id, last_seen = now(), gone_at = NULL,
+       named = CASE WHEN t.message = m.id THEN t.named END,
        copy = CASE WHEN t.message = m.id THEN t.copy ELSE {_HAS_ANOTHER_FILE} END
   FROM incoming AS i JOIN message AS m USING (identity),
        unnest(%(ids)s::bigint[], %(subdirs)s::text[], %(names)s::text[]) AS was (id, subdir, name)
@@ -94,33 +95,31 @@ MESSAGES_NAMED = "SELECT id FROM message WHERE identity = ANY(%s::uuid[])"
 IMPORTED_LATELY = (
     "SELECT id FROM message WHERE id = ANY(%s) AND imported_at > now() - interval '1 day'"
 )
+# Those that have edges by what these files name, and may lose them.
+MESSAGES_NAMING = "SELECT DISTINCT message FROM location WHERE id = ANY(%s) AND named IS NOT NULL"
 MESSAGES_OF_GONE = (
     "SELECT DISTINCT message FROM location WHERE id = ANY(%s) AND gone_at IS NOT NULL"
 )
 
-# Lists and threads must not tell which copy came first: a message is on the lists of all its copies and
-# refers to what any of them names, its subject counts as the least of theirs, and it is an orphan only if
-# every copy is. RETURNING has the subject that it counted by before.
-JOIN_COPIES = """
+# Lists and threads must not tell which copy came first: a message is on the lists of all its copies, its subject counts
+# as the least of theirs, and it is an orphan only if every copy is; one that names a parent has that in
+# `location.named` (copies.py). Anybody can forge a copy: so many lists, and no more, whatever comes.
+MOST_LISTS = 20
+JOIN_COPIES = f"""
 UPDATE message AS m
-   SET list_ids = ARRAY(SELECT unnest(m.list_ids) UNION SELECT unnest(i.lists) ORDER BY 1),
-       reference_ids = m.reference_ids || i.further,
-       subject_key = least(m.subject_key, i.subject_key),
-       orphan = m.orphan AND i.orphan AND i.further = '{}'
-  FROM (SELECT c.*, k.subject_key AS former_key,
-               ARRAY(SELECT unnest(c.named) EXCEPT SELECT unnest(k.in_reply_to || k.reference_ids)
-                      ORDER BY 1) AS further
-          FROM (SELECT identity, array_remove(array_agg(DISTINCT list_id), NULL) AS lists,
-                       min(subject_key) AS subject_key, bool_and(orphan) AS orphan,
-                       array_remove(array_agg(DISTINCT n.name), NULL) AS named
-                  FROM incoming LEFT JOIN LATERAL unnest(in_reply_to || reference_ids) AS n (name) ON true
-                 WHERE identity = ANY(%s::uuid[]) GROUP BY identity) AS c
-          JOIN message AS k USING (identity)) AS i
+   SET list_ids = ARRAY(SELECT name FROM (
+           SELECT name FROM unnest(m.list_ids || i.lists) WITH ORDINALITY AS n (name, place)
+            GROUP BY name ORDER BY min(place) LIMIT {MOST_LISTS}) AS n ORDER BY name),
+       subject_key = least(m.subject_key, i.subject_key), orphan = m.orphan AND i.orphan
+  FROM (SELECT identity, array_agg(DISTINCT list_id) FILTER (WHERE list_id IS NOT NULL) AS lists,
+               min(subject_key) AS subject_key,
+               bool_and(orphan OR in_reply_to <> '{{}}' OR reference_ids <> '{{}}') AS orphan
+          FROM incoming WHERE identity = ANY(%s::uuid[]) GROUP BY identity) AS i
  WHERE m.identity = i.identity
-   AND (NOT m.list_ids @> i.lists OR i.further <> '{}' OR m.orphan AND NOT i.orphan
+   AND (NOT m.list_ids @> i.lists AND cardinality(m.list_ids) < {MOST_LISTS} OR m.orphan AND NOT i.orphan
         OR m.subject_key IS DISTINCT FROM least(m.subject_key, i.subject_key))
-RETURNING m.id, m.node, i.former_key
-"""
+RETURNING m.id
+"""  # noqa: S608 - the number is ours
 
 FORGET_REJECTIONS = "DELETE FROM rejected WHERE id = ANY(%s)"
 
@@ -137,7 +136,7 @@ ON CONFLICT (maildir, unique_name, md5(folder), nth) DO UPDATE
 """
 
 # A file that was a mail and is none any more (it was overwritten) is on one side of the ledger only.
-FORGET_LOCATION = "DELETE FROM location WHERE (id, subdir, name) = (%s, %s, %s) RETURNING message"
+FORGET_LOCATION = "DELETE FROM location WHERE (id, subdir, name) = (%s, %s, %s) RETURNING message, named IS NOT NULL"
 
 # The old place is compared: another worker may have seen the file further on meanwhile.
 MOVE = """

@@ -13,10 +13,12 @@ from peewee import PostgresqlDatabase
 from psycopg import Connection
 
 from mrilu.archive import sql
+from mrilu.archive.copies import join_copies
 from mrilu.archive.plan import FoundFile, KnownFile
 from mrilu.archive.read import ReadMail, Rejection
 from mrilu.archive.reread import Reread, update_messages, was_written
 from mrilu.archive.rows import staging_row
+from mrilu.archive.thread_edges import draw, facts_of_fresh
 from mrilu.archive.threads import LOCK, assign_threads
 from mrilu.notifications.bounces import note_reports
 from mrilu.notifications.events import NewsRules, notify_new_messages
@@ -91,8 +93,11 @@ def _insert(
         further = connection.execute(sql.INSERT_COPIED_LOCATIONS, key).fetchall()
         firsts = {number for *_, number, copy in further if not copy}
         files += further
+    facts = facts_of_fresh(fresh, mails)
+    draw(connection, facts)
     # New rows before the lock, rows that others may have locked after it: nobody who has it waits for one who wants it.
     connection.execute(LOCK)
+    changed = _naming(connection, mails)
     reread = update_messages(connection, maildir, mails, fresh)
     rejections = [row.id for mail in mails if (row := mail.file.row_in("rejected"))]
     if rejections:
@@ -101,13 +106,22 @@ def _insert(
     if copied:
         touched |= {row[0] for row in connection.execute(sql.MESSAGES_NAMED, (copied,))}
     again = _hand_on(connection, touched, firsts)
-    assign_threads(connection, fresh, copied, mails, reread.changed)
+    changed |= reread.changed | join_copies(connection, maildir, copied, mails)
+    made = set(fresh.values())
+    kept = [one for one in facts if one.id in made]
+    assign_threads(connection, kept, changed, reread.erased)
     news = _arrivals(fresh, mails) | _renewed(connection, reread)
     notify_new_messages(connection, news, rules)
     note_reports(connection, _reports(mails))
     stored = _stored(mails, files, reread)
     stored.again |= again
     return stored
+
+
+def _naming(connection: Connection, mails: list[ReadMail]) -> set[int]:
+    """Return the messages that have edges by what these mails' files named when they were read before."""
+    ours = [row.id for mail in mails if (row := mail.file.row_in("location"))]
+    return {row[0] for row in connection.execute(sql.MESSAGES_NAMING, (ours,))} if ours else set()
 
 
 def _arrivals(fresh: dict[str, int], mails: list[ReadMail]) -> dict[int, float]:
@@ -193,12 +207,16 @@ def store_rejections(
     with db.atomic():
         cursor = db.connection().cursor()
         orphaned: set[int] = set()
+        poorer: set[int] = set()
         if any(one.file.row_in("location") for one in rejections):
             cursor.execute(LOCK)
         for one in rejections:
             if location := one.file.row_in("location"):
                 cursor.execute(sql.FORGET_LOCATION, (location.id, location.subdir, location.name))
-                orphaned |= {row[0] for row in cursor}
+                for message, named in cursor.fetchall():
+                    orphaned.add(message)
+                    if named:
+                        poorer.add(message)
             row, place = (
                 one.file.row_in("rejected"),
                 (one.file.parts.subdir, one.file.parts.name, one.file.size, one.file.mtime),
@@ -210,6 +228,8 @@ def store_rejections(
             else:
                 stored.again.add(one.file.path)
         stored.again |= _hand_on(db.connection(), orphaned)
+        if poorer:
+            assign_threads(db.connection(), (), poorer)
     return stored
 
 

@@ -1,40 +1,41 @@
 """Threads in the database: merging when a late parent arrives, splitting when a nearer subject does.
 
-All of it happens under one advisory lock that is held to the commit, at the end of the batch: whoever
-has it sees every thread that was committed before, so two workers cannot give one conversation two
-threads. What is outside the lock (parsing, COPY, indexing) is nearly all of a batch's time.
+What a message costs here does not depend on its thread's size: its edges are a few rows (thread_edges.py), where two
+threads become one the smaller is moved into the larger (so that no message is moved often), and a split is found from
+its small side (thread_parts.py).
+
+It happens under one advisory lock that is held to the commit, at the end of the batch: whoever has it sees every
+thread that was committed before, so two workers cannot give one conversation two threads. What is outside the lock
+(parsing, COPY, indexing, the edges of new messages) is nearly all of a batch's time.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
 
 from psycopg import Connection
 
-from mrilu.archive import sql
-from mrilu.archive.read import ReadMail
-from mrilu.mail.thread_keys import Components, SubjectEntry, node_of, subject_edges
+from mrilu.archive.thread_edges import Drawn, Edge, MessageFacts, draw, erase, facts_of_rows, settle
+from mrilu.archive.thread_parts import THREADS_OF, part
+from mrilu.mail.thread_keys import Components
 
 THREAD_LOCK = 0x74687265616473
 
 LOCK = f"SELECT pg_advisory_xact_lock({THREAD_LOCK})"
 
-ENTRIES = """
-SELECT sent_at, identity::text, node, orphan, list_ids, subject_key FROM message
- WHERE subject_key = ANY(%s) AND list_ids <> '{}'
-   AND subject_key IN (SELECT subject_key FROM message WHERE orphan AND subject_key = ANY(%s))
-"""
-KEYS_OF = "SELECT DISTINCT subject_key FROM message WHERE id = ANY(%s) AND subject_key IS NOT NULL"
-IDENTITIES_OF = "SELECT identity::text FROM message WHERE id = ANY(%s)"
-THREADS_OF = "SELECT node, thread FROM thread_link WHERE node = ANY(%s)"
 NEW_THREADS = """
 INSERT INTO thread SELECT nextval(pg_get_serial_sequence('thread', 'id')) FROM generate_series(1, %s) RETURNING id
 """
-INSERT_LINKS = (
-    "INSERT INTO thread_link (node, thread) SELECT * FROM unnest(%s::bigint[], %s::bigint[])"
-)
+INSERT_LINKS = """
+INSERT INTO thread_link (node, thread, origin) SELECT node, thread, thread
+  FROM unnest(%s::bigint[], %s::bigint[]) AS l (node, thread)
+"""
+# How many nodes each thread has, up to a limit: which one is larger is known after a look at the smaller.
+SIZES = """
+SELECT t.id, (SELECT count(*) FROM (SELECT FROM thread_link WHERE thread = t.id LIMIT %s) AS l)
+  FROM unnest(%s::bigint[]) AS t (id)
+"""
 MOVE_LINKS = """
 UPDATE thread_link AS l SET thread = moved.new FROM unnest(%s::bigint[], %s::bigint[]) AS moved (old, new)
  WHERE l.thread = moved.old
@@ -43,101 +44,78 @@ MERGE_THREADS = """
 UPDATE thread AS t SET merged_into = moved.new FROM unnest(%s::bigint[], %s::bigint[]) AS moved (old, new)
  WHERE t.id = moved.old OR t.merged_into = moved.old
 """
-SURVIVORS = "SELECT DISTINCT coalesce(merged_into, id) FROM thread WHERE id = ANY(%s)"
-NODES_IN = "SELECT node FROM thread_link WHERE thread = ANY(%s)"
-MESSAGES_IN = """
-SELECT m.id, m.node, m.in_reply_to || m.reference_ids, m.orphan, m.subject_key FROM message AS m
-  JOIN thread_link AS l USING (node) WHERE l.thread = ANY(%s)
+# A Message-ID that no message has, and none names any more.
+FORGET_NODES = """
+DELETE FROM thread_link AS l WHERE node = ANY(%s)
+   AND NOT EXISTS (SELECT FROM message AS m WHERE m.node = l.node)
+   AND NOT EXISTS (SELECT FROM thread_edge AS e WHERE e.other = l.node)
 """
-SET_LINKS = """
-UPDATE thread_link AS l SET thread = moved.thread FROM unnest(%s::bigint[], %s::bigint[]) AS moved (node, thread)
- WHERE l.node = moved.node AND l.thread <> moved.thread
-"""
-
-
-class Neighbours(NamedTuple):
-    """Subject edges that hold now, and those (orphan, former predecessor) that this batch broke."""
-
-    edges: set[tuple[int, int]]
-    broken: set[tuple[int, int]]
-
-
-class ChangedMessage(NamedTuple):
-    """A message that was written anew or removed: the nodes it had and has, the subject that it counted by before."""
-
-    id: int
-    nodes: tuple[int, ...]
-    former_key: int | None
+FIRST_COUNT = 16
+GROWTH = 4
 
 
 def assign_threads(
     connection: Connection,
-    fresh: dict[str, int],
-    copied: list[str],
-    mails: Sequence[ReadMail],
-    rewritten: Sequence[ChangedMessage] = (),
+    fresh: Sequence[MessageFacts],
+    changed: Iterable[int] = (),
+    erased: Drawn | None = None,
 ) -> None:
-    """Join the batch's messages to their threads.
+    """Join the messages to their threads.
 
-    `fresh` are the rows it inserted, by identity; `copied` the identities that have more than one file;
-    `rewritten` the older messages that it changed, whose threads may have to be split.
+    `fresh` are those that this batch made and drew; `changed` the ids of older ones whose row, or whose files' rows,
+    say something else now: their edges are drawn anew, and their threads may be split. `erased` is what messages had
+    that are there no more.
 
     Call it last in the transaction: the lock is held until the commit.
     """
     connection.execute(LOCK)
-    joined = connection.execute(sql.JOIN_COPIES, (copied,)).fetchall() if copied else []
-    changed = [*fresh.values(), *(row[0] for row in joined), *(one.id for one in rewritten)]
-    former = {row[2] for row in joined} | {one.former_key for one in rewritten}
-    near = _neighbours(connection, changed, former)
-    uncertain = {orphan for orphan, _ in near.broken} | {row[1] for row in joined}
-    threads = _threads_of(connection, uncertain.union(*(one.nodes for one in rewritten)))
-    _link(connection, _components(mails, near.edges))
-    if threads:
-        _rebuild(connection, threads)
+    again = sorted(set(changed))
+    drawn = Drawn(
+        [edge for one in fresh for edge in one.edges()],
+        [],
+        [spot for one in fresh for spot in one.spots()],
+    )
+    drawn += erased or Drawn()
+    drawn += erase(connection, again)
+    redrawn = facts_of_rows(connection, again)
+    drawn += draw(connection, redrawn)
+    drawn += settle(connection, drawn.spots)
+    _link(connection, _components((one.node for one in (*fresh, *redrawn)), drawn.made))
+    part(connection, drawn.broken)
 
 
-def _components(mails: Sequence[ReadMail], edges: Iterable[tuple[int, int]]) -> Components:
+def leave_threads(connection: Connection, messages: Sequence[int]) -> list[int]:
+    """Take the messages out of their threads: what they alone joined comes apart. The lock must be held.
+
+    Returns the nodes of which nothing may be left; see forget_nodes.
+    """
+    drawn = erase(connection, messages)
+    settled = settle(connection, drawn.spots)
+    _link(connection, _components((), settled.made))
+    broken = drawn.broken + settled.broken
+    part(connection, broken)
+    return sorted({node for edge in broken for node in edge})
+
+
+def forget_nodes(connection: Connection, nodes: Sequence[int]) -> None:
+    """Forget those of the nodes that no message has or names."""
+    connection.execute(FORGET_NODES, (list(nodes),))
+
+
+def _components(nodes: Iterable[int], edges: Iterable[Edge]) -> Components:
     found = Components()
-    for mail in mails:
-        own = node_of(mail.message.message_id)
-        found.add(own)
-        for name in (*mail.message.in_reply_to, *mail.message.references):
-            found.join(own, node_of(name))
-    for orphan, predecessor in edges:
-        found.join(orphan, predecessor)
+    for node in nodes:
+        found.add(node)
+    for node, other in edges:
+        found.join(node, other)
     return found
 
 
-def _neighbours(connection: Connection, changed: list[int], former: set[int | None]) -> Neighbours:
-    """Compare the subject edges with and without the messages that are new in their lists' sequences.
-
-    `former` are subject keys that some of them have left.
-    """
-    keys = list({row[0] for row in connection.execute(KEYS_OF, (changed,))} | (former - {None}))
-    rows = connection.execute(ENTRIES, (keys, keys)).fetchall() if keys else []
-    if not rows:
-        return Neighbours(set(), set())
-    entries = [_entry(row) for row in rows]
-    new = {row[0] for row in connection.execute(IDENTITIES_OF, (changed,))}
-    now, before = (
-        subject_edges(entries),
-        subject_edges(one for one in entries if one.identity not in new),
-    )
-    return Neighbours(now, before - now)
-
-
-def _threads_of(connection: Connection, nodes: set[int]) -> list[int]:
-    """Return the threads of these nodes, which may have to be split."""
-    return (
-        sorted({row[1] for row in connection.execute(THREADS_OF, (list(nodes),))}) if nodes else []
-    )
-
-
 def _link(connection: Connection, components: Components) -> None:
-    """Give every component one thread: its oldest one, or a new one; merge the others into it."""
+    """Give every component one thread: its largest one, or a new one; merge the others into it."""
     groups = components.groups()
     known = _known_threads(connection, groups)
-    winners, merged = _winners(groups, known)
+    winners, merged = _winners(connection, groups, known)
     unthreaded = [number for number, thread in enumerate(winners) if thread is None]
     for number, row in zip(unthreaded, _new_threads(connection, len(unthreaded)), strict=True):
         winners[number] = row
@@ -157,19 +135,12 @@ def _link(connection: Connection, components: Components) -> None:
 
 def _known_threads(connection: Connection, groups: list[list[int]]) -> dict[int, int]:
     """Return the threads of those nodes that have one."""
-    rows = connection.execute(
-        THREADS_OF, ([node for group in groups for node in group],)
-    ).fetchall()
-    return {node: thread for node, thread in rows}
-
-
-def _entry(row: tuple[Any, ...]) -> SubjectEntry:
-    sent_at, identity, node, orphan, lists, subject_key = row
-    return SubjectEntry(sent_at, identity, node, orphan, tuple(lists), subject_key)
+    nodes = [node for group in groups for node in group]
+    return dict(connection.execute(THREADS_OF, (nodes,)).fetchall()) if nodes else {}
 
 
 def _winners(
-    groups: list[list[int]], known: dict[int, int]
+    connection: Connection, groups: list[list[int]], known: dict[int, int]
 ) -> tuple[list[int | None], dict[int, int]]:
     """Return each group's thread (None: a new one is needed) and which threads merge into which.
 
@@ -180,48 +151,34 @@ def _winners(
         threads = [known[node] for node in group if node in known]
         for thread in threads:
             old.join(threads[0], thread)
-    merged = {thread: old.find(thread) for thread in old.nodes() if old.find(thread) != thread}
+    largest = _largest(connection, [sorted(threads) for threads in old.groups()])
+    merged = {
+        thread: largest[old.find(thread)]
+        for thread in old.nodes()
+        if largest[old.find(thread)] != thread
+    }
     firsts = (next((known[node] for node in group if node in known), None) for group in groups)
-    return [None if first is None else old.find(first) for first in firsts], merged
+    return [None if first is None else largest[old.find(first)] for first in firsts], merged
+
+
+def _largest(connection: Connection, groups: list[list[int]]) -> dict[int, int]:
+    """Return the largest of each group of threads, of equal ones the oldest, by the group's oldest."""
+    found = {threads[0]: threads[0] for threads in groups}
+    rivals = {threads[0]: threads for threads in groups if threads[1:]}
+    limit = FIRST_COUNT
+    while rivals:
+        asked = [thread for threads in rivals.values() for thread in threads]
+        sizes: dict[int, int] = defaultdict(
+            int, connection.execute(SIZES, (limit, asked)).fetchall()
+        )
+        for first, threads in list(rivals.items()):
+            found[first] = min(threads, key=lambda thread: (-sizes[thread], thread))
+            rivals[first] = [thread for thread in threads if sizes[thread] >= limit]
+            if not rivals[first][1:]:
+                del rivals[first]
+        limit *= GROWTH
+    return found
 
 
 def _new_threads(connection: Connection, count: int) -> list[int]:
     return [row[0] for row in connection.execute(NEW_THREADS, (count,))] if count else []
-
-
-def _rebuild(connection: Connection, threads: list[int]) -> None:
-    """Work out anew what belongs together in these threads; the part with the oldest row keeps the id."""
-    threads = [row[0] for row in connection.execute(SURVIVORS, (threads,))]
-    messages = connection.execute(MESSAGES_IN, (threads,)).fetchall()
-    members = _members(connection, threads, messages)
-    kept: set[int] = set()
-    moves: list[tuple[int, int]] = []
-    owner = _known_threads(connection, members)
-    for group in members:
-        thread = owner[group[0]]
-        if thread in kept:
-            thread = _new_threads(connection, 1)[0]
-        kept.add(thread)
-        moves += [(node, thread) for node in group]
-    if moves:
-        connection.execute(SET_LINKS, [list(column) for column in zip(*moves, strict=True)])
-
-
-def _members(connection: Connection, threads: list[int], messages: list[tuple]) -> list[list[int]]:
-    """Return the components inside `threads`, the one with the oldest message first."""
-    found = Components()
-    for (node,) in connection.execute(NODES_IN, (threads,)):
-        found.add(node)
-    keys = sorted({key for *_, orphan, key in messages if orphan and key is not None})
-    rows = connection.execute(ENTRIES, (keys, keys)).fetchall() if keys else []
-    nodes = set(found.nodes())
-    for _, node, names, _, _ in messages:
-        for name in names:
-            found.join(node, node_of(name))
-    for orphan, predecessor in subject_edges(_entry(row) for row in rows):
-        if orphan in nodes and predecessor in nodes:
-            found.join(orphan, predecessor)
-    age: dict[int, int] = defaultdict(lambda: 1 << 62)
-    for number, node, *_ in messages:
-        age[found.find(node)] = min(age[found.find(node)], number)
-    return sorted(found.groups(), key=lambda group: age[found.find(group[0])])

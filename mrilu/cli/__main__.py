@@ -11,8 +11,9 @@ from pathlib import Path
 
 import click
 
+from mrilu.cli import terminal
 from mrilu.service.account import ServerError
-from mrilu.settings.table import SettingError
+from mrilu.settings.table import SettingError, Settings
 
 # Commands that live in modules of their own, which are imported only when one of them is named.
 ELSEWHERE = {
@@ -44,7 +45,11 @@ class FrontDoor(click.Group):
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; known errors become `mrilu: ...` and exit code 1."""
+        """Run the command; known errors become `mrilu: ...` and exit code 1. What it prints is escaped."""
+        with terminal.escaped_output():
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context) -> object:
         from mrilu.cli.connect import ServiceDown, line_of
         from mrilu.cli.shown import visible
         from mrilu.maildir.names import MaildirError
@@ -105,8 +110,6 @@ def env() -> None:
 @click.option("--json", "as_json", is_flag=True, help="everything, for scripts")
 def status(as_json: bool) -> None:
     """Show the ledger of each Maildir, queues, workers, rejected mail and last runs; exit code 1 if not level."""
-    from rich.console import Console
-
     from mrilu.cli import status as page
     from mrilu.cli.connect import connect
 
@@ -115,7 +118,7 @@ def status(as_json: bool) -> None:
     if as_json:
         print(json.dumps(facts, default=str, indent=1))
     else:
-        page.show(facts, Console())
+        page.show(facts, terminal.console())
     sys.exit(0 if facts["level"] else 1)
 
 
@@ -149,6 +152,7 @@ def import_(path: Path, wait: bool) -> None:
 
     settings = connect()
     unpacked = settings.data_dir / "unpacked"
+    _prepare_import(path, settings)
     try:
         if path.is_file():
             maildir, paths = importing.unpack_and_offer(path, unpacked, settings.batch_size)
@@ -161,6 +165,17 @@ def import_(path: Path, wait: bool) -> None:
     if wait:
         importing.follow(maildir, paths)
         sys.exit(0 if _tell_level(maildir.name) else 1)
+
+
+def _prepare_import(path: Path, settings: Settings) -> None:
+    """Keep others from what is unpacked; raise ServerError for a folder that our programs may not read."""
+    from mrilu.service.first_look import unreadable_for
+    from mrilu.service.instance import account_of
+
+    account = account_of(settings)
+    os.umask(0o027 if account.drops else 0o077)
+    if path.is_dir() and (problem := unreadable_for(account, path.absolute())):
+        raise ServerError(problem)
 
 
 def _tell_level(name: str) -> bool:

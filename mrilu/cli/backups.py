@@ -14,6 +14,7 @@ from typing import IO
 
 import click
 
+from mrilu.runtime.writing import whole_file
 from mrilu.service.account import ServerError
 from mrilu.settings.table import PROJECT, Settings
 
@@ -84,28 +85,20 @@ def restore(file: Path, yes: bool, send_waiting: bool) -> None:
 
 def save(settings: Settings, file: Path) -> None:
     """Dump the database into `file`, readable for its owner alone. Raises ServerError."""
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-        # -O -x: roles differ from machine to machine (docs/roles.sql grants again)
-        command = [
-            program("pg_dump", settings),
-            "-Fc",
-            f"--lock-wait-timeout={LOCK_SECONDS}s",  # it sets lock_timeout to 0 itself
-            "-O",
-            "-x",
-            "-n",
-            "public",
-            "-f",
-            str(partial),
-        ]
-        command += [f"--extension={name}" for name in EXTENSIONS]
-        _run(command, settings)
-        with open(partial, "rb") as written:
-            os.fsync(written.fileno())
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
+    # -O -x: roles differ from machine to machine (docs/roles.sql grants again)
+    command = [program("pg_dump", settings), "-Fc", "-O", "-x", "-n", "public"]
+    command.append(f"--lock-wait-timeout={LOCK_SECONDS}s")  # it sets lock_timeout to 0 itself
+    command += [f"--extension={name}" for name in EXTENSIONS]
+    with whole_file(file, 0o600) as written:
+        # By its descriptor, not by a name that may lead elsewhere. It must be able to go back in the file: without the
+        # offsets at its start, pg_restore takes a file that was cut off for a whole one.
+        descriptor = written.fileno()
+        done = subprocess.run(
+            [*command, "-f", f"/dev/fd/{descriptor}"], stdin=subprocess.DEVNULL, capture_output=True,
+            env=_environment(settings), pass_fds=[descriptor],
+        )  # fmt: skip
+        if done.returncode:
+            raise ServerError(f"pg_dump: {_last(done.stderr)}")
 
 
 def schema_of(settings: Settings, file: Path) -> list[str]:

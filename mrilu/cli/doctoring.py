@@ -7,17 +7,20 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from email.utils import parseaddr
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from mrilu.cli import terminal
 from mrilu.cli.diagnosis import machine, outside, servers
 from mrilu.cli.diagnosis.finding import ERROR, OK, WARNING, Finding, error, ok
 from mrilu.cli.shown import visible
 from mrilu.service.account import ServerError
+from mrilu.settings.lists import MaildirSetting
 from mrilu.settings.table import PROJECT, SettingError, Settings, hidden, load, masked, secrets_of
 
 _MARKS = {OK: ("ok", "green"), WARNING: ("warning", "yellow"), ERROR: ("error", "red")}
@@ -68,7 +71,7 @@ def _masked(one: Finding, secrets: set[str]) -> Finding:
 def of_machine(settings: Settings) -> Findings:
     """Check what needs no server."""
     from mrilu.service.install import installed, pins
-    from mrilu.settings.table import secret_files
+    from mrilu.settings.secrets import secret_files
 
     yield machine.check_python()
     yield machine.check_packages([*pins("core"), *(pins("heavy") if installed("heavy") else ())])
@@ -76,11 +79,24 @@ def of_machine(settings: Settings) -> Findings:
     for variable, path in secret_files():
         yield machine.check_secret_file(variable, path)
     yield machine.check_disk(settings.data_dir)
-    for one in settings.maildirs:
-        yield machine.check_maildir(one)
+    placed = replace(settings, data_dir=settings.data_dir.resolve())
+    for one in placed.maildirs:
+        yield from _as_our_programs(settings, partial(_of_maildir, one))
     watched = [one.path for one in settings.maildirs if one.watch == "inotify"]
     yield machine.check_inotify(sum(map(_folders, watched)))
     yield machine.check_zone(settings.timezone, machine.machine_zone())
+
+
+def _of_maildir(one: MaildirSetting) -> list[Finding]:
+    return [machine.check_maildir(one), *machine.check_passed_over(one)]
+
+
+def _as_our_programs(settings: Settings, check: Callable[[], list[Finding]]) -> Findings:
+    """Make checks as the account that reads mail, if root's service was started here."""
+    from mrilu.service import instance
+
+    answers = instance.account_of(settings).ask(lambda: [list(one) for one in check()])
+    yield from (Finding(*one) for one in answers)
 
 
 def _folders(root: Path) -> int:
@@ -150,7 +166,9 @@ def _servers() -> Findings:
 def _vanished() -> Findings:
     from models import Maildir, Vanishing
     from mrilu.archive.folders import doubted_since
+    from mrilu.runtime.sight import unseen_lately
 
+    yield from machine.check_sight(unseen_lately())
     for one in Maildir.select().order_by(Maildir.name):
         files = sum(held.files for held in Vanishing.open_of(one.id))
         yield from machine.check_vanished(one.name, one.root, files, doubted_since(one))
@@ -220,12 +238,11 @@ def of_outside(settings: Settings) -> Findings:
 
 def show(found: list[Finding]) -> None:
     """Print the findings for a person."""
-    from rich.console import Console
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    console = terminal.console()
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from mrilu.cli import terminal
+from mrilu.runtime.writing import whole_file
 from mrilu.service.account import ServerError
 
 
@@ -58,16 +61,12 @@ def write_cached(tag: str, name: str, output: Path | None) -> Path | None:
 def _write_whole(path: Path, pieces: Iterable[bytes]) -> None:
     """Write a file that appears whole or not at all; a pipe or device is written into."""
     if path.exists() and not path.is_file():
-        with path.open("wb") as file:
-            file.writelines(pieces)
+        with open(os.open(path, os.O_WRONLY), "wb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a link was put there meanwhile
+                file.writelines(pieces)
         return
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            file.writelines(pieces)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        file.writelines(pieces)
 
 
 def _why_not(tag: str, name: str) -> str:
@@ -98,7 +97,6 @@ def show_cached(as_json: bool, zone: ZoneInfo) -> None:
 def _print_table(
     cached: list[dict[str, Any]], failed: list[dict[str, Any]], zone: ZoneInfo
 ) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("language", "format", "file", "size", "built", "seconds", "sha256", box=None)
@@ -108,7 +106,7 @@ def _print_table(
             row["tag"], row["format"], row["filename"], f"{row['size']:,}", f"{built:%Y-%m-%d %H:%M}",
             f"{row['seconds']:.1f}", row["sha256"][:16],
         )  # fmt: skip
-    console = Console()
+    console = terminal.console()
     console.print(table if cached else "nothing is cached: ./run.sh run export_dictionaries --wait")
     for row in failed:
         moment = row["failed_at"].astimezone(zone)

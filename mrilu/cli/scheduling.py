@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from mrilu.cli import terminal
 from mrilu.service.account import ServerError
 from mrilu.settings.table import hidden, secrets_of
 
@@ -96,11 +97,10 @@ def _last(run: Any, now: datetime, secrets: set[str]) -> dict[str, Any]:
 
 
 def _show(rows: list[dict[str, Any]], zone: ZoneInfo, alive: bool) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console()
+    console = terminal.console()
     shown = Table(
         "job",
         "when",

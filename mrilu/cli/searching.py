@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mrilu.cli import terminal
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -49,13 +51,19 @@ def search(
     from mrilu.cli.connect import connect
     from mrilu.search.engine import Wanted
     from mrilu.search.grammar import QueryError
+    from mrilu.search.patience import SearchTooSlow
 
     settings, query = connect(), as_query(words)
-    wanted = Wanted(mode or "fused", threads, limit, (page - 1) * limit, language)
+    wanted = Wanted(
+        mode or "fused", threads, limit, (page - 1) * limit, language, settings.search_timeout
+    )
     try:
         pages = find_pages(settings, query, place, wanted)
     except QueryError as error:
         print(f"mrilu: {error}\n  {query}\n  {' ' * (error.column - 1)}^", file=sys.stderr)
+        sys.exit(2)
+    except SearchTooSlow as error:
+        print(f"mrilu: {error}", file=sys.stderr)
         sys.exit(2)
     if as_json:
         print(json.dumps([asdict(one) for one in pages], default=str, ensure_ascii=False, indent=1))
@@ -100,9 +108,7 @@ def find_pages(settings: Settings, query: str, place: str, wanted: Wanted) -> li
 
 def show(pages: Sequence[Page], wanted: Wanted) -> None:
     """Print the pages for a person."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
+    console = terminal.console(highlight=False)
     for page in pages:
         if page.hits:
             last = wanted.offset + len(page.hits)

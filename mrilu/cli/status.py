@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,17 +12,20 @@ from rq import Queue
 from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
 from rq.worker import BaseWorker
 
-from models import JobRun, Message, Rejected
+from models import JobRun, Maildir, Message, Rejected
 from mrilu.archive.outdated import count_outdated
 from mrilu.cli.shown import visible
 from mrilu.embeddings.progress import progress
 from mrilu.mail.parse import PARSER_VERSION
+from mrilu.maildir.names import Kind
+from mrilu.maildir.passed_over import passed_over
 from mrilu.notifications.pause import outbox_status
 from mrilu.queues.health import living_workers, trouble_of
 from mrilu.queues.ledgers import ledgers
 from mrilu.queues.queues import NAMES, queue
 from mrilu.runtime.database import database
 from mrilu.runtime.heartbeat import last_beat
+from mrilu.runtime.operators import operator_token
 from mrilu.runtime.redis import redis_connection
 from mrilu.service import up as service
 from mrilu.settings.current import current_settings
@@ -36,7 +39,12 @@ READABLE = "they are read as soon as the service may (chmod, setfacl)"
 def gather() -> dict[str, Any]:
     """Return all facts, ready for JSON."""
     settings, db = current_settings(), database()
-    maildirs = ledgers()
+    kinds = {row.name: cast(Kind, row.kind) for row in Maildir.select()}
+    maildirs = [
+        one | {"passed_over": [part._asdict() for part in passed_over(one["root"], kinds[name])]}
+        for one in ledgers()
+        if (name := one["maildir"]) in kinds
+    ]
     return {
         "level": all(one["level"] for one in maildirs if one["watched"]),
         "maildirs": maildirs,
@@ -110,6 +118,7 @@ def show(facts: dict[str, Any], console: Console) -> None:
         _show_life(console, "scheduler", facts["scheduler"])
     console.print(f"outbox     {outbox_line(facts['notifications'])}", markup=False)
     console.print(f"embeddings {embeddings_line(facts['embeddings'])}", markup=False)
+    console.print(f"web        {_web_line()}", markup=False, soft_wrap=True)
     _show_queues(facts, console)
     _show_runs(facts["runs"], console)
     _show_installation(facts["installation"], console)
@@ -170,9 +179,21 @@ def vanished_lines(one: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def passed_over_lines(one: dict[str, Any]) -> Iterator[str]:
+    """Yield a line on each place of a Maildir whose files are not looked at; the first ones by name."""
+    listed = one.get("passed_over", [])
+    for part in listed[:SHOWN_NAMES]:
+        where = part["place"] or "the top"
+        yield f"{one['maildir']}: not looked at: {part['files']:,} in {where}: {part['what']}"
+    if len(listed) > SHOWN_NAMES:
+        yield f"{one['maildir']}: not looked at: {len(listed) - SHOWN_NAMES:,} more places (--json lists all)"
+
+
 def _show_gap(one: dict[str, Any], console: Console, *, held_up: bool) -> None:
     for line in vanished_lines(one):
         console.print(visible(line), style="red", markup=False, highlight=False, soft_wrap=True)
+    for line in passed_over_lines(one):
+        console.print(visible(line), style="yellow", markup=False, highlight=False, soft_wrap=True)
     if "error" in one:
         console.print(visible(one["error"]), style="red", markup=False, highlight=False)
         return
@@ -244,6 +265,18 @@ def embeddings_line(facts: dict[str, Any]) -> str:
     waiting, done = sum(facts["waiting"].values()), sum(facts["done"].values())
     speed = f", {facts['rate']:,.0f}/s, {facts['eta']} s left" if facts["rate"] else ""
     return f"{facts['state']}: {done:,} done, {waiting:,} waiting{speed} ({facts['model']})"
+
+
+def _web_line() -> str:
+    """Return where operators look, and what opens it; not in --json, which monitoring keeps."""
+    settings = current_settings()
+    if settings.web_address == "off":
+        return "off"
+    if settings.operator_password:
+        opened = "password: OPERATOR_PASSWORD"
+    else:
+        opened = f"password: {operator_token(redis_connection())}"
+    return f"http://{settings.web_address}/rq any user name, {opened}"
 
 
 def _show_queues(facts: dict[str, Any], console: Console) -> None:

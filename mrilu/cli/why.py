@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from models import Location, Maildir, Message, Rejected, ThreadLink
+from models import Location, Maildir, Message, Rejected, ThreadEdge, ThreadLink
 from mrilu.mail.thread_keys import node_of
 from mrilu.maildir.names import MailPath, parse_path, to_text
 from mrilu.maildir.presence import mail_status
@@ -193,12 +193,10 @@ def _message_id(question: str, files: list[Facts]) -> Facts:
 
 def _naming(name: str) -> list[str]:
     """Return the Message-IDs of messages in the archive that refer to the one that never came."""
-    thread = ThreadLink.select(ThreadLink.thread).where(ThreadLink.node == node_of(name))
-    nodes = ThreadLink.select(ThreadLink.node).where(ThreadLink.thread.in_(thread))
-    rows = Message.select(Message.message_id).where(
-        Message.node.in_(nodes)
-        & (Message.reference_ids.contains([name]) | Message.in_reply_to.contains([name]))
+    edges = ThreadEdge.select(ThreadEdge.message).where(
+        (ThreadEdge.other == node_of(name)) & (ThreadEdge.sequence == 0)
     )
+    rows = Message.select(Message.message_id).where(Message.id.in_(edges))
     return [row.message_id for row in rows.order_by(Message.sent_at)]
 
 

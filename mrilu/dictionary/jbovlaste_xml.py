@@ -11,21 +11,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, NamedTuple
 from uuid import UUID
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import iterparse
+from mrilu.dictionary.xml_stream import OVERSIZED, ExportUnreadable, entries
 
 # Raise it when an entry is read differently: files that are unchanged are then read again.
 READER_VERSION = 1
 
-
-class ExportUnreadable(ValueError):
-    """The file is not a jbovlaste XML export."""
+# The largest export has 20,724; what is more is made to fill memory.
+MAX_ENTRIES = 500_000
+MAX_REASON = 200  # characters
 
 
 class Gloss(NamedTuple):
@@ -89,37 +87,20 @@ class Export:
 
 
 def read_export(file: IO[bytes]) -> Export:
-    """Read a whole export. Raises ExportUnreadable: broken or truncated XML, a DTD, other content."""
+    """Read a whole export. Raises ExportUnreadable: broken or truncated XML, a DTD, other content, no bounds."""
     export = Export()
     seen: set[int] = set()
-    try:
-        for direction, element in _elements(file):
-            if element.tag == "valsi":
-                export.language = export.language or direction.get("to", "")
-                _add_entry(export, element, seen)
-            else:
-                _add_reverse(export, element)
-    except (ParseError, DefusedXmlException, LookupError, ValueError) as error:
-        # LookupError: an encoding that Python does not know
-        raise ExportUnreadable(f"{type(error).__name__}: {error}") from error
+    for number, (language, element) in enumerate(entries(file), 1):
+        if number > MAX_ENTRIES:
+            raise ExportUnreadable(f"it has more than {MAX_ENTRIES:,} entries")
+        if element.tag == "valsi":
+            export.language = export.language or language
+            _add_entry(export, element, seen)
+        else:
+            _add_reverse(export, element)
     if not export.entries and not export.skipped:
         raise ExportUnreadable("there is no <valsi> in it")
     return export
-
-
-def _elements(file: IO[bytes]) -> Iterator[tuple[Element, Element]]:
-    """Yield (direction, valsi or nlword) and forget each, so that memory does not grow with the file."""
-    parents: list[Element] = []
-    for event, element in iterparse(file, events=("start", "end"), forbid_dtd=True):
-        if event == "start":
-            if not parents and element.tag != "dictionary":
-                raise ExportUnreadable(f"the root element is <{element.tag}>, not <dictionary>")
-            parents.append(element)
-            continue
-        parents.pop()
-        if element.tag in ("valsi", "nlword") and len(parents) == 2:
-            yield parents[1], element
-            parents[1].remove(element)
 
 
 def _add_entry(export: Export, valsi: Element, seen: set[int]) -> None:
@@ -127,10 +108,11 @@ def _add_entry(export: Export, valsi: Element, seen: set[int]) -> None:
     try:
         entry = read_entry(valsi)
     except ValueError as error:
-        export.skipped.append(Skipped(word, str(error)))
+        export.skipped.append(Skipped(word[:MAX_REASON], str(error)[:MAX_REASON]))
         return
     if entry.source_id in seen:
-        export.skipped.append(Skipped(word, f"definitionid {entry.source_id} comes twice"))
+        reason = f"definitionid {entry.source_id} comes twice"
+        export.skipped.append(Skipped(word[:MAX_REASON], reason))
         return
     seen.add(entry.source_id)
     export.entries.append(entry)
@@ -138,6 +120,8 @@ def _add_entry(export: Export, valsi: Element, seen: set[int]) -> None:
 
 def read_entry(valsi: Element) -> Entry:
     """Return the entry of a <valsi>. Raises ValueError with what is wrong with it."""
+    if too_much := valsi.get(OVERSIZED):
+        raise ValueError(too_much)
     word, definition, number = (
         _squeezed(valsi.get("word")),
         _text(valsi, "definition"),
@@ -145,7 +129,7 @@ def read_entry(valsi: Element) -> Entry:
     )
     if not word or not definition:
         raise ValueError("it has no word" if not word else "it has no definition")
-    if not number.isascii() or not number.isdecimal() or int(number) >= 2**63:
+    if not number.isascii() or not number.isdecimal() or len(number) > 19 or int(number) >= 2**63:
         raise ValueError(f"its definitionid is {number!r}")
     user = valsi.find("user")
     return Entry(
@@ -173,10 +157,11 @@ def _gloss(element: Element) -> Gloss | None:
 
 def _add_reverse(export: Export, nlword: Element) -> None:
     text, valsi = _squeezed(nlword.get("word")), _squeezed(nlword.get("valsi"))
-    if text and valsi:
+    if text and valsi and not nlword.get(OVERSIZED):
         export.reverse.append(Reverse(text, _squeezed(nlword.get("sense")), valsi, _place(nlword)))
     else:
-        export.skipped.append(Skipped(text or valsi, "an nlword without word or valsi"))
+        name = (text or valsi)[:MAX_REASON]
+        export.skipped.append(Skipped(name, "an nlword without word or valsi"))
 
 
 def _place(element: Element) -> int:

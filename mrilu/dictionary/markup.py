@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from mrilu.text.marks import limit_marks
+
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 # TeX commands that occur in the dictionaries, and kin; a command that is not here is shown as it was written.
@@ -57,7 +59,9 @@ def one_line(text: str) -> str:
 
     A "word" that is longer than a column may be broken anywhere: TeX crashes on one of 3,000 letters.
     """
-    plain = " ".join(unicodedata.normalize("NFC", _NO_PRINT.sub(REPLACEMENT, clean(text))).split())
+    plain = " ".join(
+        unicodedata.normalize("NFC", limit_marks(_NO_PRINT.sub(REPLACEMENT, clean(text)))).split()
+    )
     return _ENDLESS.sub(lambda run: run[0] + "\N{ZERO WIDTH SPACE}", plain)
 
 

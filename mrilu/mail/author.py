@@ -20,6 +20,10 @@ _VIA = re.compile(
     r"[\s(]+(?:via|über|par|przez|através de|a través de|tramite|через|door)\s.*\Z|\s*(?:経由|通过).*\Z",
     re.IGNORECASE | re.DOTALL,
 )
+# A list's addresses for requests and for those who run it (RFC 2142, 6; Mailman, ezmlm).
+_SERVICE = re.compile(
+    r"(?:owner-)?(.+?)(?:-(?:owner|request|bounces?|admin|help|join|leave|subscribe|unsubscribe))?(@.+)"
+)
 _QUOTES = "'\"‘’“” "
 _MOST_MAILBOXES = 20
 _MAX_CHARS = 5000
@@ -71,7 +75,12 @@ def _people(fields: Mapping[str, str], field: str, own: set[str], hint: str) -> 
         return []
     several = parse_addresses(value, hint, _MOST_MAILBOXES)
     found = several if len(several) > 1 else [parse_author(value, hint)]
-    return [one for one in found if "@" in one.address and one.address.lower() not in own]
+    return [one for one in found if "@" in one.address and not _is_the_lists(one.address, own)]
+
+
+def _is_the_lists(address: str, own: set[str]) -> bool:
+    service = _SERVICE.fullmatch(address.lower())
+    return address.lower() in own or bool(service and service[1] + service[2] in own)
 
 
 def _is_called(person: Address, name: str) -> bool:
@@ -79,21 +88,24 @@ def _is_called(person: Address, name: str) -> bool:
 
 
 def _wrapping(part: Part) -> Part | None:
-    """The part that is, or begins, a list's mail around another one with the same Message-ID, or Date and Subject."""
-    first = part.children[0] if part.content_type == "multipart/mixed" and part.children else part
-    if first.content_type not in NESTED_TYPES or not first.children:
-        return None
-    outer, inner = part.by_name, first.children[0].by_name
-    ids = [parse_message_id(fields.get("message-id", "")) for fields in (outer, inner)]
+    """The part that holds the mail as it came: all of the list's mail, or one between the list's header and footer."""
+    parts = part.children if part.content_type == "multipart/mixed" else [part]
+    held = [one for one in parts if one.content_type in NESTED_TYPES and one.children]
+    return held[0] if len(held) == 1 and _is_the_same(part, held[0].children[0]) else None
+
+
+def _is_the_same(outer: Part, inner: Part) -> bool:
+    """Tell whether two headers are one mail's: they have the same Message-ID, or without it Date and Subject."""
+    ids = [parse_message_id(one.by_name.get("message-id", "")) for one in (outer, inner)]
     if all(ids):
-        return first if ids[0] == ids[1] else None
-    same = all(
-        outer.get(name, "").strip() and outer.get(name, "").split() == inner.get(name, "").split()
+        return ids[0] == ids[1]
+    return all(
+        outer.by_name.get(name, "").strip()
+        and outer.by_name[name].split() == inner.by_name.get(name, "").split()
         for name in ("date", "subject")
     )
-    return first if same else None
 
 
 def _inner_author(holder: Part, own: set[str], hint: str) -> Address | None:
     found = parse_author(holder.children[0].by_name.get("from", ""), hint)
-    return found if "@" in found.address and found.address.lower() not in own else None
+    return found if "@" in found.address and not _is_the_lists(found.address, own) else None

@@ -36,6 +36,7 @@ _INFO = re.compile(
 _ATTRIBUTES = re.compile(r"(?:,[SWU]=\d+)+\Z")
 _LETTERS = re.compile(r"[A-Za-z]*")
 _MAILDIR_NAME = re.compile(r"\d{6,12}\.[^.\s]+\.\S")
+_EML = re.compile(r"(?is).+\.eml(?:\.(?:gz|bz2|xz|zst))?\Z")
 _SHARD = re.compile(
     r"[0-9a-f]{2}\Z"
 )  # Evolution (camel-maildir-store.c) spreads cur/ over cur/00 to cur/3f
@@ -177,7 +178,7 @@ def is_mail_file(name: str) -> bool:
     """Whether a file of this name in a flat folder is mail."""
     if name.startswith("."):
         return False
-    return name[-4:].lower() == ".eml" or _MAILDIR_NAME.match(name) is not None
+    return _EML.match(name) is not None or _MAILDIR_NAME.match(name) is not None
 
 
 def kind_of(root: Path | str) -> Kind:

@@ -52,6 +52,7 @@ ALTER TABLE subscription
 ALTER TABLE notification
     DROP CONSTRAINT notification_kind_check,
     ADD CONSTRAINT notification_kind_check CHECK (kind IN ('word', 'thread', 'query', 'confirm')) NOT VALID;
+CREATE INDEX subscription_conditions ON subscription (id) WHERE conditions;
 CREATE INDEX notification_key ON notification (message_key);
 """
 

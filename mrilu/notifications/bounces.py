@@ -48,7 +48,10 @@ class Bounced(Enum):
 
 
 def note_reports(connection: Connection, identities: list[str]) -> None:
-    """Note delivery reports that were just archived or read again, by identity; a job reads their files."""
+    """Note delivery reports that were just archived or read again, by identity; a job reads their files.
+
+    Belongs into the caller's transaction.
+    """
     if identities:
         connection.execute(NOTE, (identities,))
 

@@ -33,7 +33,7 @@ def is_edited(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 def changes_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
     """Return the changes of all fields but the definition itself, in the order of the version's fields.
 
-    A field that one version lacks was not read when it was stored: that is not an edit.
+    A field of later readers that one version lacks was not read when that version was stored: not an edit.
     """
     names = [name for name in dict.fromkeys((*after, *before)) if name not in _NOT_SHOWN]
     shared = (name for name in names if name in _ALWAYS_READ or (name in before and name in after))

@@ -210,7 +210,7 @@ class _Items:
         messages = [row.subject for row in rows if row.kind in ("thread", "query")]
         self.messages = _by_id(connection, MESSAGES, messages)
         self.versions = _by_id(connection, DEFINITIONS, versions)
-        self.marks: dict[tuple[int, str], tuple[Span, ...]] = {}
+        self.marks = self._find_marks([row for row in rows if row.kind == "query" and row.search])
 
     def of(self, row: _Row) -> Item | None:
         """Return the item of a row; None when what it was about was deleted."""
@@ -222,25 +222,22 @@ class _Items:
         message = self.messages.get(row.subject)
         if message is None:
             return None
-        text = _own_text(message)
-        return message_item(row.kind, row.label, message, self._marks(row, text))
+        marks = self.marks.get((row.subject, row.search or ""), ())
+        return message_item(row.kind, row.label, message, marks)
 
-    def _marks(self, row: _Row, text: str) -> tuple[Span, ...]:
-        if row.kind != "query" or not row.search:
-            return ()
-        key = (row.subject, row.search)
-        if key not in self.marks:
-            self.marks[key] = _find_marks(self.connection, text, row.search)
-        return self.marks[key]
-
-
-def _find_marks(connection: Connection, text: str, tsquery: str) -> tuple[Span, ...]:
-    """Return where the words of a tsquery stand, in the first part of the text that has any of them."""
-    for start in range(0, len(text), OWN_TEXT_CHARS):
-        part = text[start : start + OWN_TEXT_CHARS]
-        if spans := marked_spans(connection, part, tsquery):
-            return tuple((start + first, start + last) for first, last in spans)
-    return ()
+    def _find_marks(self, rows: list[_Row]) -> dict[tuple[int, str], tuple[Span, ...]]:
+        """Return the marks by message and search; each pair is looked into once, however many subscribers it has."""
+        keys = {(row.subject, row.search or "") for row in rows if row.subject in self.messages}
+        texts = {key: _own_text(self.messages[key[0]]) for key in keys}
+        found: dict[tuple[int, str], tuple[Span, ...]] = {}
+        for start in range(0, MARKED_PARTS * OWN_TEXT_CHARS, OWN_TEXT_CHARS):
+            # the first part of a text that has marks is enough
+            open_keys = [key for key in keys if key not in found and len(texts[key]) > start]
+            parts = [(texts[key][start : start + OWN_TEXT_CHARS], key[1]) for key in open_keys]
+            for key, spans in zip(open_keys, marked_spans(self.connection, parts), strict=True):
+                if spans:
+                    found[key] = tuple((start + first, start + last) for first, last in spans)
+        return found
 
 
 def _by_id(connection: Connection, statement: Any, ids: list[int]) -> dict[int, tuple[Any, ...]]:

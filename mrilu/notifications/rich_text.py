@@ -17,6 +17,8 @@ _MARKS_APART = re.compile(f"([{START}{STOP}])")
 # Signs around an address that are none of it, beside those that urlize knows.
 _AROUND = "!?;:*_|«»“”„‘’\"'[]{}"
 _WORDS = re.compile(r"(\s+)")
+# Words that may be addresses, or that are marked.
+_SPECIAL = re.compile(r"((?<!\S)(?=\S*[/@.\x02\x03])\S+)")
 EXCERPT_LINES = 40
 EXCERPT_CHARS = 3000
 LEAD_LINES = 3  # before the first marked word, where the excerpt does not begin at the beginning
@@ -76,10 +78,14 @@ def as_text(marked: str) -> str:
 
 def as_html(marked: str) -> Markup:
     """Return the text as HTML: everything escaped, marked words in <mark>, web and mail addresses as links."""
-    return Markup("").join(_word(word) for word in _WORDS.split(_paired(marked)))
+    pieces = []
+    for word in _SPECIAL.split(_paired(marked)):
+        # what stands between the special words is most of a text: it is escaped as a whole
+        pieces.append(_word(word) if _SPECIAL.fullmatch(word) else str(escape(word)))
+    return Markup("".join(pieces))  # noqa: S704 - escaped
 
 
-def _word(word: str) -> Markup:
+def _word(word: str) -> str:
     bare = _MARKS.sub("", word)
     if "." in bare and ("/" in bare or "@" in bare or "www." in bare):
         address = bare.strip(_AROUND)
@@ -87,12 +93,8 @@ def _word(word: str) -> Markup:
         if linked != str(escape(address)):
             before, _, after = bare.partition(address)
             linked = f"{escape(before)}{linked}{escape(after)}"
-            return _marked_whole(Markup(linked), START in word)  # noqa: S704 - urlize escapes
-    return Markup(_MARKS_APART.sub(_tag, str(escape(word))))  # noqa: S704 - escaped, and tags of ours
-
-
-def _marked_whole(linked: Markup, marked: bool) -> Markup:
-    return Markup("<mark>{}</mark>").format(linked) if marked else linked
+            return f"<mark>{linked}</mark>" if START in word else linked
+    return _MARKS_APART.sub(_tag, str(escape(word)))
 
 
 def _tag(mark: re.Match[str]) -> str:

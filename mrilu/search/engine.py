@@ -27,6 +27,7 @@ from mrilu.search.lexemes import (
     without_weights,
 )
 from mrilu.search.meaning import find_near
+from mrilu.search.patience import within
 from mrilu.search.query_vector import QueryEncoder
 from mrilu.search.results import Hit, show_messages, show_sentences, show_words, threads_of
 from mrilu.search.spelling import LONGEST, find_alike, is_spelt_right
@@ -46,13 +47,17 @@ DEEPEST = 1_000_000  # hits that a page may lie below the ranked ones
 
 @dataclass(frozen=True)
 class Wanted:
-    """How to search: `mode` is fused, text or meaning; words of one language (a tag) or of all."""
+    """How to search: `mode` is fused, text or meaning; words of one language (a tag) or of all.
+
+    `seconds` are what PostgreSQL may take for a statement.
+    """
 
     mode: str = "fused"
     by_thread: bool = False
     limit: int = 20
     offset: int = 0
     language: str = ""
+    seconds: float = 10.0
 
 
 @dataclass
@@ -79,7 +84,7 @@ def search(
     wanted: Wanted = DEFAULT,
     encode: QueryEncoder | None = None,
 ) -> Page:
-    """Return one page of what answers the query. Raises QueryError.
+    """Return one page of what answers the query. Raises QueryError, SearchTooSlow.
 
     Without `encode`, or when it raises EncoderMissing, the page is by text alone, with a notice.
     """
@@ -87,7 +92,8 @@ def search(
     foreign = query.of_mail() if kind != "message" else None
     if foreign:
         raise QueryError(f"{foreign.operator}: is for messages only", foreign.column)
-    return _Search(db, query, kind, wanted).page(encode)
+    with within(db, wanted.seconds):
+        return _Search(db, query, kind, wanted).page(encode)
 
 
 class _Search:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from mrilu.text.marks import limit_marks
+
 # PostgreSQL's parser splits words at an apostrophe. In Lojban it is a letter, found only between vowels
 # (The Complete Lojban Language, 3.3), and "h" is how people write it where they have no apostrophe.
 _LOJBAN_APOSTROPHE = re.compile(r"(?<=[aeiouyAEIOUY])['’](?=[aeiouyAEIOUY])")
@@ -28,6 +30,6 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return fold_apostrophes(text)
-    decomposed = unicodedata.normalize("NFKD", text)
+    decomposed = unicodedata.normalize("NFKD", limit_marks(text))
     bare = unicodedata.normalize("NFC", _COMBINING.sub("", decomposed))
     return _UNSPACED.sub(r" \1 ", fold_apostrophes(bare))

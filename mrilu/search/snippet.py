@@ -27,6 +27,10 @@ _HEADLINE = """
 SELECT ts_headline('mrilu', one, %s::tsquery, %s)
   FROM unnest(%s::text[]) WITH ORDINALITY AS t (one, n) ORDER BY n
 """
+_HEADLINES = """
+SELECT ts_headline('mrilu', one, asked::tsquery, %s)
+  FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS t (one, asked, n) ORDER BY n
+"""
 _OPTIONS = f"HighlightAll=true, StartSel={_START}, StopSel={_STOP}"
 
 Span = tuple[int, int]
@@ -91,13 +95,21 @@ def _mark(
     return [row[0] for row in db.connection().execute(_HEADLINE, (tsquery, _OPTIONS, texts))]
 
 
-def marked_spans(connection: Connection, text: str, tsquery: str) -> list[Span]:
-    """Return where in `text` the words of the tsquery stand, as [start, end) offsets."""
-    folded, origins = fold_with_origins(text)
-    if not tsquery or not folded.strip():
-        return []
-    row = connection.execute(_HEADLINE, (tsquery, _OPTIONS, [folded])).fetchone()
-    return _origins(row[0], folded, origins) if row else []
+def marked_spans(connection: Connection, texts: Sequence[tuple[str, str]]) -> list[list[Span]]:
+    """Return where in each (text, tsquery) the tsquery's words stand, as [start, end) offsets; in one statement."""
+    folded = [fold_with_origins(text) for text, _ in texts]
+    asked = [
+        number
+        for number, ((text, _), (_, tsquery)) in enumerate(zip(folded, texts, strict=True))
+        if (stems := _stems(tsquery)) and stems.search(text.lower())
+    ]
+    found: list[list[Span]] = [[] for _ in texts]
+    if asked:
+        facts = ([folded[one][0] for one in asked], [texts[one][1] for one in asked])
+        rows = connection.execute(_HEADLINES, (_OPTIONS, *facts))
+        for number, (marked,) in zip(asked, rows, strict=True):
+            found[number] = _origins(marked, *folded[number])
+    return found
 
 
 def fold_with_origins(text: str) -> tuple[str, Sequence[int]]:

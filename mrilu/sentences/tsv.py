@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
+from html import unescape
 from typing import NamedTuple
 from uuid import UUID
+
+from mrilu.text.marks import limit_marks
 
 READER_VERSION = 1
 # A file with more bad lines than this share is another kind of file, not one with a few slips.
@@ -16,6 +20,16 @@ MAX_BAD_SHARE = 0.2
 _SPACES = re.compile(r"\s+")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
 _HIDDEN = frozenset(("script", "style"))
+_BREAKS = frozenset(("br", "p", "div"))
+_MARKUP = re.compile(
+    r"(?P<comment><!--)|<(?P<end>/?)(?P<name>[A-Za-z][^\s<>/]*+)[^<>]*+>|<[!?/][^<>]*+>"
+)
+_LINE = re.compile(rb"([^\r\n]*+)(?:\r\n|\r|\n|\Z)")
+
+# The real file has some 20,000 lines, the longest of a few hundred bytes.
+MAX_LINES = 500_000
+MAX_LINE_BYTES = 20_000
+MAX_REASON = 200
 
 
 class MuplisUnreadable(ValueError):
@@ -53,16 +67,18 @@ class Pairs:
 
 def read_pairs(data: bytes) -> Pairs:
     """Return the pairs of the file, each once. Raises MuplisUnreadable."""
-    text = _decoded(data)
     found, seen, bad = Pairs(), set(), 0
-    lines = text.split("\n")
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_lines(data), 1):
+        if number > MAX_LINES:
+            raise MuplisUnreadable(f"it has more than {MAX_LINES:,} lines")
         if not line.strip():
             continue
         try:
-            pair = read_line(line, number)
+            pair = read_line(_decoded(line, number), number)
         except ValueError as error:
-            found.skipped.append(Skipped(number, str(error)))
+            if isinstance(error, MuplisUnreadable):
+                raise
+            found.skipped.append(Skipped(number, str(error)[:MAX_REASON]))
             bad += 1
             continue
         if pair[:2] in seen:
@@ -74,17 +90,23 @@ def read_pairs(data: bytes) -> Pairs:
     return found
 
 
-def _decoded(data: bytes) -> str:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise MuplisUnreadable(
-            f"it is not UTF-8: byte {data[error.start]:#04x} in line {line}"
-        ) from error
-    if "\x00" in text:
+def _lines(data: bytes) -> Iterator[bytes]:
+    """Yield the lines without their ends, one at a time: there may be as many as bytes."""
+    if data:
+        yield from (match[1] for match in _LINE.finditer(data.removeprefix(codecs.BOM_UTF8)))
+
+
+def _decoded(line: bytes, number: int) -> str:
+    if b"\x00" in line:
         raise MuplisUnreadable("it has NUL characters: it is not text, or it is UTF-16")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    if len(line) > MAX_LINE_BYTES:
+        raise ValueError(f"{len(line):,} bytes, more than {MAX_LINE_BYTES:,}")
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MuplisUnreadable(
+            f"it is not UTF-8: byte {line[error.start]:#04x} in line {number}"
+        ) from error
 
 
 def _refuse_implausible(found: Pairs, bad: int) -> None:
@@ -115,29 +137,32 @@ def read_line(line: str, number: int) -> Pair:
 def plain(text: str) -> str:
     """Return the text without HTML tags, with entities resolved, control characters out and white space squeezed."""
     if "<" in text or "&" in text:
-        reader = _TextOnly()
-        reader.feed(text)
-        reader.close()
-        text = "".join(reader.parts)
-    return unicodedata.normalize("NFC", _SPACES.sub(" ", _CONTROLS.sub("", text)).strip())
+        text = "".join(_shown(text))
+    squeezed = _SPACES.sub(" ", _CONTROLS.sub("", text)).strip()
+    return unicodedata.normalize("NFC", limit_marks(squeezed))
 
 
-class _TextOnly(HTMLParser):
-    """Keeps what a reader would see; a lone "<" is text."""
+def _shown(text: str) -> Iterator[str]:
+    """Yield what a reader would see, in time linear in the text; a lone "<" is text."""
+    place = hidden = 0
+    for mark in _MARKUP.finditer(text):
+        if mark.start() < place:
+            continue  # in a comment
+        if not hidden:
+            yield unescape(text[place : mark.start()])
+        place = _end_of(mark)
+        name = (mark["name"] or "").lower()
+        if name in _HIDDEN:
+            hidden = max(0, hidden - 1) if mark["end"] else hidden + 1
+        elif name in _BREAKS:
+            yield " "
+    if not hidden:
+        yield unescape(text[place:])
 
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._hidden = 0
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._hidden += tag in _HIDDEN
-        if tag in ("br", "p", "div"):
-            self.parts.append(" ")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden -= tag in _HIDDEN and self._hidden > 0
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(data)
+def _end_of(mark: re.Match[str]) -> int:
+    """Return where the tag, or the comment that begins here, ends."""
+    if not mark["comment"]:
+        return mark.end()
+    end = mark.string.find("-->", mark.end())
+    return len(mark.string) if end < 0 else end + 3

@@ -7,10 +7,11 @@ import fcntl
 import os
 import shutil
 import socket
+import stat
 from pathlib import Path
 from typing import IO
 
-from mrilu.service.account import ServerError
+from mrilu.service.account import Account, ServerError
 
 LEAST_FREE = 512 * 1024**2
 FULL = 32 * 1024**2  # less than this is the likely cause of whatever ends
@@ -22,26 +23,53 @@ POOLED = (
 )
 
 
-def usable_folder(data: Path) -> Path:
-    """Make the data folder if need be and check that we can work in it; raises ServerError."""
+def usable_folder(data: Path, account: Account) -> Path:
+    """Make the data folder if need be and check that we can work in it; raises ServerError.
+
+    It is closed to all but us and, if that is another, the account: that passes through, and lists nothing.
+    """
     try:
-        if not data.exists():
-            data.mkdir(parents=True)
-            # whatever the umask: the servers' account passes through, and sees nothing
-            data.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         (data / "log").mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
         raise ServerError(f"DATA_DIR: cannot use {data}: {error.strerror}") from error
-    owner = data.stat().st_uid
-    if owner != os.geteuid():
+    found = data.stat()
+    if found.st_uid != os.geteuid():
         raise ServerError(
-            f"DATA_DIR: {data} belongs to user id {owner}: start as that user, or choose another folder"
+            f"DATA_DIR: {data} belongs to user id {found.st_uid}: start as that user, or choose another folder"
         )
     if not os.access(data, os.R_OK | os.W_OK | os.X_OK):
         raise ServerError(
             f"DATA_DIR: {data} is not writable: chmod u+rwx it, or choose another folder"
         )
+    _refuse_open(data, found)
+    if account.drops:
+        os.chown(data, -1, account.gid)
+    data.chmod(0o710 if account.drops else 0o700)
     return data
+
+
+def closed_to_others(data: Path, account: Account) -> None:
+    """Raise ServerError for what somebody else may have put into the data folder; close what others could read.
+
+    The servers' and programs' own folders are looked at where they are made or taken over.
+    """
+    for folder in (data, data / "log"):
+        for path in folder.iterdir():
+            found = path.lstat()
+            if stat.S_ISLNK(found.st_mode):  # such as a Maildir elsewhere: only we could make it
+                continue
+            _refuse_open(path, found)
+            if stat.S_ISREG(found.st_mode):
+                path.chmod(0o600)
+
+
+def _refuse_open(path: Path, found: os.stat_result) -> None:
+    if found.st_mode & 0o022:
+        raise ServerError(
+            f"DATA_DIR: others may write to {path} (mode {stat.S_IMODE(found.st_mode):04o}): look at what is there, "
+            "then chmod go-w it"
+        )
 
 
 def enough_room(data: Path, least: int = LEAST_FREE) -> None:

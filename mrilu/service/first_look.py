@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,9 @@ from mrilu.maildir.names import (
     kind_of,
     scan,
 )
+from mrilu.service.account import Account
+from mrilu.service.handing_over import hand_over
+from mrilu.service.placement import program_folder
 from mrilu.settings.table import PROJECT, SettingError, Settings
 
 logger = logging.getLogger(__name__)
@@ -33,8 +38,8 @@ ADVICE = {
 }
 
 
-def check(settings: Settings) -> None:
-    """Make the sample Maildir if MAILDIR_PATH is unset; raise SettingError for what cannot be used."""
+def check(settings: Settings, account: Account) -> None:
+    """Make the sample Maildir if MAILDIR_PATH is unset; raise SettingError for what the account cannot use."""
     from jobs.schedule import schedule
     from mrilu.queues.table import ScheduleError
     from mrilu.settings.current import use_settings
@@ -45,14 +50,49 @@ def check(settings: Settings) -> None:
     except ScheduleError as error:
         raise SettingError(str(error)) from error
     if not settings.maildir_path:
-        make_sample(settings.data_dir / "Maildir")
+        make_sample(settings.data_dir / "Maildir", account)
     for maildir in settings.maildirs:
+        if problem := unreadable_for(account, maildir.path):
+            raise SettingError(f"MAILDIR_PATH: {problem}")
         try:
             kind_of(maildir.path)
         except MaildirError as error:
             if not (isinstance(error, NotAMaildir) and (settings.data_dir / "instance").exists()):
                 raise SettingError(f"MAILDIR_PATH: {error}; {advice(error)}") from error
             # a flat folder without mail looks the same: `agree` asks the database
+
+
+def unreadable_for(account: Account, path: Path) -> str:
+    """Return what keeps the account from a Maildir that we can read, and the mend; "" if nothing does."""
+    if not account.drops:
+        return ""
+    try:
+        kind_of(path)
+    except MaildirError:
+        return ""  # not for us either: that is another line
+    blocked = account.ask(lambda: _first_closed(path))
+    if not blocked:
+        return ""
+    whole = shlex.quote(str(path))
+    if Path(blocked) == path or Path(blocked).is_relative_to(path):
+        mend = f"`setfacl -R -m u:{account.name}:rX,d:u:{account.name}:rX {whole}`"
+    else:
+        mend = f"`setfacl -m u:{account.name}:x {shlex.quote(blocked)}`, and as much for what is below it,"
+    return (
+        f"{path}: the account {account.name} (SERVER_USER), which reads mail when root starts the service, has no "
+        f"permission for {blocked}: {mend} or a group of its own lets it in; or set SERVER_USER to the mail's owner"
+    )
+
+
+def _first_closed(path: Path) -> str:
+    """Return the first folder on the way to a Maildir, or of its own, that this process cannot enter or list."""
+    for folder in (*reversed(path.parents), path):
+        if not os.access(folder, os.X_OK):
+            return str(folder)
+    for folder in (path, path / "new", path / "cur"):
+        if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+            return str(folder)
+    return ""
 
 
 def advice(error: MaildirError) -> str:
@@ -82,16 +122,21 @@ def agree(settings: Settings) -> None:
         forget_settings()
 
 
-def make_sample(root: Path) -> None:
-    """Create the Maildir `root` with our sample mails in it, unless it is there already."""
+def make_sample(root: Path, account: Account) -> None:
+    """Create the Maildir `root`, the account's own, with our sample mails in it, unless it is there already."""
     if (root / "new").is_dir():
+        if account.drops and not root.is_symlink():  # as an older version left it
+            program_folder(root.parent, root.name, account)
         return
+    made = Path(tempfile.mkdtemp(prefix=".Maildir-", dir=root.parent))
     for subdir in ("tmp", "cur", "new"):
-        (root / subdir).mkdir(parents=True, exist_ok=True)
+        (made / subdir).mkdir()
     for number, sample in enumerate(sorted(SAMPLES.glob("*.eml"))):
-        partial = root / "tmp" / f"{SAMPLE_SECONDS + number}.{sample.stem}.mrilu"
-        partial.write_bytes(sample.read_bytes())
-        partial.rename(root / "new" / partial.name)
+        name = f"{SAMPLE_SECONDS + number}.{sample.stem}.mrilu"
+        (made / "new" / name).write_bytes(sample.read_bytes())
+    if account.drops:
+        hand_over(made, account, os.geteuid())
+    made.rename(root)
 
 
 def report(settings: Settings) -> None:

@@ -1,7 +1,7 @@
 """Install the pinned requirements into .venv, once: `python mrilu/service/install.py core|all|background`.
 
-Runs under any Python from 3.11, before .venv exists, so it needs nothing but the standard library and imports
-nothing of ours. What is installed is told by stamps in .venv: a start with valid stamps calls no pip.
+Runs under any Python from 3.11, before .venv exists, so it and what it imports of ours need nothing but the
+standard library. What is installed is told by stamps in .venv: a start with valid stamps calls no pip.
 
 pip takes nothing but wheels whose SHA-256 is in requirements.lock (made by .ci/lock), so no code of a package runs at
 its installation. torch is the build without CUDA, unless this machine has an NVIDIA GPU.
@@ -14,7 +14,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -25,90 +24,29 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
+if not __package__:  # a script; -I leaves its folder out of the path
+    sys.path.insert(0, str(PROJECT))
+
+from mrilu.service.requirements import (  # noqa: E402
+    CPU_INDEX,
+    WHEELS,
+    InstallError,
+    locked,
+    locked_torch,
+    pins,
+    torch_build,
+)
+from mrilu.service.venv_place import (  # noqa: E402
+    place_of_venv,
+    publish,
+    python_for_venv,
+    usable_by_others,
+)
+
 VENV = PROJECT / ".venv"
-MARKER = "# ---- heavy"
 HOOK = "mrilu_rq_defaults"
-LOCK = "requirements.lock"  # every pin with the hashes of its wheels
-CPU_WHEELS = "torch-cpu.sha256"  # of torch's index of builds without CUDA, as sha256sum writes it
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-WHEELS = "vendor"  # folder of wheels that PyPI has as source only
-GPU_SIGNS = ("/proc/driver/nvidia/version", "/dev/nvidiactl")
 _RULES = ("--no-deps", "--require-hashes", "--only-binary=:all:")
 FIRST_DELAY, LONGEST_DELAY = 30.0, 3600.0
-
-
-class InstallError(Exception):
-    """Something could not be installed; the message says what and what to do."""
-
-
-def pins(part: str, project: Path = PROJECT) -> list[str]:
-    """Return the requirements of a part: `core` or `heavy` (of requirements.txt), `dev`, or `cuda`."""
-    if part in ("dev", "cuda"):
-        return _lines((project / f"requirements-{part}.txt").read_text())
-    core, _, heavy = (project / "requirements.txt").read_text().partition(MARKER)
-    return _lines(core if part == "core" else heavy.partition("\n")[2])
-
-
-def _lines(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
-
-
-def locked(part: str, project: Path = PROJECT) -> list[str]:
-    """Return the part's requirements with the hashes of their wheels, torch's aside (see `locked_torch`).
-
-    Raises InstallError for a pin that requirements.lock does not have.
-    """
-    known = _blocks((project / LOCK).read_text())
-    found = []
-    for pin in pins(part, project):
-        name, version = _name_and_version(pin)
-        if name == "torch":
-            continue
-        block = known.get((name, version))
-        if block is None:
-            raise InstallError(f"{LOCK} has no {name}=={version}: make it anew with .ci/lock")
-        found.append(block)
-    return found
-
-
-def locked_torch(build: str, project: Path = PROJECT) -> list[str]:
-    """Return torch with its hashes: `build` is "cpu", "cuda" (with what that needs) or "plain" (PyPI's, for a Mac).
-
-    Raises InstallError when the files of hashes are of another version.
-    """
-    pin = next(pin for pin in pins("heavy", project) if _name_and_version(pin)[0] == "torch")
-    _, version = _name_and_version(pin)
-    if build != "cpu":
-        block = _blocks((project / LOCK).read_text()).get(("torch", version))
-        if block is None:
-            raise InstallError(f"{LOCK} has no torch=={version}: make it anew with .ci/lock")
-        return [block, *(locked("cuda", project) if build == "cuda" else [])]
-    lines = (line.split() for line in (project / CPU_WHEELS).read_text().splitlines())
-    hashes = [digest for digest, file in lines if file.startswith(f"torch-{version}+cpu-")]
-    if not hashes:
-        raise InstallError(f"{CPU_WHEELS} has no torch {version}: make it anew with .ci/lock")
-    return [
-        " \\\n    ".join([f"torch=={version}+cpu", *(f"--hash=sha256:{one}" for one in hashes)])
-    ]
-
-
-def torch_build() -> str:
-    """Return which build of torch fits this machine: CUDA's several gigabytes are for who has a GPU."""
-    if sys.platform == "darwin":
-        return "plain"
-    return "cuda" if any(os.path.exists(sign) for sign in GPU_SIGNS) else "cpu"
-
-
-def _blocks(text: str) -> dict[tuple[str, str], str]:
-    """Split a lock file into its requirements, by normalised name and version; hashes stand on lines below."""
-    blocks = re.split(r"\n(?=[A-Za-z0-9])", text.strip())
-    return {_name_and_version(one): one for one in blocks if not one.startswith("#")}
-
-
-def _name_and_version(pin: str) -> tuple[str, str]:
-    name, _, version = pin.partition("==")
-    plain = re.sub(r"[-_.]+", "-", name.partition("[")[0]).lower()  # PEP 503
-    return plain, re.split(r"[\s;\\]", version.strip(), maxsplit=1)[0]
 
 
 def stamp(part: str) -> str:
@@ -208,30 +146,51 @@ def _alone() -> Iterator[None]:
 
 
 def _python() -> Path:
-    return VENV / "bin" / "python"
+    return VENV.resolve() / "bin" / "python"
 
 
 def _make_venv() -> None:
-    """Make .venv, or make it anew when it is half made, was moved here, or its Python is gone."""
+    """Make .venv, or make it anew when it is half made, was moved here, or its Python is gone or out of reach.
+
+    For root it may lie elsewhere, with a link to it: whoever our programs run as must be able to enter it.
+    """
     if _usable():
         return
+    place, python = place_of_venv(VENV), python_for_venv()
+    if VENV.is_symlink() or (VENV.exists() and place != VENV):
+        _remove(VENV)
     done = subprocess.run(
-        [sys.executable, "-I", "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True
+        [python, "-I", "-m", "venv", "--clear", str(place)], capture_output=True, text=True
     )
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
         raise InstallError(
-            f"cannot make {VENV}: {said} (on Debian and Ubuntu: apt install python3-venv)"
+            f"cannot make {place}: {said} (on Debian and Ubuntu: apt install python3-venv)"
         )
-    (VENV / "mrilu-home").write_text(str(VENV))
+    if place != VENV:
+        VENV.symlink_to(place)
+    (VENV / "mrilu-home").write_text(str(place))
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path)
 
 
 def _usable() -> bool:
     try:
-        if (VENV / "mrilu-home").exists() and (VENV / "mrilu-home").read_text() != str(VENV):
+        home = VENV / "mrilu-home"
+        if home.exists() and home.read_text() != str(VENV.resolve()):
+            return False
+        if VENV.is_symlink() and VENV.resolve() != place_of_venv(VENV):
             return False
         check = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
-        return subprocess.run([_python(), "-I", "-c", check], capture_output=True).returncode == 0
+        command = [str(VENV.resolve() / "bin" / "python"), "-I", "-c", check]
+        return subprocess.run(command, capture_output=True).returncode == 0 and usable_by_others(
+            command
+        )
     except OSError:
         return False
 
@@ -304,7 +263,7 @@ def _hook() -> None:
     """Put our RQ defaults and the project's folder into .venv's import path."""
     for folder in VENV.glob("lib/python*/site-packages"):
         shutil.copyfile(PROJECT / "mrilu" / "service" / "rq_defaults.py", folder / f"{HOOK}.py")
-        (folder / "mrilu.pth").write_text(f"{PROJECT}\nimport {HOOK}\n")
+        (folder / "mrilu.pth").write_text(f"{publish(PROJECT)}\nimport {HOOK}\n")
 
 
 class Progress:
@@ -364,6 +323,8 @@ def main(arguments: list[str]) -> int:
     """Run one of the three commands; returns the exit code."""
     parts = {"core": ["core"], "all": ["core", "heavy", "dev"]}
     signal.signal(signal.SIGTERM, _interrupt)
+    if os.geteuid() == 0:
+        os.umask(0o022)  # whoever our programs run as reads what root installs
     try:
         if arguments[0] == "background":
             install_in_background(Path(arguments[1]))

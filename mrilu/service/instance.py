@@ -11,13 +11,22 @@ from pathlib import Path
 
 from mrilu.service.account import Account, ServerError, server_account
 from mrilu.service.orphans import MARK
-from mrilu.service.placement import ourselves, server_folder, socket_folder
+from mrilu.service.placement import (
+    ourselves,
+    program_folder,
+    readable_folder,
+    server_folder,
+    socket_folder,
+)
 from mrilu.service.postgres import Cluster, embedded_binaries
-from mrilu.service.programs import ServerProgram
+from mrilu.service.programs import Place, ServerProgram
+from mrilu.service.requirements import InstallError
 from mrilu.service.valkey import Server
+from mrilu.service.venv_place import publish
 from mrilu.settings.table import PROJECT, Settings
 
-_OVERRULING = {"DATABASE_URL_FILE", "REDIS_URL_FILE"}  # settings read these before the URLs
+PROGRAMS_OWN = ("home", "reading")  # folders below DATA_DIR that our programs write in
+UNPACKED = "unpacked"  # folder below DATA_DIR that `import` writes in, and our programs read
 NOTE = "service.json"  # where the embedded servers are, for `status` and the like
 
 
@@ -30,6 +39,7 @@ class Instance:
     control: Path
     cluster: Cluster | None
     valkey: Server | None
+    place: Place = Place(PROJECT, PROJECT, Path(sys.executable))
 
     @property
     def data(self) -> Path:
@@ -75,10 +85,19 @@ class Instance:
         return found
 
     def environment(self) -> dict[str, str]:
-        """The environment of our programs: the caller's, the servers' URLs, and where our code is."""
-        own = urls(str(self.reached.database_url), str(self.reached.redis_url))
-        own |= {"DATA_DIR": str(self.data), "PYTHONPATH": str(PROJECT), MARK: str(self.data)}
-        inherited = {key: value for key, value in os.environ.items() if key not in _OVERRULING}
+        """The environment of supervisor: the caller's, the embedded servers' URLs, and where our code is.
+
+        A secret that is given by file stays in it: each program that needs it reads the file at its start.
+        """
+        own = {"DATA_DIR": str(self.data), "PYTHONPATH": str(self.place.code), MARK: str(self.data)}
+        overruling = set()
+        if self.cluster:
+            own["DATABASE_URL"] = self.cluster.url
+            overruling.add("DATABASE_URL_FILE")
+        if self.valkey:
+            own |= {"REDIS_URL": self.valkey.url, "RQ_REDIS_URL": self.valkey.url}
+            overruling.add("REDIS_URL_FILE")
+        inherited = {key: value for key, value in os.environ.items() if key not in overruling}
         return inherited | own
 
     def note(self) -> None:
@@ -87,6 +106,7 @@ class Instance:
             "DATABASE_URL": self.cluster.url if self.cluster else "",
             "REDIS_URL": self.valkey.url if self.valkey else "",
             "control": str(self.control),
+            "account": self.account.name if self.account.drops else "",
             "binaries": str(self.cluster.binaries) if self.cluster else "",
         }
         partial = self.data / f"{NOTE}.new"
@@ -96,8 +116,13 @@ class Instance:
 
 def of(settings: Settings) -> Instance:
     """Lay out the service of these settings: make its folders, start nothing. Raises ServerError."""
-    data = settings.data_dir
     account = server_account(settings.server_user)
+    data = settings.data_dir
+    place = _place(account)
+    if account.drops:
+        for name in PROGRAMS_OWN:
+            program_folder(data, name, account)
+        readable_folder(data, UNPACKED, account)
     control = socket_folder(data / "control", ourselves()) / "supervisor.sock"
     cluster = valkey = None
     if not settings.database_url:
@@ -109,7 +134,22 @@ def of(settings: Settings) -> Instance:
     if not settings.redis_url:
         folder = server_folder(data, "valkey", account)
         valkey = Server(folder, account=account, sockets=socket_folder(data / "vk", account))
-    return Instance(settings, account, control, cluster, valkey)
+    return Instance(settings, account, control, cluster, valkey, place)
+
+
+def _place(account: Account) -> Place:
+    """Return where the account finds our code and our Python; raises ServerError."""
+    python = Path(sys.prefix).resolve() / "bin" / "python"
+    if not account.drops:
+        return Place(PROJECT, PROJECT, Path(sys.executable))
+    if not account.reaches(python):
+        raise ServerError(
+            f"the account {account.name} (SERVER_USER) cannot run {python}: start with ./run.sh, which sees to that"
+        )
+    try:
+        return Place(PROJECT, publish(PROJECT), python)
+    except (InstallError, OSError) as error:
+        raise ServerError(str(error)) from error
 
 
 def noted(data: Path) -> dict[str, str]:
@@ -120,13 +160,19 @@ def noted(data: Path) -> dict[str, str]:
         return {}
 
 
+def account_of(settings: Settings) -> Account:
+    """Return whom the programs of the service run as: ourselves, if root did not start it; raises ServerError."""
+    name = noted(settings.data_dir).get("account")
+    return server_account(name) if name else ourselves()
+
+
 def urls(database: str, redis: str) -> dict[str, str]:
     """The variables by which our programs, psql users and RQ's tools find the servers."""
     return {"DATABASE_URL": database, "REDIS_URL": redis, "RQ_REDIS_URL": redis}
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """Return DATABASE_URL, REDIS_URL, RQ_REDIS_URL and a PATH with rq and psql, of the service in the data folder.
+    """Return what a shell needs of the service in the data folder: URLs, DATA_DIR, SERVER_USER, PATH with rq and psql.
 
     Raises ServerError when it was never started here.
     """
@@ -134,11 +180,18 @@ def environment_of(settings: Settings) -> dict[str, str]:
     database = settings.database_url or _noted_url(known, "DATABASE_URL", settings)
     redis = settings.redis_url or _noted_url(known, "REDIS_URL", settings)
     folders = [
-        str(Path(sys.prefix) / "bin"),
+        str(Path(sys.prefix).resolve() / "bin"),
         known.get("binaries", ""),
         *os.environ.get("PATH", "").split(os.pathsep),
     ]
-    return urls(database, redis) | {"PATH": os.pathsep.join(dict.fromkeys(filter(None, folders)))}
+    own = {"DATA_DIR": str(settings.data_dir.resolve())}
+    if known.get("account"):
+        own["SERVER_USER"] = known["account"]
+    return (
+        urls(database, redis)
+        | own
+        | {"PATH": os.pathsep.join(dict.fromkeys(filter(None, folders)))}
+    )
 
 
 def _noted_url(known: dict[str, str], variable: str, settings: Settings) -> str:

@@ -13,8 +13,16 @@ import psutil
 MARK = (
     "MRILU_INSTANCE"  # in the environment of every program of ours: the data folder it belongs to
 )
+_ARGUMENT = (
+    "--instance="  # and on the command line of each: memory and environment are closed to others
+)
 PROGRAM_SECONDS, SERVER_SECONDS = 3.0, 15.0
 _SERVERS = {"postgres", "valkey-server"}
+
+
+def mark(data: Path) -> str:
+    """Return the argument that tells the programs of this data folder from others."""
+    return f"{_ARGUMENT}{data}"
 
 
 def left_running(data: Path, server_paths: Iterable[Path]) -> list[psutil.Process]:
@@ -31,7 +39,7 @@ def _is_ours(process: psutil.Process, data: str, server_marks: list[str]) -> boo
             # a server's environment is closed to root without CAP_SYS_PTRACE, its command line is not
             line = " ".join(process.cmdline())
             return any(mark in line for mark in server_marks) or _is_orphan(process, server_marks)
-        return process.environ().get(MARK) == data
+        return f"{_ARGUMENT}{data}" in process.cmdline() or process.environ().get(MARK) == data
     except (psutil.Error, OSError):
         return False
 

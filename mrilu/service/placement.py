@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pwd
 import re
 import shutil
 import stat
@@ -15,12 +16,15 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from mrilu.service.account import Account, ServerError
+from mrilu.service.account import SPARE, Account, ServerError
+from mrilu.service.handing_over import hand_over
+from mrilu.service.requirements import InstallError
+from mrilu.service.venv_place import STATE, home_named, name_of
 
-STATE = Path("/var/lib/mrilu")
 LONGEST_SOCKET_FOLDER = (
     80  # sun_path holds 108 bytes; servers append names such as .s.PGSQL.5432.lock
 )
+_OF = "data-of"  # in a stand-in: whose data it holds
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]+")  # what needs no quoting in any server's configuration
 
 
@@ -87,14 +91,100 @@ def server_folder(data: Path, name: str, account: Account) -> Path:
     """Return the folder of the server `name`: data/name, or one under STATE with a link to it in data/."""
     folder = data / name
     if folder.is_symlink():
+        _take_over(folder.readlink(), account)
         return _followed(folder, account)
     if not account.drops or account.reaches(data):
+        _take_over(folder, account)
         return own_folder(folder, account)
     home = own_folder(_state() / _instance(data), ourselves(), 0o711)
     _claim(home, data)
     own_folder(home / name, account)
     folder.symlink_to(home / name)
     return home / name
+
+
+def program_folder(data: Path, name: str, account: Account) -> Path:
+    """Return a folder of our programs in the data folder, closed to others; made, or taken over, if need be."""
+    folder = data / name
+    _take_over(folder, account)
+    if folder.is_dir() and not folder.is_symlink() and folder.lstat().st_uid == account.uid:
+        folder.chmod(0o700)  # as an older version did not
+    return own_folder(folder, account)
+
+
+def readable_folder(data: Path, name: str, account: Account) -> Path:
+    """Return a folder of root's in the data folder whose files the account may read, and nobody change but root.
+
+    What is made in it belongs to the account's group (the set-group-ID bit of folders, inode(7)).
+    """
+    folder = own_folder(data / name, ourselves(), 0o2755)
+    os.chown(folder, -1, account.gid)
+    folder.chmod(0o2750)
+    return folder
+
+
+def _take_over(folder: Path, account: Account) -> None:
+    """Hand over what an older version had as root, or, by default, as nobody."""
+    if not account.drops or not folder.is_dir() or folder.is_symlink():
+        return
+    former = folder.lstat().st_uid
+    if former not in _formers() or former == account.uid:
+        return
+    if stayed := hand_over(folder, account, former):
+        print(
+            f"{folder} is {account.name}'s now, but for {stayed} links and the like in it",
+            flush=True,
+        )
+
+
+def _formers() -> set[int]:
+    try:
+        return {0, pwd.getpwnam(SPARE).pw_uid}
+    except KeyError:
+        return {0}
+
+
+def reachable_data(data: Path, account: Account) -> Path:
+    """Return the data folder in a place that the account can enter: itself, or one below STATE that it leads to.
+
+    What was in it moves there. Raises ServerError.
+    """
+    if not account.drops:
+        return data
+    if data.is_symlink():
+        return _data_behind(data, account)
+    if account.reaches(data.parent):
+        return data
+    try:
+        # a name by chance: a project that was removed and made again begins anew
+        home = home_named(f"data-{os.urandom(8).hex()}")
+    except (InstallError, OSError) as error:
+        raise ServerError(
+            f"the account {account.name} cannot enter {data.parent}, and the stand-in is refused: {error}"
+        ) from error
+    target = home / "data"
+    shutil.move(data, target)
+    data.symlink_to(target)
+    (home / _OF).write_text(str(data))
+    return target
+
+
+def _data_behind(link: Path, account: Account) -> Path:
+    target = link.resolve()
+    if not target.is_relative_to(STATE):
+        return reachable_data(target, account)
+    try:
+        owner = Path((target.parent / _OF).read_text())
+    except OSError as error:
+        raise ServerError(
+            f"{link} leads to {target}, which is gone: bring it back, or remove the link to begin anew"
+        ) from error
+    if owner != link and owner.is_symlink():
+        raise ServerError(
+            f"{link} is a copy of {owner}, whose data is in {target}: remove the link to begin anew there"
+        )
+    (target.parent / _OF).write_text(str(link))
+    return target
 
 
 def _followed(link: Path, account: Account) -> Path:
@@ -112,7 +202,7 @@ def _followed(link: Path, account: Account) -> Path:
 def _claim(home: Path, data: Path) -> None:
     """Write down whose state this is. Raises ServerError for a copied data folder: two would write to one state."""
     file, here = home / "data-folder", os.path.realpath(data)
-    owner = file.read_text() if file.exists() else here
+    owner = os.path.realpath(file.read_text()) if file.exists() else here
     if owner != here and (Path(owner) / "instance").exists():
         raise ServerError(
             f"{data} is a copy of {owner}, whose data is in {home}: remove the links postgresql and valkey "
@@ -123,6 +213,9 @@ def _claim(home: Path, data: Path) -> None:
 
 def remove_outside(data: Path) -> None:
     """Remove what the service of this data folder keeps outside of it: its sockets and, if any, its state."""
+    shutil.rmtree(STATE / name_of(data.parent), ignore_errors=True)
+    if data.is_symlink() and data.readlink().is_relative_to(STATE):
+        shutil.rmtree(data.readlink().parent, ignore_errors=True)
     if (data / "instance").exists():
         shutil.rmtree(STATE / _instance(data), ignore_errors=True)
     shutil.rmtree(short_folder(data), ignore_errors=True)

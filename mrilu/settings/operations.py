@@ -38,7 +38,8 @@ class OperationSettings:
         "OPERATOR_PASSWORD",
         None,
         text,
-        "password (any user name) of `/rq`, and of `/metrics` from other machines; without it, this machine only",
+        "password (any user name) of `/rq`, and of `/metrics` from other machines; "
+        "without it, the one that `./run.sh status` prints",
         secret=True,
     )
     log_level: str = setting(

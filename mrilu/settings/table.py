@@ -47,7 +47,6 @@ __all__ = [
     "hidden",
     "load",
     "masked",
-    "secret_files",
     "secrets_of",
     "table",
 ]
@@ -83,7 +82,7 @@ class Settings(NotificationSettings):
         "WATCH_MODE",
         "inotify",
         text,
-        "`inotify` or `poll` (network file systems); for one Maildir `name=poll`",
+        "`inotify` or `poll`; network file systems are polled anyway; for one Maildir `name=poll`",
     )
     poll_seconds: float = setting(
         "POLL_SECONDS", 2.0, seconds, "seconds between two scans in poll mode"
@@ -106,7 +105,7 @@ class Settings(NotificationSettings):
         "WORKER_MEMORY",
         2 * 1024**3,
         size,
-        "maximum address space of a mail worker; a mail that needs more is rejected",
+        "maximum address space of a worker of mail or of scheduled jobs; a mail that needs more is rejected",
     )
     max_message_bytes: int = setting(
         "MAX_MESSAGE_BYTES", 50 * 1024**2, size, "maximum size of a mail"
@@ -126,7 +125,7 @@ class Settings(NotificationSettings):
         "MAX_ATTEMPTS",
         8,
         count,
-        "maximum number of maximum number of tries of a job that fails with a transient error",
+        "maximum number of tries of a job that fails with a transient error",
     )
     initial_delay: float = setting(
         "INITIAL_DELAY", 1.0, seconds, "seconds until the second try; doubled for each further one"
@@ -198,6 +197,9 @@ class Settings(NotificationSettings):
         choice("auto", "cpu", "cuda", "mps"),
         "device for embedding texts; `auto` takes a GPU if there is one",
     )
+    search_timeout: float = setting(
+        "SEARCH_TIMEOUT", 10.0, seconds, "maximum time for one statement of a search"
+    )
     data_dir: Path = setting(
         "DATA_DIR", PROJECT / "data", folder, "where the service keeps its data, sockets and logs"
     )
@@ -208,7 +210,10 @@ class Settings(NotificationSettings):
         "folder with other PostgreSQL 18 binaries (with pgvector) for the same data",
     )
     server_user: str = setting(
-        "SERVER_USER", "nobody", text, "whom the embedded servers run as when root starts them"
+        "SERVER_USER",
+        "mrilu",
+        text,
+        "the account of the servers, workers, watcher and web when root starts them; `mrilu` is made if need be",
     )
 
     @property
@@ -255,7 +260,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         if one.metadata["variable"].endswith("*"):
             values[one.name] = _parse_family(source, one)
             continue
-        text = _read(source, one.metadata["variable"], one.metadata["secret"])
+        text = read_text_of(source, one.metadata["variable"], one.metadata["secret"])
         if text:
             values[one.name] = _parse(one, text)
     loaded = Settings(**values)
@@ -263,7 +268,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     return loaded
 
 
-def _read(source: Mapping[str, str], variable: str, secret: bool) -> str:
+def read_text_of(source: Mapping[str, str], variable: str, secret: bool) -> str:
+    """Return a setting's text, a secret's from the file that NAME_FILE names; raises SettingError."""
     file = source.get(f"{variable}_FILE", "") if secret else ""
     if not file:
         return source.get(variable, "").strip()
@@ -307,14 +313,6 @@ def _check_together(loaded: Settings) -> None:
     if loaded.smtp_url and not loaded.mail_from:
         raise SettingError("MAIL_FROM is needed with SMTP_URL: the sender of notifications")
     _ = loaded.maildirs, loaded.dictionary_urls
-
-
-def secret_files() -> list[tuple[str, Path]]:
-    """Return the variables NAME_FILE that are set, with the files that they name."""
-    names = [
-        f"{one.metadata['variable']}_FILE" for one in fields(Settings) if one.metadata["secret"]
-    ]
-    return [(name, Path(os.environ[name])) for name in names if os.environ.get(name)]
 
 
 def secrets_of(loaded: Settings) -> set[str]:

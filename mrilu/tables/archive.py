@@ -8,6 +8,7 @@ from typing import NamedTuple
 from peewee import (
     BigIntegerField,
     BooleanField,
+    CompositeKey,
     DoubleField,
     IntegerField,
     SmallIntegerField,
@@ -174,6 +175,7 @@ class Location(BaseModel):
 
     A move new/ -> cur/, a flag change or a new ",S=" suffix changes this row, since `unique_name` stays. `mtime`
     (seconds since 1970) and `size` are those of the file that was read; `vanishing` with many others it went.
+    `named` are Message-IDs that this copy of the message refers to and no file before it did (NULL: none).
     """
 
     id = IdentityField()
@@ -188,6 +190,7 @@ class Location(BaseModel):
     list_id = TextField(null=True)
     message = BigIntegerField(index=True)
     copy = BooleanField()
+    named = ArrayField(TextField, index=False, null=True)
     first_seen = DateTimeTZField()
     last_seen = DateTimeTZField()
     gone_at = DateTimeTZField(null=True)
@@ -271,7 +274,34 @@ class Thread(BaseModel):
 
 
 class ThreadLink(BaseModel):
-    """Which thread a Message-ID belongs to, be it seen or only referenced."""
+    """Which thread a Message-ID belongs to, be it seen or only referenced; `origin` is the one it came to first."""
 
     node = BigIntegerField(primary_key=True)
     thread = BigIntegerField(index=True)
+    origin = BigIntegerField(null=True)
+
+
+class ThreadEdge(BaseModel):
+    """Why a message (`node`) is in the thread of `other`: it names it (sequence 0), or follows it by subject."""
+
+    message = BigIntegerField()
+    other = BigIntegerField(index=True)
+    sequence = BigIntegerField()
+    node = BigIntegerField(index=True)
+
+    class Meta:
+        primary_key = CompositeKey("message", "other", "sequence")
+
+
+class SubjectEntry(BaseModel):
+    """A message's place in a list's sequence of equal subjects; `orphan`: it is a reply that names no parent."""
+
+    sequence = BigIntegerField()
+    sent_at = DateTimeTZField()
+    identity = UUIDField()
+    message = BigIntegerField(index=True)
+    node = BigIntegerField()
+    orphan = BooleanField()
+
+    class Meta:
+        primary_key = CompositeKey("sequence", "sent_at", "identity")

@@ -9,17 +9,15 @@ import threading
 from dataclasses import replace
 from types import FrameType
 
-import waitress
-
 from mrilu.runtime.errors import NotConfigured
 from mrilu.runtime.logs import log_as
 from mrilu.settings.current import current_settings, use_settings
 from mrilu.settings.table import SettingError, Settings
 from mrilu.web.app import make_app
+from mrilu.web.server import make_server
 
 logger = logging.getLogger("web")
 
-THREADS = 4
 REDIS_SECONDS = 3
 OFF = "off"
 
@@ -56,12 +54,7 @@ def _serve(settings: Settings) -> int:
         logging.ERROR
     )  # it warns of each page that waits for a thread
     try:
-        # Headers of proxies are not trusted, but seen: who comes through one is not of this machine
-        # (mrilu/web/access.py).
-        server = waitress.create_server(
-            make_app(settings), listen=settings.web_address, threads=THREADS, ident=None,
-            clear_untrusted_proxy_headers=False,
-        )  # fmt: skip
+        server = make_server(make_app(settings), settings.web_address)
     except OSError as error:
         logger.critical(
             "WEB_ADDRESS: cannot listen on %s: %s", settings.web_address, error.strerror or error

@@ -1,12 +1,17 @@
-"""Who may see what operators see: whoever has OPERATOR_PASSWORD, or, without one, whoever is on this machine."""
+"""Who may see what operators see: whoever has OPERATOR_PASSWORD, or the token where none is set."""
 
 from __future__ import annotations
 
 import hmac
 from ipaddress import ip_address
+from math import ceil
 from urllib.parse import urlsplit
 
-from flask import Request, Response, current_app, request
+from flask import Request, Response, after_this_request, current_app, request
+
+from mrilu.runtime.operators import operator_token
+from mrilu.runtime.redis import redis_connection
+from mrilu.web.guesses import Guesses
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _PASSED_ON = (
@@ -17,32 +22,73 @@ _PASSED_ON = (
     "X-Forwarded-Proto",
     "X-Real-IP",
 )
+_COOKIE = "mrilu_operator"
+_COOKIE_SECONDS = 30 * 86400
 _HARMLESS = ("GET", "HEAD", "OPTIONS")
 
 
 def refuse_strangers(*, local_may: bool) -> Response | None:
     """Return the refusal of a request that may not see operators' pages, None for one that may.
 
-    With `local_may` this machine needs no password even where one is set (a scraper beside us).
+    The password is OPERATOR_PASSWORD, or the token that `./run.sh status` prints. With `local_may` this machine
+    needs none (a scraper beside us): that is no more than a guess, since a proxy's requests come from here, too.
     """
-    password = current_app.config["OPERATOR_PASSWORD"]
-    if has_password(request, password) or ((local_may or not password) and is_local(request)):
+    if local_may and is_local(request):
         return None
-    if password:
-        return Response(
-            "a password is needed\n",
-            401,
-            {"WWW-Authenticate": 'Basic realm="mrilu", charset="UTF-8"'},
-        )
-    return Response("only from this machine: set OPERATOR_PASSWORD to see it from elsewhere\n", 403)
+    if request.authorization is None or request.authorization.password is None:
+        return _ask_for_password()
+    address = request.remote_addr or ""
+    password = _operators_password()
+    seconds = 0.0 if _was_here(password) else _guesses().seconds_to_wait(address)
+    if seconds:
+        wait = {"Retry-After": str(ceil(seconds))}
+        return Response(f"too many wrong passwords: try again in {seconds:.0f} s\n", 429, wait)
+    if has_password(request, password):
+        after_this_request(lambda answer: _remember(answer, password))
+        return None
+    _guesses().note_wrong(address)
+    return _ask_for_password()
 
 
-def has_password(asked: Request, password: str | None) -> bool:
+def _ask_for_password() -> Response:
+    return Response(
+        "a password is needed: OPERATOR_PASSWORD, or the one that ./run.sh status prints\n",
+        401,
+        {"WWW-Authenticate": 'Basic realm="mrilu", charset="UTF-8"'},
+    )
+
+
+def _operators_password() -> str:
+    return current_app.config["OPERATOR_PASSWORD"] or operator_token(redis_connection())
+
+
+def _guesses() -> Guesses:
+    guesses: Guesses = current_app.extensions["guesses"]
+    return guesses
+
+
+def _was_here(password: str) -> bool:
+    """Tell whether this browser gave the right password before: then others' wrong ones do not hold it up."""
+    return hmac.compare_digest(request.cookies.get(_COOKIE, "").encode(), _mark(password).encode())
+
+
+def _remember(answer: Response, password: str) -> Response:
+    if not _was_here(password):
+        answer.set_cookie(
+            _COOKIE, _mark(password), path="/rq", httponly=True, samesite="Strict",
+            secure=request.is_secure, max_age=_COOKIE_SECONDS,
+        )  # fmt: skip
+    return answer
+
+
+def _mark(password: str) -> str:
+    return hmac.new(password.encode(), b"mrilu: an operator was here", "sha256").hexdigest()
+
+
+def has_password(asked: Request, password: str) -> bool:
     """Tell whether the request carries the operators' password, under any user name."""
     given = asked.authorization.password if asked.authorization else None
-    return bool(password and given) and hmac.compare_digest(
-        str(given).encode(), str(password).encode()
-    )
+    return bool(given) and hmac.compare_digest(str(given).encode(), password.encode())
 
 
 def is_local(asked: Request) -> bool:

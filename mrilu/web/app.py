@@ -11,6 +11,8 @@ from werkzeug.exceptions import HTTPException
 from mrilu.settings.table import Settings
 from mrilu.web import dashboard, health, metrics, reading, start, subscribing
 from mrilu.web.facts_slow import SlowFacts, gather_slow
+from mrilu.web.guesses import Guesses
+from mrilu.web.server import MAX_BODY_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +32,9 @@ def make_app(settings: Settings) -> Flask:
     app.config.update(
         OPERATOR_PASSWORD=settings.operator_password,
         SITE_URL=settings.site_url,
-        MAX_CONTENT_LENGTH=64 * 1024,
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
     )
+    app.extensions["guesses"] = Guesses()
     app.extensions["slow_facts"] = SlowFacts(gather_slow)
     for part in PARTS:
         app.register_blueprint(part)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
 from flask import Flask, Response, current_app, request
+from jinja2 import Environment, FileSystemLoader
 from redis import Redis
 from rq.serializers import JSONSerializer, resolve_serializer
 
@@ -10,6 +15,21 @@ from mrilu.runtime.redis import redis_connection
 from mrilu.web.access import refuse_other_sites, refuse_strangers
 
 PLACE = "/rq"
+_ESCAPED_BY_HAND = re.compile(r"\$\('<div/>'\)\.text\(([\w.]+)\)\.html\(\)")
+
+
+class EscapingLoader(FileSystemLoader):
+    """Reads rq-dashboard's templates so that what the browser's own templates put into a page is escaped.
+
+    They are underscore's, in which `<%=` puts in a value as it is, a traceback that quotes a stranger's server say,
+    and `<%-` escapes it. Where the dashboard escapes by itself, once is enough.
+    """
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Any]:
+        """Return the template's text, its path and whether it is up to date (jinja2 calls it)."""
+        source, path, is_current = super().get_source(environment, template)
+        source = _ESCAPED_BY_HAND.sub(r"\1", source).replace("<%=", "<%-")
+        return source, path, is_current
 
 
 def mount(app: Flask) -> None:
@@ -22,6 +42,8 @@ def mount(app: Flask) -> None:
     dashboard.config.serializer = JSONSerializer
     # It connects anew for each page, from a URL in its configuration. Ours goes through a socket and keeps its secrets.
     dashboard.from_url = _our_redis
+    folder = Path(dashboard.__file__).parent / "templates"
+    dashboard.blueprint.jinja_loader = EscapingLoader(folder)
     app.config["RQ_DASHBOARD_REDIS_URL"] = ("mrilu",)
     app.register_blueprint(dashboard.blueprint, url_prefix=PLACE)
 

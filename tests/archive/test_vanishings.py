@@ -131,3 +131,12 @@ def test_a_message_with_one_file_that_is_held_back_and_one_that_was_deleted_stay
     database.execute_sql("UPDATE location SET gone_at = gone_at - interval '2 hours'")
     delete(root, [*paths, "cur/copy.inbox:2,S"])
     assert look(root, database) == 0
+
+
+def test_what_moved_behind_a_symlink_that_is_not_followed_is_held_back(root, database):
+    (path,) = fill(root, ".Small", 1)
+    outside = root.parent / "bigdisk"
+    (root / ".Small/cur").rename(outside)
+    (root / ".Small/cur").symlink_to(outside)
+    assert not (root / path).is_symlink() and look(root, database) == 0
+    assert Message.select().count() == 1 and Vanishing.get().folder == ".Small"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -72,10 +71,7 @@ def test_what_is_saved_comes_back(
 ) -> None:
     file = tmp_path / "mrilu.backup"
     backups.save(service_settings, file)
-    assert (
-        stat.S_IMODE(file.stat().st_mode) == 0o600
-        and os.listdir(file.parent).count(".mrilu.backup.partial") == 0
-    )
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600 and not list(file.parent.glob(".*.partial"))
     assert backups.schema_of(service_settings, file)[0] == "0001_archive"
     backups.put_back(other, file)
     assert content(other) == content(service_settings)
@@ -85,6 +81,18 @@ def test_what_is_saved_comes_back(
     with process_database().atomic():  # triggers, sequences, the search configuration: it works on
         models.JobRun.record("again", "", *[models.JobRun.get().started_at] * 2, {"n": 1})
     assert models.Total.get(models.Total.job == "again", models.Total.name == "items").value == 1
+
+
+def test_a_backup_goes_through_no_planted_link(
+    service_settings: Settings, database, tmp_path: Path
+) -> None:
+    victim, file = tmp_path / "victim", tmp_path / "mrilu.backup"
+    victim.write_text("kept")
+    for name in ("mrilu.backup", ".mrilu.backup.partial"):
+        (tmp_path / name).symlink_to(victim)
+    backups.save(service_settings, file)
+    assert victim.read_text() == "kept"
+    assert not file.is_symlink() and stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_a_backup_that_is_cut_off_changes_nothing(

@@ -24,6 +24,7 @@ from mrilu.cli.status import embeddings_line
 from mrilu.queues.queues import queue, queued_paths, submit_import
 from mrilu.runtime.heartbeat import beat
 from mrilu.service.first_look import check, level_line, make_sample
+from mrilu.service.placement import ourselves
 from mrilu.settings.table import PROJECT, SettingError, load
 from tests.factories import deliver, mail, make_maildir
 from tests.factories import register as register_row
@@ -272,11 +273,14 @@ def test_a_maildir_that_is_none_stops_the_start_and_says_what_to_do(tmp_path, pa
     (tmp_path / "file").touch()
     (tmp_path / "empty").mkdir()
     with pytest.raises(SettingError, match=f"MAILDIR_PATH: .*{path}: .*; .*{advice}"):
-        check(load({"MAILDIR_PATH": str(tmp_path / path), "DATA_DIR": str(tmp_path / "data")}))
+        check(
+            load({"MAILDIR_PATH": str(tmp_path / path), "DATA_DIR": str(tmp_path / "data")}),
+            ourselves(),
+        )
 
 
 def test_the_sample_maildir_shows_a_thread_a_copy_an_attachment_and_a_rejection(tmp_path, database):
-    make_sample(tmp_path / "Maildir")
+    make_sample(tmp_path / "Maildir", ourselves())
     register_row(tmp_path / "Maildir")
     paths = [f"new/{file.name}" for file in (tmp_path / "Maildir" / "new").iterdir()]
     assert import_messages("test", paths) == {"imported": 3, "copies": 1, "rejected": 1}
@@ -286,7 +290,7 @@ def test_the_sample_maildir_shows_a_thread_a_copy_an_attachment_and_a_rejection(
         for name in ("coi-1@lists.example", "coi-2@example.org")
     )
     assert first.thread_id() == second.thread_id() and second.from_name == "śymag da Silva"
-    make_sample(tmp_path / "Maildir")
+    make_sample(tmp_path / "Maildir", ourselves())
     assert len(list((tmp_path / "Maildir" / "new").iterdir())) == len(paths)
 
 
@@ -308,7 +312,7 @@ def test_the_level_line_says_what_is_missing():
 
 def test_a_cron_setting_that_cannot_be_used_stops_the_start(tmp_path):
     with pytest.raises(SettingError, match="CRON_NO_SUCH_JOB"):
-        check(load({"CRON_NO_SUCH_JOB": "1 2 * * *", "DATA_DIR": str(tmp_path)}))
+        check(load({"CRON_NO_SUCH_JOB": "1 2 * * *", "DATA_DIR": str(tmp_path)}), ourselves())
 
 
 def test_a_maildir_that_is_watched_no_more_does_not_count_against_the_service(run, root, tmp_path):

@@ -139,3 +139,39 @@ def silence(handler: Handler) -> None:
 
 def hang_up(handler: Handler) -> None:
     """End without an answer."""
+
+
+def drip_header(handler: Handler) -> None:
+    """A header that gets longer by a byte now and then, for ever."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-A: ")
+    while not handler.server.stopping.wait(0.02):
+        handler.wfile.write(b"a")
+
+
+def drip_chunks(handler: Handler) -> None:
+    """An extension of a chunk's size that gets longer by a byte now and then, for ever."""
+    answer(b"", Content_Length="", Transfer_Encoding="chunked")(handler)
+    handler.wfile.write(b"5;")
+    while not handler.server.stopping.wait(0.02):
+        handler.wfile.write(b"a")
+
+
+def slowly(behaviour: Behaviour, seconds: float) -> Behaviour:
+    """The same after a while."""
+
+    def behave(handler: Handler) -> None:
+        handler.server.stopping.wait(seconds)
+        behaviour(handler)
+
+    return behave
+
+
+def redirect_with_body(location: str, size: int) -> Behaviour:
+    """A redirect whose body is a gzip bomb that never ends."""
+
+    def behave(handler: Handler) -> None:
+        headers = {"Content_Encoding": "gzip", "Content_Length": str(10**12)}
+        answer(gzip.compress(b"\0" * size), 302, Location=location, **headers)(handler)
+        handler.server.stopping.wait()
+
+    return behave

@@ -93,7 +93,16 @@ def test_a_file_that_is_too_large_stops_at_the_size_limit(
         get(server.url("/a", answer(b"a" * 2_000_000)), tmp_path)
 
 
-@pytest.mark.parametrize("behaviour", [lying_server.drip, lying_server.silence])
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        lying_server.drip,
+        lying_server.silence,
+        lying_server.drip_header,
+        lying_server.drip_chunks,
+        lying_server.slowly(lying_server.redirect("/a"), 0.15),
+    ],
+)
 def test_a_server_that_never_ends_is_left_in_time(
     server: LyingServer, tmp_path: Path, behaviour: lying_server.Behaviour
 ) -> None:

@@ -14,7 +14,14 @@ from types import SimpleNamespace
 import pytest
 
 from mrilu.embeddings import encoder as module
-from mrilu.embeddings.model import PACKAGED, EncoderMissing, NotInstalled, find_model, verify
+from mrilu.embeddings.model import (
+    PACKAGED,
+    PACKAGED_FILES,
+    EncoderMissing,
+    NotInstalled,
+    find_model,
+    verify,
+)
 from mrilu.settings.table import PROJECT
 
 pytest.importorskip(
@@ -180,6 +187,21 @@ def test_a_gpu_is_likely_by_its_device_file_or_on_a_mac(monkeypatch, there, syst
     monkeypatch.setattr(module.Path, "exists", lambda path: str(path) == there)
     monkeypatch.setattr(module.os, "uname", lambda: SimpleNamespace(sysname=system))
     assert module.gpu_is_likely() is likely
+
+
+@pytest.mark.parametrize("name", sorted(PACKAGED_FILES))
+def test_any_file_of_the_model_that_is_not_the_pinned_one_is_refused(packaged, tmp_path, name):
+    folder = tmp_path / "tampered"
+    for one in PACKAGED_FILES:
+        (folder / one).parent.mkdir(parents=True, exist_ok=True)
+        (folder / one).symlink_to(packaged.folder / one)
+    assert verify(replace(packaged, folder=folder))
+    (folder / name).unlink()
+    with pytest.raises(EncoderMissing, match=f"{name} .*reinstall"):
+        verify(replace(packaged, folder=folder))
+    (folder / name).write_bytes((packaged.folder / name).read_bytes() + b" ")
+    with pytest.raises(EncoderMissing, match=f"{name} of .* not the pinned one"):
+        verify(replace(packaged, folder=folder))
 
 
 def test_weights_that_are_not_the_pinned_ones_are_refused(packaged, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from jobs.import_messages import import_messages
 from models import Location, Maildir, Message
 from mrilu.archive import plan
 from mrilu.archive.folders import note_folders
+from mrilu.cli.diagnosis.machine import check_sight
 from mrilu.maildir import presence
 from mrilu.maildir.presence import OutOfReach
 from mrilu.queues import ledgers, queues, recovery
 from mrilu.runtime.retry import RetryPolicy
+from mrilu.runtime.sight import unseen_lately
 from tests.factories import deliver, mail, make_maildir
 
 pytestmark = pytest.mark.usefixtures("redis_client")
@@ -188,3 +191,14 @@ def test_a_device_number_of_another_boot_says_nothing(root, database):
     mounted = deliver(root, mail())
     (root / mounted).unlink()
     assert import_messages("test", [mounted]) == {}
+
+
+def test_doctor_names_the_host_that_does_not_see_the_maildir(root):
+    path = deliver(root, mail())
+    assert list(check_sight(unseen_lately())) == []
+    mount_away(root, "nothing")
+    with pytest.raises(OutOfReach):
+        import_messages("test", [path])
+    [finding] = check_sight(unseen_lately())
+    assert finding.level == "warning" and socket.gethostname() in finding.what
+    assert "no such folder" in finding.what

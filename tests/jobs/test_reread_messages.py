@@ -8,11 +8,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from rq import Worker
+from rq.serializers import JSONSerializer
 
 import models
 from jobs import reread_messages as job
 from jobs.import_messages import import_messages
 from jobs.reread_messages import GOING_ON, Position, Run, reread_messages
+from jobs.schedule import SCHEDULE
 from models import JobRun, Location, Message, Notification, Rejected
 from mrilu.archive import outdated, read, store
 from mrilu.archive.ledger import difference
@@ -20,6 +23,7 @@ from mrilu.archive.outdated import count_outdated
 from mrilu.mail.message import Limits, ParsedMessage, RejectedMail
 from mrilu.mail.parse import PARSER_VERSION
 from mrilu.notifications.events import NewsRules
+from mrilu.queues.enqueue import enqueue_now
 from mrilu.queues.queues import DEFAULT, EMBED, put_import, queue
 from mrilu.queues.wake import FUNCTION as EMBED_FUNCTION
 from tests.factories import deliver, mail, make_maildir, register
@@ -271,3 +275,13 @@ def test_a_message_that_another_parser_read_in_another_way_is_what_it_reads(root
     Message.update(parser_version=OLDER).execute()
     reread_messages()
     assert Message.get().from_name == "Ann"
+
+
+def test_a_work_horse_reads_them_again_within_its_memory(root, redis_client):
+    take_in(root, 2)
+    row = next(one for one in SCHEDULE if one.id == "reread_messages")
+    enqueue_now(row, "reread_messages-1", redis_client)
+    Worker([queue(DEFAULT)], connection=redis_client, serializer=JSONSerializer).work(burst=True)
+    assert count_outdated(models.db) == (0, 0)
+    run = JobRun.get(JobRun.job == "reread_messages")
+    assert (run.outcome, run.counts) == ("done", {"read": 2, "updated": 2})

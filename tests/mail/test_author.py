@@ -98,6 +98,8 @@ def test_a_list_without_its_fields_is_an_author_like_any_other() -> None:
 
 def test_a_list_that_names_nobody_is_the_author_itself() -> None:
     assert author(FROM, LIST) == ("'Ann Example' via Tea", "tea@lists.example.org")
+    service = b"Reply-To: tea-request@lists.example.org, owner-tea@lists.example.org\n"
+    assert author(FROM, LIST, service)[1] == "tea@lists.example.org"
     copied = b"Cc: Bob <bob@example.net>\nReply-To: tea@lists.example.org\n"
     assert author(FROM, LIST, copied)[1] == "tea@lists.example.org"
 
@@ -120,6 +122,19 @@ def test_what_the_list_wrapped_is_the_mail() -> None:
     assert (found.from_name, found.from_address) == ANN
     assert found.own_text == "The real words" and found.body.startswith("The real words\n")
     assert found.references == ("zero@x",) and not found.has_attachment
+
+
+def test_a_wrapped_mail_may_stand_below_the_lists_header() -> None:
+    body = wrapped(INNER).replace(b"--b\n", b"--b\n\nWelcome to Tea\n--b\n", 1)
+    found = read(FROM, LIST, body=body)
+    assert (found.from_name, found.from_address) == ANN and "The real words" in found.own_text
+
+
+def test_a_digest_holds_no_wrapped_mail() -> None:
+    found = read(
+        FROM, LIST, body=wrapped(INNER + b"\n--b\nContent-Type: message/rfc822\n\n" + INNER)
+    )
+    assert found.from_address == "tea@lists.example.org"
 
 
 def test_a_mail_that_is_nothing_but_the_wrapped_one_is_that_mail() -> None:

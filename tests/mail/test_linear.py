@@ -15,6 +15,7 @@ TIMES, MOST = 4, 7
 # Below this a measurement tells nothing; a linear pattern reads these sizes in a few hundredths of a second.
 FLOOR_SECONDS = 0.2
 
+MIXED = b'Content-Type: multipart/mixed; boundary="b"\n'
 STALLS: dict[str, tuple[int, Callable[[int], bytes]]] = {
     "uuencode": (1500, lambda n: HEADER + b"\nbegin 644" + b" " * n + b"x" * 300 + b"\n"),
     "open quote": (10_000, lambda n: b'From: "' + b"a" * n + b"\nSubject: x\n\nx\n"),
@@ -29,6 +30,46 @@ STALLS: dict[str, tuple[int, Callable[[int], bytes]]] = {
         lambda n: b"From: a@example.org\nMessage-ID: b " + b"a@" * n + b"\n\nx\n",
     ),
     "two words": (10_000, lambda n: b"From: a@example.org\nMessage-ID: " + b"a" * n + b" b\n\nx\n"),
+    "commas in a name": (
+        10_000,
+        lambda n: b"From: " + b'a, "' * n + b"<a@example.org>\n\nx\n",
+    ),
+    "folds in an address": (5000, lambda n: b"From: a@b" + b"\n .c" * n + b"\n\nx\n"),
+    "delimiters in a header": (
+        2000,
+        lambda n: HEADER + MIXED + b"--c\n" * n + b"--b\n\nx\n--b--\n",
+    ),
+    "closing delimiters": (
+        300,
+        lambda n: HEADER + MIXED + b"\n" + b"--b\n\nx\n--b--\n" * min(n, 900),
+    ),
+    "boundaries used again": (
+        1000,
+        lambda n: HEADER + MIXED + b"\n" + (b"--b\n" + MIXED + b"\n") * n + b"--b--\n" * n,
+    ),
+    "dashes": (20_000, lambda n: HEADER + MIXED + b"\n--b\n" + MIXED + b"\n" + b"--\n" * n),
+    "a calendar": (
+        20_000,
+        lambda n: HEADER + b"Content-Type: text/calendar\n\nBEGIN:VEVENT\nX" + b';a="b' * n,
+    ),
+    "events": (
+        3000,
+        lambda n: HEADER + b"Content-Type: text/calendar\n\n" + b"BEGIN:VEVENT\nSUMMARY:a\n" * n,
+    ),
+    "BER in BER": (
+        50_000,
+        lambda n: HEADER + b"Content-Type: application/pkcs7-mime\n\n" + b"\x30\x80" * n,
+    ),
+    "BER in pieces": (
+        20_000,
+        lambda n: (
+            HEADER
+            + b"Content-Type: application/pkcs7-mime\n\n\x30\x80\x06\x09*\x86H\x86\xf7\r\x01\x07\x02\xa0\x80"
+            + b"\x30\x80\x02\x01\x01\x31\x00\x30\x80\x06\x01x\xa0\x80\x24\x80"
+            + b"\x04\x01a" * n
+            + b"\0" * 12
+        ),
+    ),
     "escaped quotes": (
         4900,
         lambda n: HEADER + b'Content-Type: text/plain; x="' + b'\\"' * (n // 2) + b"\n\nx\n",

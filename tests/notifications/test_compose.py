@@ -7,6 +7,7 @@ from email import message_from_bytes
 from email.policy import default
 from uuid import UUID
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -172,6 +173,7 @@ def test_no_text_can_add_a_header_or_markup(news):
     assert len(list(mail.iter_parts())) == 2
 
 
+@hypothesis.settings(deadline=None)
 @given(st.text(), st.text(), st.text(), st.sampled_from(LOCALES))
 def test_whatever_the_texts_are_the_headers_are_ours(subject, name, label, locale):
     for news in (

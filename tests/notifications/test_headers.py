@@ -8,6 +8,7 @@ from email.header import decode_header, make_header
 from email.message import Message
 from email.policy import default
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,6 +70,7 @@ def test_a_subject_decodes_to_what_it_was(text):
     check(text)
 
 
+@hypothesis.settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=220))
 def test_whatever_the_line_it_decodes_to_what_it_was(text):
     line = one_line(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,6 +112,7 @@ def test_a_report_of_a_large_mail_is_read_from_its_beginning():
     assert report is not None and report.hard
 
 
+@hypothesis.settings(deadline=None)
 @given(st.binary(max_size=400), st.integers(0, 900))
 def test_whatever_the_bytes_are_nothing_is_raised(noise, place):
     raw = report_mail(fields("5.1.1", "550 5.1.1 x"))

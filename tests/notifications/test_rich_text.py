@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,6 +57,7 @@ def test_a_mark_over_lines_and_one_that_is_cut_are_closed():
     assert html == "<mark>a</mark>\n<mark>b</mark> c <mark>d</mark>"
 
 
+@hypothesis.settings(deadline=None)
 @given(st.text(), st.lists(st.integers(0, 30), max_size=6))
 def test_whatever_the_text_is_no_other_markup_comes_of_it(text, places):
     places = sorted({min(place, len(text)) for place in places})

@@ -4,15 +4,20 @@ import os
 import select
 import socket
 import socketserver
+import stat
 import struct
 import threading
+from pathlib import Path
 
 import pytest
 from redis import Redis
 
 from mrilu.service import checks
-from mrilu.service.account import ServerError
+from mrilu.service.account import Account, ServerError
+from mrilu.service.placement import ourselves
 from mrilu.service.valkey import Server
+
+US = ourselves()
 
 
 def test_a_second_start_in_the_same_folder_is_refused_and_names_the_first(tmp_path):
@@ -27,14 +32,47 @@ def test_a_second_start_in_the_same_folder_is_refused_and_names_the_first(tmp_pa
 def test_a_file_in_place_of_the_data_folder_is_told(tmp_path):
     (tmp_path / "data").write_text("")
     with pytest.raises(ServerError, match="DATA_DIR: cannot use"):
-        checks.usable_folder(tmp_path / "data")
+        checks.usable_folder(tmp_path / "data", US)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a folder away")
 def test_data_of_another_user_is_refused(tmp_path):
     os.chown(tmp_path, 12345, 12345)
     with pytest.raises(ServerError, match="DATA_DIR: .* belongs to user id 12345"):
-        checks.usable_folder(tmp_path)
+        checks.usable_folder(tmp_path, US)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def test_a_new_data_folder_and_what_is_in_it_is_closed_to_others(tmp_path):
+    data = checks.usable_folder(tmp_path / "data", US)
+    (data / "service.json").write_text("{}")
+    (data / "service.json").chmod(0o644)
+    checks.closed_to_others(data, US)
+    assert (mode(data), mode(data / "log"), mode(data / "service.json")) == (0o700, 0o700, 0o600)
+
+
+def test_the_account_of_our_programs_passes_through_the_data_folder_and_lists_nothing(tmp_path):
+    account = Account("x", os.geteuid(), os.getegid(), drops=True)
+    assert mode(checks.usable_folder(tmp_path / "data", account)) == 0o710
+
+
+@pytest.mark.parametrize("bits", [0o777, 0o720, 0o702, 0o1777])
+def test_a_data_folder_that_others_may_write_to_is_refused(tmp_path, bits):
+    tmp_path.chmod(bits)
+    with pytest.raises(ServerError, match="DATA_DIR: others may write to .*chmod go-w"):
+        checks.usable_folder(tmp_path, US)
+
+
+@pytest.mark.parametrize("name", ["supervisord.conf", "log/watcher.log", "instance"])
+def test_a_file_in_it_that_others_may_write_to_is_refused(tmp_path, name):
+    checks.usable_folder(tmp_path, US)
+    (tmp_path / name).touch()
+    (tmp_path / name).chmod(0o662)
+    with pytest.raises(ServerError, match=f"DATA_DIR: others may write to .*{name}"):
+        checks.closed_to_others(tmp_path, US)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -42,7 +80,7 @@ def test_a_folder_that_is_not_writable_is_told(tmp_path):
     (tmp_path / "log").mkdir()
     tmp_path.chmod(0o500)
     with pytest.raises(ServerError, match="DATA_DIR: .* is not writable"):
-        checks.usable_folder(tmp_path)
+        checks.usable_folder(tmp_path, US)
 
 
 def test_a_nearly_full_disk_is_told_before_it_is_full(tmp_path):

@@ -12,22 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from mrilu.service import install
+from mrilu.service import install, requirements
 
 
 def test_every_pin_has_the_hashes_of_its_wheels():
     for part in ("core", "heavy", "dev", "cuda"):
         for block in install.locked(part):
             assert re.search(r"\n +--hash=sha256:[0-9a-f]{64}", block), block
-        named = {install._name_and_version(pin) for pin in install.pins(part)}
-        known = {install._name_and_version(block) for block in install.locked(part)}
+        named = {requirements._name_and_version(pin) for pin in install.pins(part)}
+        known = {requirements._name_and_version(block) for block in install.locked(part)}
         assert {name for name, _ in named - known} <= {"torch"}, part
 
 
 def test_a_wheel_of_ours_is_the_one_whose_hash_is_known():
     for wheel in (install.PROJECT / install.WHEELS).glob("*.whl"):
         digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-        assert f"--hash=sha256:{digest}" in (install.PROJECT / install.LOCK).read_text(), wheel
+        assert f"--hash=sha256:{digest}" in (install.PROJECT / requirements.LOCK).read_text(), wheel
 
 
 def test_without_a_gpu_torch_is_the_build_without_cuda():
@@ -39,7 +39,7 @@ def test_without_a_gpu_torch_is_the_build_without_cuda():
 def test_with_a_gpu_all_that_cuda_needs_is_pinned_too():
     blocks = install.locked_torch("cuda")
     assert blocks[0].startswith("torch==2.13.0 \\\n")
-    assert {"nvidia-cublas", "triton"} <= {install._name_and_version(one)[0] for one in blocks}
+    assert {"nvidia-cublas", "triton"} <= {requirements._name_and_version(one)[0] for one in blocks}
     assert len(blocks) == 1 + len(install.pins("cuda"))
 
 
@@ -48,8 +48,8 @@ def test_with_a_gpu_all_that_cuda_needs_is_pinned_too():
     [("linux", (), "cpu"), ("linux", ("/dev/null",), "cuda"), ("darwin", (), "plain")],
 )
 def test_the_build_of_torch_follows_the_machine(monkeypatch, platform, signs, build):
-    monkeypatch.setattr(install.sys, "platform", platform)
-    monkeypatch.setattr(install, "GPU_SIGNS", signs)
+    monkeypatch.setattr(requirements.sys, "platform", platform)
+    monkeypatch.setattr(requirements, "GPU_SIGNS", signs)
     assert install.torch_build() == build
 
 
@@ -110,7 +110,7 @@ def venv(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(install, "VENV", folder)
     monkeypatch.setattr(install, "PROJECT", tmp_path)
     (tmp_path / "requirements.txt").write_text(
-        f"one==1\n{install.MARKER}: later ----\nbig==2\ntorch==2\n"
+        f"one==1\n{requirements.MARKER}: later ----\nbig==2\ntorch==2\n"
     )
     (tmp_path / "requirements-dev.txt").write_text("check==3\n")
     for name in ("pins", "locked", "locked_torch"):
@@ -127,7 +127,7 @@ def venv(tmp_path, monkeypatch) -> Path:
 
 def lock(project: Path, *pins: str) -> None:
     lines = (f"{pin} \\\n    --hash=sha256:{'1' * 64}" for pin in pins)
-    (project / install.LOCK).write_text("\n".join(["# made", *lines]) + "\n")
+    (project / requirements.LOCK).write_text("\n".join(["# made", *lines]) + "\n")
 
 
 def taken(venv: Path, part: str) -> list[str]:
@@ -177,7 +177,9 @@ def test_a_changed_pin_is_installed_again(venv, tmp_path, monkeypatch):
         install, "_pip", lambda arguments, heard: calls.append(taken(venv, "heavy"))
     )
     install.install("heavy")
-    (tmp_path / "requirements.txt").write_text(f"one==1\n{install.MARKER} ----\nbig==3\ntorch==2\n")
+    (tmp_path / "requirements.txt").write_text(
+        f"one==1\n{requirements.MARKER} ----\nbig==3\ntorch==2\n"
+    )
     with pytest.raises(install.InstallError, match=r"requirements.lock has no big==3: .*\.ci/lock"):
         install.install("heavy")
     lock(tmp_path, "one==1", "big==3")
@@ -189,8 +191,8 @@ def test_a_changed_hash_is_installed_again(venv, tmp_path, monkeypatch):
     monkeypatch.setattr(install, "_pip", lambda arguments, heard: None)
     install.install("dev")
     assert install.installed("dev")
-    (tmp_path / install.LOCK).write_text(
-        (tmp_path / install.LOCK).read_text().replace("1111", "2222")
+    (tmp_path / requirements.LOCK).write_text(
+        (tmp_path / requirements.LOCK).read_text().replace("1111", "2222")
     )
     assert not install.installed("core")
 
@@ -296,6 +298,8 @@ def test_no_file_of_the_callers_folder_is_imported_by_the_installer(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(install, "VENV", tmp_path / "project" / ".venv")
+    monkeypatch.setattr(install, "place_of_venv", lambda venv: venv)
+    monkeypatch.setattr(install, "usable_by_others", lambda command: True)
     install._make_venv()
     assert install._usable()
     with pytest.raises(install.InstallError):

@@ -2,12 +2,16 @@
 
 import json
 import os
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from mrilu.service import instance
 from mrilu.service.account import ServerError
 from mrilu.service.placement import ourselves
+from mrilu.service.postgres import Cluster
+from mrilu.service.valkey import Server
 from mrilu.settings.table import load
 
 
@@ -55,9 +59,20 @@ def test_our_programs_are_told_the_servers_in_use_and_no_file_that_would_overrul
     tmp_path, monkeypatch
 ):
     monkeypatch.setenv("DATABASE_URL_FILE", "/run/secret")
-    settings = load(
-        {"DATA_DIR": str(tmp_path), "DATABASE_URL": "postgresql:///x", "REDIS_URL": "redis://y"}
-    )
-    told = instance.Instance(settings, ourselves(), tmp_path, None, None).environment()
-    assert (told["DATABASE_URL"], told["RQ_REDIS_URL"]) == ("postgresql:///x", "redis://y")
+    service = instance.Instance(
+        load({"DATA_DIR": str(tmp_path)}), ourselves(), tmp_path,
+        cast(Cluster, SimpleNamespace(url="postgresql:///x")), cast(Server, SimpleNamespace(url="unix:///y")),
+    )  # fmt: skip
+    told = service.environment()
+    assert (told["DATABASE_URL"], told["RQ_REDIS_URL"]) == ("postgresql:///x", "unix:///y")
     assert "DATABASE_URL_FILE" not in told
+
+
+def test_a_secret_by_file_stays_in_its_file(tmp_path, monkeypatch):
+    (tmp_path / "db").write_text("postgresql://me:hush@h/d")
+    (tmp_path / "redis").write_text("redis://:hush@h")
+    monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "db"))
+    monkeypatch.setenv("REDIS_URL_FILE", str(tmp_path / "redis"))
+    told = instance.Instance(load(), ourselves(), tmp_path, None, None).environment()
+    assert told["DATABASE_URL_FILE"] == str(tmp_path / "db")
+    assert not any("hush" in value for value in told.values())

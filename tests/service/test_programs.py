@@ -1,13 +1,21 @@
 """supervisor's configuration, read back by supervisor itself."""
 
-import os
+import shlex
 from pathlib import Path
 
 import pytest
 from supervisor.options import ServerOptions
 
 from mrilu.service.account import Account, ServerError
-from mrilu.service.programs import PROGRAMS, Program, ServerProgram, configuration, wanted
+from mrilu.service.program import SECRETS
+from mrilu.service.programs import (
+    PROGRAMS,
+    Place,
+    Program,
+    ServerProgram,
+    configuration,
+    wanted,
+)
 
 PROJECT = Path("/srv/with space/100%/it's")
 US = Account("us", 1000, 1000, drops=False)
@@ -20,7 +28,7 @@ SERVERS = [
 
 def text_for(data: Path, account: Account = US, programs: tuple[Program, ...] = PROGRAMS) -> str:
     return configuration(
-        project=PROJECT,
+        place=Place(PROJECT, PROJECT / "code", PROJECT / "bin" / "python"),
         data=data,
         control=Path("/tmp/mrilu-test/supervisor.sock"),
         servers=SERVERS,
@@ -74,8 +82,6 @@ def test_postgresql_is_stopped_by_its_fast_shutdown(groups):
 
 
 def test_a_path_with_spaces_percents_and_quotes_comes_out_whole(groups):
-    import shlex
-
     command = shlex.split(groups["postgresql"].process_configs[0].command)
     assert command[-1] == str(PROJECT / "data")
     install = next(
@@ -85,8 +91,6 @@ def test_a_path_with_spaces_percents_and_quotes_comes_out_whole(groups):
 
 
 def test_servers_get_nothing_of_the_callers_environment(groups):
-    import shlex
-
     for name in ("postgresql", "valkey"):
         assert shlex.split(groups[name].process_configs[0].command)[:2] == ["/usr/bin/env", "-i"]
 
@@ -101,7 +105,7 @@ def test_the_pool_for_mail_has_the_workers_asked_for_and_speaks_json(groups):
 def test_every_rq_program_speaks_json_and_imports_from_the_project_first():
     for row in PROGRAMS:
         if "rq.cli" in row.arguments:
-            assert "-S json" in row.arguments and "-P {project}" in row.arguments
+            assert "-S json" in row.arguments and "-P {code}" in row.arguments
 
 
 def test_the_encoder_gives_way_to_mail(groups):
@@ -113,11 +117,32 @@ def test_the_encoder_gives_way_to_mail(groups):
     assert nice == {"embed"}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="supervisor changes user only as root")
-def test_started_by_root_only_the_servers_drop_to_the_account(tmp_path):
-    sections = text_for(tmp_path, NOBODY).split("\n[")
-    dropped = [section.split("]")[0] for section in sections if "user = nobody" in section]
-    assert dropped == ["program:postgresql", "program:valkey"]
+def commands(text: str) -> dict[str, list[str]]:
+    sections = [section for section in text.split("\n[program:")[1:]]
+    return {
+        section.split("]")[0]: shlex.split(section.split("command = ")[1].splitlines()[0])
+        for section in sections
+    }
+
+
+def test_started_by_root_all_but_the_installer_drop_to_the_account(tmp_path):
+    text = text_for(tmp_path, NOBODY)
+    servers = [section.split("]")[0] for section in text.split("\n[") if "user = nobody" in section]
+    assert servers == ["program:postgresql", "program:valkey"]
+    for name, command in commands(text).items():
+        if name not in ("postgresql", "valkey", "install"):
+            shim = command.index("mrilu.service.program")
+            assert command[shim + 2 : shim + 4] == ["nobody", name], command
+
+
+def test_started_by_an_ordinary_user_nothing_drops(tmp_path):
+    for name, command in commands(text_for(tmp_path)).items():
+        if "mrilu.service.program" in command:
+            assert command[command.index("mrilu.service.program") + 2] == "-", name
+
+
+def test_what_secrets_a_program_gets_is_written_down():
+    assert {row.name for row in PROGRAMS if row.drops} <= set(SECRETS)
 
 
 def test_a_program_waits_for_its_module_to_exist(tmp_path):

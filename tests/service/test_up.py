@@ -1,12 +1,14 @@
 """The whole service, started as a person starts it: over a data folder of its own, with this very .venv."""
 
 import os
+import shutil
 import signal
 import socket
 import socketserver
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +25,7 @@ from mrilu.service import instance
 from mrilu.service import up as service
 from mrilu.service.account import ServerError
 from mrilu.service.install import installed
-from mrilu.service.orphans import MARK, left_running
+from mrilu.service.orphans import MARK, left_running, mark
 from mrilu.service.placement import ourselves, remove_outside
 from mrilu.settings.table import PROJECT, load
 
@@ -47,6 +49,8 @@ class Running:
         self.data, self.log = folder / "data", folder / "up.log"
         for name in ("new", "cur", "tmp"):
             (folder / "Maildir" / name).mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            more = {"SERVER_USER": "nobody", **more}
         known = {
             "DATA_DIR": str(self.data),
             "MAILDIR_PATH": str(folder / "Maildir"),
@@ -83,17 +87,26 @@ class Running:
 
 
 @pytest.fixture
-def start(tmp_path):
+def place():
+    """A folder that whoever the programs run as can enter, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="mrilu-up-"))
+    folder.chmod(0o755)
+    yield folder
+    remove_outside(folder / "data")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def start(place):
     started: list[Running] = []
 
     def run(**more: str) -> Running:
-        started.append(Running(tmp_path, **more))
+        started.append(Running(place, **more))
         return started[-1]
 
     yield run
     for one in started:
         one.stop()
-    remove_outside(tmp_path / "data")
 
 
 def test_it_starts_answers_and_stops_in_order(start):
@@ -108,6 +121,61 @@ def test_it_starts_answers_and_stops_in_order(start):
     assert running.stop(signal.SIGINT) == 0
     assert time.monotonic() - began < 10
     assert not running.left()
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root drops")
+
+
+@as_root
+def test_started_by_root_only_the_supervisor_and_what_started_it_are_roots(start):
+    running = start()
+    running.wait_up()
+    family = psutil.Process(running.process.pid).children(recursive=True)
+    roots = [one.pid for one in family if one.uids().effective == 0]
+    assert roots == [running.supervisor()]
+    assert len(family) > 8
+    closed = [path for path in running.data.rglob("*") if not path.is_symlink()]
+    assert len(closed) > 10
+    assert not [
+        str(path) for path in closed if path.lstat().st_mode & 0o007 and path.parent == running.data
+    ]
+    assert running.data.stat().st_mode & 0o077 == 0o010
+
+
+@as_root
+@pytest.mark.parametrize("closed", ["", "Maildir", "Maildir/new"])
+def test_a_maildir_that_the_account_may_not_read_stops_the_start_and_the_mend_is_told(
+    start, place, closed
+):
+    (place / "Maildir" / "new").mkdir(parents=True)
+    if closed:
+        (place / closed).chmod(0o700)
+    else:
+        (place / "locked" / "Maildir" / "new").mkdir(parents=True)
+        (place / "locked").chmod(0o700)
+    path = place / ("Maildir" if closed else "locked/Maildir")
+    running = start(MAILDIR_PATH=str(path))
+    assert running.process.wait(PATIENCE) == 1
+    (told,) = running.log.read_text().splitlines()
+    assert told.startswith(f"mrilu: MAILDIR_PATH: {path}: the account nobody (SERVER_USER)")
+    assert f"permission for {place / (closed or 'locked')}: `setfacl " in told
+
+
+@as_root
+def test_a_data_folder_that_root_ran_in_before_is_handed_over_and_goes_on(start, place):
+    old = place / "data" / "Maildir"
+    for name in ("new", "cur", "tmp"):
+        (old / name).mkdir(parents=True)
+    (old / "new" / "1.x").write_text("Subject: x\n\nx\n")
+    (old / "new" / "1.x").chmod(0o600)
+    victim = place / "victim"
+    victim.write_text("root's")
+    (old / "cur" / "link").symlink_to(victim)
+    running = start(MAILDIR_PATH="")
+    running.wait_up()
+    wait_for(lambda: running.said("level: sample: 1 files"), "the mail")
+    assert (old / "new" / "1.x").stat().st_uid == old.stat().st_uid != 0
+    assert victim.stat().st_uid == 0
 
 
 def test_a_second_start_in_the_same_folder_is_refused(start):
@@ -291,7 +359,7 @@ def test_a_setting_that_cannot_be_used_is_one_line_and_an_exit_code(
         "PYTHONPATH": str(PROJECT),
         "PATH": os.environ["PATH"],
     }
-    known |= {"WEB_ADDRESS": "off", setting: value}
+    known |= {"WEB_ADDRESS": "off", "SERVER_USER": "nobody", setting: value}
     done = subprocess.run(
         [sys.executable, "-P", "-m", "mrilu.cli", "up"],
         env=known,
@@ -305,7 +373,7 @@ def test_a_setting_that_cannot_be_used_is_one_line_and_an_exit_code(
     remove_outside(tmp_path / "data")
 
 
-def test_a_web_address_that_is_taken_stops_the_start_before_anything_runs(start, tmp_path):
+def test_a_web_address_that_is_taken_stops_the_start_before_anything_runs(start):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         running = start(WEB_ADDRESS=f"127.0.0.1:{taken.getsockname()[1]}")
         assert running.process.wait(PATIENCE) == 1
@@ -376,10 +444,14 @@ def test_a_server_that_runs_but_recovers_is_waited_for(tmp_path, monkeypatch):
 def test_only_the_processes_of_this_data_folder_are_taken_for_ours(tmp_path):
     ours = subprocess.Popen(["/bin/sleep", "60"], env={MARK: str(tmp_path)})
     others = subprocess.Popen(["/bin/sleep", "60"], env={MARK: f"{tmp_path}-other"})
+    # closed to a look at its environment, such as ours: its command line tells
+    words = ["/bin/sh", "-c", "sleep 60; :", mark(tmp_path)]
+    marked = subprocess.Popen(words, env={}, start_new_session=True)
     try:
-        wait_for(lambda: left_running(tmp_path, []), "the process")
-        assert [process.pid for process in left_running(tmp_path, [])] == [ours.pid]
+        wait_for(lambda: len(left_running(tmp_path, [])) == 2, "the processes")
+        assert {process.pid for process in left_running(tmp_path, [])} == {ours.pid, marked.pid}
     finally:
-        for process in (ours, others):
+        os.killpg(marked.pid, signal.SIGKILL)
+        for process in (ours, others, marked):
             process.kill()
             process.wait()

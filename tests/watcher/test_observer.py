@@ -98,3 +98,27 @@ def test_a_polling_thread_that_died_is_started_again(observer, root, offers, cap
     observer.check()
     deliver(root, "new/1.a")
     offers.wait_for("new/1.a")
+
+
+def test_a_maildir_on_a_file_system_without_events_is_polled_by_itself(
+    observer, root, rescans, monkeypatch, caplog
+):
+    monkeypatch.setattr(observe, "without_events", lambda where: "nfs4")
+    observer.add("m", root, "inotify")
+    assert observer.facts()["m"]["mode"] == "poll" and "lies on nfs4" in caplog.text
+    assert rescans.calls == []
+
+
+def test_one_on_which_such_a_file_system_is_mounted_later_is_polled_from_then_on(
+    observer, root, offers, rescans, monkeypatch
+):
+    observer.add("m", root, "inotify")
+    monkeypatch.setattr(observe, "without_events", lambda where: "fuse.sshfs")
+    observer.check()
+    assert observer.facts()["m"]["mode"] == "inotify", "it is looked at now and then"
+    observer._look_at_mounts = 0
+    observer.check()
+    assert observer.facts()["m"]["mode"] == "poll"
+    assert rescans.calls == [("m", "moved from inotify to polling")]
+    deliver(root, "new/1.a")
+    offers.wait_for("new/1.a")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from flask.testing import FlaskClient
 from peewee import PostgresqlDatabase
 from redis import Redis
 
+from mrilu.runtime.operators import operator_token
 from mrilu.settings.table import Settings
 from mrilu.web.app import make_app
 
@@ -39,6 +41,14 @@ def open_pages(
 def pages(open_pages: Ask) -> FlaskClient:
     """A client on this machine, under the default settings."""
     return open_pages()
+
+
+@pytest.fixture
+def operator(pages: FlaskClient, redis_client: Redis) -> FlaskClient:
+    """A client that sends the operators' password with each request."""
+    told = base64.b64encode(f"me:{operator_token(redis_client)}".encode()).decode()
+    pages.environ_base["HTTP_AUTHORIZATION"] = f"Basic {told}"
+    return pages
 
 
 @pytest.fixture

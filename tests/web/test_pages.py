@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
 
 import pytest
 from flask.testing import FlaskClient
 from peewee import PostgresqlDatabase
 from redis import Redis
+from rich.console import Console
 from rq import SimpleWorker
+from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.suspension import resume, suspend
 
 from models import Subscriber, Subscription
+from mrilu.cli.status import gather, show
 from mrilu.notifications.links import SubscriptionScope, sign, token_key
 from mrilu.queues.queues import put_import, queue
 from mrilu.runtime.heartbeat import beat
+from mrilu.runtime.operators import TOKEN_KEY, operator_token
 from mrilu.runtime.redis import redis_connection
+from mrilu.web.guesses import AT_ONCE, SECONDS, Guesses
 from tests.web.conftest import Ask
 
 PASSWORD = "hush-hush"
-GOOD = {"Authorization": f"Basic {base64.b64encode(f'me:{PASSWORD}'.encode()).decode()}"}
-BAD = {"Authorization": f"Basic {base64.b64encode(b'me:guess').decode()}"}
+
+
+def basic(password: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(f'me:{password}'.encode()).decode()}"}
+
+
+GOOD, BAD = basic(PASSWORD), basic("guess")
 FAR = {"REMOTE_ADDR": "203.0.113.9"}
 
 
@@ -59,7 +71,6 @@ def test_a_service_that_is_away_makes_it_unready_without_a_word_more(
     assert answer.status_code == 503 and "hush" not in answer.text
 
 
-@pytest.mark.parametrize("path", ["/rq/", "/metrics"])
 @pytest.mark.parametrize(
     ("headers", "environ"),
     [
@@ -72,16 +83,32 @@ def test_a_service_that_is_away_makes_it_unready_without_a_word_more(
         ({}, {"REMOTE_ADDR": ""}),
     ],
 )
-def test_without_a_password_only_this_machine_sees_what_operators_see(
-    pages, path, headers, environ
-) -> None:
-    assert pages.get(path).status_code == 200
-    answer = pages.get(path, headers=headers, environ_overrides=environ)
-    assert answer.status_code == 403 and "OPERATOR_PASSWORD" in answer.text
+def test_without_a_password_only_this_machine_sees_the_metrics(pages, headers, environ) -> None:
+    assert pages.get("/metrics").status_code == 200
+    answer = pages.get("/metrics", headers=headers, environ_overrides=environ)
+    assert answer.status_code == 401 and "OPERATOR_PASSWORD" in answer.text
 
 
-def test_a_site_that_the_world_sees_needs_the_password(open_pages: Ask) -> None:
-    assert open_pages(site_url="https://archive.example.org").get("/rq/").status_code == 403
+@pytest.mark.parametrize(
+    "path", ["/rq", "/rq/", "/rq/0/data/queues.json", "/rq/static/css/main.css"]
+)
+def test_the_dashboard_is_closed_to_this_machine_too(pages, path) -> None:
+    for headers in ({}, BAD):
+        answer = pages.get(path, headers=headers)
+        assert answer.status_code == 401 and "./run.sh status" in answer.text
+
+
+def test_without_a_password_the_token_of_status_opens_it(pages, redis_client, capsys) -> None:
+    show(gather(), Console(width=200))
+    token = re.search(r"/rq any user name, password: (\w{32})\n", capsys.readouterr().out)
+    assert token and pages.get("/rq/", headers=basic(token[1])).status_code == 200
+    assert pages.get("/metrics", headers=basic(token[1]), environ_overrides=FAR).status_code == 200
+    redis_client.delete(TOKEN_KEY)
+    assert pages.get("/rq/", headers=basic(token[1])).status_code == 401
+
+
+def test_status_for_scripts_holds_no_token(pages, redis_client) -> None:
+    assert operator_token(redis_client) not in json.dumps(gather(), default=str)
 
 
 def test_with_a_password_the_dashboard_needs_it_even_here(open_pages: Ask) -> None:
@@ -95,9 +122,38 @@ def test_with_a_password_the_dashboard_needs_it_even_here(open_pages: Ask) -> No
     assert open_pages(operator_password=PASSWORD).get("/metrics").status_code == 200
 
 
-def test_another_site_cannot_make_an_operators_browser_change_anything(
-    pages: FlaskClient, redis_client: Redis
+def test_wrong_guesses_are_slowed_and_logged_and_an_operator_who_was_here_is_not(
+    open_pages: Ask, caplog
 ) -> None:
+    client, other = (open_pages(operator_password=PASSWORD).application.test_client() for _ in "ab")
+    other.application = client.application
+    assert client.get("/rq/", headers=GOOD).status_code == 200  # leaves a cookie
+    answers = [other.get("/rq/", headers=BAD).status_code for _ in range(AT_ONCE + 5)]
+    assert answers == [401] * AT_ONCE + [429] * 5
+    assert caplog.text.count("wrong operator password address=127.0.0.1") == AT_ONCE
+    refused = other.get("/rq/", headers=GOOD)
+    assert refused.status_code == 429 and 0 < int(refused.headers["Retry-After"]) <= SECONDS
+    assert client.get("/rq/", headers=GOOD).status_code == 200
+    assert client.get("/rq/", headers=BAD).status_code == 401
+    assert other.get("/rq/", headers=GOOD, environ_overrides=FAR).status_code == 200
+    assert client.get("/rq/").status_code == 401  # the cookie opens nothing
+
+
+def test_a_guess_is_taken_again_after_a_while() -> None:
+    now = [0.0]
+    guesses = Guesses(lambda: now[0])
+    for _ in range(AT_ONCE):
+        assert not guesses.seconds_to_wait("a")
+        guesses.note_wrong("a")
+    assert guesses.seconds_to_wait("a") == SECONDS and not guesses.seconds_to_wait("b")
+    now[0] += SECONDS
+    assert not guesses.seconds_to_wait("a")
+
+
+def test_another_site_cannot_make_an_operators_browser_change_anything(
+    operator: FlaskClient, redis_client: Redis
+) -> None:
+    pages = operator
     put_import(queue("mail"), "test", ["new/1.x"], at_front=False)
     for headers in (
         {"Sec-Fetch-Site": "cross-site"},
@@ -112,9 +168,19 @@ def test_another_site_cannot_make_an_operators_browser_change_anything(
     assert queue("mail").count == 0
 
 
-def test_the_dashboard_shows_json_jobs_and_no_secret(
-    pages: FlaskClient, redis_client: Redis
+@pytest.mark.parametrize("page", ["job/1", "jobs", "jobs/mail/failed/8/asc/1", "workers", "queues"])
+def test_the_dashboard_puts_no_foreign_text_into_a_page_as_it_is(
+    operator: FlaskClient, redis_client: Redis, page
 ) -> None:
+    Job.create(print, id="1", connection=redis_client, serializer=JSONSerializer).save()
+    text = operator.get(f"/rq/0/view/{page}", follow_redirects=True).text
+    assert "<%-" in text and "<%=" not in text and ".html() %>" not in text
+
+
+def test_the_dashboard_shows_json_jobs_and_no_secret(
+    operator: FlaskClient, redis_client: Redis
+) -> None:
+    pages = operator
     job = put_import(queue("mail"), "nobody", ["new/1.x"], at_front=False)
     assert pages.get("/rq/0/data/queues.json").json["queues"][0]["count"] == 1
     [row] = pages.get("/rq/0/data/jobs/mail/queued/8/asc/1.json").json["jobs"]
@@ -197,7 +263,8 @@ def test_an_error_is_a_page_without_a_trace_and_one_line_in_the_log(
     assert pages.get("/no/such/page").status_code == 404
 
 
-def test_every_page_says_what_browsers_may_do_with_it(pages: FlaskClient) -> None:
+def test_every_page_says_what_browsers_may_do_with_it(operator: FlaskClient) -> None:
+    pages = operator
     for path in ("/", "/livez", "/rq/", "/nothing", "/static/frame.css"):
         with pages.get(path) as answer:
             headers = answer.headers

@@ -5,18 +5,28 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
 from mrilu.cli.diagnosis.finding import Finding, error, ok, warning
+from mrilu.maildir.file_systems import without_events
 from mrilu.maildir.names import FolderUnreadable, MaildirError, kind_of, scan
+from mrilu.maildir.passed_over import BELOW, DEEP, LINK, MBOX, MH, OUTSIDE, passed_over
 from mrilu.settings.lists import MaildirSetting
 
 GIGABYTE = 1024**3
 LEAST_FREE = 0.5 * GIGABYTE
 COMFORTABLE = 5 * GIGABYTE
 LEAST_PYTHON = (3, 11)
+PASSED_OVER = {
+    BELOW: "move them into new/ or cur/ itself",
+    OUTSIDE: "move them into new/ or cur/",
+    DEEP: "add that folder to MAILDIR_PATH",
+    MH: "convert them to a Maildir (Python's mailbox module, mblaze, Dovecot's dsync)",
+    MBOX: "./run.sh import FILE takes one in",
+    LINK: "mount what it leads to in its place (mount --bind), or add that to MAILDIR_PATH",
+}
 ROOM = 1.5  # of inotify's limit: what we need, and others
 
 
@@ -37,9 +47,34 @@ def check_maildir(maildir: MaildirSetting) -> Finding:
             f"Maildir {maildir.name}: {len(unreadable)} folders cannot be read: {names}",
             f"let user id {os.geteuid()} enter and list them (chmod, setfacl), or start as their owner",
         )
-    return ok(
-        f"Maildir {maildir.name}: {count:,} mails in {maildir.path} ({kind}, {maildir.watch})"
-    )
+    watch = maildir.watch
+    if watch == "inotify" and (system := without_events(maildir.path)):
+        watch = f"polled, since {system} sends no events of what others write"
+    return ok(f"Maildir {maildir.name}: {count:,} mails in {maildir.path} ({kind}, {watch})")
+
+
+def check_sight(reports: Iterable[Mapping[str, str]]) -> Iterator[Finding]:
+    """Look whether workers of some host could not see files of a Maildir lately (`host`, `maildir`, `reason`)."""
+    for one in reports:
+        yield warning(
+            f"Maildir {one['maildir']}: {one['host']} could not see files of it lately: {one['reason']}",
+            f"mount it on {one['host']} and let its workers read it, or run no workers of the queue mail there",
+        )
+
+
+def check_passed_over(maildir: MaildirSetting) -> Iterator[Finding]:
+    """Look for what lies in the Maildir, looks like mail, and is not looked at."""
+    try:
+        listed = passed_over(maildir.path, kind_of(maildir.path))
+    except MaildirError:  # `check_maildir` says so
+        return
+    for what in sorted({one.what for one in listed}):
+        some = [one for one in listed if one.what == what]
+        names = ", ".join(one.place or "(the top)" for one in some[:3])
+        more = ", ..." if len(some) > 3 else ""
+        files = sum(one.files for one in some)
+        told = f"Maildir {maildir.name}: not looked at: {files:,} in {names}{more}: {what}"
+        yield warning(told, PASSED_OVER[what])
 
 
 def check_vanished(name: str, root: str, files: int, doubted: bool) -> Iterator[Finding]:

@@ -8,8 +8,9 @@ from mrilu.mail.headers.encoded_words import decode_header
 
 _ANGLE = re.compile(r"<([^<>]{1,255})>")
 _ADDRESS = re.compile(r"([^\s<>@\"(),;:]{1,100})@([\w.-]{1,200})")
-# Marks of vowels and tones, in names that are not ASCII, are no \w.
-_NAME = re.compile(r"(?:[\w.+-]|[^\x00-\x7f\s]){1,255}")
+# Letters, digits and "_.+-" of ASCII, and all else that is no white space: marks of vowels and tones are no \w. One
+# class: two that share characters would be tried in every combination.
+_NAME = re.compile(r"[^\s\x00-*,/:-@\[-^`{-\x7f]{1,255}")
 _OWNER = re.compile(r"owner-(.+)|(.+)-(?:owner|bounces|bounce|admin|errors|request)(?:\+.*)?")
 _MAX_CHARS = 2000
 _LIST_NAME = re.compile(r"\blist\s+", re.IGNORECASE)

@@ -5,8 +5,8 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from mrilu.mail.headers.encoded_words import decode_words
+from mrilu.mail.headers.file_names import base_name
 from mrilu.mail.text.charset import decode_text
-from mrilu.mail.text.cleaning import clean_line
 
 _FOLD = re.compile(r"\r?\n|\r")
 _PARAMETER = re.compile(
@@ -139,6 +139,6 @@ def _bare_word(value: str) -> str:
 def file_name_of(disposition: Parameters, content_type: Parameters, hint: str) -> str:
     """The attachment's name from filename= or name=, RFC 2231 or (against RFC 2047, 5, but usual) encoded words."""
     for name in (disposition.get("filename"), content_type.get("name")):
-        if name and (cleaned := clean_line(decode_words(name, hint))):
-            return cleaned.replace("\\", "/").rpartition("/")[2] or cleaned
+        if name and (base := base_name(decode_words(name, hint))):
+            return base
     return ""

@@ -20,6 +20,15 @@ _CODE = re.compile(
 _PROSE = re.compile(
     r"[ \t]*(?:[A-Za-z]{1,12}>|\||>[ \t]*(?:>(?!>(?:[ \t]|\n|\Z))|[A-Za-z',.]+[ \t]+[A-Za-z]|\Z|\n))"
 )
+# An assignment with "=" may be a sentence ("n=5 is too few."): it has two words with blanks alone between them, but for
+# R's own, or ends as one.
+_EQUALS = re.compile(r"[ \t]*>(?!>)[ \t]+[\w.$@\[\]\"',()]+[ \t]*=(?!=)")
+_KEYWORDS = r"(?:function|if|else|for|in|while|repeat|next|break)\b"
+_SENTENCE = re.compile(
+    rf"(?<![\w.$@%])(?!{_KEYWORDS})[A-Za-z0-9][\w.']*[ \t]+(?!{_KEYWORDS})[A-Za-z][A-Za-z']*(?![\w.$@(\[])"
+    r"|[A-Za-z]{2,}[.]\s*$|[a-z)][?!]+\s*$"
+)
+_NOT_WORDS = re.compile(r"\"[^\"]*\"|'[^']*'|#.*")
 _STRONG = re.compile(rf"[ \t]*>[ \t]+(?:{_CALL}|{_ASSIGNMENT})[ \t]*|[ \t]*{_PYTHON}")
 # Programs whose prompt is a word that could be somebody's initials or name, as Supercite puts them before a quotation.
 _PROMPT = (
@@ -59,9 +68,16 @@ def is_code(quote: str) -> bool:
     if not _CODE.fullmatch(lines[0][:200]):
         return False
     lines = [line[:200] for line in lines]
-    return all(_CODE.fullmatch(line) for line in lines) and any(
-        _STRONG.fullmatch(line) for line in lines
+    return (
+        all(_CODE.fullmatch(line) for line in lines)
+        and any(_STRONG.fullmatch(line) for line in lines)
+        and not any(map(_is_sentence, lines))
     )
+
+
+def _is_sentence(line: str) -> bool:
+    equals = _EQUALS.match(line)
+    return bool(equals and _SENTENCE.search(_NOT_WORDS.sub('""', line[equals.end() :])))
 
 
 def is_prompted(quote: str) -> bool:

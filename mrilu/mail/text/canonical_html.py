@@ -9,7 +9,7 @@ anew: tags with a few quoted attributes, text without "<". What was ambiguous is
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 MOST_CHARS = 8_000_000
 MOST_ATTRIBUTES = 16
@@ -23,7 +23,7 @@ _TOKEN = re.compile(
     r"|<[!?][^>]*>?|</(?![a-zA-Z])[^>]*>?"
     rf"|<(?P<close>/?)(?P<name>[a-zA-Z][^\s/>]*)(?P<attributes>(?>(?:[\s/]+|{_ATTRIBUTE})*))>?"
 )
-_PAIR = re.compile(
+PAIR = re.compile(
     r"(?P<name>[^\s/>][^\s/>=]*)(?:\s*=\s*(?:\"(?P<double>[^\"]*)\"?|'(?P<single>[^']*)'?|(?P<bare>[^\s>\"'][^\s>]*))?)?"
 )
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9:-]{0,30}")
@@ -52,7 +52,7 @@ _FORMATTING = frozenset(
     )
 )
 # They have no end, or end where the next of their kind begins.
-_UNNESTED = frozenset(
+UNNESTED = frozenset(
     ("area", "base", "basefont", "bgsound", "br", "col", "dd", "dt", "embed", "frame", "hr", "img",
      "input", "li", "link", "meta", "p", "param", "source", "tbody", "td", "tfoot", "th", "thead",
      "tr", "track", "wbr")
@@ -63,12 +63,15 @@ _DROPPED = frozenset(
 )
 
 
-def canonical_html(html: str) -> str:
-    """Return `html` with the same text and structure, its attributes and its depth bounded."""
-    return "".join(_written(html[:MOST_CHARS]))
+def canonical_html(html: str, hides: Callable[[str], bool] | None = None) -> str:
+    """Return `html` with the same text and structure, its attributes and its depth bounded.
+
+    `hides` tells of a tag's attributes (source text) whether they hide the element: it gets the attribute `hidden`.
+    """
+    return "".join(_written(html[:MOST_CHARS], hides))
 
 
-def _written(html: str) -> Iterator[str]:
+def _written(html: str, hides: Callable[[str], bool] | None) -> Iterator[str]:
     position, nesting = 0, _Nesting()
     while match := _TOKEN.search(html, position):
         yield _text(html[position : match.start()])
@@ -80,9 +83,9 @@ def _written(html: str) -> Iterator[str]:
         elif not _PLAIN_NAME.fullmatch(name) or name in _DROPPED:
             yield " " if name else ""
         elif closes:
-            yield f"</{name}>" if name in _UNNESTED or nesting.close(name) else " "
-        elif name in _UNNESTED or nesting.open(name):
-            yield f"<{name}{_attributes(name, match['attributes'])}>"
+            yield f"</{name}>" if name in UNNESTED or nesting.close(name) else " "
+        elif name in UNNESTED or nesting.open(name):
+            yield f"<{name}{_attributes(name, match['attributes'], hides)}>"
     yield _text(html[position:])
 
 
@@ -126,11 +129,15 @@ def _text(text: str) -> str:
     return text.replace("<", "&lt;")
 
 
-def _attributes(name: str, source: str) -> str:
-    if name in _FORMATTING or not source.strip("/ \t\n"):
+def _attributes(name: str, source: str, hides: Callable[[str], bool] | None) -> str:
+    if not source.strip("/ \t\n"):
+        return ""
+    if hides and hides(source):
+        return ' hidden=""'
+    if name in _FORMATTING:
         return ""
     kept: dict[str, str] = {}
-    for match in _PAIR.finditer(source):
+    for match in PAIR.finditer(source):
         key = match["name"].lower()
         if key not in kept and _PLAIN_ATTRIBUTE.fullmatch(key):
             value = match["double"] or match["single"] or match["bare"] or ""

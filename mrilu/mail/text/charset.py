@@ -20,6 +20,7 @@ from mrilu.mail.text.mixed import (
     decode_utf_8,
     may_be_chance,
 )
+from mrilu.mail.text.python_codecs import is_codec
 from mrilu.mail.text.viscii import find_viscii
 
 # Without the tilde, with which HZ begins.
@@ -284,6 +285,8 @@ def is_latin_or_utf_8(label: str) -> bool:
 
 
 def _known_to_python(name: str) -> str:
+    if not is_codec(name):
+        return ""
     try:
         info = codecs.lookup(name)
     except (LookupError, ValueError):

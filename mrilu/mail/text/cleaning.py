@@ -9,12 +9,34 @@ _REMOVED = {
 }
 _TABLE = {**_REMOVED, **_LINE_BREAKS, **{code: "\ufffd" for code in range(0xD800, 0xE000)}}
 
+# Characters without a sign (Unicode: default ignorable), with which programs fill the preview of a mail. Those that
+# join or part letters (Persian, Hindi, families of emoji) do so one at a time and between two signs.
+_FILLER = "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200d\u2060-\u2064\u3164\ufeff\uffa0"
+_HAS_FILLER = re.compile(f"[{_FILLER}]")
+_FILLERS = re.compile(f"[{_FILLER}](?:[ \t\xa0\u2000-\u200a\u202f]*[{_FILLER}])+")
+# In plain Latin-1 text a soft hyphen by itself may stand for a dash.
+_LONE_FILLER = re.compile(f"(?<!\\S)[{_FILLER[1:]}]|[{_FILLER[1:]}](?!\\S)")
+# Behind these two it is part of a letter that was encoded twice.
+_SOFT_HYPHEN = re.compile(r"(?<=[^\W\d_])(?<![ÂÃ])\u00ad(?=[^\W\d_])")
+
+
+def without_fillers(text: str) -> str:
+    """Text without soft hyphens inside its words and without invisible characters that join no letters."""
+    if text.isascii() or not _HAS_FILLER.search(text):
+        return text
+    text = _SOFT_HYPHEN.sub("", text.replace("\ufeff", "").replace("\u2060", ""))
+    return _LONE_FILLER.sub("", _FILLERS.sub(_blank_of, text))
+
+
+def _blank_of(run: re.Match[str]) -> str:
+    return " " if any(sign.isspace() for sign in run[0]) else ""
+
 
 def clean_text(text: str) -> str:
-    """Body text: line ends become "\\n", other controls vanish, lone surrogates become U+FFFD."""
+    """Body text: line ends become "\\n", other controls and invisible fillers vanish, lone surrogates become U+FFFD."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text.translate(_TABLE) if _UNSAFE.search(text) else text
+    return without_fillers(text.translate(_TABLE) if _UNSAFE.search(text) else text)
 
 
 def clean_line(text: str) -> str:

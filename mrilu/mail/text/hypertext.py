@@ -4,12 +4,23 @@ import re
 from html import unescape
 
 from mrilu.mail.text.canonical_html import canonical_html
+from mrilu.mail.text.hidden_html import MARK, hidden_names, is_hidden, may_hide, without_hidden
 
 _META_CHARSET = re.compile(
     rb"<meta[^<>]{0,500}?charset\s{0,9}=\s{0,9}[\"']?\s{0,9}([\w.:-]{1,40})", re.IGNORECASE
 )
-_QUOTE_OPEN = re.compile(r"<blockquote\b[^<>]*>", re.IGNORECASE)
-_QUOTE_CLOSE = re.compile(r"</blockquote\b[^<>]*>", re.IGNORECASE)
+_QUOTE_TAG = re.compile(r"<(/?)blockquote\b([^<>]*)>", re.IGNORECASE)
+# Programs write a <blockquote> to indent, too: such a one has margins and no line at its side (class names of Apple's).
+_QUOTING = re.compile(r"\bcite\b|(?<!block)quote|\btype\s*=", re.IGNORECASE)
+_INDENTING = re.compile(r"webkit-indent|\bmargin", re.IGNORECASE)
+_BORDER = re.compile(
+    r"\bborder(?:-[a-z]+)*\s*:\s*+(?!(?:none|medium none|0|currentcolor none)\b)", re.IGNORECASE
+)
+# Half a surrogate pair in each of two references, as JavaScript counts characters.
+_REFERENCES = re.compile(
+    r"&#(?:x(d[89ab][0-9a-f]{2})|(5[56][0-9]{3}));?&#(?:x(d[c-f][0-9a-f]{2})|(5[67][0-9]{3}));?",
+    re.IGNORECASE,
+)
 _OPEN, _CLOSE = "\ue0f0", "\ue0f1"
 _BLANK_RUN = re.compile(r"\n{3,}")
 _TAG = re.compile(r"<[^<>]{0,2000}>")
@@ -28,19 +39,61 @@ def charset_in_html(data: bytes) -> str:
 
 
 def html_to_text(html: str) -> str:
-    """Readable text of an HTML part; each line inside a <blockquote> starts with "> " per level."""
+    """Readable text of an HTML part; each line inside a quoting <blockquote> starts with "> " per level.
+
+    What the document hides from its reader is left out, unless nothing else is there.
+    """
     html = _SURROGATE.sub("\ufffd", html)
-    if len(html) > _SURELY_CHEAP or html.count("<") > _FEW_TAGS:
+    if "&#" in html:
+        html = _REFERENCES.sub(_joined_reference, html)
+    if may_hide(html):
+        names = hidden_names(html)
+        html = canonical_html(html, lambda attributes: is_hidden(attributes, names))
+        if MARK in html and (text := _text_of(without_hidden(html))).strip():
+            return text
+    elif len(html) > _SURELY_CHEAP or html.count("<") > _FEW_TAGS:
         html = canonical_html(html)
-    if quoted := "blockquote" in html or "BLOCKQUOTE" in html:
-        html = _QUOTE_CLOSE.sub(
-            f"<p>{_CLOSE}</p></blockquote>", html.replace(_OPEN, "").replace(_CLOSE, "")
-        )
-        html = _QUOTE_OPEN.sub(lambda tag: f"{tag[0]}<p>{_OPEN}</p>", html)
+    return _text_of(html)
+
+
+def _joined_reference(pair: re.Match[str]) -> str:
+    high = int(pair[1], 16) if pair[1] else int(pair[2])
+    low = int(pair[3], 16) if pair[3] else int(pair[4])
+    if 0xD800 <= high < 0xDC00 <= low < 0xE000:
+        return chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+    return pair[0]
+
+
+def _text_of(html: str) -> str:
+    if quoted := "blockquote" in html.lower():
+        html = _with_quote_signs(html.replace(_OPEN, "").replace(_CLOSE, ""))
     text = _extract(html)
     if quoted:
         text = _mark_quotes(text)
-    return _BLANK_RUN.sub("\n\n", text.replace("\xa0", " ")).strip("\n")
+    text = text.replace("\xa0", " ").replace("\xad", "")
+    return _BLANK_RUN.sub("\n\n", text).strip("\n")
+
+
+def _with_quote_signs(html: str) -> str:
+    """The document with a sign where each quotation begins and ends; indentations become paragraphs."""
+    open_quotes: list[bool] = []
+
+    def signed(tag: re.Match[str]) -> str:
+        if tag[1]:
+            quotes = open_quotes.pop() if open_quotes else True
+            return f"<p>{_CLOSE}</p></blockquote>" if quotes else "</div><p></p>"
+        open_quotes.append(_is_quotation(tag[2]))
+        return f"{tag[0]}<p>{_OPEN}</p>" if open_quotes[-1] else "<p></p><div>"
+
+    return _QUOTE_TAG.sub(signed, html)
+
+
+def _is_quotation(attributes: str) -> bool:
+    return bool(
+        _QUOTING.search(attributes)
+        or not _INDENTING.search(attributes)
+        or _BORDER.search(attributes)
+    )
 
 
 def _extract(html: str) -> str:

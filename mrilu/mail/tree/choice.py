@@ -14,6 +14,11 @@ _VISIBLE = re.compile(
     "[^\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
+# Some programs that make the plain text of the HTML leave them as they are.
+_BLANK_ENTITY = re.compile(
+    r"&(?:nbsp|zwnj|zwj|shy|#0*(?:160|173|820[345]|847)|#x0*(?:a0|ad|200[bcd]|34f));", re.I
+)
+_MOST_BLANK_CHARS = 5000
 _URL = re.compile(r"\b(?:https?://|www\.|mailto:)[^\s<>\"]{1,2000}", re.IGNORECASE)
 # A word; of scripts without blanks a character.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]|[^\W_]+")
@@ -37,6 +42,8 @@ class Segment:
 
 def is_visible(text: str) -> bool:
     """Tell whether a text has a sign that can be seen."""
+    if text.lstrip()[:1] == "&" and len(text) <= _MOST_BLANK_CHARS:
+        text = _BLANK_ENTITY.sub("", text)
     return _VISIBLE.search(text) is not None
 
 

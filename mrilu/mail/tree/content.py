@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from mrilu.mail.headers.encoded_words import decode_header
+from mrilu.mail.headers.file_names import base_name
 from mrilu.mail.headers.parameters import charset_of
 from mrilu.mail.message import RejectedMail
 from mrilu.mail.text.calendar import calendar_text
@@ -174,7 +175,8 @@ def _read_leaf(
         if files := split_uuencoded(text)[1]:
             data = files[0].data
             node["size"] = len(data)
-            node.setdefault("filename", clean_line(files[0].name))
+            if base := base_name(decode_text(files[0].name.encode("latin-1"), "", content.hint)[0]):
+                node.setdefault("filename", base)
     if not _is_readable(part, node, container) or (
         part.encoding == "uuencode" and kind[:5] != "text/"
     ):

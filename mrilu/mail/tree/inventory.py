@@ -4,6 +4,7 @@ import hashlib
 import re
 from typing import Any
 
+from mrilu.mail.headers.file_names import base_name
 from mrilu.mail.headers.parameters import charset_of, file_name_of
 from mrilu.mail.text.cleaning import clean_line
 from mrilu.mail.tree.structure import Part
@@ -44,8 +45,9 @@ def describe_embedded(name: str, data: bytes, encoding: str) -> Inventory:
         "type": "application/octet-stream",
         "encoding": encoding,
         "disposition": "attachment",
-        "filename": clean_line(name),
     }
+    if base := base_name(name):
+        node["filename"] = base
     add_content(node, data)
     return node
 

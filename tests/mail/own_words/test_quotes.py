@@ -259,6 +259,75 @@ def test_fields_above_a_quotation_belong_to_it() -> None:
     assert own("Yes.\n\nFrom: Ann <a@x.org>\nDate: Tue, 9 Nov 1999\n\n> tea?\n\nNo.") == "Yes.\nNo."
 
 
+@pytest.mark.parametrize(
+    ("text", "mine"),
+    [
+        (
+            "Hi Bob, see below.\n\n-- \nAnn\n\nOn Tue, 9 Nov 2021 at 18:50, Bob wrote:\n\n> Which tea?\n\n"
+            "The green one.\n\n> When?\n\nAt five.\n",
+            "Hi Bob, see below.\nThe green one.\nAt five.",
+        ),
+        (
+            "Ja.\n--\nAnn\n\nAm 09.11.2021 um 18:50 schrieb Bob:\n> Tee?\n\nGrün.\n-- \nAnn",
+            "Ja.\nGrün.",
+        ),
+        ("Hi.\n-- \nAnn\n> a saying\nof somebody", "Hi."),
+        ("Hi.\n-- \nAnn\n\n-----Original Message-----\nFrom: Bob\n\n> tea\n\ntheirs", "Hi."),
+        (
+            "Hi.\n-- \nAnn\n\nFrom: Bob\nSent: Tue\nTo: Ann\n\nOn Tue, Cid wrote:\n> tea\n\ntheirs",
+            "Hi.",
+        ),
+    ],
+)
+def test_answers_below_a_signature_are_own(text: str, mine: str) -> None:
+    assert own(text) == mine
+
+
+@pytest.mark.parametrize(
+    "attribution",
+    [
+        "Dne 9. 11. 2021 v 18:50 Bob napsal(a):",
+        "W dniu 09.11.2021 o 18:50, Bob <bob@x.org> pisze:",
+        "Den tis 9 nov. 2021 kl 18:50 skrev Bob <bob@x.org>:",
+        "În mar., 9 nov. 2021 la 18:50, Bob <bob@x.org> a scris:",
+        "Pada tanggal 9 Nov 2021 18:50, Bob <bob@x.org> menulis:",
+        "Vào 18:50, 9 thg 11, 2021, Bob <bob@x.org> đã viết:",
+        "Bob <bob@x.org>, 9 Kas 2021 Sal, 18:50 tarihinde şunu yazdı:",
+        "2021年11月9日(火) 18:50 Bob <bob@x.org>:",
+        "2021년 11월 9일 (화) 오후 6:50, Bob <bob@x.org>님이 작성:",
+        "2021年11月9日 18:50，Bob <bob@x.org> 写道：",
+        "On 9 Nov 2021, at 18:50,\nBob <bob@x.org> wrote:",
+    ],
+)
+def test_an_unmarked_original_is_told_by_its_attribution(attribution: str) -> None:
+    assert (
+        own(f"My own words are these.\n\n{attribution}\n\nTheir words.\n")
+        == "My own words are these."
+    )
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "---------- Weitergeleitete Nachricht ----------",
+        "---------- Przekazana wiadomość ---------",
+        "---------- Videresendt melding ----------",
+        "---------- 転送メッセージ ----------",
+        "------------------ 原始邮件 ------------------",
+        "---- 回复的原邮件 ----",
+        "-------- Přeposlaná zpráva --------",
+        "-------- הודעה מקורית --------",
+        "Début du message transféré :",
+        "Anfang der weitergeleiteten Nachricht:",
+        "Videresendt besked:",
+        "以下是转发的邮件：",
+        "Начало переадресованного сообщения:",
+    ],
+)
+def test_a_rule_above_a_forwarded_mail_is_known_in_other_languages(rule: str) -> None:
+    assert own(f"See below.\n\n{rule}\n\ntheir words\n") == "See below."
+
+
 def test_offsets_count_characters_from_the_given_start() -> None:
     assert own_spans("é日𝄞\n> q\nz", 10) == [(10, 13), (18, 19)]
 

@@ -17,6 +17,8 @@ def own(text: str) -> str:
         "I tried\n> x <- rnorm(10)\n> mean(x)\n[1] 0.3\nWhy?",
         "Hello,\n\n> library(survival)\n> fit <- coxph(y ~ x)\n\nfails",
         "See\n\n   > plot(x,\n+ main=1)\nError in plot",
+        "> x = function(a) a\n> y = if (x) 1 else 2  # two words here\n\nis what I typed",
+        '> x = "two words"\n> n=5\n\nis what I typed',
         "> f(x)  # a comment\n> ?mean\n> x[1]\n\nis what I typed",
     ],
 )
@@ -32,6 +34,11 @@ def test_a_session_is_own(text: str) -> None:
         ("Yes.\n> thanks\n> bye", "Yes."),
         ("Hm.\n> I think that mean(x) is wrong here.\nNo.", "Hm.\nNo."),
         ("A> f(x)\nmine", "mine"),
+        ("> n=5 is too few for this test, I think.\n\nI agree.", "I agree."),
+        ("> a=b, so what?\nNothing.", "Nothing."),
+        ("> p=0.05 is usual\nNo.", "No."),
+        ("> E=mc2 works.\n> x=1 if you like\nNo.", "No."),
+        ("> path=/usr/bin is wrong!\nYes.", "Yes."),
         ("> > f(x)\n> [1] 2\nmine", "mine"),
     ],
 )

@@ -338,7 +338,17 @@ def test_html_that_says_more_is_shown(html: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "blank", ["\u200b\u200c", "\ufeff", "\u00ad \u034f", "\u00a0\u3000", "\u2800", "\u3164", ""]
+    "blank",
+    [
+        "\u200b\u200c",
+        "\ufeff",
+        "\u00ad \u034f",
+        "\u00a0\u3000",
+        "\u2800",
+        "\u3164",
+        "&nbsp;\n&#8203;",
+        "",
+    ],
 )
 def test_a_plain_alternative_without_a_visible_sign_gives_way(blank: str) -> None:
     found = mixed(PLAIN + blank.encode(), HTML + b"<p>The real letter.</p>", kind=b"alternative")

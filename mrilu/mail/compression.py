@@ -1,0 +1,74 @@
+"""Mail that lies compressed on the disk, as Dovecot's zlib plugin writes it: told by its first bytes, not by its name.
+
+No mail begins with them: a header is ASCII, or nearly so. Pure.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import sys
+import zlib
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from mrilu.mail.message import RejectedMail
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+MOST_MEMORY = 256 * 1024**2  # bytes of a dictionary that xz may ask for
+GZIP = (
+    31  # zlib's wbits for "gzip header and trailer, window as the data says" (zlib.h, inflateInit2)
+)
+
+
+class Decompressor(Protocol):
+    """What zlib, bz2, lzma and zstd have in common: one frame's decompressor."""
+
+    eof: bool
+    unused_data: bytes
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Return at most `max_length` bytes."""
+
+
+FORMATS: tuple[tuple[bytes, str, Callable[[], Any]], ...] = (
+    (b"\x1f\x8b\x08", "gzip", lambda: zlib.decompressobj(GZIP)),
+    (b"BZh", "bzip2", bz2.BZ2Decompressor),
+    (b"\xfd7zXZ\x00", "xz", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, MOST_MEMORY)),
+    (b"\x28\xb5\x2f\xfd", "zstd", zstd.ZstdDecompressor),
+)
+MAGICS = tuple(magic for magic, *_ in FORMATS)
+LZ4 = b"Dovecot-LZ4\x0d\x2a\x9b\xc5"  # Dovecot, lib-compression/iostream-lz4.h: a format of its own
+ERRORS = (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError, zstd.ZstdError)
+
+
+def decompressed(raw: bytes, most: int) -> bytes:
+    """Return the mail in `raw`, which is `raw` itself if it is not compressed; at most `most` + 1 bytes of it.
+
+    Raises RejectedMail ("compressed") for data that is cut or damaged, or in a format that is not read.
+    """
+    if raw.startswith(LZ4):
+        raise RejectedMail("compressed", "compressed by Dovecot with lz4, which is not read")
+    if not raw.startswith(MAGICS):
+        return raw
+    name, make = next(row[1:] for row in FORMATS if raw.startswith(row[0]))
+    try:
+        return _frames(raw, name, make, most)
+    except ERRORS as error:
+        raise RejectedMail("compressed", f"damaged {name} data: {error}"[:500]) from error
+
+
+def _frames(raw: bytes, name: str, make: Callable[[], Decompressor], most: int) -> bytes:
+    """Decompress one frame after the other; zeros may fill the end."""
+    found = b""
+    while raw.strip(b"\0") and len(found) <= most:
+        frame = make()
+        found += frame.decompress(raw, most + 1 - len(found))
+        if not frame.eof and len(found) <= most:
+            raise RejectedMail("compressed", f"the {name} data ends early")
+        raw = frame.unused_data
+    return found

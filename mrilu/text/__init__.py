@@ -1,0 +1,1 @@
+"""What every text needs before Unicode's algorithms see it. Pure."""

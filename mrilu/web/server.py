@@ -1,0 +1,113 @@
+"""waitress for strangers: who sends half a request, or one byte a minute, keeps nobody else out.
+
+waitress reads requests in one thread, whatever their pace, and gives a thread to whole ones only; so slow requests cost
+a connection each. What is added here: a request has a time to be whole in, and where connections run out, the one that
+has waited longest for the rest of its request gives way to the new one.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+import time
+from typing import Any
+
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.server import MultiSocketServer, TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher
+
+logger = logging.getLogger(__name__)
+
+THREADS = 8
+REQUEST_SECONDS = 20  # from a request's first byte to its last
+IDLE_SECONDS = 30  # for the first byte, or the next request of a connection
+MOST_CONNECTIONS = 1000
+MAX_BODY_BYTES = 64 * 1024
+MAX_HEADER_BYTES = 32 * 1024
+# What the process needs beside connections: logs, PostgreSQL, Redis, the threads' own.
+_OTHER_FILES = 64
+_LOUD_SECONDS = 60
+
+
+class Channel(HTTPChannel):
+    """A connection that knows since when its request has been on its way."""
+
+    began = 0.0
+
+    def received(self, data: bytes) -> bool:
+        """Take in what came (waitress's loop calls it)."""
+        if self.request is None and not self.requests:
+            self.began = time.time()
+        return bool(super().received(data))
+
+    def waits_since(self) -> float:
+        """Return since when the rest of a request, or the next one, is waited for (seconds since 1970)."""
+        return self.began if self.request is not None else max(self.creation_time, self.began)
+
+    def is_late(self, now: float) -> bool:
+        """Tell whether the request on its way has taken too long; what is being answered never is."""
+        if self.requests or self.total_outbufs_len:
+            return False
+        return now - self.waits_since() > (REQUEST_SECONDS if self.request else IDLE_SECONDS)
+
+
+class Server(TcpWSGIServer):
+    """Listens on one address."""
+
+    channel_class = Channel
+    _complained = 0.0
+
+    def maintenance(self, now: float) -> None:
+        """Close connections whose request is late, or that take none of their answer (waitress's loop calls it)."""
+        super().maintenance(now)
+        for channel in self.active_channels.values():
+            if channel.is_late(now):
+                channel.will_close = True
+
+    def handle_accept(self) -> None:
+        """Accept a connection; where there are too many, the longest waiting one gives way."""
+        super().handle_accept()
+        if len(self._map) < self.adj.connection_limit - 1:
+            return
+        waiting = [one for one in self.active_channels.values() if not one.requests]
+        if waiting:
+            min(waiting, key=Channel.waits_since).handle_close()
+        now = time.time()
+        if now - self._complained > _LOUD_SECONDS:
+            self._complained = now
+            logger.warning("connections ran out limit=%d", self.adj.connection_limit)
+
+
+def make_server(application: Any, address: str) -> MultiSocketServer:
+    """Return a server that listens on `address` (HOST:PORT) and serves when `run` is called. Raises OSError."""
+    settings = Adjustments(
+        listen=address, threads=THREADS, ident=None,
+        # Headers of proxies are not trusted, but seen: who comes through one is not of this machine (access.py).
+        clear_untrusted_proxy_headers=False,
+        connection_limit=_affordable(MOST_CONNECTIONS), asyncore_use_poll=True, backlog=MOST_CONNECTIONS,
+        cleanup_interval=1, channel_timeout=IDLE_SECONDS,
+        # waitress refuses what reaches the limit; a whole body of that size is right.
+        max_request_body_size=MAX_BODY_BYTES + 1, max_request_header_size=MAX_HEADER_BYTES,
+    )  # fmt: skip
+    dispatcher = ThreadedTaskDispatcher()
+    dispatcher.set_thread_count(settings.threads)
+    sockets: dict[int, Any] = {}
+    listening = [
+        Server(application, map=sockets, dispatcher=dispatcher, adj=settings, sockinfo=info)
+        for info in settings.listen
+    ]
+    addresses = [(one.effective_host, one.effective_port) for one in listening]
+    return MultiSocketServer(
+        map=sockets, adj=settings, effective_listen=addresses, dispatcher=dispatcher
+    )
+
+
+def _affordable(wanted: int) -> int:
+    """Return how many connections this process may have open, after asking for `wanted`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else max(16, min(wanted, soft - _OTHER_FILES))
