@@ -93,7 +93,7 @@ SCHEDULE = (
 
 LOSSES_EVERY = 10.0  # seconds between two looks for runs that were lost from Redis
 LOCK_SECONDS = 3.0  # of waiting for a lock in the database, after which a pass is tried again
-DEATHS_EVERY = 2.0  # seconds between two looks for runs whose worker died
+DEATHS_EVERY = 1.0  # seconds between two looks for runs whose worker died
 
 
 def schedule() -> tuple[Periodic, ...]:

@@ -139,6 +139,13 @@ def usable_database(url: str) -> None:
             offered = link.execute("SELECT name FROM pg_available_extensions").fetchall()
             asked = "SHOW idle_in_transaction_session_timeout"
             limit = link.execute(asked).fetchone() if version >= LEAST_POSTGRESQL else None
+    except (
+        psycopg.ProgrammingError
+    ) as error:  # libpq quotes what it cannot read: a piece of the password
+        raise ServerError(
+            "DATABASE_URL: no URL that PostgreSQL's library can read: escape what stands in its user name and "
+            "password (%40 for @, %2F for /, %23 for #, %25 for %)"
+        ) from error
     except psycopg.Error as error:
         reason = reason_of(error)
         if "startup parameter" in reason:  # PgBouncer's word for options that it does not pass on

@@ -16,6 +16,8 @@ from mrilu.settings.fields import SettingError
 from mrilu.settings.secrets import masked
 
 UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_AUTHORITY = re.compile(r"[^/?#]*")
+_NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SENDER = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,190}")
 _PLAIN_URL = re.compile(r"[!$-;=@-~]+")  # printable ASCII but quotes, angles, ? and #
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
@@ -101,7 +103,10 @@ def cron(value: str) -> str:
 
 def folder(value: str) -> Path:
     """Make a path absolute, from where the user stands."""
-    return Path(value).expanduser().absolute()
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError as error:  # ~name of nobody
+        raise ValueError(f"there is no user whose home folder {value} begins with") from error
 
 
 def zone(value: str) -> str:
@@ -159,9 +164,22 @@ def url(*schemes: str) -> Callable[[str], str]:
             raise ValueError(
                 f"use a URL that starts with {' or '.join(s + '://' for s in schemes)}"
             )
+        if not value.startswith("unix:") and _is_unescaped(value):
+            # not what it is: it is a piece of the password
+            raise ValueError(
+                "escape what stands in its user name and password: %40 for @, %2F for /, %23 for #, %25 for %"
+            )
         return value
 
     return parse
+
+
+def _is_unescaped(value: str) -> bool:
+    """Tell whether a server's URL ends its authority too early, or holds a "%" that is no escape (RFC 3986, 2.1)."""
+    rest = value.partition("://")[2]
+    path, _, query = rest[len(_AUTHORITY.match(rest)[0]) :].partition("?")  # type: ignore[index]
+    cut_short = "@" in path or ("@" in query and "=" not in query.partition("@")[0])
+    return cut_short or "#" in rest or _NO_ESCAPE.search(rest) is not None
 
 
 def web_or_file(value: str) -> str:

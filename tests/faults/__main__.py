@@ -107,7 +107,7 @@ def main() -> int:
     report, began = Report(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mrilu-faults-") as folder:
         Path(folder).chmod(0o711)
-        with scene(Path(folder), asked.seed) as stage:
+        with scene(Path(folder), asked.seed, asked.rounds) as stage:
             able = [one for one in chosen if can_strike(one, stage.disks)]
             for one in chosen:
                 if one not in able:
@@ -115,7 +115,13 @@ def main() -> int:
             able += [HARD] if asked.rounds and not asked.only else []
             rounds = stage.chance.choices(able, k=asked.rounds) if asked.rounds else able
             for fault in rounds:
-                strike(stage, fault, report)
+                try:
+                    strike(stage, fault, report)
+                except (
+                    Exception
+                ) as error:  # the table of what was tried is worth more than a traceback
+                    report.faults.append(f"{fault.name}: the suite itself failed: {error!r}"[:1000])
+                    break
             if wrong := until_told(stage):
                 report.faults.append(wrong)
     print(f"\n{report.table()}\n\n{time.monotonic() - began:.0f} s")

@@ -31,6 +31,7 @@ from tests.faults.source import Source
 from tests.faults.truth import Findings, doubled, look
 from tests.notifications.postoffice import PostOffice
 
+A_ROUND = 10  # MB that the database may grow by in a round
 DISKS = {"postgresql": 700, "valkey": 600, "exports": 64, "tmp": 64}  # MB; a start wants 512 free
 RUN = """
 SELECT count(*) > 0 FROM job_run
@@ -42,7 +43,8 @@ AWAY = (psycopg.Error, peewee.PeeweeException, redis.RedisError, OSError)
 class Scene:
     """What a fault acts upon."""
 
-    def __init__(self, folder: Path, seed: int, office: PostOffice) -> None:
+    def __init__(self, folder: Path, seed: int, office: PostOffice, rounds: int) -> None:
+        self.sizes = DISKS | {"postgresql": DISKS["postgresql"] + A_ROUND * rounds}
         self.chance = random.Random(seed)
         self.service, self.office = Service(folder), office
         self.feed = Feed(self.service.maildir, self.chance)
@@ -86,7 +88,7 @@ class Scene:
         base = Path(tempfile.mkdtemp(prefix="mrilu-faults-"))
         base.chmod(0o711)
         self.disks["base"] = base
-        for name, size in DISKS.items():
+        for name, size in self.sizes.items():
             disk = base / name
             disk.mkdir()
             owner = account if name in ("postgresql", "valkey") else None
@@ -204,10 +206,10 @@ def _is_supervisor(process: psutil.Process) -> bool:
 
 
 @contextlib.contextmanager
-def scene(folder: Path, seed: int) -> Iterator[Scene]:
+def scene(folder: Path, seed: int, rounds: int) -> Iterator[Scene]:
     """Set the scene, and clear it away."""
     with PostOffice() as office:
-        made = Scene(folder, seed, office)
+        made = Scene(folder, seed, office, rounds)
         try:
             made.start()
             yield made

@@ -198,3 +198,12 @@ def test_a_pooler_that_keeps_our_settings_from_postgresql_is_refused(cluster, dr
         pooler.shutdown()
     assert "\n" not in str(raised.value)
     checks.usable_database(cluster.url)  # without it, all is well
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:p@se/cret:rd#%?@127.0.0.1:1/db", "postgresql://u:rd%zz@127.0.0.1:1/db"]
+)
+def test_no_piece_of_a_password_that_was_not_escaped_is_shown(url):
+    with pytest.raises(ServerError, match="DATABASE_URL") as raised:
+        checks.usable_database(url)
+    assert not any(piece in str(raised.value) for piece in ("rd#", "rd%", "cret", "zz"))

@@ -120,3 +120,31 @@ def test_any_text_is_taken_or_refused_with_the_name(variable, value):
         load({variable: value})
     except SettingError as error:
         assert variable in str(error)
+
+
+@pytest.mark.parametrize("password", ["p@se/cret", "rd#x", "rd?x", "50%", "%zz", "a/b@c"])
+@pytest.mark.parametrize(
+    ("variable", "scheme"), [("DATABASE_URL", "postgresql"), ("REDIS_URL", "redis")]
+)
+def test_a_password_that_was_not_escaped_is_refused_without_showing_it(password, variable, scheme):
+    with pytest.raises(SettingError, match=f"{variable}: .*escape what stands") as raised:
+        load({variable: f"{scheme}://u:{password}@h.example:1/0"})
+    assert password not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p%40se%2Fcret@h/db",
+        "postgresql:///db?host=/run/pg&user=me@example.org",
+        "postgresql://mrilu@/mrilu?host=%2Ftmp%2Fx",
+        "postgresql://u:p@[::1]:5432/db?options=-csearch_path%3Da",
+    ],
+)
+def test_urls_that_are_well_formed_are_taken(url):
+    assert load({"DATABASE_URL": url}).database_url == url
+
+
+def test_the_home_of_nobody_is_refused():
+    with pytest.raises(SettingError, match="DATA_DIR: .*home"):
+        load({"DATA_DIR": "~no-such-user/data"})
