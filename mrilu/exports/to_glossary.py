@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import NAMESPACE_URL, uuid5
 
-from mrilu.dictionary.jbovlaste_xml import Entry
+from mrilu.dictionary.entries import Entry
 from mrilu.dictionary.markup import one_line, spans
 from mrilu.exports.book import Book, Report, glosses_of, naming, write_text
 from mrilu.exports.entry_lines import facts, gloss_text

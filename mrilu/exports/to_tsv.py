@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from mrilu.dictionary.jbovlaste_xml import Entry, Reverse
+from mrilu.dictionary.entries import Entry, Reverse
 from mrilu.exports.book import Book, Report, naming
 
 T = TypeVar("T", Entry, Reverse)
 
 WORDS = (
     "word", "type", "unofficial", "rafsi", "selmaho", "definition", "notes", "glosswords", "username", "realname",
-    "score", "definitionid",
+    "score", "definitionid", "jargon", "etymology", "examples", "tags",
 )  # fmt: skip
 GLOSSES = ("definitionid", "place", "word", "sense")
 REVERSE = ("word", "sense", "valsi", "place")
@@ -32,13 +32,14 @@ _NAMES = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 def write(book: Book, path: Path) -> Report:
     """Write the zip of up to three tables. Raises EntryFailed."""
+    definitions = book.definitions
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         _add(
             archive,
             f"jbo-{book.tag}.tsv",
-            _table(WORDS, book.entries, lambda entry: [_word(entry)]),
+            _table(WORDS, definitions, lambda entry: [_word(entry)]),
         )
-        _add(archive, f"jbo-{book.tag}-glosses.tsv", _table(GLOSSES, book.entries, _glosses))
+        _add(archive, f"jbo-{book.tag}-glosses.tsv", _table(GLOSSES, definitions, _glosses))
         if book.reverse:
             _add(
                 archive,
@@ -75,7 +76,8 @@ def _word(entry: Entry) -> Iterable[str]:
     return (
         entry.word, entry.type, "true" if entry.unofficial else "false", " ".join(entry.rafsi), entry.selmaho,
         entry.definition, entry.notes, glosses, entry.username, entry.realname,
-        "" if entry.score is None else repr(entry.score), str(entry.source_id),
+        "" if entry.score is None else repr(entry.score), str(entry.source_id), entry.jargon, entry.etymology,
+        "\n".join(entry.examples), "; ".join(entry.tags),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from mrilu.settings.parsers import folder, masked
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _EXPORT = re.compile(
-    r"(?:(?P<tag>[A-Za-z0-9-]{1,35})=)?(?P<url>https?://\S*?(?:/jbo-(?P<file>[A-Za-z0-9-]{1,35})\.xml)?)"
+    r"(?:(?P<tag>[A-Za-z0-9-]{1,35})=)?(?P<url>https?://\S*?(?:/jbo-(?P<file>[A-Za-z0-9-]{1,35})\.(?:xml|json))?)"
 )
 
 
@@ -62,7 +62,7 @@ def parse_export(entry: str) -> tuple[str, str]:
     if not named or not (named["tag"] or named["file"]):
         shown = masked(entry.strip())
         raise SettingError(
-            f"DICTIONARY_SOURCE: {shown!r} is not an http(s) URL of a jbo-LANG.xml: write LANG=URL"
+            f"DICTIONARY_SOURCE: {shown!r} is not an http(s) URL of a jbo-LANG.xml or jbo-LANG.json: write LANG=URL"
         )
     return named["tag"] or named["file"], named["url"]
 
