@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
 from mrilu.dictionary.entries import Entry, Reverse
+from mrilu.exports.archives import write_zip
 from mrilu.exports.book import Book, Report, naming
 
 T = TypeVar("T", Entry, Reverse)
@@ -25,7 +25,6 @@ WORDS = (
 )  # fmt: skip
 GLOSSES = ("definitionid", "place", "word", "sense")
 REVERSE = ("word", "sense", "valsi", "place")
-STARTED = (1980, 1, 1, 0, 0, 0)  # zip's first moment: the same bytes whenever it is made
 _ESCAPED = re.compile(r"[\\\t\n\r]|\A[=+@-]")
 _NAMES = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
@@ -33,30 +32,15 @@ _NAMES = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 def write(book: Book, path: Path) -> Report:
     """Write the zip of up to three tables. Raises EntryFailed."""
     definitions = book.definitions
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        _add(
-            archive,
-            f"jbo-{book.tag}.tsv",
-            _table(WORDS, definitions, lambda entry: [_word(entry)]),
-        )
-        _add(archive, f"jbo-{book.tag}-glosses.tsv", _table(GLOSSES, definitions, _glosses))
-        if book.reverse:
-            _add(
-                archive,
-                f"{book.tag}-jbo.tsv",
-                _table(REVERSE, book.reverse, lambda one: [_reverse(one)]),
-            )
+    tables = {
+        f"jbo-{book.tag}.tsv": _table(WORDS, definitions, lambda entry: [_word(entry)]),
+        f"jbo-{book.tag}-glosses.tsv": _table(GLOSSES, definitions, _glosses),
+    }
+    if book.reverse:
+        reverse = _table(REVERSE, book.reverse, lambda one: [_reverse(one)])
+        tables[f"{book.tag}-jbo.tsv"] = reverse
+    write_zip(path, {name: table.encode() for name, table in tables.items()})
     return Report()
-
-
-def _add(archive: zipfile.ZipFile, name: str, table: str) -> None:
-    info = zipfile.ZipInfo(name, STARTED)
-    info.compress_type, info.create_system, info.external_attr = (
-        zipfile.ZIP_DEFLATED,
-        3,
-        0o644 << 16,
-    )
-    archive.writestr(info, table.encode())
 
 
 def _table(
