@@ -44,7 +44,10 @@ FONTS = (
 )
 FORMATS = {
     "pdf": Format(
-        "to_pdf:write", "application/pdf", "jbo-{tag}.pdf", ("typst", "fonttools", *FONTS)
+        "to_pdf:write",
+        "application/pdf",
+        "jbo-{tag}.pdf",
+        ("typst", "pikepdf", "fonttools", *FONTS),
     ),
     "latex": Format("to_latex:write", "application/x-tex", "jbo-{tag}.tex"),
     "xml": Format("to_xml:write", "application/xml", "jbo-{tag}.xml", ("lxml",)),

@@ -7,8 +7,9 @@ import gc
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 from mrilu.dictionary.entries import Entry, Reverse
 from mrilu.dictionary.markup import Span, one_line, spans
-from mrilu.exports import fonts
+from mrilu.exports import fonts, pdf_links
 from mrilu.exports.alphabet import letter_of, reverse_key
 from mrilu.exports.book import Book, Report, glosses_of, naming
 from mrilu.exports.entry_lines import (
@@ -34,11 +35,14 @@ from mrilu.exports.entry_lines import (
 from mrilu.exports.line_breaks import breakable as broken
 from mrilu.exports.line_breaks import breakable_spans
 from mrilu.exports.phrases import colophon, phrases_of, signs, title_lines
+from mrilu.exports.typeset import PDF
 
 TEMPLATE = Path(__file__).with_name("book.typ")
+PROJECT = Path(__file__).resolve().parents[2]
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 LARGE = 3000  # entries of a book from which a letter starts on a page of its own
 RUN = 60  # entries that such a letter has at least
+PIECE = 40_000  # spans that typst lays out at once, before the next letter: some 400 MB
 LONG = 16  # letters from which a Lojban word may be broken at the end of a line
 # Typst has no hyphenation patterns for Lojban. Its words may be broken before a consonant that starts a syllable.
 _SYLLABLE = re.compile(r"(?<=\w\w)(?=[bcdfgjklmnprstvxz][aeiouy])", re.IGNORECASE)
@@ -50,41 +54,56 @@ class NotTypeset(Exception):
 
 def write(book: Book, path: Path) -> Report:
     """Typeset the book. Raises fonts.NotInstalled, EntryFailed, NotTypeset."""
-    if find_spec("typst") is None:
-        raise fonts.NotInstalled("typst")
-    text = json.dumps(typeset_data(book), ensure_ascii=False)
-    missing = fonts.missing_glyphs(text)
+    for package in ("typst", "pikepdf"):
+        if find_spec(package) is None:
+            raise fonts.NotInstalled(package)
+    data = typeset_data(book)
+    missing = fonts.missing_glyphs(json.dumps(data, ensure_ascii=False))
     # A character without a glyph shows as its number; "[", "]" and "+" mean nothing to JSON inside a string.
-    text = text.translate({ord(letter): f"[U+{ord(letter):04X}]" for letter in missing})
-    with TemporaryDirectory(prefix="mrilu-") as folder:
-        (Path(folder) / "book.json").write_text(text, encoding="utf-8")
-        shutil.copy(TEMPLATE, folder)
-        edition = date.fromisoformat(book.edition)
-        del book, text
+    shown = {ord(letter): f"[U+{ord(letter):04X}]" for letter in missing}
+    outline = [
+        (part["name"], part["title"], [(one["name"], one["letter"]) for one in part["sections"]])
+        for part in _parts(data)
+    ]
+    with TemporaryDirectory(prefix="mrilu-") as name:
+        folder = Path(name)
+        pieces = _write_pieces(data, folder, shown)
+        del book, data
         _give_memory_back()
-        warnings = _compile(Path(folder), path, edition)
+        warnings = _typeset_pieces(pieces)
+        pdf_links.join([piece / PDF for piece in pieces], outline, path)
     return Report(missing, warnings)
 
 
-def _compile(folder: Path, path: Path, edition: date) -> tuple[str, ...]:
-    import typst  # 84 MB: only where a PDF is made
+def _write_pieces(data: dict[str, Any], folder: Path, shown: dict[int, str]) -> list[Path]:
+    """Write each piece of the book into a folder of its own."""
+    made = []
+    for number, piece in enumerate(pieces_of(data)):
+        made.append(folder / str(number))
+        made[-1].mkdir()
+        text = json.dumps(piece, ensure_ascii=False).translate(shown)
+        (made[-1] / "book.json").write_text(text, encoding="utf-8")
+        shutil.copy(TEMPLATE, made[-1])
+    return made
 
-    chosen = typst.Fonts(
-        include_system_fonts=False, include_embedded_fonts=True, font_paths=fonts.folders()
-    )
-    try:
-        _, warnings = typst.compile_with_warnings(
-            folder / TEMPLATE.name,
-            path,
-            root=folder,
-            font_paths=chosen,
-            format="pdf",
-            timestamp=datetime(edition.year, edition.month, edition.day, tzinfo=UTC),
-            pdf_tags=False,
-        )
-    except typst.TypstError as error:
-        raise NotTypeset(f"{error.message} {error.diagnostic}"[:1000]) from error
-    return tuple(warning.message for warning in warnings)
+
+def _typeset_pieces(pieces: list[Path]) -> tuple[str, ...]:
+    """Typeset the pieces, one after the other: each starts on the page after the last one of the piece before.
+
+    A process each, since typst gives no memory back.
+    """
+    warnings: dict[str, None] = {}
+    pages = 0
+    for piece in pieces:
+        command = [sys.executable, "-P", "-m", "mrilu.exports.typeset", str(piece), str(pages)]
+        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+        if done.returncode or not (piece / PDF).exists():
+            said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+            raise NotTypeset(f"typst: {said[0][-1000:]}")
+        told = json.loads(done.stdout)
+        pages = told["pages"]
+        warnings |= dict.fromkeys(told["warnings"])
+    return tuple(warnings)
 
 
 def _give_memory_back() -> None:
@@ -93,6 +112,54 @@ def _give_memory_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim:
         trim(0)
+
+
+def pieces_of(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Cut a book into pieces that are typeset by themselves: at starts of pages, PIECE spans or more."""
+    common = {name: value for name, value in data.items() if name not in ("words", "reverse")}
+    parts: list[dict[str, Any]] = []
+    size, first, last = 0, 0, 0
+
+    def piece() -> dict[str, Any]:
+        guides = data["guides"][first:last]
+        return {**common, "front": not first, "parts": parts, "guides": guides}
+
+    for part in _parts(data):
+        for number, section in enumerate(part["sections"]):
+            if size >= PIECE and (section["apart"] or not number):
+                yield piece()
+                parts, size, first = [], 0, last
+            if not number or not parts:
+                title = "" if number else part["title"]
+                parts.append({**part, "title": title, "sections": []})
+            parts[-1]["sections"].append(section)
+            size += sum(map(_size, section["entries"]))
+            last += len(section["entries"])
+    yield piece()
+
+
+def _parts(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the parts of the book that have entries, or the first one of a book without any."""
+    from_lojban, to_lojban = data["titles"]
+    words = {
+        "name": "part-0",
+        "title": from_lojban,
+        "reverse": False,
+        "sections": data["words"],
+    }
+    reverse = {
+        "name": "part-1",
+        "title": to_lojban,
+        "reverse": True,
+        "sections": data["reverse"],
+    }
+    return [words, reverse] if data["reverse"] else [words]
+
+
+def _size(entry: dict[str, Any]) -> int:
+    if "senses" in entry:
+        return 2 + sum(len(sense["valsi"]) for sense in entry["senses"])
+    return 3 + len(entry["definition"]) + len(entry["notes"]) + len(entry["keywords"])
 
 
 def typeset_data(book: Book) -> dict[str, Any]:
@@ -112,21 +179,26 @@ def typeset_data(book: Book) -> dict[str, Any]:
         "families": fonts.families(book.language),
         "headings": (*fonts.LOJBAN, *fonts.families(book.language)),
         "lojban": fonts.LOJBAN[0],
-        "words": _sections(words, map(letter_of_word, book.entries), large),
-        "reverse": _sections(reverse, reverse_letters, large),
+        "titles": _part_titles(book),
+        "words": _sections("words", words, map(letter_of_word, book.entries), large),
+        "reverse": _sections("reverse", reverse, reverse_letters, large),
         "guides": [guide_word(one.pop("guide")) for one in (*words, *reverse)],
     }
+
+
+def _part_titles(book: Book) -> tuple[str, str]:
+    lojban = phrases_of(book.language).lojban
+    other = [] if book.language == "jbo" else [one_line(book.name)]
+    return " – ".join([lojban, *other]), " – ".join([*other, lojban])
 
 
 def _front_matter(book: Book, words: int, reverse: int) -> dict[str, Any]:
     name, said = one_line(book.name), phrases_of(book.language)
     known = book.language.isalpha() and len(book.language) in (2, 3)
-    other = [] if book.language == "jbo" else [name]
     return {
         "title": said.title.format(name=name),
         "lojban-name": said.lojban,
         "name": name,
-        "parts": [" – ".join([said.lojban, *other]), " – ".join([*other, said.lojban])],
         "language": book.language if known else "und",
         "edition": book.edition,
         "counts": title_lines(book.language, name, words, reverse),
@@ -137,7 +209,7 @@ def _front_matter(book: Book, words: int, reverse: int) -> dict[str, Any]:
 
 
 def _sections(
-    entries: list[dict[str, Any]], letters: Iterable[str], large: bool
+    name: str, entries: list[dict[str, Any]], letters: Iterable[str], large: bool
 ) -> list[dict[str, Any]]:
     """Put the entries under letters; `apart` says that a letter starts a page.
 
@@ -149,7 +221,9 @@ def _sections(
     for letter, section in sections(zip(letters, entries, strict=True)):
         apart = large and bool(found) and len(section) >= RUN and after >= RUN
         after = len(section) if apart else after + len(section)
-        found.append({"letter": letter, "apart": apart, "entries": section})
+        found.append({
+            "name": f"{name}-{len(found)}", "letter": letter, "apart": apart, "entries": section,
+        })  # fmt: skip
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -65,8 +66,9 @@ def test_invisible_characters_need_no_glyph():
     assert not fonts.missing_glyphs("a\u200b\u200d\ufe0f\u202e\u00ad\n b")
 
 
-@pytest.mark.parametrize("large", [False, True])
-def test_guide_words_are_the_first_and_the_last_of_each_page(large, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("large", "piece"), [(False, 10**6), (True, 10**6), (True, 1)])
+def test_guide_words_are_the_first_and_the_last_of_each_page(large, piece, tmp_path, monkeypatch):
+    monkeypatch.setattr(to_pdf, "PIECE", piece)
     monkeypatch.setattr(to_pdf, "LARGE", 10 if large else 1000)
     monkeypatch.setattr(to_pdf, "RUN", 20)
     words = [f"{letter}vla{number:02}" for letter in "abc" for number in range(25)]
@@ -235,3 +237,42 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(FORMATS, "pdf", FORMATS["pdf"]._replace(packages=("no-such-package",)))
     with pytest.raises(fonts.NotInstalled, match="no-such-package is not installed"):
         check_installed("pdf")
+
+
+@pytest.mark.parametrize("piece", [10**6, 1])
+def test_links_and_outline_lead_to_the_pages_of_their_entries(piece, tmp_path, monkeypatch):
+    import pikepdf  # installed in the background, as typst is
+
+    for name, value in (("LARGE", 10), ("RUN", 5), ("PIECE", piece)):
+        monkeypatch.setattr(to_pdf, name, value)
+    words = [f"{letter}vla{vowel}" for letter in "abc" for vowel in "aeiou"]
+    entries = [
+        entry(word, n, "some lines, " * 100, notes=f"{{{other}}} {{nosuch}}")
+        for n, (word, other) in enumerate(zip(words, reversed(words), strict=True), 1)
+    ]
+    reverse = tuple(Reverse(f"word{n}", "", word, 0) for n, word in enumerate(words))
+    pdf, _ = typeset(book(*entries, reverse=reverse), tmp_path)
+    pages = text_of(pdf, 1, 0, "-raw").split("\f")
+    begun = {word: number for number, page in enumerate(pages) for word in words
+             if re.search(rf"^{word} gismu", page, re.MULTILINE)}  # fmt: skip
+    with pikepdf.open(pdf) as opened:
+        numbers = {page.objgen: number for number, page in enumerate(opened.pages)}
+        links = [one for page in opened.pages for one in page.get("/Annots", ())]
+        assert not [one for one in links if "/A" in one]
+        found = Counter(numbers[one.Dest[0].objgen] for one in links)
+        with opened.open_outline() as outline:
+            tops = {
+                part.title: [numbers[one.destination[0].objgen] for one in part.children]
+                for part in outline.root
+            }
+    assert found == {page: 2 * count for page, count in Counter(begun.values()).items()}
+    assert tops["Lojban – English"] == [begun["avlaa"], begun["bvlaa"], begun["cvlaa"]]
+    assert len(tops["English – Lojban"]) == 1
+
+
+def test_typsts_refusal_is_told(tmp_path, monkeypatch):
+    broken = tmp_path / "book.typ"
+    broken.write_text("#nosuch")
+    monkeypatch.setattr(to_pdf, "TEMPLATE", broken)
+    with pytest.raises(to_pdf.NotTypeset, match="unknown variable: nosuch"):
+        typeset(book(), tmp_path)
