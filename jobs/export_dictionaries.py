@@ -32,28 +32,45 @@ class ExportsFailed(Exception):
     """Some exports could not be built; their last good copies stay."""
 
 
-class ExportsNotReady(ExportsFailed, ConnectionError):
-    """Some exports wait for packages that are not installed yet: a later try may succeed."""
-
-
 @recorded
 def export_dictionaries(
     languages: list[str] | None = None, formats: list[str] | None = None, force: bool = False
 ) -> dict[str, int]:
     """Build the exports whose data changed, of all languages or those named; return how many were built, unchanged ...
 
-    `force` builds unchanged ones too. One that fails does not keep the others from being built; it makes the run
-    fail at the end. Raises ExportsFailed, or ExportsNotReady when a later try may succeed.
+    `force` builds unchanged ones too. Those whose packages are not installed yet wait for the run that the end of
+    the installation asks for. One that fails does not keep the others from being built; it makes the run fail at the
+    end. Raises ExportsFailed.
     """
     database()
     wanted = tuple(formats or current_settings().export_formats)
     counts: Counter[str] = Counter(built=0, unchanged=0)
     errors: dict[str, Exception] = {}
-    for language in _languages(languages):
-        export_language(language, wanted, counts, errors, force=force)
+    chosen, done = _languages(languages), set[str]()
+    # Again for formats whose packages were installed during the run: the run that the installation asked for was
+    # refused beside this one.
+    while ready := [name for name in _ready(wanted) if name not in done]:
+        for language in chosen:
+            export_language(language, ready, counts, errors, force=force)
+        done.update(ready)
+    waiting = len(chosen) * len(set(wanted) - done)
+    if waiting:
+        counts["waiting"] = waiting
     if errors:
         raise _failure(errors, counts)
     return dict(counts)
+
+
+def _ready(formats: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the formats whose packages are there; log what the others wait for."""
+    ready = []
+    for name in formats:
+        try:
+            build.check_installed(name)
+            ready.append(name)
+        except NotInstalled as error:
+            logger.info("format=%s waits: %s", name, error)
+    return tuple(ready)
 
 
 def _languages(tags: Iterable[str] | None) -> list[Language]:
@@ -159,10 +176,5 @@ def _log_report(tag: str, name: str, report: Report) -> None:
 
 def _failure(errors: dict[str, Exception], counts: Counter[str]) -> ExportsFailed:
     message = "; ".join(f"{what}: {error}" for what, error in errors.items())
-    kind = (
-        ExportsNotReady
-        if all(isinstance(error, NotInstalled) for error in errors.values())
-        else ExportsFailed
-    )
     done = " ".join(f"{key}={number}" for key, number in counts.items())
-    return kind(f"{len(errors)} failed ({done}): {message}")
+    return ExportsFailed(f"{len(errors)} failed ({done}): {message}")

@@ -1,4 +1,4 @@
-"""Brings the dictionary level with jbovlaste's XML exports (DICTIONARY_SOURCE), a language at a time."""
+"""Reads the dictionary's exports (DICTIONARY_SOURCE) into the database, one language at a time."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pathlib import Path
 
 from peewee import PostgresqlDatabase
 
-from models import Definition, Language
-from mrilu.dictionary.jbovlaste_xml import READER_VERSION, Export, ExportUnreadable, read_export
+from models import Definition, Language, Source
+from mrilu.dictionary.entries import Export, ExportUnreadable, Skipped
+from mrilu.dictionary.jbovlaste_xml import READER_VERSION, read_export
 from mrilu.dictionary.store import mark_language_gone, store_export
 from mrilu.downloads.errors import SourceError, SourceRefused, SourceUnreachable
 from mrilu.downloads.fetch import Fetched, Limits, fetch
@@ -26,8 +27,8 @@ from mrilu.settings.table import Settings
 
 logger = logging.getLogger(__name__)
 
-_FILE = re.compile(r"jbo-([A-Za-z0-9-]{1,35})\.xml\Z")
-SHOWN = 20  # skipped entries that the log names
+_FILE = re.compile(r"jbo-([A-Za-z0-9-]{1,35})\.(?:xml|json)\Z")
+SHOWN = 20  # entries that were skipped, or lost something, that the log names
 ALL_MAY_GO = 100  # percent
 
 
@@ -66,11 +67,20 @@ def find_exports(settings: Settings) -> dict[str, str]:
     folder = settings.dictionary_folder
     if folder is None:
         return settings.dictionary_urls
-    found = {
-        match[1]: str(folder / name) for name in _names(folder) if (match := _FILE.match(name))
-    }
+    found: dict[str, str] = {}
+    for name in sorted(_names(folder)):
+        match = _FILE.match(name)
+        if match and match[1] in found:
+            raise SourceRefused(
+                f"DICTIONARY_SOURCE: {folder} has two exports of {match[1]}: "
+                f"{Path(found[match[1]]).name} and {name}; remove one"
+            )
+        if match:
+            found[match[1]] = str(folder / name)
     if not found:
-        raise SourceRefused(f"DICTIONARY_SOURCE: the folder {folder} has no jbo-LANG.xml")
+        raise SourceRefused(
+            f"DICTIONARY_SOURCE: the folder {folder} has no jbo-LANG.xml and no jbo-LANG.json"
+        )
     return found
 
 
@@ -102,11 +112,19 @@ def sync_language(
             logger.info("language=%s unchanged source=%s", tag, source)
             return {"languages": 1, "unchanged": 1}
         export = _read(fetched, source)
-    _log_skipped(tag, export)
+    export.language = export.language or tag
+    _log_incomplete(tag, export)
+    reread = _read_by_another_version(source)
     moment = datetime.now(UTC)
     with db.atomic():
         counts = store_export(
-            db, tag, source, export, moment, ALL_MAY_GO if force else settings.max_shrink
+            db,
+            tag,
+            source,
+            export,
+            moment,
+            ALL_MAY_GO if force else settings.max_shrink,
+            reread=reread,
         )
         notify_changed_definitions(db.connection(), Language.get(Language.tag == tag).id, moment)
         note_source(source, fetched, READER_VERSION, counts["definitions"], moment)
@@ -132,14 +150,28 @@ def _read(fetched: Fetched, source: str) -> Export:
             return read_export(file)
     except (ExportUnreadable, OSError) as error:
         kind = f" ({fetched.content_type})" if fetched.content_type else ""
-        raise SourceRefused(f"{source}{kind} is not a jbovlaste export: {error}") from error
+        raise SourceRefused(
+            f"{source}{kind} is not a jbovlaste export, and none of lensisku: {error}"
+        ) from error
 
 
-def _log_skipped(tag: str, export: Export) -> None:
-    for word, reason in export.skipped[:SHOWN]:
-        logger.warning("language=%s skipped word=%r: %s", tag, word, reason)
-    if len(export.skipped) > SHOWN:
-        logger.warning("language=%s skipped more entries=%d", tag, len(export.skipped) - SHOWN)
+def _read_by_another_version(source: str) -> bool:
+    """Tell whether this source was read before by a version of our reader that may have read it differently."""
+    known = Source.get_or_none(Source.url == source)
+    return known is not None and known.reader != READER_VERSION
+
+
+def _log_incomplete(tag: str, export: Export) -> None:
+    """Log which entries were skipped, and what was lost of others."""
+    _log_each(tag, "skipped", export.skipped)
+    _log_each(tag, "lost", export.lost)
+
+
+def _log_each(tag: str, what: str, entries: list[Skipped]) -> None:
+    for word, reason in entries[:SHOWN]:
+        logger.warning("language=%s %s word=%r: %s", tag, what, word, reason)
+    if len(entries) > SHOWN:
+        logger.warning("language=%s %s more entries=%d", tag, what, len(entries) - SHOWN)
 
 
 def _miss_languages(

@@ -16,6 +16,7 @@ from mrilu.service.postgres import Cluster
 from mrilu.settings.table import PROJECT
 
 FULL_TEXT = "0005_embeddings"
+FACTS = "0016_facts_of_definitions"
 WAITS = "SELECT count(*) FROM pg_locks WHERE relation = 'sentence'::regclass AND NOT granted"
 
 
@@ -109,3 +110,23 @@ def test_messages_of_before_get_the_edges_of_their_threads(early: str) -> None:
             (node_of("c@x"), node_of("b@x"), True),
         ]
     )
+
+
+def test_definitions_get_the_facts_of_their_last_version(early: str) -> None:
+    migrate(early, "0010_one_file_is_no_copy")
+    version = (
+        "INSERT INTO definition_version (definition, version, change, bulk, content, recorded_at) "
+        "VALUES (1, %s, 'edited', false, %s, now())"
+    )
+    with psycopg.connect(early) as link:
+        for number, kind in ((1, "gismu"), (2, "cmavo")):
+            content = {"type": kind, "rafsi": ["lat", "mlatu"], "unofficial": True}
+            link.execute(version, (number, psycopg.types.json.Jsonb(content)))
+    for _ in range(2):  # a step that was broken off is tried again
+        migrate(early, FACTS)
+        with psycopg.connect(early) as link:
+            row = link.execute(
+                "SELECT type, rafsi, unofficial, jargon, tags FROM definition"
+            ).fetchone()
+            assert row == ("cmavo", ["lat", "mlatu"], True, "", [])
+            link.execute("DELETE FROM schema_migration WHERE name = %s", (FACTS,))

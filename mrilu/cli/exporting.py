@@ -75,10 +75,23 @@ def _why_not(tag: str, name: str) -> str:
     for failed in FailedExport.listed():
         if (failed["tag"], failed["format"]) == (tag, name):
             return f"{failed['error']} ({failed['failed_at']:%Y-%m-%d %H:%M} UTC)"
+    waits = _waits_for_packages()
+    if waits:
+        return waits
     known = sorted({f"{row['tag']} {row['format']}" for row in CachedExport.listed()})
     if known:
         return f"there is {', '.join(known)}"
     return "exports are built at midnight of TIMEZONE, or now by ./run.sh run export_dictionaries --wait"
+
+
+def _waits_for_packages() -> str:
+    """Say how far the installation in the background is, while it is not done: some formats wait for it."""
+    from mrilu.service.up import install_progress
+
+    progress = install_progress()
+    if progress["state"] == "done":
+        return ""
+    return f"{progress['done']} of {progress['total']} packages are installed so far; what waits for them is built then"
 
 
 def show_cached(as_json: bool, zone: ZoneInfo) -> None:

@@ -1,121 +1,123 @@
-"""Reads a jbovlaste XML export (jbo-LANG.xml), streaming and without trusting it.
+"""Reads a dictionary's export (jbo-LANG.xml or .json), streaming and without trusting it.
 
 The format, as https://jbovlaste.lojban.org/export/xml.html gives it: <dictionary> with two <direction>; the
 first holds <valsi> (Lojban words with their best definition), the second <nlword> (words of the other language
 with the Lojban word). In jbo-jbo.xml both directions are from "lojban" to "lojban", so it is the elements' own
-names that tell them apart.
+names that tell them apart. Where the second level is <entry> instead, or the file is JSON, it is lensisku's.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from dataclasses import dataclass, field
-from typing import IO, NamedTuple
-from uuid import UUID
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import IO
 from xml.etree.ElementTree import Element
 
-from mrilu.dictionary.xml_stream import OVERSIZED, ExportUnreadable, entries
+from mrilu.dictionary import lensisku
+from mrilu.dictionary.entries import (
+    MAX_ENTRIES,
+    Entry,
+    Export,
+    ExportUnreadable,
+    Gloss,
+    Reverse,
+)
+from mrilu.dictionary.xml_stream import OVERSIZED, entries
 
 # Raise it when an entry is read differently: files that are unchanged are then read again.
-READER_VERSION = 1
+READER_VERSION = 2
 
-# The largest export has 20,724; what is more is made to fill memory.
-MAX_ENTRIES = 500_000
-MAX_REASON = 200  # characters
-
-
-class Gloss(NamedTuple):
-    """A word for the whole definition (place 0) or for one place of it (x1 is place 1); sense tells homonyms apart."""
-
-    text: str
-    sense: str
-    place: int
-
-
-class Entry(NamedTuple):
-    """One Lojban word with one definition. `score` is None where the export has none."""
-
-    word: str
-    type: str
-    unofficial: bool
-    rafsi: tuple[str, ...]
-    selmaho: str
-    username: str
-    realname: str
-    definition: str
-    source_id: int
-    notes: str
-    score: float | None
-    glosses: tuple[Gloss, ...]
-
-    def content_hash(self) -> UUID:
-        """Return a hash of everything in the entry."""
-        text = json.dumps(self, ensure_ascii=False, separators=(",", ":"))
-        return UUID(bytes=hashlib.blake2b(text.encode(), digest_size=16).digest())
-
-    def content(self) -> dict[str, object]:
-        """Return the entry for JSON, glosses as objects."""
-        return {**self._asdict(), "glosses": [one._asdict() for one in self.glosses]}
-
-
-class Reverse(NamedTuple):
-    """An entry of the other direction: a natural-language word and the Lojban word (place 0: all of it) it leads to."""
-
-    text: str
-    sense: str
-    valsi: str
-    place: int
-
-
-class Skipped(NamedTuple):
-    """An entry that could not be used, and why."""
-
-    word: str
-    reason: str
-
-
-@dataclass
-class Export:
-    """What one file holds; `language` is the language's own name for people ("English")."""
-
-    language: str = ""
-    entries: list[Entry] = field(default_factory=list)
-    reverse: list[Reverse] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
+# What has a place in an Entry; all else is lost, and said to be.
+_ONCE = frozenset(("selmaho", "user", "score"))
+_KNOWN = _ONCE | {
+    "rafsi", "definition", "definitionid", "notes", "jargon", "etymology", "example", "tag", "glossword", "keyword",
+}  # fmt: skip
+_ATTRIBUTES = {
+    "valsi": {"word", "type", "unofficial", "score"},
+    "glossword": {"word", "sense"},
+    "keyword": {"word", "sense", "place"},
+    "nlword": {"word", "sense", "valsi", "place"},
+}
 
 
 def read_export(file: IO[bytes]) -> Export:
-    """Read a whole export. Raises ExportUnreadable: broken or truncated XML, a DTD, other content, no bounds."""
+    """Read a whole export, of jbovlaste or of lensisku.
+
+    Raises ExportUnreadable: broken or truncated XML or JSON, a DTD, other content, no bounds.
+    """
     export = Export()
-    seen: set[int] = set()
-    for number, (language, element) in enumerate(entries(file), 1):
-        if number > MAX_ENTRIES:
-            raise ExportUnreadable(f"it has more than {MAX_ENTRIES:,} entries")
-        if element.tag == "valsi":
-            export.language = export.language or language
-            _add_entry(export, element, seen)
-        else:
-            _add_reverse(export, element)
+    if lensisku.is_json(file):
+        lensisku.read_json(file, export)
+    else:
+        _read_xml(file, export)
     if not export.entries and not export.skipped:
         raise ExportUnreadable("there is no <valsi> in it")
     return export
 
 
-def _add_entry(export: Export, valsi: Element, seen: set[int]) -> None:
-    word = _squeezed(valsi.get("word"))
+def _read_xml(file: IO[bytes], export: Export) -> None:
+    for number, (language, element) in enumerate(entries(file), 1):
+        if number > MAX_ENTRIES:
+            raise ExportUnreadable(f"it has more than {MAX_ENTRIES:,} entries")
+        if element.tag == "valsi":
+            export.language = export.language or language
+            _add_entry(export, element)
+        elif element.tag == "nlword":
+            _add_reverse(export, element)
+        elif element.tag == "entry":
+            lensisku.add_xml_entry(export, element)
+        else:
+            export.language = export.language or _whole(element)
+
+
+def _add_entry(export: Export, valsi: Element) -> None:
     try:
         entry = read_entry(valsi)
     except ValueError as error:
-        export.skipped.append(Skipped(word[:MAX_REASON], str(error)[:MAX_REASON]))
+        export.skip(_squeezed(valsi.get("word")), str(error))
         return
-    if entry.source_id in seen:
-        reason = f"definitionid {entry.source_id} comes twice"
-        export.skipped.append(Skipped(word[:MAX_REASON], reason))
-        return
-    seen.add(entry.source_id)
-    export.entries.append(entry)
+    export.add(entry)
+    for further in _further(export, valsi, entry):
+        export.add(further)
+    where = f"{entry.word} (definitionid {entry.source_id})"
+    export.lose(where, _lost_of(valsi))
+
+
+def _further(export: Export, valsi: Element, first: Entry) -> Iterator[Entry]:
+    """Yield an entry for each <definition> after the first one."""
+    texts = [_whole(one) for one in valsi.findall("definition")][1:]
+    numbers = [_whole(one) for one in valsi.findall("definitionid")][1:]
+    for text, number in zip_longest(texts, numbers[: len(texts)], fillvalue=""):
+        if text:
+            source_id = int(number) if _is_id(number) else export.made_id(first.word)
+            yield first._replace(definition=text, source_id=source_id)
+
+
+def _lost_of(valsi: Element) -> Iterator[str]:
+    """Yield what an entry says that an Entry has no place for."""
+    seen: set[str] = set()
+    yield from _lost_attributes(valsi)
+    for element in valsi:
+        if element.tag not in _KNOWN:
+            yield f"<{element.tag}> is not kept: {_whole(element)[:60]!r}"
+        elif element.tag in seen & _ONCE:
+            yield f"a second <{element.tag}> is not kept: {_whole(element)[:60]!r}"
+        elif element.tag == "score" and _whole(element) and _score(_whole(element)) is None:
+            yield f"its score is no number: {_whole(element)[:60]!r}"
+        elif element.tag in ("glossword", "keyword"):
+            yield from _lost_attributes(element)
+            if not _squeezed(element.get("word")):
+                yield f"<{element.tag}> without a word is not kept"
+        seen.add(element.tag)
+
+
+def _lost_attributes(element: Element) -> Iterator[str]:
+    for name, value in element.attrib.items():
+        if name not in _ATTRIBUTES[element.tag]:
+            yield f'{name}="{value[:60]}" of <{element.tag}> is not kept'
+        elif name == "place" and value not in ("", "0") and not _place(element):
+            yield f'place="{value[:60]}" of <{element.tag}> is no place'
 
 
 def read_entry(valsi: Element) -> Entry:
@@ -129,23 +131,31 @@ def read_entry(valsi: Element) -> Entry:
     )
     if not word or not definition:
         raise ValueError("it has no word" if not word else "it has no definition")
-    if not number.isascii() or not number.isdecimal() or len(number) > 19 or int(number) >= 2**63:
+    if not _is_id(number):
         raise ValueError(f"its definitionid is {number!r}")
     user = valsi.find("user")
     return Entry(
         word=word,
         type=_squeezed(valsi.get("type")),
         unofficial=valsi.get("unofficial", "").lower() == "true",
-        rafsi=tuple(text for one in valsi.iterfind("rafsi") if (text := _whole(one))),
+        rafsi=_all(valsi, "rafsi"),
         selmaho=_text(valsi, "selmaho"),
         username=_text(user, "username"),
         realname=_text(user, "realname"),
         definition=definition,
         source_id=int(number),
-        notes=_text(valsi, "notes"),
+        notes="\n".join(_all(valsi, "notes")),
         score=_score(valsi.get("score") or _text(valsi, "score")),
         glosses=tuple(one for element in valsi if (one := _gloss(element)) is not None),
+        jargon="\n".join(_all(valsi, "jargon")),
+        etymology="\n".join(_all(valsi, "etymology")),
+        examples=_all(valsi, "example"),
+        tags=_all(valsi, "tag"),
     )
+
+
+def _is_id(number: str) -> bool:
+    return number.isascii() and number.isdecimal() and len(number) < 20 and int(number) < 2**63
 
 
 def _gloss(element: Element) -> Gloss | None:
@@ -158,10 +168,10 @@ def _gloss(element: Element) -> Gloss | None:
 def _add_reverse(export: Export, nlword: Element) -> None:
     text, valsi = _squeezed(nlword.get("word")), _squeezed(nlword.get("valsi"))
     if text and valsi and not nlword.get(OVERSIZED):
-        export.reverse.append(Reverse(text, _squeezed(nlword.get("sense")), valsi, _place(nlword)))
+        export.add_reverse(Reverse(text, _squeezed(nlword.get("sense")), valsi, _place(nlword)))
+        export.lose(text, _lost_attributes(nlword))
     else:
-        name = (text or valsi)[:MAX_REASON]
-        export.skipped.append(Skipped(name, "an nlword without word or valsi"))
+        export.skip(text or valsi, "an nlword without word or valsi")
 
 
 def _place(element: Element) -> int:
@@ -180,6 +190,11 @@ def _score(text: str) -> float | None:
 def _text(parent: Element | None, tag: str) -> str:
     element = parent.find(tag) if parent is not None else None
     return _whole(element) if element is not None else ""
+
+
+def _all(parent: Element, tag: str) -> tuple[str, ...]:
+    """Return the texts of all elements of the name that have one."""
+    return tuple(text for one in parent.iterfind(tag) if (text := _whole(one)))
 
 
 def _whole(element: Element) -> str:

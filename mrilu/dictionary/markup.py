@@ -20,11 +20,14 @@ SYMBOLS = {
     "rightarrow": "→", "pm": "±", "approx": "≈", "operatorname": "", "text": "", "mathrm": "", "left": "", "right": "",
 }  # fmt: skip
 
+# Braces enclose a reference, or after "_" and "^" what is set lower or higher; all others are braces.
 _PIECE = re.compile(
     r"\$(?P<math>[^$\n]{1,300})\$"
-    r"|\{(?P<word>[^{}$\n]{0,80}[A-Za-z][^{}$\n]{0,80})\}"
+    r"|\{(?P<word>[^{}$\n]{1,160})\}"
     r"|(?<![A-Za-z0-9_'\\])(?:(?P<letter>[A-Za-z]{1,6})_|x)(?:\{(?P<braced>\d{1,2})\}|(?P<place>\d{1,2}))(?![A-Za-z0-9_'])"
+    r"|(?<=[^\s_^{}$\\])(?P<mark>[_^])\{(?P<group>[^{}$\n]{1,40})\}"
 )
+_SYLLABLES = re.compile(r"[A-Za-z'’]*[AEIOUYaeiouy][A-Za-z'’]*\Z")
 _MATH = re.compile(
     r"(?P<mark>[_^])(?:\{(?P<group>[^{}]*)\}|(?P<digits>-?\d+|[^\s{}\\]))"
     r"|\\(?P<command>[A-Za-z]+)"
@@ -35,8 +38,6 @@ _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  #
 _NO_PRINT = re.compile(
     "[\x7f-\x84\x86-\x9f\ufdd0-\ufdef]"
 )  # further control codes and non-characters
-_ENDLESS = re.compile("[\u0021-\u024f]{60}(?=[\u0021-\u024f])")
-
 
 _LOW = str.maketrans("0123456789+-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
 _HIGH = str.maketrans("0123456789+-=()in", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁱⁿ")
@@ -55,14 +56,9 @@ def clean(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the text for a printed line: cleaned, composed (NFC), each run of white space one space.
-
-    A "word" that is longer than a column may be broken anywhere: TeX crashes on one of 3,000 letters.
-    """
-    plain = " ".join(
-        unicodedata.normalize("NFC", limit_marks(_NO_PRINT.sub(REPLACEMENT, clean(text)))).split()
-    )
-    return _ENDLESS.sub(lambda run: run[0] + "\N{ZERO WIDTH SPACE}", plain)
+    """Return the text for one line: cleaned, composed (NFC), each run of white space one space."""
+    printable = limit_marks(_NO_PRINT.sub(REPLACEMENT, clean(text)))
+    return " ".join(unicodedata.normalize("NFC", printable).split())
 
 
 def spans(text: str) -> list[Span]:
@@ -108,7 +104,9 @@ def _pieces(text: str) -> Iterator[Span]:
         if match["math"]:
             yield from _math(match["math"])
         elif match["word"]:
-            yield Span("word", match["word"].strip())
+            yield _braced(match["word"])
+        elif match["mark"]:
+            yield _raised(match["mark"], match["group"])
         else:
             yield from (
                 Span("letter", match["letter"] or "x"),
@@ -117,13 +115,34 @@ def _pieces(text: str) -> Iterator[Span]:
     yield Span("text", text[end:])
 
 
+def _braced(inner: str) -> Span:
+    """Return the reference that braces enclose; braces around anything else are what they are."""
+    words = inner.split()
+    if words and all(map(_is_lojban, words)):
+        return Span("word", " ".join(words))
+    return Span("text", f"{{{inner}}}")
+
+
+def _is_lojban(word: str) -> bool:
+    """Tell whether a word in braces may be Lojban: vowels in each part, a comma between syllables at most.
+
+    Brackets and stars around it show how a phrase is grouped. Of single letters, a small one is the letter's name
+    and a capital a variable.
+    """
+    bare = word.strip("()*").removeprefix(".").removesuffix(".")
+    if len(bare) == 1:
+        return "a" <= bare <= "z"
+    return all(map(_SYLLABLES.match, re.split("[.,/]", bare)))
+
+
+def _raised(mark: str, group: str) -> Span:
+    return Span("low" if mark == "_" else "high", _plain(group))
+
+
 def _math(source: str) -> Iterator[Span]:
     for match in _MATH.finditer(source):
         if match["mark"]:
-            yield Span(
-                "low" if match["mark"] == "_" else "high",
-                _plain(match["group"] or match["digits"] or ""),
-            )
+            yield _raised(match["mark"], match["group"] or match["digits"] or "")
         elif match["command"]:
             yield Span("text", SYMBOLS.get(match["command"], match[0]))
         elif match["letters"]:

@@ -1,16 +1,17 @@
-"""The statements that bring one language's dictionary level with an export; in the order in which they run."""
+"""The statements that make one language's dictionary what an export says, in the order in which they run."""
 
 # The entries that are new, edited or back; one row each.
 CREATE_STAGING = """
 CREATE TEMP TABLE staged_entry (
     source_id bigint, word text, type text, unofficial boolean, rafsi text[], selmaho text, text text, notes text,
-    username text, realname text, score double precision, content_hash uuid, change text, content jsonb
+    username text, realname text, score double precision, jargon text, etymology text, examples text[], tags text[],
+    content_hash uuid, change text, content jsonb
 ) ON COMMIT DROP
 """
 
 COPY_STAGING = "COPY staged_entry FROM STDIN"
 
-# ORDER BY the key: two writers then take their locks in one order. A word's facts are shared by all languages.
+# ORDER BY the key: two writers then take their locks in one order. These facts serve search: a definition has its own.
 UPSERT_WORDS = """
 INSERT INTO word (word, type, rafsi, unofficial)
 SELECT DISTINCT ON (word) word, type, rafsi, unofficial FROM staged_entry ORDER BY word
@@ -21,13 +22,16 @@ ON CONFLICT (word) DO UPDATE
 
 UPSERT_DEFINITIONS = """
 INSERT INTO definition (language, word, source_id, text, notes, selmaho, username, realname, score, content_hash,
-                        added_at, changed_at)
+                        type, rafsi, unofficial, jargon, etymology, examples, tags, added_at, changed_at)
 SELECT %(language)s, word.id, source_id, text, notes, selmaho, username, realname, score, content_hash,
+       staged_entry.type, staged_entry.rafsi, staged_entry.unofficial, jargon, etymology, examples, tags,
        %(now)s, %(now)s
   FROM staged_entry JOIN word ON word.word = staged_entry.word ORDER BY source_id
 ON CONFLICT (language, source_id) DO UPDATE
    SET word = excluded.word, text = excluded.text, notes = excluded.notes, selmaho = excluded.selmaho,
        username = excluded.username, realname = excluded.realname, score = excluded.score,
+       type = excluded.type, rafsi = excluded.rafsi, unofficial = excluded.unofficial, jargon = excluded.jargon,
+       etymology = excluded.etymology, examples = excluded.examples, tags = excluded.tags,
        content_hash = excluded.content_hash, changed_at = excluded.changed_at, gone_at = NULL
 """
 

@@ -1,4 +1,4 @@
-"""Brings one language's dictionary level with an export, by difference and in one transaction."""
+"""Stores an export as one language's dictionary, by difference and in one transaction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from peewee import PostgresqlDatabase
 from psycopg import Connection
 
 from mrilu.dictionary import sql
-from mrilu.dictionary.jbovlaste_xml import Entry, Export, Reverse
+from mrilu.dictionary.entries import Entry, Export, Reverse
 from mrilu.downloads.errors import refuse_shrink
 
 
@@ -35,7 +35,7 @@ class Changed(NamedTuple):
 
 @dataclass
 class Plan:
-    """What to do so that the database is level with the export; `live` definitions were there before."""
+    """What to do so that the database has what the export has; `live` definitions were there before."""
 
     live: int
     changed: list[Changed] = field(default_factory=list)
@@ -62,10 +62,18 @@ def make_plan(known: Mapping[int, Known], entries: Iterable[Entry]) -> Plan:
 
 
 def store_export(
-    db: PostgresqlDatabase, tag: str, source: str, export: Export, now: datetime, max_shrink: int
+    db: PostgresqlDatabase,
+    tag: str,
+    source: str,
+    export: Export,
+    now: datetime,
+    max_shrink: int,
+    *,
+    reread: bool = False,
 ) -> dict[str, int]:
     """Make the language `tag` what the export says and return how many definitions were added, edited ...
 
+    `reread`: the file was read before by another version of our reader, so what differs is no news ("bulk").
     Call it in a transaction. Raises SourceRefused when more than `max_shrink` percent would go.
     """
     connection = db.connection()
@@ -78,7 +86,7 @@ def store_export(
     # numbers are another dictionary.
     kept = len(export.entries) if bulk else plan.live - len(plan.gone)
     refuse_shrink(f"the dictionary jbo-{tag}", plan.live, kept, max_shrink)
-    facts = {"language": language, "now": now, "bulk": bulk, "gone": plan.gone}
+    facts = {"language": language, "now": now, "bulk": bulk or reread, "gone": plan.gone}
     _write_changed(connection, plan.changed, facts)
     if plan.gone:
         connection.execute(sql.MARK_GONE, facts)
@@ -115,8 +123,8 @@ def _write_changed(connection: Connection, changed: list[Changed], facts: dict[s
             content = json.dumps(entry.content(), ensure_ascii=False)
             copy.write_row((
                 entry.source_id, entry.word, entry.type, entry.unofficial, list(entry.rafsi), entry.selmaho,
-                entry.definition, entry.notes, entry.username, entry.realname, entry.score, content_hash, change,
-                content,
+                entry.definition, entry.notes, entry.username, entry.realname, entry.score, entry.jargon,
+                entry.etymology, list(entry.examples), list(entry.tags), content_hash, change, content,
             ))  # fmt: skip
     for statement in sql.WRITE_STAGED:
         connection.execute(statement, facts)
@@ -145,6 +153,7 @@ def _counts(plan: Plan, export: Export) -> dict[str, int]:
         "returned": changes.count("returned"),
         "gone": len(plan.gone),
         "skipped": len(export.skipped),
+        "lost": len(export.lost),
     }
 
 

@@ -17,20 +17,22 @@ MAX_TAG_BYTES = 1024 * 1024
 MAX_DEPTH = 200_000
 MAX_ENTRY_CHARS = 200_000
 MAX_FIELDS = 5000
-ENTRIES = ("valsi", "nlword")
+# Of jbovlaste's exports, and of lensisku's: there the language is told in <metadata>.
+ENTRIES = ("valsi", "nlword", "entry", "language")
 # The attribute of an entry that says why it is too large; no XML attribute has such a name.
 OVERSIZED = " oversized"
 
 _ENTRY_DEPTH = 3  # <dictionary><direction><valsi>
-_PERSON = "user"  # the one field that has fields
+_PERSON = "user"  # the one field of jbovlaste that has fields
+_KEYWORDS = ("gloss_keywords", "place_keywords")  # lensisku's, whose fields have fields
 
 
 class ExportUnreadable(ValueError):
-    """The file is not a jbovlaste XML export."""
+    """The file is not an export of jbovlaste or lensisku."""
 
 
 def entries(file: IO[bytes]) -> Iterator[tuple[str, Element]]:
-    """Yield each <valsi> and <nlword> with the language that its <direction> leads to.
+    """Yield each <valsi>, <nlword>, <entry> and <language> with the language that its <direction> leads to.
 
     Raises ExportUnreadable when it is no XML, has a DTD, another root, or more in one tag or depth than entries have.
     """
@@ -106,8 +108,13 @@ class _Reader:
         return self._depth == _ENTRY_DEPTH + len(self._open) and self._may_hold_fields()
 
     def _may_hold_fields(self) -> bool:
-        """Tell whether what is open is the entry itself or its person."""
-        return len(self._open) == 1 or (len(self._open) == 2 and self._open[1].tag == _PERSON)
+        """Tell whether what is open is the entry itself, its person, its keywords or one of them."""
+        if len(self._open) == 1:
+            return self._open[0].tag != "language"
+        field = self._open[1].tag
+        if field in _KEYWORDS:
+            return len(self._open) < 4
+        return len(self._open) == 2 and field == _PERSON
 
     def _end(self, name: str) -> None:
         if self._entry is not None and self._depth == _ENTRY_DEPTH + len(self._open) - 1:

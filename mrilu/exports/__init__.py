@@ -1,1 +1,1 @@
-"""Dictionary exports: what is exported (book, rows), one module a format, and the build of one in a child process."""
+"""Dictionary exports: what is exported (book, rows), one module per format, and each build in a child process."""

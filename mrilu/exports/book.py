@@ -6,15 +6,14 @@ Entries, glosses and reverse entries are those of the dictionary's reader, so th
 from __future__ import annotations
 
 import json
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mrilu.dictionary.jbovlaste_xml import Entry, Gloss, Reverse
-from mrilu.text.marks import limit_marks
+from mrilu.dictionary.entries import Entry, Gloss, Reverse
+from mrilu.exports.alphabet import headword_key, reverse_key
 
 
 class EntryFailed(Exception):
@@ -23,27 +22,50 @@ class EntryFailed(Exception):
 
 @dataclass(frozen=True)
 class Book:
-    """One language's dictionary; `edition` is the day (ISO 8601) on which its data last changed."""
+    """One language's dictionary; `edition` is the day (ISO 8601) on which its data last changed.
+
+    `entries` has the best definition of each word, which printed formats show; `further` the other definitions.
+    """
 
     tag: str
     name: str
     edition: str
     entries: tuple[Entry, ...]
     reverse: tuple[Reverse, ...]
+    further: tuple[Entry, ...] = ()
 
     def to_json(self) -> str:
         """Return the book as JSON, for a process of its own."""
-        return json.dumps(
-            [self.tag, self.name, self.edition, self.entries, self.reverse], ensure_ascii=False
-        )
+        parts = (self.tag, self.name, self.edition, self.entries, self.reverse, self.further)
+        return json.dumps(parts, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Book:
         """Read back what `to_json` wrote."""
-        tag, name, edition, entries, reverse = json.loads(text)
+        tag, name, edition, entries, reverse, further = json.loads(text)
         return cls(
-            tag, name, edition, tuple(map(_entry, entries)), tuple(Reverse(*row) for row in reverse)
+            tag,
+            name,
+            edition,
+            tuple(map(_entry, entries)),
+            tuple(Reverse(*row) for row in reverse),
+            tuple(map(_entry, further)),
         )
+
+    @property
+    def definitions(self) -> list[Entry]:
+        """All definitions: each word's best one, and after it the further ones."""
+        if not self.further:
+            return list(self.entries)
+        further: dict[str, list[Entry]] = {}
+        for entry in self.further:
+            further.setdefault(entry.word, []).append(entry)
+        return [one for best in self.entries for one in (best, *further.get(best.word, ()))]
+
+    @property
+    def printed_reverse(self) -> tuple[Reverse, ...]:
+        """The other direction as printed formats show it: none in Lojban, where it leads from words to themselves."""
+        return () if self.language == "jbo" else self.reverse
 
     @property
     def language(self) -> str:
@@ -51,10 +73,30 @@ class Book:
         return self.tag.split("-")[0].lower()
 
 
+def ordered_book(
+    tag: str,
+    name: str,
+    edition: str,
+    entries: Iterable[Entry],
+    reverse: Iterable[Reverse],
+    further: Iterable[Entry] = (),
+) -> Book:
+    """Return a book with entries and reverse entries in the order of the alphabet; `further` keeps its order."""
+    by_alphabet = sorted(entries, key=lambda entry: headword_key(entry.word))
+    by_sense = sorted(
+        reverse,
+        key=lambda one: (reverse_key(one.text), one.sense, headword_key(one.valsi), one.place),
+    )
+    return Book(tag, name, edition, tuple(by_alphabet), tuple(by_sense), tuple(further))
+
+
 def _entry(row: list[Any]) -> Entry:
     entry = Entry(*row)
     return entry._replace(
-        rafsi=tuple(entry.rafsi), glosses=tuple(Gloss(*gloss) for gloss in entry.glosses)
+        rafsi=tuple(entry.rafsi),
+        glosses=tuple(Gloss(*gloss) for gloss in entry.glosses),
+        examples=tuple(entry.examples),
+        tags=tuple(entry.tags),
     )
 
 
@@ -80,27 +122,6 @@ def naming(entry: Entry | Reverse) -> Iterator[None]:
         number = f" (definitionid {entry.source_id})" if isinstance(entry, Entry) else ""
         name = entry.word if isinstance(entry, Entry) else f"{entry.text} = {entry.valsi}"
         raise EntryFailed(f"entry {name!r}{number}: {type(error).__name__}: {error}") from error
-
-
-def headword_key(word: str) -> tuple[str, str]:
-    """Return the sorting key of a Lojban word: letters alone, without pauses and stress; "'" sorts as "h"."""
-    letters = word.lower().replace("'", "h").replace("’", "h")
-    return "".join(letter for letter in letters if letter.isalnum() or letter == " ").strip(), word
-
-
-def reverse_key(text: str) -> tuple[str, str]:
-    """Return the sorting key of a word of any language: letters without marks, case and leading punctuation."""
-    plain = "".join(
-        letter
-        for letter in unicodedata.normalize("NFKD", limit_marks(text))
-        if not unicodedata.combining(letter)
-    )
-    return plain.casefold().lstrip("-–—'’\"“„«(.…*¿¡ "), text
-
-
-def letter_of(key: str) -> str:
-    """Return the section that a sorting key belongs to: its first letter, "#" when it starts with none."""
-    return key[:1].upper() if key[:1].isalpha() else "#"
 
 
 def glosses_of(entry: Entry) -> tuple[list[Gloss], list[Gloss]]:

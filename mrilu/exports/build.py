@@ -44,18 +44,17 @@ FONTS = (
 )
 FORMATS = {
     "pdf": Format(
-        "to_pdf:write", "application/pdf", "jbo-{tag}.pdf", ("typst", "fonttools", *FONTS)
+        "to_pdf:write",
+        "application/pdf",
+        "jbo-{tag}.pdf",
+        ("typst", "pikepdf", "fonttools", *FONTS),
     ),
     "latex": Format("to_latex:write", "application/x-tex", "jbo-{tag}.tex"),
     "xml": Format("to_xml:write", "application/xml", "jbo-{tag}.xml", ("lxml",)),
     "json": Format("to_json:write", "application/json", "jbo-{tag}.json"),
     "tsv": Format("to_tsv:write", "application/zip", "jbo-{tag}-tsv.zip"),
-    "stardict": Format(
-        "to_glossary:write_stardict", "application/zip", "jbo-{tag}-stardict.zip", ("pyglossary",)
-    ),
-    "epub": Format(
-        "to_glossary:write_epub", "application/epub+zip", "jbo-{tag}.epub", ("pyglossary",)
-    ),
+    "stardict": Format("to_stardict:write", "application/zip", "jbo-{tag}-stardict.zip"),
+    "epub": Format("to_epub:write", "application/epub+zip", "jbo-{tag}.epub"),
 }
 
 

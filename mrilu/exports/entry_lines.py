@@ -1,4 +1,4 @@
-"""What the printed formats say of an entry besides its definition, and how entries are put under letters. Pure."""
+"""What the formats for readers say of an entry besides its definition, and how entries are put under letters. Pure."""
 
 from __future__ import annotations
 
@@ -6,21 +6,29 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TypeVar
 
-from mrilu.dictionary.jbovlaste_xml import Entry, Gloss, Reverse
+from mrilu.dictionary.entries import Entry, Gloss, Reverse
 from mrilu.dictionary.markup import one_line
-from mrilu.exports.book import headword_key, letter_of
+from mrilu.exports.alphabet import headword_key, letter_of
+from mrilu.exports.book import Book
 
 T = TypeVar("T")
+GUIDE = 28  # characters of a word at the head of a page
 SHORT_TYPES = {"experimental": "exp.", "obsolete": "obs."}
 
 
 def facts(entry: Entry) -> str:
-    """Return type, selma'o and rafsi in one line: "exp. gismu, -baj-"."""
+    """Return type, selma'o and rafsi in one line: "exp. gismu, -baj-"; such types are unofficial by themselves."""
     first, _, rest = one_line(entry.type).partition(" ")
     kind = f"{SHORT_TYPES[first]} {rest}" if first in SHORT_TYPES else f"{first} {rest}".strip()
-    unofficial = ["unofficial"] if entry.unofficial else []
+    unofficial = ["unofficial"] if entry.unofficial and first not in SHORT_TYPES else []
     rafsi = [" ".join(f"-{one_line(one)}-" for one in entry.rafsi)] if entry.rafsi else []
-    return ", ".join(filter(None, [kind, one_line(entry.selmaho), *unofficial, *rafsi]))
+    rare = [one_line(text) for text in (entry.jargon, *entry.tags)]
+    return ", ".join(filter(None, [kind, one_line(entry.selmaho), *unofficial, *rafsi, *rare]))
+
+
+def remarks(entry: Entry) -> list[str]:
+    """Return what follows the notes, as markup: the etymology in brackets, and each example."""
+    return [*([f"[{entry.etymology}]"] if entry.etymology else ()), *entry.examples]
 
 
 def gloss_text(gloss: Gloss) -> str:
@@ -34,6 +42,25 @@ def senses_of(group: Iterable[Reverse]) -> list[tuple[str, list[tuple[str, int]]
         (one_line(sense), [(one_line(one.valsi), one.place) for one in leads])
         for sense, leads in groupby(group, key=lambda one: one.sense)
     ]
+
+
+def guide_word(word: str) -> str:
+    """Return a headword for the head of a page, half of which it fits."""
+    plain = one_line(word)
+    return plain if len(plain) <= GUIDE else plain[: GUIDE - 1] + "…"
+
+
+def reference_key(word: str) -> str:
+    """Return what a reference and the headword that it means have in common: no pauses, no stress."""
+    return one_line(word).lower().replace("’", "'").strip(". ")
+
+
+def numbers_of_headwords(book: Book) -> dict[str, int]:
+    """Return the place of each headword among the entries, by the key of references to it."""
+    numbers: dict[str, int] = {}
+    for number, entry in enumerate(book.entries):
+        numbers.setdefault(reference_key(entry.word), number)
+    return numbers
 
 
 def letter_of_word(entry: Entry) -> str:

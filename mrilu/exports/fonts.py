@@ -38,7 +38,7 @@ class NotInstalled(RuntimeError):
     def __init__(self, package: str) -> None:
         super().__init__(
             f"the package {package} is not installed (yet): ./run.sh installs the second part of requirements.txt in "
-            "the background; exports are tried again later"
+            "the background, and what waits for it is built then"
         )
 
 

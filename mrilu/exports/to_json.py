@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mrilu.dictionary.jbovlaste_xml import Entry, Reverse
+from mrilu.dictionary.entries import Entry, Reverse
 from mrilu.exports.book import Book, Report, glosses_of, naming, write_text
 
 
@@ -16,7 +16,7 @@ def write(book: Book, path: Path) -> Report:
     head = {"tag": book.tag, "name": book.name}
     parts = (
         f'{{"language": {_json(head)},\n"edition": {_json(book.edition)},\n"entries": [\n',
-        ",\n".join(_lines(book.entries)),
+        ",\n".join(_lines(book.definitions)),
         '\n],\n"reverse": [\n',
         ",\n".join(_lines(book.reverse)),
         "\n]}\n",
@@ -48,6 +48,7 @@ def _word_object(entry: Entry) -> dict[str, Any]:
         "keywords": [
             {"word": one.text, "sense": one.sense, "place": one.place} for one in keywords
         ],
+        **entry.rare(),
     }
 
 

@@ -9,53 +9,38 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from mrilu.dictionary.jbovlaste_xml import Entry, Reverse
+from mrilu.dictionary.entries import Entry, Reverse
+from mrilu.exports.archives import write_zip
 from mrilu.exports.book import Book, Report, naming
 
 T = TypeVar("T", Entry, Reverse)
 
 WORDS = (
     "word", "type", "unofficial", "rafsi", "selmaho", "definition", "notes", "glosswords", "username", "realname",
-    "score", "definitionid",
+    "score", "definitionid", "jargon", "etymology", "examples", "tags",
 )  # fmt: skip
 GLOSSES = ("definitionid", "place", "word", "sense")
 REVERSE = ("word", "sense", "valsi", "place")
-STARTED = (1980, 1, 1, 0, 0, 0)  # zip's first moment: the same bytes whenever it is made
 _ESCAPED = re.compile(r"[\\\t\n\r]|\A[=+@-]")
 _NAMES = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 
 def write(book: Book, path: Path) -> Report:
     """Write the zip of up to three tables. Raises EntryFailed."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        _add(
-            archive,
-            f"jbo-{book.tag}.tsv",
-            _table(WORDS, book.entries, lambda entry: [_word(entry)]),
-        )
-        _add(archive, f"jbo-{book.tag}-glosses.tsv", _table(GLOSSES, book.entries, _glosses))
-        if book.reverse:
-            _add(
-                archive,
-                f"{book.tag}-jbo.tsv",
-                _table(REVERSE, book.reverse, lambda one: [_reverse(one)]),
-            )
+    definitions = book.definitions
+    tables = {
+        f"jbo-{book.tag}.tsv": _table(WORDS, definitions, lambda entry: [_word(entry)]),
+        f"jbo-{book.tag}-glosses.tsv": _table(GLOSSES, definitions, _glosses),
+    }
+    if book.reverse:
+        reverse = _table(REVERSE, book.reverse, lambda one: [_reverse(one)])
+        tables[f"{book.tag}-jbo.tsv"] = reverse
+    write_zip(path, {name: table.encode() for name, table in tables.items()})
     return Report()
-
-
-def _add(archive: zipfile.ZipFile, name: str, table: str) -> None:
-    info = zipfile.ZipInfo(name, STARTED)
-    info.compress_type, info.create_system, info.external_attr = (
-        zipfile.ZIP_DEFLATED,
-        3,
-        0o644 << 16,
-    )
-    archive.writestr(info, table.encode())
 
 
 def _table(
@@ -75,7 +60,8 @@ def _word(entry: Entry) -> Iterable[str]:
     return (
         entry.word, entry.type, "true" if entry.unofficial else "false", " ".join(entry.rafsi), entry.selmaho,
         entry.definition, entry.notes, glosses, entry.username, entry.realname,
-        "" if entry.score is None else repr(entry.score), str(entry.source_id),
+        "" if entry.score is None else repr(entry.score), str(entry.source_id), entry.jargon, entry.etymology,
+        "\n".join(entry.examples), "; ".join(entry.tags),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from lxml import etree
 
-from mrilu.dictionary.jbovlaste_xml import Entry, Reverse
+from mrilu.dictionary.entries import Entry, Reverse
 from mrilu.dictionary.markup import clean
 from mrilu.exports.book import Book, Report, naming
 
@@ -20,7 +20,7 @@ def write(book: Book, path: Path) -> Report:
         file.write_declaration()
         with file.element("dictionary"):
             with _direction(file, LOJBAN, book.name):
-                for entry in book.entries:
+                for entry in book.definitions:
                     with naming(entry):
                         file.write(_valsi(entry), "\n")
             if book.reverse:
@@ -51,6 +51,12 @@ def _valsi(entry: Entry) -> Any:
     _add(valsi, "definitionid", str(entry.source_id))
     _add(valsi, "notes", entry.notes)
     _add(valsi, "score", "" if entry.score is None else repr(entry.score))
+    _add(valsi, "jargon", entry.jargon)
+    _add(valsi, "etymology", entry.etymology)
+    for example in entry.examples:
+        _add(valsi, "example", example)
+    for tag in entry.tags:
+        _add(valsi, "tag", tag)
     for gloss in entry.glosses:
         _add_word(
             valsi, "keyword" if gloss.place else "glossword", gloss.text, gloss.place, gloss.sense

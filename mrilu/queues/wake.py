@@ -1,6 +1,7 @@
 """Asking for a run of `embed_missing` between the hours: new mail is embedded within seconds.
 
-`python -m mrilu.queues.wake` asks for all that waits; the installation in the background ends with it.
+`python -m mrilu.queues.wake` asks for all that waits for packages, exports too; the installation in the background
+ends with it.
 """
 
 from __future__ import annotations
@@ -9,18 +10,20 @@ import logging
 
 from redis import RedisError
 
-from mrilu.queues.queues import EMBED, FAILURE_TTL, RESULT_TTL, queue
+from mrilu.queues.queues import DEFAULT, EMBED, FAILURE_TTL, RESULT_TTL, queue
 from mrilu.runtime.redis import redis_connection
 from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
 
 FUNCTION = "jobs.embed_missing.embed_missing"
+EXPORTS = "jobs.export_dictionaries.export_dictionaries"
 # Set while such a run waits in the queue; it expires in case that run was lost.
 WAKE_KEY = "mrilu:embed:wake"
 WAKE_ALL_KEY = "mrilu:embed:wake-all"
 WAKE_TTL = 300
 TIMEOUT = 3600  # seconds; a run stops by itself long before
+EXPORTS_TIMEOUT = 7200  # seconds
 
 
 def wake_embedding(*, recent: bool = True) -> None:
@@ -60,5 +63,20 @@ def ask_for_run(*, recent: bool) -> None:
     )
 
 
+def wake_exports() -> None:
+    """Ask for the exports that waited for their packages. Never raises: midnight's run makes up for what is missed."""
+    try:
+        queue(DEFAULT).enqueue(
+            EXPORTS,
+            job_timeout=EXPORTS_TIMEOUT,
+            result_ttl=RESULT_TTL,
+            failure_ttl=FAILURE_TTL,
+            description="export_dictionaries()",
+        )
+    except (RedisError, OSError) as error:
+        logger.warning("exports wait for midnight: %s", type(error).__name__)
+
+
 if __name__ == "__main__":
     wake_embedding(recent=False)
+    wake_exports()

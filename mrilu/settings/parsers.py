@@ -22,7 +22,7 @@ _SENDER = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,190
 _PLAIN_URL = re.compile(r"[!$-;=@-~]+")  # printable ASCII but quotes, angles, ? and #
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _EXPORT = re.compile(
-    r"(?:(?P<tag>[A-Za-z0-9-]{1,35})=)?(?P<url>https?://\S*?(?:/jbo-(?P<file>[A-Za-z0-9-]{1,35})\.xml)?)"
+    r"(?:(?P<tag>[A-Za-z0-9-]{1,35})=)?(?P<url>https?://\S*?(?:/jbo-(?P<file>[A-Za-z0-9-]{1,35})\.(?:xml|json))?)"
 )
 
 
@@ -274,7 +274,7 @@ def parse_export(entry: str) -> tuple[str, str]:
     if not named or not (named["tag"] or named["file"]):
         shown = masked(entry.strip())
         raise SettingError(
-            f"DICTIONARY_SOURCE: {shown!r} is not an http(s) URL of a jbo-LANG.xml: write LANG=URL"
+            f"DICTIONARY_SOURCE: {shown!r} is not an http(s) URL of a jbo-LANG.xml or jbo-LANG.json: write LANG=URL"
         )
     return named["tag"] or named["file"], named["url"]
 

@@ -185,7 +185,7 @@ class Settings:
         "DICTIONARY_SOURCE",
         "",
         text,
-        "jbovlaste exports: a folder of `jbo-LANG.xml`, or comma-separated URLs",
+        "exports of jbovlaste or lensisku: a folder of `jbo-LANG.xml` or `jbo-LANG.json`, or comma-separated URLs",
     )
     muplis_url: str = setting(
         "MUPLIS_URL",
@@ -339,7 +339,7 @@ class Settings:
 
     @property
     def dictionary_folder(self) -> Path | None:
-        """The folder of jbo-LANG.xml files of DICTIONARY_SOURCE; None when that lists URLs."""
+        """The folder of jbo-LANG.xml and jbo-LANG.json files of DICTIONARY_SOURCE; None when that lists URLs."""
         if "://" in self.dictionary_source:
             return None
         return (

@@ -52,7 +52,7 @@ class Language(BaseModel):
 
 
 class Word(BaseModel):
-    """A Lojban word (valsi) and what all its definitions share."""
+    """A Lojban word (valsi), with the facts of the definition that changed last."""
 
     id = IdentityField()
     word = TextField(unique=True)
@@ -62,7 +62,10 @@ class Word(BaseModel):
 
 
 class Definition(BaseModel):
-    """One definition of a word in one language; `source_id` is jbovlaste's definitionid."""
+    """One definition of a word in one language; `source_id` is jbovlaste's definitionid.
+
+    `type` is None until the definition is written by a version that keeps its facts with it: the word's then count.
+    """
 
     id = IdentityField()
     language = IntegerField()
@@ -79,6 +82,13 @@ class Definition(BaseModel):
     changed_at = DateTimeTZField()
     gone_at = DateTimeTZField(null=True)
     search = TSVectorField(index=False)
+    type = TextField(null=True)
+    rafsi = ArrayField(TextField, index=False, default=list)
+    unofficial = BooleanField(default=False)
+    jargon = TextField(default="")
+    etymology = TextField(default="")
+    examples = ArrayField(TextField, index=False, default=list)
+    tags = ArrayField(TextField, index=False, default=list)
 
 
 class DefinitionVersion(BaseModel):

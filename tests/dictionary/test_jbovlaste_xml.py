@@ -8,14 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrilu.dictionary.jbovlaste_xml import (
-    Entry,
-    Export,
-    ExportUnreadable,
-    Gloss,
-    Reverse,
-    read_export,
-)
+from mrilu.dictionary.entries import MADE_ID, Entry, Export, ExportUnreadable, Gloss, Reverse
+from mrilu.dictionary.jbovlaste_xml import read_export
 from tests.downloads.sources import export, valsi
 
 
@@ -148,3 +142,52 @@ def test_no_bytes_raise_anything_else(junk: bytes, place: int) -> None:
         except ExportUnreadable:
             continue
         assert all("\0" not in entry.definition for entry in entries)
+
+
+def test_what_few_entries_have_is_read_and_counts_only_where_it_is() -> None:
+    more = "<jargon>maths</jargon><etymology>from x</etymology><example>a</example><example>b</example><tag>t</tag>"
+    [plain], [rare] = read(export(valsi())).entries, read(export(valsi(more=more))).entries
+    assert (rare.jargon, rare.etymology, rare.examples, rare.tags) == (
+        "maths",
+        "from x",
+        ("a", "b"),
+        ("t",),
+    )
+    assert rare.content_hash() != plain.content_hash()
+    assert "jargon" not in plain.content() and rare.content()["tags"] == ("t",)
+    # What databases hold for entries that were read before these fields were.
+    assert str(plain.content_hash()) == BEFORE
+
+
+BEFORE = "9b4d23dd-d2d6-0cd7-4245-15b39c96468a"
+
+
+def test_further_definitions_of_one_valsi_are_entries() -> None:
+    more = "<definition>second</definition><definition>third</definition><definitionid>9</definitionid>"
+    found = read(export(valsi(more=more)))
+    assert [(one.definition, one.source_id) for one in found.entries[:2]] == [
+        ("$x_1$ is a cat.", 1),
+        ("second", 9),
+    ]
+    assert found.entries[2].definition == "third" and found.entries[2].source_id >= MADE_ID
+
+
+def test_what_cannot_be_kept_is_named_with_its_place() -> None:
+    more = (
+        '<video>v</video><selmaho>A</selmaho><selmaho>B</selmaho><score>many</score><keyword word="x" place="y"/>'
+        '<glossword word="g" lang="en"/><glossword word=""/>'
+    )
+    reverse = '<nlword word="a" valsi="mlatu"/>' * 2 + '<nlword word="b" valsi="mlatu" rank="1"/>'
+    found = read(export(valsi(attributes='id="4"', more=more), reverse=reverse))
+    assert [f"{one.word}: {one.reason}" for one in found.lost] == [
+        'mlatu (definitionid 1): id="4" of <valsi> is not kept',
+        "mlatu (definitionid 1): <video> is not kept: 'v'",
+        "mlatu (definitionid 1): a second <selmaho> is not kept: 'B'",
+        "mlatu (definitionid 1): its score is no number: 'many'",
+        'mlatu (definitionid 1): place="y" of <keyword> is no place',
+        'mlatu (definitionid 1): lang="en" of <glossword> is not kept',
+        "mlatu (definitionid 1): <glossword> without a word is not kept",
+        "a: the same nlword for 'mlatu' comes twice",
+        'b: rank="1" of <nlword> is not kept',
+    ]
+    assert len(found.reverse) == 2

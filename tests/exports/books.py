@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mrilu.dictionary.jbovlaste_xml import Entry, Gloss, Reverse
+from mrilu.dictionary.entries import Entry, Gloss, Reverse
 from mrilu.exports.book import Book, headword_key
 
 HOSTILE = {

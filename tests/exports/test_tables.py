@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mrilu.dictionary.jbovlaste_xml import Entry, Gloss, Reverse
+from mrilu.dictionary.entries import Entry, Gloss, Reverse
 from mrilu.exports import to_json, to_tsv
 from mrilu.exports.book import Book, EntryFailed
 from tests.exports.books import book, entry, hostile_book

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from mrilu.dictionary.jbovlaste_xml import Reverse
+from mrilu.dictionary.entries import Reverse
 from mrilu.exports import fonts, to_pdf
-from mrilu.exports.book import Book, EntryFailed, Report
+from mrilu.exports.book import Book, EntryFailed, Report, ordered_book
 from mrilu.exports.build import FORMATS, check_installed
+from mrilu.exports.entry_lines import facts
 from tests.exports.books import HOSTILE, book, entry, hostile_book, text_of
 
 
@@ -64,9 +66,11 @@ def test_invisible_characters_need_no_glyph():
     assert not fonts.missing_glyphs("a\u200b\u200d\ufe0f\u202e\u00ad\n b")
 
 
-@pytest.mark.parametrize("large", [False, True])
-def test_guide_words_are_the_first_and_the_last_of_each_page(large, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("large", "piece"), [(False, 10**6), (True, 10**6), (True, 1)])
+def test_guide_words_are_the_first_and_the_last_of_each_page(large, piece, tmp_path, monkeypatch):
+    monkeypatch.setattr(to_pdf, "PIECE", piece)
     monkeypatch.setattr(to_pdf, "LARGE", 10 if large else 1000)
+    monkeypatch.setattr(to_pdf, "RUN", 20)
     words = [f"{letter}vla{number:02}" for letter in "abc" for number in range(25)]
     entries = [
         entry(word, n, "a definition that fills some lines, " * 12)
@@ -74,9 +78,10 @@ def test_guide_words_are_the_first_and_the_last_of_each_page(large, tmp_path, mo
     ]
     reverse = tuple(Reverse(f"word{n:03}", "", "mlatu", 0) for n in range(300))
     pdf, _ = typeset(book(*entries, reverse=reverse), tmp_path)
-    pages = text_of(pdf, 2, 0, "-raw").split("\f")[:-1]
+    pages = text_of(pdf, 3, 0, "-raw").split("\f")[:-1]
     begun = []
-    for number, page in enumerate(pages, 1):
+    # The number of a page is its place in the file: odd ones are on the right.
+    for number, page in enumerate(pages, 3):
         here = re.findall(r"^([abc]vla\d\d) gismu|^(word\d{3}) mlatu", page, re.MULTILINE)
         shown = [first or second for first, second in here]
         head = re.findall(r"[abc]vla\d\d|word\d{3}", re.split(r" gismu| mlatu", page)[0])
@@ -90,13 +95,114 @@ def test_a_page_on_which_no_entry_begins_is_headed_by_the_one_that_goes_on(tmp_p
     pdf, _ = typeset(
         book(entry("aa", 1), entry("bb", 2, "very long. " * 2600), entry("cc", 3)), tmp_path
     )
-    assert text_of(pdf, 3, 3, "-layout").split()[:2] == ["bb", "bb"]
+    assert text_of(pdf, 4, 4, "-layout").split()[:2] == ["bb", "bb"]
 
 
-def test_the_title_page_tells_the_language_and_the_edition(tmp_path):
-    pdf, _ = typeset(book(tag="ja", name="日本語"), tmp_path)
-    title = text_of(pdf, 1, 1).split()
-    assert title == ["Lojban", "日本語", "1", "Lojban", "words", "2026-11-20"]
+@pytest.mark.parametrize(
+    ("tag", "name", "title", "back"),
+    [
+        ("ja", "日本語", "ロジバン 日本語 ロジバン語 1 語 2026-11-20", "出典: jbovlaste"),
+        ("en", "English", "Lojban English 1 Lojban word 2026-11-20", "Source: jbovlaste"),
+        ("xx", "Xx", "Lojban Xx 1 Lojban word 2026-11-20", "Source: jbovlaste"),
+        ("jbo", "lojban", "la .lojban. 1 valsi 2026-11-20", "krasi: jbovlaste"),
+    ],
+)
+def test_title_page_and_colophon_are_in_the_dictionarys_language(tag, name, title, back, tmp_path):
+    pdf, _ = typeset(book(tag=tag, name=name), tmp_path)
+    assert text_of(pdf, 1, 1).split() == title.split()
+    colophon = text_of(pdf, 2, 2)
+    assert back in colophon and "2026-11-20" in colophon and "-kla-" in colophon
+
+
+TITLE = 80  # points from the top of a page, above which titles and guide words stand
+
+
+def boxes(pdf: Path) -> list[tuple[int, float, float, str]]:
+    """Return each word of the dictionary's pages: its page, left and right edge in points, and its text."""
+    bbox = text_of(pdf, 3, 0, "-bbox")
+    found, number = [], 2
+    for line in bbox.splitlines():
+        number += "<page" in line
+        box = re.search(
+            r'<word xMin="([\d.]+)" yMin="([\d.]+)" xMax="([\d.]+)" .*?>(.*)</word>', line
+        )
+        if box and float(box[2]) > TITLE:
+            found.append((number, float(box[1]), float(box[3]), box[4]))
+    return found
+
+
+def outside(pdf: Path) -> list[tuple[int, float, float, str]]:
+    """Return the words that are in no column (68 mm each, 6 mm between, the inner margin 19 mm), nor in the head."""
+    point = 72 / 25.4
+    wrong = []
+    for number, left, right, word in boxes(pdf):
+        start = (19 if number % 2 else 15) * point
+        columns = [(start, start + 68 * point), (start + 74 * point, start + 142 * point)]
+        centred = word.isdecimal() or any(left >= a - 1 and right <= b + 1 for a, b in columns)
+        if not centred:
+            wrong.append((number, left, right, word))
+    return wrong
+
+
+def test_nothing_leaves_its_column(tmp_path):
+    long = "ζ = 1.2020569031595942853997381615114499907649862923404988… " * 5
+    words = [
+        entry("samjavyfonxypliduskemjuglerci'analka'ebi'ojaxyja'e" * 2, 1, long, notes="W" * 60),
+        entry("mlatu", 2, "http://www.example.org/a/very_long/path?with=a&query=of&many=words"),
+        entry(
+            "g", 3, "$ga_1$=$ga_2$=$ga_3$=$ga_4$=$ga_5$=$ga_6$=$ga_7$=$ga_8$=$ga_9$=$ga_1$=$ga_2$"
+        ),
+        entry("h", 4, "{samjavyfonxypliduskemjuglerci'analka'ebi'ojaxyja'e} " + "M'" * 40),
+        entry("i", 5, "x", type="t" * 50, selmaho="S" * 50, rafsi=("r" * 50,)),
+    ]
+    reverse = (Reverse("W" * 70, "y" * 70, "m" * 70, 0),)
+    pdf, _ = typeset(book(*words, reverse=reverse, name="E"), tmp_path)
+    assert outside(pdf) == []
+
+
+def test_entries_are_under_the_letters_where_people_look(tmp_path):
+    words = ("0", "zoo", "±", "Ænglisc", "日本", "かな", "ガス", "Øl", "一")
+    one = book()
+    one = ordered_book(
+        "en", "E", one.edition, one.entries, (Reverse(w, "", "mlatu", 0) for w in words)
+    )
+    found = [
+        (section["letter"], [entry["word"] for entry in section["entries"]])
+        for section in to_pdf.typeset_data(one)["reverse"]
+    ]
+    assert found == [
+        ("#", ["0", "±"]),
+        ("A", ["Ænglisc"]),
+        ("O", ["Øl"]),
+        ("Z", ["zoo"]),
+        ("か", ["ガス", "かな"]),
+        ("漢字", ["一", "日本"]),
+    ]
+
+
+def test_lojban_has_no_reverse_part():
+    data = to_pdf.typeset_data(
+        book(reverse=(Reverse("zda", "", "zda", 0),), tag="jbo", name="lojban")
+    )
+    assert data["reverse"] == []
+
+
+def test_a_letter_with_few_entries_starts_no_page(monkeypatch):
+    monkeypatch.setattr(to_pdf, "LARGE", 5)
+    monkeypatch.setattr(to_pdf, "RUN", 3)
+    words = ["a", "ab", "ac", "b", "c", "ca", "cb", "d", "da", "dx"]
+    data = to_pdf.typeset_data(book(*(entry(word, n) for n, word in enumerate(words, 1))))
+    assert [(one["letter"], one["apart"]) for one in data["words"]] == [
+        ("A", False),
+        ("B", False),
+        ("C", True),
+        ("D", True),
+    ]
+
+
+def test_unofficial_is_said_once():
+    assert facts(entry(type="experimental gismu", unofficial=True)) == "exp. gismu, -lat-"
+    assert facts(entry(type="gismu", unofficial=True)) == "gismu, unofficial, -lat-"
 
 
 def test_places_are_set_as_subscripts():
@@ -131,3 +237,42 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(FORMATS, "pdf", FORMATS["pdf"]._replace(packages=("no-such-package",)))
     with pytest.raises(fonts.NotInstalled, match="no-such-package is not installed"):
         check_installed("pdf")
+
+
+@pytest.mark.parametrize("piece", [10**6, 1])
+def test_links_and_outline_lead_to_the_pages_of_their_entries(piece, tmp_path, monkeypatch):
+    import pikepdf  # installed in the background, as typst is
+
+    for name, value in (("LARGE", 10), ("RUN", 5), ("PIECE", piece)):
+        monkeypatch.setattr(to_pdf, name, value)
+    words = [f"{letter}vla{vowel}" for letter in "abc" for vowel in "aeiou"]
+    entries = [
+        entry(word, n, "some lines, " * 100, notes=f"{{{other}}} {{nosuch}}")
+        for n, (word, other) in enumerate(zip(words, reversed(words), strict=True), 1)
+    ]
+    reverse = tuple(Reverse(f"word{n}", "", word, 0) for n, word in enumerate(words))
+    pdf, _ = typeset(book(*entries, reverse=reverse), tmp_path)
+    pages = text_of(pdf, 1, 0, "-raw").split("\f")
+    begun = {word: number for number, page in enumerate(pages) for word in words
+             if re.search(rf"^{word} gismu", page, re.MULTILINE)}  # fmt: skip
+    with pikepdf.open(pdf) as opened:
+        numbers = {page.objgen: number for number, page in enumerate(opened.pages)}
+        links = [one for page in opened.pages for one in page.get("/Annots", ())]
+        assert not [one for one in links if "/A" in one]
+        found = Counter(numbers[one.Dest[0].objgen] for one in links)
+        with opened.open_outline() as outline:
+            tops = {
+                part.title: [numbers[one.destination[0].objgen] for one in part.children]
+                for part in outline.root
+            }
+    assert found == {page: 2 * count for page, count in Counter(begun.values()).items()}
+    assert tops["Lojban – English"] == [begun["avlaa"], begun["bvlaa"], begun["cvlaa"]]
+    assert len(tops["English – Lojban"]) == 1
+
+
+def test_typsts_refusal_is_told(tmp_path, monkeypatch):
+    broken = tmp_path / "book.typ"
+    broken.write_text("#nosuch")
+    monkeypatch.setattr(to_pdf, "TEMPLATE", broken)
+    with pytest.raises(to_pdf.NotTypeset, match="unknown variable: nosuch"):
+        typeset(book(), tmp_path)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mrilu.dictionary.jbovlaste_xml import Reverse, read_export
+from mrilu.dictionary.entries import Reverse
+from mrilu.dictionary.jbovlaste_xml import read_export
 from mrilu.dictionary.markup import clean
 from mrilu.exports import to_xml
 from mrilu.exports.book import Book, EntryFailed

@@ -17,7 +17,8 @@ from rq.timeouts import JobTimeoutException
 
 from jobs import export_dictionaries as job
 from models import CachedExport, FailedExport, JobRun, Language, db
-from mrilu.dictionary.jbovlaste_xml import Export, Gloss, Reverse, read_export
+from mrilu.dictionary.entries import Export, Gloss, Reverse
+from mrilu.dictionary.jbovlaste_xml import read_export
 from mrilu.dictionary.store import store_export
 from mrilu.exports import build
 from mrilu.exports.fonts import NotInstalled
@@ -187,14 +188,36 @@ def test_the_end_of_the_jobs_time_ends_the_job(two_languages, monkeypatch):
     assert not hashes()
 
 
-def test_packages_that_are_not_there_yet_are_waited_for(two_languages, monkeypatch):
-    monkeypatch.setitem(
-        build.FORMATS, "pdf", build.FORMATS["pdf"]._replace(packages=("no-such-package",))
-    )
-    with pytest.raises(job.ExportsNotReady, match="no-such-package is not installed") as caught:
-        job.export_dictionaries(formats=["pdf", "json"])
-    assert isinstance(caught.value, ConnectionError)  # what rq tries again
+def test_formats_wait_for_packages_that_are_not_there_yet(two_languages, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    missing = build.FORMATS["pdf"]._replace(packages=("no-such-package",))
+    with monkeypatch.context() as patch:
+        patch.setitem(build.FORMATS, "pdf", missing)
+        assert job.export_dictionaries(formats=["pdf", "json"]) == {
+            "built": 2,
+            "unchanged": 0,
+            "waiting": 2,
+        }
+    assert "format=pdf waits: the package no-such-package is not installed" in caplog.text
     assert {name for _, name in hashes()} == {"json"}
+    assert not FailedExport.listed()
+    assert JobRun.latest()[0].outcome == "done"
+
+
+def test_a_format_whose_packages_come_during_the_run_is_built_in_it(two_languages, monkeypatch):
+    missing = {"xml"}
+
+    def check(name):
+        if name in missing:
+            raise NotInstalled("lxml")
+
+    def built(*arguments, real=job.export_format):
+        missing.clear()
+        real(*arguments)
+
+    monkeypatch.setattr(build, "check_installed", check)
+    monkeypatch.setattr(job, "export_format", built)
+    assert job.export_dictionaries(formats=["json", "xml"]) == {"built": 4, "unchanged": 0}
 
 
 def test_a_job_that_is_killed_in_mid_build_leaves_the_last_copy(
@@ -224,7 +247,7 @@ def test_a_job_that_is_killed_in_mid_build_leaves_the_last_copy(
     assert job.export_dictionaries(formats=["json"]) == {"built": 0, "unchanged": 2}
 
 
-def test_the_best_definition_of_a_word_is_exported(database):
+def test_the_best_definition_of_a_word_is_printed_and_data_have_them_all(database):
     entries = [
         entry(number=4, definition="low", score=1.0), entry(number=3, definition="later of two", score=7.0),
         entry(number=2, definition="earlier of two", score=7.0), entry(number=1, definition="none", score=None),
@@ -233,6 +256,12 @@ def test_the_best_definition_of_a_word_is_exported(database):
     language = Language.get()
     book = read_book(database.connection(), language.id, "en", "English")
     assert [one.definition for one in book.entries] == ["earlier of two"]
+    assert [one.definition for one in book.definitions] == [
+        "earlier of two",
+        "later of two",
+        "low",
+        "none",
+    ]
     assert book.edition == "2026-11-20"
     assert source_hash(database.connection(), language.id) == source_hash(
         database.connection(), language.id
@@ -278,3 +307,38 @@ def test_what_is_exported_equals_the_database(tag, database, tmp_path):
     with zipfile.ZipFile(BytesIO(content(tag, "tsv"))) as archive:
         assert archive.read(f"jbo-{tag}.tsv").count(b"\n") == len(real.entries) + 1
         assert archive.read(f"{tag}-jbo.tsv").count(b"\n") == len(set(real.reverse)) + 1
+
+
+def test_facts_of_a_definition_are_its_own_whatever_other_languages_say(database):
+    cib = entry(
+        "ci", 1, rafsi=("cib",), type="cmavo", jargon="maths", examples=("a", "b"), tags=("t",)
+    )
+    store("gua", cib, name="guaspi")
+    store("en", entry("ci", 2, rafsi=(), type="experimental cmavo", unofficial=True))
+    job.export_dictionaries(formats=["xml", "json"])
+    for tag in ("gua", "en"):
+        first = read_export(BytesIO(content(tag, "xml"))).entries
+        assert read_export(BytesIO(content(tag, "json"))).entries == first
+        assert (first[0].rafsi, first[0].type, first[0].unofficial) == (
+            (("cib",), "cmavo", False) if tag == "gua" else ((), "experimental cmavo", True)
+        )
+    back = read_export(BytesIO(content("gua", "xml"))).entries
+    assert back == [cib]
+
+
+def test_further_definitions_come_back_with_their_own_facts(database):
+    one, two = entry(rafsi=("lat",)), entry(number=2, rafsi=(), definition="another", score=99.0)
+    store("en", one, two)
+    job.export_dictionaries(formats=QUICK)
+    assert read_export(BytesIO(content("en", "xml"))).entries == [two, one]
+    assert read_export(BytesIO(content("en", "json"))).entries == [two, one]
+    with zipfile.ZipFile(BytesIO(content("en", "tsv"))) as archive:
+        assert archive.read("jbo-en.tsv").count(b"\n") == 3
+    assert b"another" in content("en", "latex") and b"a cat of breed" not in content("en", "latex")
+
+
+def test_definitions_of_an_earlier_version_have_their_words_facts(two_languages, database):
+    database.execute_sql("UPDATE definition SET type = NULL, rafsi = '{}'")
+    job.export_dictionaries(formats=["xml"])
+    [back] = read_export(BytesIO(content("en", "xml"))).entries
+    assert (back.type, back.rafsi) == ("gismu", ("lat",))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -318,3 +320,34 @@ def test_the_five_real_dictionaries_twice(
     changed = ("added", "edited", "returned", "gone", "reverse_added", "reverse_removed")
     assert second["definitions"] == 30406 and not any(second[key] for key in changed)
     assert DefinitionVersion.select().count() == 30406
+
+
+def test_a_json_export_is_read_as_well(folder: Path) -> None:
+    folder.mkdir()
+    rows = [{"word": "klama", "word_type": "gismu", "definition": "va", "definition_id": 3}]
+    (folder / "jbo-fr.json").write_text(json.dumps(rows))
+    assert changes(sync_dictionary()) == {"added": 1}
+    assert (Language.get().name, Definition.get().source_id) == ("fr", 3)
+
+
+def test_two_exports_of_one_language_are_refused(folder: Path) -> None:
+    put(folder, *many(1))
+    (folder / "jbo-en.json").write_text("[]")
+    with pytest.raises(SourceRefused, match="two exports of en: jbo-en.json and jbo-en.xml"):
+        sync_dictionary()
+
+
+def test_what_was_lost_is_counted_and_logged_with_its_place(folder: Path, caplog) -> None:
+    put(folder, valsi(more="<video>v</video>"))
+    assert sync_dictionary()["lost"] == 1
+    assert "lost word='mlatu (definitionid 1)': <video> is not kept: 'v'" in caplog.text
+
+
+def test_what_another_version_of_the_reader_finds_in_a_known_file_is_no_news(folder: Path) -> None:
+    put(folder, valsi(more="<jargon>j</jargon>"))
+    sync_dictionary()
+    Source.update(reader=1).execute()
+    Definition.update(jargon="", content_hash=uuid.uuid4()).execute()
+    assert changes(sync_dictionary()) == {"edited": 1}
+    assert [row[2:] for row in versions()] == [("added", True), ("edited", True)]
+    assert Definition.get().jargon == "j"
