@@ -22,24 +22,35 @@ _WORDS = (
 )
 _LIST_WORD = re.compile(r"\blist\b")
 _UNSUBSCRIBE = re.compile(pattern_of(word.lower() for word in all_words("unsubscribe")))
-_NOTICES = all_words("notice")
-# A rule of "____", or of two signs that take turns, above words about the list; a banner of "####" or "****", which are
-# mostly of the author's making, above words about leaving it; a notice whose first words are known, below a blank line
-# or any rule.
-_CANDIDATE = re.compile(
-    r"\n(?=[-_=.~*#+–— \t\n])(?:"
-    r"(?P<notice>(?:[ \t]*[-–—_=~*#+]{1,100}[ \t]*(?=\n)|(?=\n))\s*+[*_\[(>]{0,4}"
-    rf"(?={first_letters(_NOTICES)}){pattern_of(_NOTICES)})"
-    r"|(?P<rule>(?![.~*])[-_=.~*]{20,}[^\n]{0,20}|-{10,} Yahoo! Groups[^\n]{0,60})(?=\n)"
-    r"|(?P<banner>(?P<sign>[#*=+~])(?P=sign){19,100}[ \t]*)(?=\n))"
-)
+
+
+def _candidate(ascii_only: bool) -> re.Pattern[str]:
+    """What a footer may begin with.
+
+    A rule of "____", or of two signs that take turns, above words about the list; a banner of "####" or "****", which
+    are mostly of the author's making, above words about leaving it; a notice whose first words are known, below a blank
+    line or any rule.
+    """
+    notices = [words for words in all_words("notice") if words.isascii() or not ascii_only]
+    dashes = "" if ascii_only else "–—"
+    return re.compile(
+        rf"\n(?=[-_=.~*#+{dashes} \t\n])(?:"
+        rf"(?P<notice>(?:[ \t]*[-{dashes}_=~*#+]{{1,100}}[ \t]*(?=\n)|(?=\n))\s*+[*_\[(>]{{0,4}}"
+        rf"(?={first_letters(notices)}){pattern_of(notices)})"
+        r"|(?P<rule>(?![.~*])[-_=.~*]{20,}[^\n]{0,20}|-{10,} Yahoo! Groups[^\n]{0,60})(?=\n)"
+        r"|(?P<banner>(?P<sign>[#*=+~])(?P=sign){19,100}[ \t]*)(?=\n))"
+    )
+
+
+_CANDIDATE, _CANDIDATE_ASCII = _candidate(ascii_only=False), _candidate(ascii_only=True)
 _MOST_CHARS, _MOST_LINES = 1500, 14
 
 
 def footer_start(text: str) -> int:
     """Return where the list's footer begins (a rule, then a few lines about the list); len(text) for none."""
     banner = 0
-    for match in _CANDIDATE.finditer(text, max(0, len(text) - _MOST_CHARS)):
+    candidate = _CANDIDATE_ASCII if text.isascii() else _CANDIDATE
+    for match in candidate.finditer(text, max(0, len(text) - _MOST_CHARS)):
         if text.count("\n", match.end()) > _MOST_LINES:
             continue
         if match["notice"] or match["rule"] and _is_footer(text[match.end() :].lower()):
