@@ -34,8 +34,8 @@ def _candidate(ascii_only: bool) -> re.Pattern[str]:
     notices = [words for words in all_words("notice") if words.isascii() or not ascii_only]
     dashes = "" if ascii_only else "–—"
     return re.compile(
-        rf"\n(?=[-_=.~*#+{dashes} \t\n])(?:"
-        rf"(?P<notice>(?:[ \t]*[-{dashes}_=~*#+]{{1,100}}[ \t]*(?=\n)|(?=\n))\s*+[*_\[(>]{{0,4}}"
+        rf"\n(?=[-_=.~*#+{dashes}\n])(?:"
+        rf"(?P<notice>(?:[-{dashes}_=~*#+]{{1,100}}[ \t]*(?=\n)|(?=\n))\s*+[*_\[(>]{{0,4}}"
         rf"(?={first_letters(notices)}){pattern_of(notices)})"
         r"|(?P<rule>(?![.~*])[-_=.~*]{20,}[^\n]{0,20}|-{10,} Yahoo! Groups[^\n]{0,60})(?=\n)"
         r"|(?P<banner>(?P<sign>[#*=+~])(?P=sign){19,100}[ \t]*)(?=\n))"
