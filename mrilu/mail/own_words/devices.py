@@ -2,7 +2,7 @@
 
 import re
 
-from mrilu.mail.own_words.languages import all_words
+from mrilu.mail.own_words.languages import all_words, pattern_of
 
 # What mail is written on and with; without one of them "Sent from" may be the author's.
 _KNOWN = re.compile(
@@ -50,13 +50,14 @@ def _template(words: list[str]) -> re.Pattern[str]:
 _ANY_DEVICE, _KNOWN_DEVICE = _template(all_words("mine")), _template(all_words("device"))
 _TEMPLATES = {*all_words("mine"), *all_words("device")}
 _FIRST = {word.split("…")[0].split(" ")[0] for word in [*_TEMPLATES, *all_words("offers")]} - {""}
-# Words that begin such a line, whole ones and, in scripts without blanks, the beginnings of them.
-_FIRST_WORDS = frozenset(word.casefold() for word in _FIRST)
-_BEGINNINGS = tuple(word for word in _FIRST if not word.isascii())
 _LAST = {word.split("…")[-1].strip() for word in _TEMPLATES if word[0] == "…"} - {""}
 _ENDINGS = (*_LAST, *all_words("offers"))
-_LAST_WORDS = frozenset(word.split(" ")[-1].casefold() for word in _ENDINGS)
-_BEFORE_WORDS = " \t\xa0-–—*_[(\u200e\u200f\u202a\u202b\u2066\u2067"
+_LAST_TWO = frozenset(word[-2:].casefold() for word in _ENDINGS)
+# A look at the first letters of a line is cheap, and enough for nearly all.
+_BEGINS = re.compile(
+    r"[ \t\xa0–—*_\[(\u200e\u200f\u202a\u202b\u2066\u2067-]{0,6}"
+    + pattern_of(form for word in _FIRST for form in (word, word.lower(), word.upper()))
+)
 _BEHIND_WORDS = _EDGES + "\t\xa0*_])>\u200e\u200f\u202c\u2069"
 
 
@@ -78,39 +79,23 @@ def end_without_notes(text: str, start: int, end: int) -> int:
 
 def _note_start(text: str, start: int, end: int) -> int:
     """Where the note begins that ends at `end`: the last line, or all of a last paragraph of four at most; -1: none."""
-    above = text.rfind("\n", start, end)
-    last = above + 1 if above >= 0 else start
-    if end - last <= _LONGEST and _may_be_note(text[last:end]) and _is_note(text[last:end]):
+    last = max(start, text.rfind("\n", start, end) + 1)
+    if end - last <= _LONGEST and _may_be_note(text, last, end) and _is_note(text[last:end]):
         return last
-    first = last
-    for _ in range(_MOST_LINES):
-        if above < 0 or text[above - 1 : above] == "\n" or end - above > _LONGEST:
-            break
-        above = text.rfind("\n", start, above)
-        first = above + 1 if above >= 0 else start
-    whole = above < 0 or text[above - 1 : above] == "\n"
-    if first == last or not whole or end - first > _LONGEST:
+    first = max(start, text.rfind("\n\n", start, end) + 2) if last > start else last
+    if first == last or end - first > _LONGEST or not _BEGINS.match(text, first, end):
         return -1
-    return first if _begins_note(text[first:end]) and _is_note(text[first:end]) else -1
+    whole = text[first:end]
+    return first if whole.count("\n") < _MOST_LINES and _is_note(whole) else -1
 
 
-def _begins_note(text: str) -> bool:
-    """Tell quickly whether such a note may begin as the text does."""
-    words = text.strip(_BEFORE_WORDS).split(None, 1)
-    if not words:
-        return False
-    return words[0].rstrip(".,:").casefold() in _FIRST_WORDS or (
-        not words[0].isascii() and words[0].startswith(_BEGINNINGS)
-    )
-
-
-def _may_be_note(text: str) -> bool:
-    """Tell quickly whether such a note may begin or end as the text does."""
-    if _begins_note(text):
+def _may_be_note(text: str, start: int, end: int) -> bool:
+    """Tell quickly whether a note may begin as this line does, or end as it does."""
+    if _BEGINS.match(text, start, end):
         return True
-    last = text.rstrip(_BEHIND_WORDS)
-    return last[last.rfind(" ") + 1 :].casefold() in _LAST_WORDS or (
-        not last.isascii() and last.endswith(_ENDINGS)
+    last = text[max(start, end - 6) : end].rstrip(_BEHIND_WORDS)
+    return last[-2:].casefold() in _LAST_TWO and text[start:end].rstrip(_BEHIND_WORDS).endswith(
+        _ENDINGS
     )
 
 

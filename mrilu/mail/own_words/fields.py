@@ -12,14 +12,24 @@ from mrilu.mail.own_words.languages import (
 
 # Blanks, the asterisks of bold type, and the marks of right-to-left text.
 _AROUND = r"[ \t\xa0*_\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-_MARKS = r"[*_\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-_WORDS = ["from", *in_capitals_too(all_words("sender"))]
-_LONGEST = max(map(len, _WORDS)) + 4
-# The first line of such a block, for a search of all lines; a look at the lines below has to follow.
-SENDER_LINE = (
-    rf"(?:[ \t]?{_MARKS}{{0,3}}(?={first_letters(_WORDS)})(?=[^\n:：]{{1,{_LONGEST}}}[:：])"
-    rf"{pattern_of(_WORDS)}{_AROUND}{{0,4}}[:：])"
-)
+_MARKS = r"\u200e\u200f\u202a-\u202e\u2066-\u2069"
+
+
+def sender_line(ascii_only: bool) -> str:
+    """Return a pattern for the first line of such a block; a look at the lines below has to follow.
+
+    With `ascii_only` it is for texts that are, and quicker.
+    """
+    words = ["from", *in_capitals_too(all_words("sender"))]
+    words = [word for word in words if word.isascii() or not ascii_only]
+    marks, blanks = ("", " \t") if ascii_only else (_MARKS, " \t\xa0")
+    around = f"[{blanks}*_{marks}]"
+    return (
+        rf"(?:[ \t]?[*_{marks}]{{0,3}}(?={first_letters(words)})(?=[^\n:：]{{1,{max(map(len, words)) + 4}}}[:：])"
+        rf"{pattern_of(words)}{around}{{0,4}}[:：])"
+    )
+
+
 _LABEL = re.compile(rf"{_AROUND}*([^\n:：*]{{1,24}}?){_AROUND}*[:：]")
 _EVERYWHERE = "en"
 

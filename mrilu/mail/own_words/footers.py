@@ -4,8 +4,6 @@ import re
 
 from mrilu.mail.own_words.languages import all_words, first_letters, pattern_of
 
-# A rule of "____", or of two signs that take turns; "****" and "####" are mostly of the author's making.
-_RULE = re.compile(r"\n((?![.~*])[-_=.~*]{20,}[^\n]{0,20}|-{10,} Yahoo! Groups[^\n]{0,60})(?=\n)")
 _WORDS = (
     "mailing list",
     "mailman",
@@ -23,39 +21,44 @@ _WORDS = (
     "digest",
 )
 _LIST_WORD = re.compile(r"\blist\b")
-# Below this the words have to be about leaving a list.
-_BANNER = re.compile(r"\n([#*=+~])\1{19,100}[ \t]*(?=\n)")
 _UNSUBSCRIBE = re.compile(pattern_of(word.lower() for word in all_words("unsubscribe")))
-# A notice whose first words are known, below a blank line or any rule.
-_NOTICES = all_words("notice")
-_NOTICE = re.compile(
-    rf"\n(?:[ \t]*[-–—_=~*#+]{{1,100}}[ \t]*(?=\n)|(?=\n))\s*+[*_\[(>]{{0,4}}(?={first_letters(_NOTICES)})"
-    rf"{pattern_of(_NOTICES)}"
-)
-# What any of these rules holds: a look for it is cheap.
-_RULED = ("----", "____", "====", "####", "****", "++++", "~~~~", "-=-", "=-=", "-.-", "_._", "=.=", "_-_", "-_-",
-          "-~-", "-*-", "=*=", "=~=", "_~_", "_*_", "_=_")  # fmt: skip
+
+
+def _candidate(ascii_only: bool) -> re.Pattern[str]:
+    """What a footer may begin with.
+
+    A rule of "____", or of two signs that take turns, above words about the list; a banner of "####" or "****", which
+    are mostly of the author's making, above words about leaving it; a notice whose first words are known, below a blank
+    line or any rule.
+    """
+    notices = [words for words in all_words("notice") if words.isascii() or not ascii_only]
+    dashes = "" if ascii_only else "–—"
+    return re.compile(
+        rf"\n(?=[-_=.~*#+{dashes}\n])(?:"
+        rf"(?P<notice>(?:[-{dashes}_=~*#+]{{1,100}}[ \t]*(?=\n)|(?=\n))\s*+[*_\[(>]{{0,4}}"
+        rf"(?={first_letters(notices)}){pattern_of(notices)})"
+        r"|(?P<rule>(?![.~*])[-_=.~*]{20,}[^\n]{0,20}|-{10,} Yahoo! Groups[^\n]{0,60})(?=\n)"
+        r"|(?P<banner>(?P<sign>[#*=+~])(?P=sign){19,100}[ \t]*)(?=\n))"
+    )
+
+
+_CANDIDATE, _CANDIDATE_ASCII = _candidate(ascii_only=False), _candidate(ascii_only=True)
 _MOST_CHARS, _MOST_LINES = 1500, 14
 
 
 def footer_start(text: str) -> int:
     """Return where the list's footer begins (a rule, then a few lines about the list); len(text) for none."""
-    last = text[-_MOST_CHARS:].rsplit("\n", _MOST_LINES + 3)[1:]
-    low = len(text) - sum(map(len, last)) - len(last)
-    if match := _NOTICE.search(text, low):
-        end = match.start()
-    else:
-        end = len(text)
-    tail = text[low:end]
-    if not any(map(tail.__contains__, _RULED)):
-        return end
-    for match in _RULE.finditer(text, low, end):
-        if text.count("\n", match.end()) <= _MOST_LINES and _is_footer(text[match.end() :].lower()):
+    banner = 0
+    candidate = _CANDIDATE_ASCII if text.isascii() else _CANDIDATE
+    for match in candidate.finditer(text, max(0, len(text) - _MOST_CHARS)):
+        if text.count("\n", match.end()) > _MOST_LINES:
+            continue
+        if match["notice"] or match["rule"] and _is_footer(text[match.end() :].lower()):
             return match.start()
-    for match in _BANNER.finditer(text, low, end):
-        if _UNSUBSCRIBE.search(text[match.end() :].lower()):
-            return match.start()
-    return end
+        banner = banner or (match.start() if match["banner"] else 0)
+    if banner and _UNSUBSCRIBE.search(text[banner:].lower()):
+        return banner
+    return len(text)
 
 
 def _is_footer(tail: str) -> bool:

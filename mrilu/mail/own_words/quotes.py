@@ -4,7 +4,7 @@ import re
 
 from mrilu.mail.own_words.attributions import attribution_start, unmarked_start
 from mrilu.mail.own_words.devices import end_without_notes
-from mrilu.mail.own_words.fields import SENDER_LINE, begins_original
+from mrilu.mail.own_words.fields import begins_original, sender_line
 from mrilu.mail.own_words.footers import footer_start
 from mrilu.mail.own_words.languages import (
     all_words,
@@ -17,12 +17,18 @@ from mrilu.mail.tree.digests import DIGEST_RULE, split_digest
 
 Span = tuple[int, int]
 
-_ORIGINAL = (
-    rf"[ \t]{{0,3}}[-_=*–—]{{2,}}[ \t]{{0,3}}(?i:{pattern_of(word.lower() for word in all_words('original'))}"
-    r"|original[ \t]*[-_=])"
-)
-_BEGINS = in_capitals_too(all_words("begins"))
-_BEGIN_FORWARD = rf"(?={first_letters(_BEGINS)}){pattern_of(_BEGINS)}[ \t\xa0]?[:：]"
+
+def _block(ascii_only: bool) -> str:
+    """A rule or line above a forwarded mail, or the title of an original."""
+    titles = [word.lower() for word in all_words("original") if word.isascii() or not ascii_only]
+    begins = in_capitals_too(w for w in all_words("begins") if w.isascii() or not ascii_only)
+    rule = "[-_=*]{2,}" if ascii_only else "(?:[-_=*]{2,}|[–—]{2,})"
+    return (
+        rf"[ \t]{{0,3}}+{rule}[ \t]{{0,3}}(?i:{pattern_of(titles)}|original[ \t]*[-_=])"
+        rf"|(?={first_letters(begins)}){pattern_of(begins)}[ \t\xa0]?[:：]"
+    )
+
+
 # These stand for themselves wherever they are; others only below the author's words.
 _DEVICE = (
     r"(?:Sent from (?:my|Mail for) [^\n]{2,40}|Sent from Yahoo[^\n]{2,30}|Get Outlook for [^\n]{2,30}"
@@ -35,15 +41,24 @@ _QUOTED_LINE = (
     r"|\|(?:[ \t][^\n]*[^\n|\s])?[ \t]*(?=\n|\Z))"
     r"|[ \t]{4,8}+(?:[A-Za-z]{0,4}+|[A-Z][A-Za-z]{4,11}+)>+(?:[ \t][^\n]*)?(?=\n|\Z))"
 )
-_BLOCK = re.compile(rf"\n(?:{_ORIGINAL}|{_BEGIN_FORWARD}|{SENDER_LINE})")
+_BLOCK = re.compile(rf"\n(?:{_block(ascii_only=False)}|{sender_line(ascii_only=False)})")
 _QUOTATION = re.compile(rf"\n{_QUOTED_LINE}")
-# Every alternative follows a line end, which the engine finds fastest; a run of quoted lines is one match. Nothing
-# of others begins with a word in small letters.
-_FOREIGN = re.compile(
-    rf"\n(?!\n|[a-z]++[ ,.;)'-]|[a-z]{{5}})(?:(?P<quote>{_QUOTED_LINE}(?>(?:\n{_QUOTED_LINE})*))"
-    rf"|(?P<signature>(?:- )?--[ \xa0]?)(?=\n|\Z)|(?P<armour>-----BEGIN PGP [A-Z ]{{7,20}}-----)"
-    rf"|(?P<original>{_ORIGINAL}|{_BEGIN_FORWARD})|(?P<device>{_DEVICE})(?=\n|\Z)|(?P<outlook>{SENDER_LINE}))"
-)
+
+
+def _foreign(ascii_only: bool) -> re.Pattern[str]:
+    """What is not the author's, in one pattern: every alternative follows a line end, which the engine finds fastest.
+
+    A run of quoted lines is one match. Nothing of others begins with a word in small letters.
+    """
+    return re.compile(
+        rf"\n(?!\n|[a-z]++[ ,.;)'-]|[a-z]{{5}})(?:(?P<quote>{_QUOTED_LINE}(?>(?:\n{_QUOTED_LINE})*))"
+        rf"|(?P<signature>(?:- )?--[ \xa0]?)(?=\n|\Z)|(?P<armour>-----BEGIN PGP [A-Z ]{{7,20}}-----)"
+        rf"|(?P<original>{_block(ascii_only)})|(?P<device>{_DEVICE})(?=\n|\Z)"
+        rf"|(?P<outlook>{sender_line(ascii_only)}))"
+    )
+
+
+_FOREIGN, _FOREIGN_ASCII = _foreign(ascii_only=False), _foreign(ascii_only=True)
 _FORWARD_END = re.compile(
     r"\n[-_=]{2,}[ \t]{0,3}end (?:of )?(?:forward|original|includ)[^\n]{0,60}(?=\n|\Z)",
     re.IGNORECASE,
@@ -69,7 +84,8 @@ def own_spans(text: str, offset: int = 0) -> list[Span]:
 def _own_between(padded: str, start: int, end: int, offset: int) -> list[Span]:
     spans: list[Span] = []
     position, alarms = start, 0
-    while match := _FOREIGN.search(padded, position, end):
+    foreign = _FOREIGN_ASCII if padded.isascii() else _FOREIGN
+    while match := foreign.search(padded, position, end):
         position = match.end()
         if alarms > _MAX_FALSE_ALARMS and match.lastgroup in _NEEDS_A_LOOK:
             continue

@@ -20,6 +20,8 @@ def charset_hints(part: Part, ascii_header: bool) -> tuple[str, str]:
     Without one, header and body are guessed at together, since a subject alone is often too short.
     """
     leaf, label = _first_text(part)
+    if ascii_header and label and label.lower() != "us-ascii":
+        return label, label
     if ascii_header and leaf is part and not part.encoding and part.payload.isascii():
         return label, label
     if label and not is_latin_or_utf_8(label):
