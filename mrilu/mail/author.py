@@ -5,6 +5,7 @@ Lists rewrite From for DMARC (RFC 7489; RFC 7960, 4.1.3.1), or wrap the mail as 
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import unquote
 
 from mrilu.mail.headers.addresses import lower_domain, parse_addresses, parse_author
@@ -37,7 +38,7 @@ def author_of(part: Part, hint: str) -> tuple[Address, Part | None]:
     """
     fields = part.by_name
     stated = parse_author(fields.get("from") or fields.get("sender", ""), hint)
-    if not ("list-id" in fields or "list-post" in fields) or not stated.address:
+    if not _may_be_the_lists(stated.address, fields):
         return stated, None
     own = _own_addresses(fields, stated.address)
     if stated.address.lower() not in own:
@@ -45,6 +46,19 @@ def author_of(part: Part, hint: str) -> tuple[Address, Part | None]:
     if (holder := _wrapping(part)) and (found := _inner_author(holder, own, hint)):
         return found, holder
     return _named_author(fields, stated, own, hint), None
+
+
+def _may_be_the_lists(address: str, fields: Mapping[str, str]) -> bool:
+    """Tell whether a look at the list's fields is worth while: for nearly all mail it is not."""
+    if "list-post" not in fields and "list-id" not in fields or not address:
+        return False
+    told = _told(fields.get("list-post", ""), fields.get("list-id", ""))
+    return address.partition("@")[0].lower() in told or "%" in told or "=?" in told
+
+
+@lru_cache(maxsize=256)
+def _told(*values: str) -> str:
+    return " ".join(values).lower()
 
 
 def _own_addresses(fields: Mapping[str, str], stated: str) -> set[str]:

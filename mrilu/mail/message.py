@@ -3,13 +3,12 @@
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from mrilu.mail.own_words.spans import own_text
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """One mailbox (RFC 5322, 3.4): display name (may be empty) and addr-spec, domain in lower case."""
 
     name: str

@@ -34,7 +34,7 @@ from mrilu.mail.tree.charset_hint import charset_hints
 from mrilu.mail.tree.choice import Segment, without_calendars
 from mrilu.mail.tree.content import Content, check_size, read_part
 from mrilu.mail.tree.lean import build_lean_tree
-from mrilu.mail.tree.repair import OpenedMail, open_mail
+from mrilu.mail.tree.repair import OpenedMail, open_mail, with_header_ended
 from mrilu.mail.tree.stdlib import build_tree
 from mrilu.mail.tree.structure import Budget, Part
 
@@ -59,10 +59,11 @@ def parse_message(
     budget = Budget(limits, deadline=time.thread_time() + limits.max_seconds)
     check_size(raw, budget)
     opened = open_mail(raw, budget)
-    body = with_own_boundaries(opened.fields, opened.body)
-    part = build_lean_tree(opened.fields, body, budget) if lean else None
+    part = build_lean_tree(opened.fields, opened.body, budget) if lean else None
     if part is None:
         budget.start_again()
+        opened = with_header_ended(opened, budget)
+        body = with_own_boundaries(opened.fields, opened.body)
         part = build_tree(opened.header + b"\n" + body, budget)
     return _compose(part, opened, budget, (file_name, mtime))
 
@@ -113,7 +114,7 @@ def _compose(
         signed=content.signed,
         encrypted=content.encrypted,
         has_attachment=content.has_attachment,
-        automatic=is_automatic(fields) or is_automatic(inner),
+        automatic=is_automatic(fields) or bool(inner and is_automatic(inner)),
         defects=tuple(budget.defects),
     )
 

@@ -46,12 +46,8 @@ def parse_addresses(value: str, hint: str = "", limit: int = 2000) -> list[Addre
 
     Entries without an address (an empty group, "undisclosed recipients") are left out.
     """
-    if match := _BARE.fullmatch(value[:1000]):
-        return [Address("", _plain_address(match[1], hint))]
-    if match := _USUAL.fullmatch(value[:1000]):
-        return [
-            Address(decode_header(match[1] or match[2] or "", hint), _plain_address(match[3], hint))
-        ]
+    if usual := _usual(value, hint):
+        return [usual]
     found = _scan(value[:_MAX_CHARS], hint, limit)
     if not found and "=?" in value and "@" in (text := decode_header(value, hint)):
         # The whole list was encoded as one word.
@@ -59,8 +55,21 @@ def parse_addresses(value: str, hint: str = "", limit: int = 2000) -> list[Addre
     return found
 
 
+def _usual(value: str, hint: str) -> Address | None:
+    """The one mailbox of a value in one of the common forms."""
+    if "<" not in value:
+        match = _BARE.fullmatch(value[:1000])
+        return Address("", _plain_address(match[1], hint)) if match else None
+    if match := _USUAL.fullmatch(value[:1000]):
+        name = decode_header(match[1] or match[2] or "", hint)
+        return Address(name, _plain_address(match[3], hint))
+    return None
+
+
 def parse_author(value: str, hint: str = "") -> Address:
     """The first mailbox of From; where there is no address, the whole text is the name."""
+    if usual := _usual(value, hint):
+        return usual
     if match := _QUOTED_MAILBOX.fullmatch(value[:1000]):
         value = match[1]
     found = parse_addresses(value, hint, limit=1)

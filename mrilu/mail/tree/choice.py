@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _STUB = re.compile(
     r"(?:html|rich.?text|browser|mail (?:client|reader|program)|this (?:e-?mail|message) (?:is|was))",
@@ -28,8 +28,7 @@ _MOST_OWN_SHARE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """A stretch of readable text; `own` is False inside a forwarded mail.
 
     `kind` is plain, html, summary, or calendar: what is shown where nothing else is there to be read.

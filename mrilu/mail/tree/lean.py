@@ -5,6 +5,8 @@ return in a multipart) is left to the standard library; on what is done here bot
 """
 
 from mrilu.mail.headers.fields import Fields, split_fields
+from mrilu.mail.tree.boundaries import with_own_boundaries
+from mrilu.mail.tree.repair import has_delimiter
 from mrilu.mail.tree.stdlib import MAY_WRAP, open_message, open_wrapped
 from mrilu.mail.tree.structure import NESTED_TYPES, Budget, Part, default_type_in, make_part
 
@@ -32,6 +34,10 @@ def _with_children(part: Part, body: bytes, budget: Budget, depth: int) -> Part 
     boundary = part.parameters.get("boundary", "").rstrip()
     if not boundary or not boundary.isascii() or b"\r" in body:
         return None
+    if depth == 0:
+        if has_delimiter(part.fields):
+            return None
+        body = with_own_boundaries(part.fields, body)
     regions = _split_at(b"--" + boundary.encode("ascii"), body)
     if not regions:
         return None

@@ -52,7 +52,7 @@ def open_mail(raw: bytes, budget: Budget) -> OpenedMail:
     if len(header) > _LONG_HEADER:
         budget.check_fields(header.count(b"\n") - header.count(b"\n ") - header.count(b"\n\t"))
     fields = split_fields(header)
-    if fields is not None and b"\n--" not in header:
+    if fields is not None:
         body = raw[end + 2 :]
     else:
         header, body = _repair(raw, budget)
@@ -65,6 +65,19 @@ def open_mail(raw: bytes, budget: Budget) -> OpenedMail:
             "the file does not begin with a mail header field (From, Date, Subject, ...)",
         )
     return OpenedMail(header, fields, body, from_line)
+
+
+def with_header_ended(opened: OpenedMail, budget: Budget) -> OpenedMail:
+    """Return the mail with its header ended at a delimiter that was taken for a field, as it has a colon in it."""
+    if not has_delimiter(opened.fields):
+        return opened
+    header, body = _repair(opened.header + b"\n" + opened.body, budget)
+    return OpenedMail(header, split_fields(header) or [], body, opened.from_line)
+
+
+def has_delimiter(fields: Fields) -> bool:
+    """Tell whether one of these fields looks like the delimiter of a multipart."""
+    return any(name.startswith("--") for name, _ in fields)
 
 
 def _with_plain_line_ends(raw: bytes) -> bytes:
