@@ -8,8 +8,6 @@ from typing import Any
 
 # A vote changes the score, and who is credited may change: neither is a change of the definition.
 _NOT_SHOWN = frozenset(("score", "username", "realname", "source_id", "definition"))
-# What every reader of the dictionary's sources has read; other fields came later.
-_ALWAYS_READ = frozenset(("type", "unofficial", "rafsi", "selmaho", "notes", "glosses"))
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,10 @@ def is_edited(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 def changes_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
     """Return the changes of all fields but the definition itself, in the order of the version's fields.
 
-    A field of later readers that one version lacks was not read when that version was stored: not an edit.
+    A field that a version lacks is empty in it.
     """
     names = [name for name in dict.fromkeys((*after, *before)) if name not in _NOT_SHOWN]
-    shared = (name for name in names if name in _ALWAYS_READ or (name in before and name in after))
-    found = (_change(name, before.get(name), after.get(name)) for name in shared)
+    found = (_change(name, before.get(name), after.get(name)) for name in names)
     return tuple(change for change in found if change is not None)
 
 

@@ -12,6 +12,7 @@ from peewee import PostgresqlDatabase
 
 from models import NotificationPause
 from mrilu.notifications.outbox import counts_by_state
+from mrilu.notifications.recipients import refusing_recipients
 from mrilu.settings.table import Settings
 
 LONGEST = timedelta(hours=1)
@@ -61,9 +62,11 @@ def pause_mark(settings: Settings) -> str:
 def outbox_status(db: PostgresqlDatabase, settings: Settings) -> dict[str, Any]:
     """Return the rows by state (waiting, sending, sent, dead, cancelled), first_due, and why nothing is sent.
 
+    `refusing` counts the addresses and domains that are left alone, since they refuse our mail by policy.
     `held_up` is "" when mail goes out; else a sentence: SMTP_URL is not set, or the pause's reason and end.
     """
-    return {**counts_by_state(db), "held_up": _held_up(settings)}
+    refusing = refusing_recipients(db, datetime.now(UTC))
+    return {**counts_by_state(db), "refusing": refusing, "held_up": _held_up(settings)}
 
 
 def _held_up(settings: Settings) -> str:

@@ -16,6 +16,7 @@ TO_A_DOMAIN = (
 )
 
 PAUSED = "SELECT recipient FROM recipient_pause WHERE until > %s"
+COUNT = "SELECT count(*) FROM recipient_pause WHERE until > %s"
 KNOWN = "SELECT recipient FROM recipient_pause"
 TIMES = "SELECT times, since FROM recipient_pause WHERE recipient = %s"
 PUT = """
@@ -102,6 +103,12 @@ class Recipients:
     @staticmethod
     def _names(address: str) -> tuple[str, str]:
         return address.lower(), domain_of(address)
+
+
+def refusing_recipients(db: PostgresqlDatabase, now: datetime) -> int:
+    """Return how many addresses and domains are left alone now."""
+    row = db.connection().execute(COUNT, (now,)).fetchone()
+    return row[0] if row else 0
 
 
 def forget_recipients(db: PostgresqlDatabase, now: datetime) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import threading
 import warnings
@@ -115,8 +116,9 @@ class PostOffice:
         await self.closing.wait()
         server.close()
         for protocol in self.protocols:
-            if protocol.transport is not None:
-                protocol.transport.abort()
+            # Python 3.11.2 (Debian 12) raises AttributeError for a TLS transport that is closed already
+            with contextlib.suppress(AttributeError):
+                protocol.transport.abort()  # type: ignore[union-attr]
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()

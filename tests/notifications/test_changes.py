@@ -40,10 +40,13 @@ def test_each_field_says_what_changed(edit, changes):
     assert is_edited(ENTRY, after) == bool(changes or "definition" in edit)
 
 
-def test_a_field_that_an_older_reader_did_not_read_is_no_edit():
-    assert not is_edited(ENTRY, {**ENTRY, "etymology": "from kla", "tags": ["travel"]})
-    assert is_edited({**ENTRY, "etymology": ""}, {**ENTRY, "etymology": "from kla"})
-    assert not is_edited({**ENTRY, "etymology": None}, {**ENTRY, "etymology": ""})
+def test_a_field_that_a_version_lacks_is_empty():
+    after = {**ENTRY, "etymology": "from kla", "tags": ["travel"]}
+    assert list(changes_of(ENTRY, after)) == [
+        Change("etymology", "", "from kla"),
+        Change("tags", added=("travel",)),
+    ]
+    assert is_edited(after, ENTRY) and not is_edited(ENTRY, {**ENTRY, "etymology": "", "tags": []})
 
 
 def test_glosses_with_further_facts_are_told_apart():

@@ -256,6 +256,7 @@ def test_a_domain_that_refuses_by_policy_starves_nobody_else(configured, arrive,
             assert office.recipients["good@x.org"] == minute + 1
         # the first three, then the domain once more after its pause
         assert office.envelopes - 9 <= 3 + 2
+        assert outbox_status(process_database(), settings)["refusing"] >= 1
         assert outbox_status(process_database(), settings)["held_up"] == ""
 
 
