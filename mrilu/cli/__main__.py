@@ -100,7 +100,7 @@ def stop() -> None:
 
 @main.command()
 def env() -> None:
-    """Print DATABASE_URL, REDIS_URL, RQ_REDIS_URL and PATH for eval "$(./run.sh env)"."""
+    """Print the servers' URLs, DATA_DIR, SERVER_USER and PATH for eval "$(./run.sh env)"."""
     from mrilu.service import up as service
 
     for name, value in service.environment().items():

@@ -310,7 +310,7 @@ def _all_installed() -> bool:
 
 
 def environment() -> dict[str, str]:
-    """Return DATABASE_URL, REDIS_URL, RQ_REDIS_URL and PATH for a shell; raises ServerError, SettingError."""
+    """Return the servers' URLs, DATA_DIR, SERVER_USER and PATH for a shell; raises ServerError, SettingError."""
     return instance.environment_of(load())
 
 
