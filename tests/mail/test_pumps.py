@@ -1,0 +1,36 @@
+"""No entry of the parser takes more than linear time for any prefix, pump and suffix that were tried."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+
+import pytest
+
+from tests.mail import pumps
+from tests.mail.pumps import ENTRIES, Case, TooSlow, cases, check
+
+SHAPES = 60  # of each entry; .ci/run tries others for a minute
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_generated_mails_take_time_in_line_with_their_size(entry: str) -> None:
+    for case in islice(cases(entry, "every run"), SHAPES):
+        check(case)
+
+
+def test_a_pattern_that_tries_every_split_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The List-Id's as it was: two classes that share letters."""
+    slow = re.compile(r"(?:[\w.+-]|[^\x00-\x7f\s]){1,255}")
+    monkeypatch.setattr("mrilu.mail.headers.mailing_list._NAME", slow)
+    monkeypatch.setattr(pumps, "ALARM_SECONDS", 0.5)
+    with pytest.raises(TooSlow):
+        check(Case("List-Id", b"", "é".encode(), b" "))
+
+
+def test_a_pattern_that_takes_the_square_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = re.compile(r"[^\s@]+@")
+    monkeypatch.setattr("tests.mail.pumps.is_mbox", lambda raw: slow.findall(raw.decode("latin-1")))
+    monkeypatch.setattr(pumps, "FLOOR_SECONDS", 0.05)
+    with pytest.raises(TooSlow):
+        check(Case("text", b"", b"a", b""))
