@@ -111,7 +111,10 @@ def main() -> int:
             able = [one for one in chosen if can_strike(one, stage.disks)]
             for one in chosen:
                 if one not in able:
-                    print(f"left out: {one.name}: no disk can be mounted here", flush=True)
+                    print(
+                        f"left out: {one.name}: only root can make it, where it may mount",
+                        flush=True,
+                    )
             able += [HARD] if asked.rounds and not asked.only else []
             rounds = stage.chance.choices(able, k=asked.rounds) if asked.rounds else able
             for fault in rounds:

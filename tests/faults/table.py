@@ -34,7 +34,7 @@ class Fault:
     strike: Callable[[Scene], AbstractContextManager[object]]
     seconds: float = 0.0
     bound: float = BOUND
-    needs: str = ""  # the disk that must be mountable
+    needs: str = ""  # the disk that must be mountable; "base": root's rights
 
 
 # -- processes
@@ -352,7 +352,7 @@ FAULTS = (
     Fault("folder unreadable", folder_unreadable, seconds=2),
     Fault("moves at once", partial(moves_at_once, 2_000)),
     Fault("written in place", written_in_place),
-    Fault("another host dies", host_dead, bound=HOST_BOUND),
+    Fault("another host dies", host_dead, bound=HOST_BOUND, needs="base"),
 )
 HARD = Fault("20,000 moves at once", partial(moves_at_once, 20_000), bound=60.0)  # nightly
 
