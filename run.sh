@@ -32,7 +32,7 @@ set_up() {
 
 word="${1:-up}"
 if [ "$#" -gt 0 ]; then shift; fi
-# -P and -I: the caller's folder is no place to import from; its own jobs.py or pip.py must not stand in for ours.
+# -P and -I: the caller's folder is not a place to import from; its own jobs.py or pip.py must not stand in for ours.
 export PYTHONPATH="$here"
 case "$word" in
     test)

@@ -54,7 +54,7 @@ def reread_messages(more: bool = False) -> dict[str, int]:
             run = Run(db, read, Position(client), lambda: queue(MAIL).count)
             complete = run.work()
     except Exception:
-        client.delete(GOING_ON)  # or the next try would leave it to a run that is no more
+        client.delete(GOING_ON)  # or the next try would leave it to a run that is gone
         raise
     if run.counts["updated"]:
         wake_embedding(recent=False)

@@ -14,7 +14,7 @@ from pathlib import Path
 from mrilu.settings.table import PROJECT
 
 PACKAGES = ("watcher", "jobs", "mrilu")
-# Which packages each one imports: exactly these. An edge that nobody uses any more fails, too.
+# Which packages each one imports: exactly these. An edge that no one uses any more fails, too.
 EDGES: dict[str, set[str]] = {
     "jobs": {
         "models",

@@ -60,7 +60,7 @@ def test_a_path_that_leads_out_of_the_maildir_is_no_mail(
 
 @pytest.mark.parametrize("make", [os.symlink, os.link])
 def test_a_link_in_the_place_of_a_mail(root: Path, tmp_path: Path, make) -> None:
-    """A symlink is no mail, wherever it leads; a hard link is a file like any other."""
+    """A symlink is not a mail, wherever it leads; a hard link is a file like any other."""
     (tmp_path / "outside").write_bytes(mail("<outside@x>"))
     make(tmp_path / "outside", root / "new" / "1.x")
     import_messages("test", ["new/1.x"])
@@ -104,7 +104,7 @@ def roles(
     """The settings of each role of docs/roles.sql."""
     psql = backups.program("psql", service_settings)
     script = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(PROJECT / "docs" / "roles.sql")]
-    for _ in range(2):  # again is no error
+    for _ in range(2):  # again is not an error
         done = subprocess.run([psql, cluster.url, *script], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     names = ("mrilu_worker", "mrilu_web")

@@ -1,6 +1,6 @@
 """What the copies of one mail say beside its first file: on which lists it is, and what it answers.
 
-Anybody who knows a mail's Message-ID, author and date can make a copy of it, so what copies add is bounded; what each
+Anyone who knows a mail's Message-ID, author and date can make a copy of it, so what copies add is bounded; what each
 one named stays with its file, and goes with it.
 """
 

@@ -1,4 +1,4 @@
-"""Which directories a Maildir's folders were: another one in the same place is told from one whose mails are gone.
+"""Which directories a Maildir's folders were: another one in the same place differs from one whose mails are gone.
 
 A disk that is not mounted leaves the empty place below it, or an empty Maildir that a delivery agent has made there.
 """

@@ -111,7 +111,7 @@ def make_plan(
 
     A file with a known row is unchanged, moved (its row's own file is not there any more) or, when its
     size differs, it was written since then, or a newer parser may cope with it, to be read again. A path
-    that is not on disk makes its row gone, unless the row has moved on meanwhile; a second row for one
+    that is not on disk makes its row gone, unless the row has moved on in the meantime; a second row for one
     file is gone, too. Whether the root is there and the right one is for the caller to know: see `doubt_absence`.
     """
     plan, rows = Plan(), defaultdict(list)
@@ -187,7 +187,7 @@ def outdated(root: Path, plan: Plan) -> set[str]:
     """Return the planned paths of which the disk tells another story by now, or nothing.
 
     They left, or they were written since. Their events may have been dealt with while this batch was not committed yet,
-    so nobody else will look at them again. Call it after the commit.
+    so no one else will look at them again. Call it after the commit.
     """
     here = {file.path: file for file in (*plan.read, *(file for _, file in plan.moved))}
     left = {path for path, file in here.items() if not _is_still(root, file)}

@@ -79,7 +79,7 @@ def read_mails(
     note: Note = NO_NOTE,
     unseen: dict[str, str] | None = None,
 ) -> tuple[list[ReadMail], list[Rejection], list[FoundFile]]:
-    """Read and parse each file; return the mails, the rejections and the files that vanished meanwhile.
+    """Read and parse each file; return the mails, the rejections and the files that vanished in the meantime.
 
     `unseen` is given the files that were read before and cannot be read now, with why: they keep their messages.
     Raises MemoryError, which is all these mails' doing, and not that of the one just being read.

@@ -1,4 +1,4 @@
-"""Which folder a Maildir's name stands for: a move is told from a clash of names, and a kind is kept."""
+"""Which folder a Maildir's name stands for: a move is distinguished from a clash of names, and a kind is kept."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ ANY_GONE = f"SELECT EXISTS (SELECT FROM location WHERE {_LONG_GONE} AND NOT ({_H
 _NO_FILE_LEFT = """NOT EXISTS (SELECT FROM location AS l WHERE l.message = m.id
                       AND (l.gone_at IS NULL OR l.gone_at >= now() - %(grace)s * interval '1 second' OR {held}))"""
 _NO_FILE_LEFT = _NO_FILE_LEFT.format(held=f"l.vanishing IN ({_OPEN})")
-# A message that somebody locks is getting a new file just now: it is left to the next call.
+# A message that someone locks is getting a new file just now: it is left to the next call.
 _CANDIDATES = f"""
 SELECT m.id FROM message AS m
  WHERE m.id IN (SELECT message FROM location WHERE {_LONG_GONE} AND NOT ({_HELD}) LIMIT %(most)s) AND {_NO_FILE_LEFT}
@@ -54,7 +54,7 @@ def remove_gone_messages(db: PostgresqlDatabase, grace: float = GRACE_SECONDS) -
     """Delete messages (and their rows) none of whose files is left since `grace` seconds; return how many.
 
     What they joined comes apart, but for replies to them: what a message names keeps its place in the thread. Their
-    identities are kept, so that a message that comes back is no news. Files that vanished together keep their messages
+    identities are kept, so that a message that comes back is not news. Files that vanished together keep their messages
     while that is held back.
     """
     values = {"grace": grace, "most": MOST_AT_ONCE}
@@ -62,7 +62,7 @@ def remove_gone_messages(db: PostgresqlDatabase, grace: float = GRACE_SECONDS) -
     if not connection.execute(ANY_GONE, values).fetchone()[0]:
         return 0
     with db.atomic():
-        connection.execute(LOCK)  # nobody brings a file back meanwhile
+        connection.execute(LOCK)  # no one brings a file back in the meantime
         _forget_files(connection, values)
         found = [row[0] for row in connection.execute(_CANDIDATES, values)]
         rows = connection.execute(DOOMED, values | {"found": found}).fetchall() if found else []

@@ -168,7 +168,7 @@ def update_messages(
 
     The mails must be staged, and messages of their identities be there: `fresh` are those made for this batch (id by
     identity). Where an older row is the same mail, it takes that identity, and the fresh one is removed from `fresh`.
-    The file that is no copy gives a message its content. Files whose row another worker holds are left out.
+    The file that is not a copy gives a message its content. Files whose row another worker holds are left out.
     """
     staged = {row.id: mail for mail in mails if (row := mail.file.row_in("location"))}
     if not staged:
@@ -298,7 +298,7 @@ class _Source(NamedTuple):
 def _sources(
     connection: Connection, rows: list[_Row], staged: dict[int, ReadMail], moves: _Moves
 ) -> list[_Source]:
-    """Return each message's file that is no copy, where it was read again and still holds that message."""
+    """Return each message's file that is not a copy, where it was read again and still holds that message."""
     staying: dict[int, list[_Row]] = defaultdict(list)
     for row in rows:
         if row.message in moves.merged:

@@ -55,7 +55,7 @@ INSERT_COPIED_LOCATIONS = _INSERT_LOCATIONS.format(
 )
 
 # Files that have a row and were read again. `was` is where the row was when it was looked at: if it has been
-# moved meanwhile, the other worker knows better.
+# moved in the meantime, the other worker knows better.
 REREAD_LOCATIONS = f"""
 UPDATE location AS t
    SET subdir = i.subdir, name = i.name, flags = i.flags, size = i.size, list_id = i.list_id, mtime = i.mtime,
@@ -103,7 +103,7 @@ MESSAGES_OF_GONE = (
 
 # Lists and threads must not tell which copy came first: a message is on the lists of all its copies, its subject counts
 # as the least of theirs, and it is an orphan only if every copy is; one that names a parent has that in
-# `location.named` (copies.py). Anybody can forge a copy: so many lists, and no more, whatever comes.
+# `location.named` (copies.py). Anyone can forge a copy: so many lists, and no more, whatever comes.
 MOST_LISTS = 20
 JOIN_COPIES = f"""
 UPDATE message AS m
@@ -123,7 +123,7 @@ RETURNING m.id
 
 FORGET_REJECTIONS = "DELETE FROM rejected WHERE id = ANY(%s)"
 
-# A new file's rejection gives way to one that another worker wrote meanwhile.
+# A new file's rejection gives way to one that another worker wrote in the meantime.
 INSERT_REJECTION = """
 INSERT INTO rejected (maildir, folder, unique_name, nth, subdir, name, size, mtime, reason, error,
                       parser_version)
@@ -138,7 +138,7 @@ ON CONFLICT (maildir, unique_name, md5(folder), nth) DO UPDATE
 # A file that was a mail and is none any more (it was overwritten) is on one side of the ledger only.
 FORGET_LOCATION = "DELETE FROM location WHERE (id, subdir, name) = (%s, %s, %s) RETURNING message, named IS NOT NULL"
 
-# The old place is compared: another worker may have seen the file further on meanwhile.
+# The old place is compared: another worker may have seen the file further on in the meantime.
 MOVE = """
 UPDATE {table} AS t
    SET subdir = new.subdir, name = new.name, {flags} last_seen = now(), gone_at = NULL
@@ -150,7 +150,7 @@ RETURNING t.id
 MOVE_LOCATIONS = MOVE.format(table="location", flags="flags = new.flags,")
 MOVE_REJECTED = MOVE.format(table="rejected", flags="")
 
-# The path is compared again: another worker may have seen the file at its new place meanwhile.
+# The path is compared again: another worker may have seen the file at its new place in the meantime.
 GONE = """
 UPDATE {table} AS t SET gone_at = now(){more}
   FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS old (id, subdir, name)

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Stored:
-    """What became of a batch: counts, and the paths that another worker dealt with meanwhile: look at them again."""
+    """What became of a batch: counts, and the paths that another worker dealt with by then: look at them again."""
 
     counts: Counter[str] = field(default_factory=Counter)
     again: set[str] = field(default_factory=set)
@@ -95,7 +95,7 @@ def _insert(
         files += further
     facts = facts_of_fresh(fresh, mails)
     draw(connection, facts)
-    # New rows before the lock, rows that others may have locked after it: nobody who has it waits for one who wants it.
+    # New rows before the lock, rows that others may have locked after it: no one who has it waits for one who wants it.
     connection.execute(LOCK)
     changed = _naming(connection, mails)
     reread = update_messages(connection, maildir, mails, fresh)
@@ -125,7 +125,7 @@ def _naming(connection: Connection, mails: list[ReadMail]) -> set[int]:
 
 
 def _arrivals(fresh: dict[str, int], mails: list[ReadMail]) -> dict[int, float]:
-    """Return when the first file of each new message arrived, by the message's id; automatic mail is no news.
+    """Return when the first file of each new message arrived, by the message's id; automatic mail is not news.
 
     Nor is a message that another reading of a file made that was not written since.
     """
@@ -142,7 +142,7 @@ def _arrivals(fresh: dict[str, int], mails: list[ReadMail]) -> dict[int, float]:
 def _renewed(connection: Connection, reread: Reread) -> dict[int, float]:
     """Return those messages, with their arrival, of which more came soon after the import: that may match a search.
 
-    Nobody is told twice while the record of a notification is kept, so a message of long ago is left out.
+    No one is told twice while the record of a notification is kept, so a message of long ago is left out.
     """
     if not reread.renewed:
         return {}
@@ -176,7 +176,7 @@ def _stored(mails: list[ReadMail], files: list[tuple], reread: Reread) -> Stored
 
 
 def _hand_on(connection: Connection, messages: set[int], firsts: Iterable[int] = ()) -> set[str]:
-    """See to it that each of these messages has one file that is no copy; the lock must be held.
+    """Make sure that each of these messages has one file that is not a copy; the lock must be held.
 
     Return the paths of those that took another one's place and must be read again; `firsts` may be such rows, too.
     """
@@ -239,7 +239,7 @@ def store_changes(
     """Write what needs no reading: the new places and flags of files that moved, and which files are gone.
 
     A file thought gone is revived by its move. Where a message's first file goes, one of its copies takes
-    over. Returns the new paths whose rows were moved elsewhere meanwhile, and those that are to be read again.
+    over. Returns the new paths whose rows were moved elsewhere in the meantime, and those that are to be read again.
     """
     if not moved and not gone:
         return set()

@@ -34,7 +34,7 @@ DELETE_EDGES = "DELETE FROM thread_edge WHERE message = ANY(%s) RETURNING node, 
 DELETE_ENTRIES = """
 DELETE FROM subject_entry WHERE message = ANY(%s) RETURNING sequence, sent_at, identity::text
 """
-# A message whose copies name a parent is no orphan, whichever of its files came first.
+# A message whose copies name a parent is not an orphan, whichever of its files came first.
 FACTS = """
 SELECT m.id, m.node, m.identity::text, m.sent_at, m.subject_key, m.orphan, m.list_ids, m.in_reply_to, m.reference_ids,
        ARRAY(SELECT n.name FROM location AS l, unnest(l.named) AS n (name)

@@ -64,7 +64,7 @@ def assign_threads(
 
     `fresh` are those that this batch made and drew; `changed` the ids of older ones whose row, or whose files' rows,
     say something else now: their edges are drawn anew, and their threads may be split. `erased` is what messages had
-    that are there no more.
+    that are no longer there.
 
     Call it last in the transaction: the lock is held until the commit.
     """

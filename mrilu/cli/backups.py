@@ -37,7 +37,7 @@ END $$;
 """
 ROLES = PROJECT / "docs" / "roles.sql"
 ANY_ROLE = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname IN ('mrilu_worker', 'mrilu_web'))"
-LOCK_SECONDS = 60  # that a backup waits for a table that somebody locked
+LOCK_SECONDS = 60  # that a backup waits for a table that someone locked
 EXTENSIONS = (
     "vector",
     "pg_trgm",
@@ -274,7 +274,7 @@ def _wheel() -> str:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """Return libpq's variables: an argument would show a password to everybody on the machine."""
+    """Return libpq's variables: an argument would show a password to everyone on the machine."""
     from psycopg.conninfo import conninfo_to_dict
 
     names = {"dbname": "PGDATABASE", "host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD",

@@ -62,7 +62,9 @@ def _write_whole(path: Path, pieces: Iterable[bytes]) -> None:
     """Write a file that appears whole or not at all; a pipe or device is written into."""
     if path.exists() and not path.is_file():
         with open(os.open(path, os.O_WRONLY), "wb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a link was put there meanwhile
+            if not stat.S_ISREG(
+                os.fstat(file.fileno()).st_mode
+            ):  # a link was put there in the meantime
                 file.writelines(pieces)
         return
     with whole_file(path) as file:

@@ -8,7 +8,7 @@ from mrilu.maildir.names import to_disk
 
 
 def visible(text: str) -> str:
-    """Return the text with control characters, and bytes that are no UTF-8, as escapes (``\\x1b``, ``\\xff``)."""
+    """Return the text with control characters, and bytes that are not UTF-8, as escapes (``\\x1b``, ``\\xff``)."""
     if text.isascii() and text.isprintable():
         return text
     told = os.fsencode(to_disk(text)).decode("utf-8", "backslashreplace")

@@ -3,7 +3,7 @@
 The format, as https://jbovlaste.lojban.org/export/xml.html gives it: <dictionary> with two <direction>; the
 first holds <valsi> (Lojban words with their best definition), the second <nlword> (words of the other language
 with the Lojban word). In jbo-jbo.xml both directions are from "lojban" to "lojban", so it is the elements' own
-names that tell them apart. Where the second level is <entry> instead, or the file is JSON, it is lensisku's.
+names that distinguish them. Where the second level is <entry> instead, or the file is JSON, it is lensisku's.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _lost_of(valsi: Element) -> Iterator[str]:
         elif element.tag in seen & _ONCE:
             yield f"a second <{element.tag}> is not kept: {_whole(element)[:60]!r}"
         elif element.tag == "score" and _whole(element) and _score(_whole(element)) is None:
-            yield f"its score is no number: {_whole(element)[:60]!r}"
+            yield f"its score is not a number: {_whole(element)[:60]!r}"
         elif element.tag in ("glossword", "keyword"):
             yield from _lost_attributes(element)
             if not _squeezed(element.get("word")):

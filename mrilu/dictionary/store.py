@@ -18,7 +18,7 @@ from mrilu.downloads.errors import refuse_shrink
 
 
 class Known(NamedTuple):
-    """A definition that the database has; `gone` says that the last export had it no more."""
+    """A definition that the database has; `gone` says that the last export no longer had it."""
 
     id: int
     content_hash: UUID
@@ -73,7 +73,7 @@ def store_export(
 ) -> dict[str, int]:
     """Make the language `tag` what the export says and return how many definitions were added, edited ...
 
-    `reread`: the file was read before by another version of our reader, so what differs is no news ("bulk").
+    `reread`: the file was read before by another version of our reader, so what differs is not news ("bulk").
     Call it in a transaction. Raises SourceRefused when more than `max_shrink` percent would go.
     """
     connection = db.connection()

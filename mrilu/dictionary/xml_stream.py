@@ -1,4 +1,4 @@
-"""The entries of an XML file that nobody vouches for, one at a time, in bounded memory and linear time.
+"""The entries of an XML file that no one vouches for, one at a time, in bounded memory and linear time.
 
 expat reads a tag anew each time that more of it comes (libexpat 2.5; CVE-2023-52425), keeps every open element, and a
 tree of all elements is many times the file. So a tag has a largest size, nesting a largest depth, an entry is kept
@@ -34,7 +34,7 @@ class ExportUnreadable(ValueError):
 def entries(file: IO[bytes]) -> Iterator[tuple[str, Element]]:
     """Yield each <valsi>, <nlword>, <entry> and <language> with the language that its <direction> leads to.
 
-    Raises ExportUnreadable when it is no XML, has a DTD, another root, or more in one tag or depth than entries have.
+    Raises ExportUnreadable when it is not XML, has a DTD, another root, or more in one tag or depth than entries have.
     """
     reader = _Reader()
     while chunk := file.read(CHUNK):

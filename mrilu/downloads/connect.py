@@ -144,7 +144,7 @@ class Guard:
 
 
 def is_private(address: str) -> bool:
-    """Tell whether an IP address is no public one: private, loopback ..., or one of these within IPv6."""
+    """Tell whether an IP address is not a public one: private, loopback ..., or one of these within IPv6."""
     found = ip_address(address.partition("%")[0])
     if isinstance(found, IPv6Address):
         inner = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]

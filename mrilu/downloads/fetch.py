@@ -134,7 +134,7 @@ def _next_place(url: str, place: str, location: str) -> str:
     except ValueError as error:
         raise SourceRefused(f"{url} redirects to no address: {error}") from None
     if parts.scheme not in ("http", "https") or not host:
-        raise SourceRefused(f"{url} redirects to {target[:_SHOWN]}, which is no http address")
+        raise SourceRefused(f"{url} redirects to {target[:_SHOWN]}, which is not an http address")
     if urlsplit(place).scheme == "https" and parts.scheme != "https":
         raise SourceRefused(f"{url} redirects to {target[:_SHOWN]}, which is not encrypted")
     return target

@@ -34,7 +34,7 @@ def author_of(part: Part, hint: str) -> tuple[Address, Part | None]:
     """Return the author of a mail, and the part that holds the mail as it came if the list wrapped it.
 
     Other fields than From are believed only where From is the list's own address (List-Post, List-Id): a mail
-    of anybody else could name whom it liked.
+    of anyone else could name whom it liked.
     """
     fields = part.by_name
     stated = parse_author(fields.get("from") or fields.get("sender", ""), hint)

@@ -315,7 +315,7 @@ def follows(root: Path | str, path: str) -> bool:
     """Tell whether a scan follows the symlink at `path` of a Maildir.
 
     It does when that leads to a directory of the same Maildir that is not looked at under its own name, such as
-    cur -> store/cur2020. What leads out is not followed: whoever may write here could have anybody's files read.
+    cur -> store/cur2020. What leads out is not followed: whoever may write here could have anyone's files read.
     Nor is a link behind a link: it could lead in a circle.
     """
     top = os.path.realpath(root)
@@ -366,7 +366,7 @@ def scan(
 
     Skipped: tmp/, dot-files, sub-directories, FIFOs, sockets and symlinks (but see `follows`). A folder that
     cannot be read is added to `errors` after the others; without that list ScanIncomplete is raised at the end.
-    A path may come twice if its mail is moved meanwhile. Raises what `kind_of` raises, so that an empty mount
+    A path may come twice if its mail is moved in the meantime. Raises what `kind_of` raises, so that an empty mount
     point is never taken for a Maildir whose mails are gone; `may_be_empty` says that none of a flat folder's is
     missed. Give the `kind` that was found first: a sub-directory must not turn a flat folder into a Maildir later.
     """

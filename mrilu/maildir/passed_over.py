@@ -1,4 +1,4 @@
-"""What lies in a Maildir, looks like mail, and is not looked at: counted and named, so that nobody misses it. Pure."""
+"""What lies in a Maildir, looks like mail, and is not looked at: counted and named, so that no one misses it. Pure."""
 
 from __future__ import annotations
 

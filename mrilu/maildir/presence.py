@@ -52,7 +52,7 @@ def is_there(root: Path, path: str) -> bool | None:
 def root_trouble(root: Path | str, kind: Kind) -> str:
     """Return why the folder at `root` cannot be the Maildir that it was, "" if nothing speaks against it.
 
-    The empty place of a disk that is not mounted is no Maildir. A flat folder may be empty.
+    The empty place of a disk that is not mounted is not a Maildir. A flat folder may be empty.
     """
     try:
         if kind == "maildir":

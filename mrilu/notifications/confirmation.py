@@ -24,7 +24,7 @@ AGAIN_AFTER = timedelta(days=1)  # before a confirmation is sent a second time
 MAX_DAILY = 5  # confirmations to one address per day: a stranger cannot have it flooded
 MAX_HOURLY = 200  # confirmations to all addresses per hour
 
-# Somebody who is known already keeps their settings: the one who asks may be another.
+# Someone who is known already keeps their settings: the one who asks may be another.
 KNOWN_SUBSCRIBER = """
 INSERT INTO subscriber (address, locale, timezone, digest, digest_hour)
 VALUES (%(address)s, coalesce(%(locale)s, 'en'), coalesce(%(timezone)s, 'UTC'), coalesce(%(digest)s, 'none'),

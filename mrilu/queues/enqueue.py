@@ -22,7 +22,7 @@ from mrilu.queues.table import Periodic
 
 # Hash of the last rq job of each row: what tells that a job is still waiting or running.
 LAST = "mrilu:schedule:last"
-OVERDUE = 60.0  # seconds after which a retry that nobody enqueued is given up
+OVERDUE = 60.0  # seconds after which a retry that no one enqueued is given up
 
 
 def pending_job(row: Periodic, connection: Redis) -> str | None:

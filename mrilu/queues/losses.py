@@ -165,7 +165,7 @@ def drop_hollow(holder: Queue) -> int:
 
 
 def heal_wakes(connection: Redis) -> None:
-    """Ask for embedding again when it was asked for and that run is in the queue no more."""
+    """Ask for embedding again when it was asked for and that run is no longer in the queue."""
     wanted = [key for key in (WAKE_KEY, WAKE_ALL_KEY) if connection.exists(key)]
     if wanted and is_idle(queue(EMBED, connection)):
         for key in wanted:

@@ -312,7 +312,7 @@ def _offer_again(mail: Queue, maildir: str, paths: list[str], verdict: Verdict) 
 
 
 def _record_death(job: Job) -> None:
-    """Write the row of a run that nobody lived to record."""
+    """Write the row of a run that no one lived to record."""
     began, now = job.started_at or job.enqueued_at, datetime.now(UTC)
     started = now if began is None else began if began.tzinfo else began.replace(tzinfo=UTC)
     JobRun.record(IMPORT, job.id, started, now, {}, DIED)

@@ -128,7 +128,7 @@ def close_dead_runs(name: str | None = None) -> int:
 
 
 def _is_dead(run: JobRun) -> bool:
-    """Tell whether nobody works on this run: its process is gone, or rq says that its job has ended."""
+    """Tell whether no one works on this run: its process is gone, or rq says that its job has ended."""
     running = is_running(run.worker)
     if running is False:
         return True

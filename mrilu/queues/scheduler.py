@@ -189,7 +189,9 @@ class TableScheduler(Scheduler):
             pipe.zadd(self.scheduled_jobs_key, {entry: following})
             try:
                 pipe.execute()
-            except WatchError:  # somebody changed the schedule meanwhile: the next pass, a second from now, looks anew
+            except (
+                WatchError
+            ):  # the schedule was changed: the next pass, a second from now, looks anew
                 return False
         late = self.now().timestamp() - score
         if pending is not None:
@@ -245,7 +247,7 @@ class TableScheduler(Scheduler):
             self._complained.discard("pass")
 
     def one_pass(self) -> None:
-        """Lead if nobody else does: fire what is due, assert the table. Raises redis and database errors."""
+        """Lead if no one else does: fire what is due, assert the table. Raises redis and database errors."""
         leads = self.acquire_lock()
         self._note_lead(leads)
         if not leads:

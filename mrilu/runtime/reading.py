@@ -116,7 +116,7 @@ def last_note(data_dir: Path, job_id: str) -> LastNote | None:
 
 
 def _crash_in(trace: str) -> str:
-    """Return the crash that faulthandler wrote down; SIGPROF, which is no error, has no headline of its own."""
+    """Return the crash that faulthandler wrote down; SIGPROF, which is not an error, has no headline of its own."""
     first = trace.strip().partition("\n")[0]
     if not first:
         return ""
@@ -130,7 +130,7 @@ def forget_note(data_dir: Path, job_id: str) -> None:
 
 
 def forget_old_notes(data_dir: Path) -> int:
-    """Remove the notes that nobody asked for within a day; return how many."""
+    """Remove the notes that no one asked for within a day; return how many."""
     forgotten = 0
     with suppress(OSError):
         for file in (data_dir / FOLDER).iterdir():

@@ -39,7 +39,7 @@ CONTENT: tuple[type[BaseException], ...] = (
     peewee.IntegrityError,
     UnicodeError,
 )
-# A message that was removed at this very moment is no fault of the mail's.
+# A message that was removed at this very moment is not a fault of the mail's.
 NOT_CONTENT = psycopg.errors.ForeignKeyViolation
 # A database that is full, old, read-only or not ours to write to; an installation that lacks something.
 OUTSIDE: tuple[type[BaseException], ...] = (
@@ -94,7 +94,7 @@ class RetryPolicy:
         return [self._jittered(attempt, draw) for attempt in range(self.max_attempts - 1)]
 
     def _jittered(self, attempt: int, draw: random.Random) -> int:
-        # The exponent is capped too: 2**5000 is no float.
+        # The exponent is capped too: 2**5000 is not a float.
         full = min(self.initial_delay * 2 ** min(attempt, 62), self.max_delay)
         return max(1, round(draw.uniform(full / 2, full)))
 

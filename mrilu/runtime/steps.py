@@ -26,7 +26,7 @@ class Steps:
             if is_transient(error):
                 raise
             if self.first is None:
-                self.first = error  # its caller tells of it
+                self.first = error  # its caller reports it
             else:
                 logger.warning("step failed, too step=%s error=%r", name, error)
 

@@ -16,7 +16,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 def whole_file(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
     """Open a new file (`mode` under the umask) that takes the name `path` when the block ends well; raises OSError.
 
-    Nothing that was there is opened or written: neither an older file of that name nor what somebody planted, a link
+    Nothing that was there is opened or written: neither an older file of that name nor what someone planted, a link
     or a file of theirs, under the name that it has until then.
     """
     partial = path.with_name(f".{path.name[:200]}.{secrets.token_hex(8)}.partial")

@@ -49,7 +49,7 @@ def store_pairs(
     Call it in a transaction. Raises SourceRefused when there would be more than `max_shrink` percent fewer rows.
     """
     connection = db.connection()
-    # Nobody else writes here, but a run that a person forced may meet the daily one.
+    # No one else writes here, but a run that a person forced may meet the daily one.
     connection.execute("LOCK TABLE sentence IN SHARE ROW EXCLUSIVE MODE")
     known = {row[0]: (row[1], row[2]) for row in connection.execute(KNOWN)}
     found = compare(known, pairs)

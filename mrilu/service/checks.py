@@ -50,7 +50,7 @@ def usable_folder(data: Path, account: Account) -> Path:
 
 
 def closed_to_others(data: Path, account: Account) -> None:
-    """Raise ServerError for what somebody else may have put into the data folder; close what others could read.
+    """Raise ServerError for what someone else may have put into the data folder; close what others could read.
 
     The servers' and programs' own folders are looked at where they are made or taken over.
     """
@@ -114,7 +114,7 @@ def usable_address(address: str) -> None:
             with socket.socket(family, kind, protocol) as trial:
                 trial.setsockopt(
                     socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-                )  # as waitress does: TIME_WAIT is no user
+                )  # as waitress does: TIME_WAIT is not a user
                 trial.bind(place)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
@@ -151,7 +151,7 @@ def usable_database(url: str) -> None:
         if "startup parameter" in reason:  # PgBouncer's word for options that it does not pass on
             raise ServerError(POOLED) from error
         raise ServerError(
-            f"DATABASE_URL: cannot connect: {reason}; mend it, or unset it for the embedded one"
+            f"DATABASE_URL: cannot connect: {reason}; fix it, or unset it for the embedded one"
         ) from error
     if version < LEAST_POSTGRESQL:
         raise ServerError(
@@ -167,7 +167,7 @@ def usable_database(url: str) -> None:
 
 
 def reason_of(error: Exception) -> str:
-    """Return the last line of a libpq error that is no hint: of several hosts that one which was tried last."""
+    """Return the last line of a libpq error that is not a hint: of several hosts that one which was tried last."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line[0].isspace()] or lines or [type(error).__name__]
     return telling[-1].strip()
@@ -186,7 +186,7 @@ def usable_redis(url: str) -> None:
         ) from error
     except (redis.RedisError, ValueError, OSError) as error:
         raise ServerError(
-            f"REDIS_URL: cannot connect: {error}; mend it, or unset it for the embedded one"
+            f"REDIS_URL: cannot connect: {error}; fix it, or unset it for the embedded one"
         ) from error
     version = str(facts["redis_version"])  # Valkey tells the Redis version that it speaks here
     if tuple(int(part) for part in version.split(".")[:2]) < LEAST_REDIS:

@@ -32,7 +32,7 @@ LOOK_EVERY_SECONDS = 0.5
 # A sample has no time of delivery of its own; a Maildir name starts with one (seconds since 1970).
 SAMPLE_SECONDS = 1_700_000_000
 ADVICE = {
-    MaildirMissing: "mount or make it, or mend the path",
+    MaildirMissing: "mount or make it, or correct the path",
     NotAFolder: "name its folder, or take it in with ./run.sh import",
     MaildirUnreadable: "start as a user who may read it, or chmod or chgrp it so that you may",
     NotAMaildir: "name the folder that holds them; an empty Maildir begins with `mkdir {path}/cur {path}/new`",
@@ -72,7 +72,7 @@ def _refuse_unreadable(settings: Settings, account: Account) -> None:
 
 
 def unreadable_for(account: Account, path: Path) -> str:
-    """Return what keeps the account from a Maildir that we can read, and the mend; "" if nothing does."""
+    """Return what keeps the account from a Maildir that we can read, and the fix; "" if nothing does."""
     if not account.drops:
         return ""
     try:
@@ -106,7 +106,7 @@ def _first_closed(path: Path) -> str:
 
 def advice(error: MaildirError) -> str:
     """Return what to do about a Maildir that cannot be used."""
-    return ADVICE.get(type(error), "mend it, or name another folder").format(
+    return ADVICE.get(type(error), "fix it, or name another folder").format(
         path=shlex.quote(error.path)
     )
 
@@ -151,7 +151,7 @@ def make_sample(root: Path, account: Account) -> None:
 def report(settings: Settings) -> None:
     """Print what each Maildir holds and, once it is so, that the archive is level with it.
 
-    Ends quietly when the servers go away meanwhile: then the service is being stopped.
+    Ends quietly when the servers go away in the meantime: then the service is being stopped.
     """
     import peewee
     import psycopg

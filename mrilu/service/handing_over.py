@@ -1,7 +1,7 @@
 """Giving the folders of an older version, which ran as root or nobody, to the account that our programs run as now.
 
 Whoever had them may have planted links in them: nothing is changed by its name. Each file is opened, looked at, and
-changed through that opening; a symbolic link, a file with a second name, and whatever belongs to somebody else stay.
+changed through that opening; a symbolic link, a file with a second name, and whatever belongs to someone else stay.
 """
 
 from __future__ import annotations

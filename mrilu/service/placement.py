@@ -113,7 +113,7 @@ def program_folder(data: Path, name: str, account: Account) -> Path:
 
 
 def readable_folder(data: Path, name: str, account: Account) -> Path:
-    """Return a folder of root's in the data folder whose files the account may read, and nobody change but root.
+    """Return a folder of root's in the data folder whose files the account may read, and no one change but root.
 
     What is made in it belongs to the account's group (the set-group-ID bit of folders, inode(7)).
     """
@@ -256,7 +256,7 @@ def _version_of(package: Path) -> str:
 
 
 def _copy_open(trees: list[Path], target: Path) -> None:
-    """Copy what a wheel brought (and its libraries, found beside it) so that everybody can read it; all or nothing."""
+    """Copy what a wheel brought (and its libraries, found beside it) so that everyone can read it; all or nothing."""
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
     try:
         for tree in trees:

@@ -52,7 +52,7 @@ PROGRAMS = (
     # cron times are in the process's zone, and an hourly job can wait two hours when daylight saving ends
     Program("scheduler", "-m jobs.schedule", needs="jobs/schedule.py", environment="TZ=UTC"),
     Program("web", "-m mrilu.web", needs="mrilu/web/__main__.py"),
-    # as root, if root started us: nobody else may change what all run
+    # as root, if root started us: no one else may change what all run
     Program(
         "install",
         "{project}/mrilu/service/install.py background {progress}",

@@ -4,7 +4,7 @@ Setup copies this file into the .venv's site-packages, where a .pth line imports
 imports nothing of RQ by itself: it waits for RQ's modules and changes three defaults, one fallback, and what a job
 may name.
 
-- JSON payloads instead of pickle: unpickling runs whatever code somebody with access to Redis put there.
+- JSON payloads instead of pickle: unpickling runs whatever code someone with access to Redis put there.
 - A worker that died is noticed after 45 s, not 7 minutes, and its job is taken up within 30 s, not 10 minutes;
   `rq worker-pool` has no option for either.
 - A job runs `jobs.NAME.NAME` and nothing else, for the same reason: a JSON job may name os.system. What is refused is
@@ -35,7 +35,7 @@ def _set_serializer(module: ModuleType) -> None:
     module.__dict__.update(DefaultSerializer=json, PickleSerializer=json)
 
 
-# A job is the function of its module's name. jobs.schedule.schedule is the one such function that is no job.
+# A job is the function of its module's name. jobs.schedule.schedule is the one such function that is not a job.
 _JOB = re.compile(r"jobs\.(?!schedule\.)([a-z][a-z0-9_]*)\.\1")
 _CALLBACKS = ("success", "failure", "stopped")
 
@@ -71,7 +71,7 @@ def _job_named(name: Any, find: Callable[[str], Any]) -> Any:
 def _name_alone(job: Any) -> Any:
     """Return the name of the job's function, if nothing else is to be called."""
     if job.instance is not None:
-        raise ValueError(f"{job.func_name!r} of an instance is no job of ours, and is not run")
+        raise ValueError(f"{job.func_name!r} of an instance is not a job of ours, and is not run")
     for when in _CALLBACKS:
         if callback := getattr(job, f"_{when}_callback_name"):
             raise ValueError(

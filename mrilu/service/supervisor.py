@@ -89,7 +89,7 @@ def _tell(control: Path, order: Callable[[Any], Any]) -> Any:
     try:
         return order(_proxy(control))
     except (OSError, XmlRpcError) as error:
-        raise ServerError(f"the supervisor does not do as it is told: {error}") from error
+        raise ServerError(f"the supervisor does not obey: {error}") from error
 
 
 def _proxy(control: Path) -> Any:

@@ -1,4 +1,4 @@
-"""`./run.sh up`: everything in order, in the foreground, until it is told to stop."""
+"""`./run.sh up`: everything in order, in the foreground, until it is stopped."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _launch(service: Instance) -> Supervisor:
 def _start(
     service: Instance, supervisor: Supervisor, signals: Signals, mended: Callable[..., None]
 ) -> bool:
-    """Wait for the servers, migrate, start our programs; returns False when told to stop meanwhile."""
+    """Wait for the servers, migrate, start our programs; returns False when asked to stop in the meantime."""
     for name, server in (("postgresql", service.cluster), ("valkey", service.valkey)):
         if server is None:
             continue
@@ -176,7 +176,7 @@ def _wait_for_server(
     name: str,
     ready: Callable[[], bool],
 ) -> bool:
-    """Wait as long as the server runs (recovery takes its time), or may come to run; False when told to stop."""
+    """Wait as long as the server runs (recovery takes its time), or may come to run; False when asked to stop."""
     deadline = time.monotonic() + RETRY_SECONDS
 
     def settled() -> bool:
@@ -198,9 +198,9 @@ def _given_up(supervisor: Supervisor, name: str, late: bool) -> bool:
 
 
 def _bring_up_to_date(service: Instance, signals: Signals) -> bool:
-    """Migrate and register the Maildirs, for as long as it takes; return False when told to stop before its end.
+    """Migrate and register the Maildirs, for as long as it takes; return False when asked to stop before its end.
 
-    In a thread of its own, since a lock that somebody holds may keep it waiting for ever.
+    In a thread of its own, since a lock that someone holds may keep it waiting for ever.
     """
     url = str(service.reached.database_url)
     ended: list[Exception | None] = []
@@ -250,7 +250,7 @@ def _migrate(url: str, variable: str) -> None:
 def _wait_for_programs(
     service: Instance, supervisor: Supervisor, signals: Signals, began: float
 ) -> bool:
-    """Wait until the workers are known to Redis; says what is amiss after a while, and goes on."""
+    """Wait until the workers are known to Redis; says what is wrong after a while, and goes on."""
     import redis
 
     expected = service.settings.mail_workers + len(NAMES) - 1  # one for each other queue
@@ -292,7 +292,7 @@ def _announce(service: Instance, seconds: float) -> None:
 
 
 def _say(text: str) -> None:
-    """Print for whoever looks; a terminal that was closed is no reason to leave things half done."""
+    """Print for whoever looks; a terminal that was closed is not a reason to leave things half done."""
     with contextlib.suppress(OSError):
         print(text, flush=True)
 

@@ -175,7 +175,7 @@ def url(*schemes: str) -> Callable[[str], str]:
 
 
 def _is_unescaped(value: str) -> bool:
-    """Tell whether a server's URL ends its authority too early, or holds a "%" that is no escape (RFC 3986, 2.1)."""
+    """Tell whether a server's URL ends its authority too early, or has a "%" that is no escape (RFC 3986, 2.1)."""
     rest = value.partition("://")[2]
     path, _, query = rest[len(_AUTHORITY.match(rest)[0]) :].partition("?")  # type: ignore[index]
     cut_short = "@" in path or ("@" in query and "=" not in query.partition("@")[0])

@@ -12,7 +12,7 @@ db = PostgresqlDatabase(None)
 
 IDLE_IN_TRANSACTION = "1min"
 # What every session of ours is opened with. A worker that was frozen or cut off in mid-transaction may hold the
-# lock of all imports: the server ends its session, by its own clock or because nobody answers its probes.
+# lock of all imports: the server ends its session, by its own clock or because no one answers its probes.
 SESSION = {
     # every timestamp comes back in UTC, whatever the server's default
     "timezone": "UTC",

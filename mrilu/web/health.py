@@ -57,7 +57,7 @@ def _answers(name: str, service: Asker, work: Callable[[], object]) -> bool:
     try:
         service.ask(work, PATIENCE)
     except Exception as error:
-        # The answer goes to anybody, so it says no more than that; the log has the kind of error.
+        # The answer goes to anyone, so it says no more than that; the log has the kind of error.
         logger.warning("readyz: %s does not answer: %s", name, type(error).__name__)
         return False
     return True

@@ -142,7 +142,7 @@ METRICS = (
         (),
         "1 while the watcher cannot reach Redis, PostgreSQL or a Maildir",
     ),
-    # what the jobs bring forth
+    # what the jobs produce
     Metric(
         "embeddings_waiting",
         "gauge",

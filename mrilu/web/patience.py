@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Asker:
-    """Asks in a thread of its own, which keeps its connection; while it is held up, nobody else waits for it.
+    """Asks in a thread of its own, which keeps its connection; while it is held up, no one else waits for it.
 
     So a service that hangs holds up one thread here, and none of those that answer requests.
     """

@@ -31,7 +31,7 @@ _ADDRESS = re.compile(r"(?<=[\w.+-])@(?:[\w-]{1,63}\.){1,8}[\w-]{1,63}")
 
 @pages.get("/message/<int:number>")
 def message(number: int) -> ResponseReturnValue:
-    """Show one message; the addresses of people are not spelt out, since anybody may read it."""
+    """Show one message; the addresses of people are not spelt out, since anyone may read it."""
     row = _database.ask(lambda: _message(number), PATIENCE)
     if row is None:
         abort(404)

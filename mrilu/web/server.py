@@ -1,4 +1,4 @@
-"""waitress for strangers: who sends half a request, or one byte a minute, keeps nobody else out.
+"""waitress for strangers: who sends half a request, or one byte a minute, keeps no one else out.
 
 waitress reads requests in one thread, whatever their pace, and gives a thread to whole ones only; so slow requests cost
 a connection each. What is added here: a request has a time to be whole in, and where connections run out, the one that

@@ -31,13 +31,13 @@ class Checkout:
     """The project at a path that is longer than a socket's may be, with spaces, a percent sign and an accent in it.
 
     Its .venv takes the packages of the one that runs the tests; only the heavy part seems to be missing. Where root
-    runs the tests the project belongs to nobody, who also runs it, if nobody can reach our Python's packages.
+    runs the tests the project belongs to nobody, who also runs it, if no one can reach our Python's packages.
     """
 
     def __init__(self) -> None:
         self.base = Path(
             tempfile.mkdtemp(prefix="mrilu-")
-        )  # not tmp_path: nobody else may enter that
+        )  # not tmp_path: no one else may enter that
         self.base.chmod(0o755)
         self.packages = Path(sysconfig.get_paths()["purelib"])
         nobody = server_account("nobody")

@@ -28,7 +28,7 @@ def small_disk() -> Iterator[Path]:
     account = server_account("nobody")
     folder = Path(
         tempfile.mkdtemp(prefix="mrilu-disk-")
-    )  # not tmp_path: nobody else may enter that
+    )  # not tmp_path: no one else may enter that
     folder.chmod(0o711)
     disk = folder / "postgresql"
     disk.mkdir()

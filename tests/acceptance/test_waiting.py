@@ -39,7 +39,7 @@ def test_an_import_of_what_is_no_mail_is_one_line_and_an_exit_code(running, plac
 
 
 def test_a_rescan_that_waits_ends_when_all_is_in(running, place):
-    """Of a Maildir that nobody watches: its mail waits for somebody to ask."""
+    """Of a Maildir that no one watches: its mail waits for someone to ask."""
     other = make_maildir(place / "Other")
     assert running.run("import", str(other), "--wait").returncode == 0
     for number in range(MANY):

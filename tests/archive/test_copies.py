@@ -1,4 +1,4 @@
-"""Of a message's live files exactly one is no copy, whichever files come, go, come back or are overwritten."""
+"""Of a message's live files exactly one is not a copy, whichever files come, go, come back or are overwritten."""
 
 import importlib
 import threading

@@ -52,7 +52,7 @@ def write(root: Path, path: str, raw: bytes) -> dict[str, int]:
 
 
 def read_again(root: Path, *paths: str) -> Stored:
-    """Read files again that nobody has written since, as for a newer parser."""
+    """Read files again that no one has written since, as for a newer parser."""
     maildir = Maildir.get(Maildir.name == "test")
     connection = models.db.connection()
     known = {

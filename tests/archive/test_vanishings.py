@@ -1,4 +1,4 @@
-"""Files that vanish together keep their messages until somebody confirms it, or a time has passed."""
+"""Files that vanish together keep their messages until someone confirms it, or a time has passed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An mbox or a single mail is unpacked in groups, as old as it is, and goes in meanwhile."""
+"""An mbox or a single mail is unpacked in groups, as old as it is, and goes in in the meantime."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ def test_what_cannot_be_kept_is_named_with_its_place() -> None:
         'mlatu (definitionid 1): id="4" of <valsi> is not kept',
         "mlatu (definitionid 1): <video> is not kept: 'v'",
         "mlatu (definitionid 1): a second <selmaho> is not kept: 'B'",
-        "mlatu (definitionid 1): its score is no number: 'many'",
+        "mlatu (definitionid 1): its score is not a number: 'many'",
         'mlatu (definitionid 1): place="y" of <keyword> is no place',
         'mlatu (definitionid 1): lang="en" of <glossword> is not kept',
         "mlatu (definitionid 1): <glossword> without a word is not kept",

@@ -47,7 +47,7 @@ def test_a_book_survives_its_file():
 
 
 def test_a_build_that_takes_too_long_is_ended(tmp_path):
-    os.mkfifo(tmp_path / "book")  # nobody ever writes into it
+    os.mkfifo(tmp_path / "book")  # no one ever writes into it
     with pytest.raises(build.BuildFailed, match=r"longer than EXPORT_TIMEOUT \(0.3 s\)"):
         build.build("json", tmp_path / "book", tmp_path / "out", build.Limits(0.3, 2**30))
 

@@ -194,7 +194,7 @@ def suspended(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def queues_emptied(scene: Scene) -> Iterator[None]:
-    """`rq empty` while work waits, of which nobody is told: it is healed within a minute."""
+    """`rq empty` while work waits, of which no one is told: it is healed within a minute."""
     with scene.redis() as link:
         link.set("rq:suspended", 1)
         time.sleep(1.5)
@@ -243,7 +243,7 @@ def maildir_away(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def folder_unreadable(scene: Scene) -> Iterator[None]:
-    """Something that is no folder stands in new/'s place: what chmod 000 is for others holds for root, too."""
+    """Something that is not a folder stands in new/'s place: what chmod 000 is for others holds for root, too."""
     new = scene.service.maildir / "new"
     hidden = new.with_name("hidden")
     new.rename(hidden)
@@ -272,7 +272,7 @@ def written_in_place(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def host_dead(scene: Scene) -> Iterator[None]:
-    """The workers of another host take all work, and that host dies; ours were away meanwhile."""
+    """The workers of another host take all work, and that host dies; ours were away in the meantime."""
     environ = scene.service.environ | scene.urls | {"RQ_REDIS_URL": scene.urls["REDIS_URL"]}
     rq = [
         sys.executable,

@@ -216,7 +216,7 @@ def test_why_says_that_this_host_cannot_see_the_file(root):
 
 
 def test_an_old_root_that_cannot_be_read_may_hold_the_mail(root, tmp_path):
-    """So a copy with half of the files is no move."""
+    """So a copy with half of the files is not a move."""
     import_messages("test", [deliver(root, mail(), f"new/{n}.a") for n in range(10)])
     half = make_maildir(tmp_path / "half")
     for n in range(6):

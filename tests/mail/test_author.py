@@ -1,4 +1,4 @@
-"""Who wrote a mail that a list sends under its own address; and that nobody else can name an author for another."""
+"""Who wrote a mail that a list sends under its own address; and that no one else can name an author for another."""
 
 import pytest
 

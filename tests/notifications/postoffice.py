@@ -127,7 +127,9 @@ class PostOffice:
     def _protocol(self) -> SMTP:
         self.connections += 1
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # that a login without TLS is no good idea
+            warnings.simplefilter(
+                "ignore", UserWarning
+            )  # that a login without TLS is not a good idea
             self.protocols.append(
                 SMTP(self, hostname="office.test", loop=self.loop, **self.options)
             )

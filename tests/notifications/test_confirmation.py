@@ -1,4 +1,4 @@
-"""Confirmed opt-in: nobody gets more than one question they did not ask for."""
+"""Confirmed opt-in: no one gets more than one question they did not ask for."""
 
 from __future__ import annotations
 

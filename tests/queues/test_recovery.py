@@ -183,7 +183,7 @@ def test_a_job_that_was_taken_and_never_started_comes_back(root, redis_client, m
     assert recovery.put_back_stranded(mail_queue) == 1
     assert mail_queue.job_ids == [job_id]
     assert recovery.put_back_stranded(mail_queue) == 0 and mail_queue.job_ids == [job_id]
-    assert mail_queue.jobs[0].meta == {"deaths": 0}  # it counts against nobody
+    assert mail_queue.jobs[0].meta == {"deaths": 0}  # it counts against no one
 
 
 def test_one_death_is_forgiven(root, work):

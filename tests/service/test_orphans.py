@@ -21,7 +21,7 @@ def test_a_backend_whose_postmaster_was_killed_does_not_keep_the_next_one_from_s
             assert before == [cluster.process.pid], (
                 "one that has its postmaster is the postmaster's affair"
             )
-            backend.suspend()  # as if it waited for a lock that nobody releases
+            backend.suspend()  # as if it waited for a lock that no one releases
             cluster.kill9()
             left = left_running(tmp_path, [cluster.data])
             assert [process.pid for process in left] == [backend.pid]

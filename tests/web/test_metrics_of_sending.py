@@ -55,7 +55,7 @@ def test_what_is_dead_or_no_news_any_more(scrape, redis_client, configured, arri
     arrive(subject="coi do")
     Notification.update(subject=10**9).where(
         Notification.subscriber == 2
-    ).execute()  # of a message that is no more
+    ).execute()  # of a message that is gone
     with PostOffice(by_recipient(rcpt={"a@x.org": "550 5.1.1 unknown"})) as strict:
         configured(strict)
         send_in_a_horse(redis_client)

@@ -214,7 +214,7 @@ def _month_of(word: str) -> int:
 
 
 def _numeric_day(numbers: list[str], day_first: bool) -> tuple[int, int, int] | None:
-    """ "09/11/1999": the American order unless the first number is no month; with dots the day comes first."""
+    """ "09/11/1999": the American order unless the first number is not a month; with dots the day comes first."""
     if len(numbers) < 3:
         return None
     if len(numbers[0]) == 4:

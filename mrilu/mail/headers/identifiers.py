@@ -69,7 +69,7 @@ def parse_references(value: str, limit: int = 1000) -> tuple[str, ...]:
 def parse_in_reply_to(
     value: str, limit: int = 1000, people: Sequence[Address] = ()
 ) -> tuple[str, ...]:
-    """Ids of an In-Reply-To field, which old mailers filled with prose; the addresses of `people` are no ids.
+    """Ids of an In-Reply-To field, which old mailers filled with prose; the addresses of `people` are not ids.
 
     'Your message of "Mon, 1 Jan" <id@host>' (MH) gives the id, 'Message from Joe <joe@host> of "Mon, 1 Jan"
     <id@host>' (exmh) the last one, and 'Joe <joe@host> "Re: tea" (Jan 1, 10:00am)' (Z-Mail) none; prose without
@@ -88,7 +88,7 @@ def parse_in_reply_to(
 
 
 def _bracketed_replies(value: str) -> list[str]:
-    """All ids in brackets; where prose stands around them, the last that is no address; [""] where all are."""
+    """All ids in brackets; where prose stands around them, the last that is not an address; [""] where all are."""
     without = _COMMENT.sub(" ", value)
     found = [match for match in _ANGLE.finditer(without) if "@" in match[1]]
     if not found or not _ANGLE.sub("", without).strip(" \t\r\n,;"):

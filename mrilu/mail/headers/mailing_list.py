@@ -8,7 +8,7 @@ from mrilu.mail.headers.encoded_words import decode_header
 
 _ANGLE = re.compile(r"<([^<>]{1,255})>")
 _ADDRESS = re.compile(r"([^\s<>@\"(),;:]{1,100})@([\w.-]{1,200})")
-# Letters, digits and "_.+-" of ASCII, and all else that is no white space: marks of vowels and tones are no \w. One
+# Letters, digits and "_.+-" of ASCII, and all else that is not white space: marks of vowels and tones are no \w. One
 # class: two that share characters would be tried in every combination.
 _NAME = re.compile(r"[^\s\x00-*,/:-@\[-^`{-\x7f]{1,255}")
 _OWNER = re.compile(r"owner-(.+)|(.+)-(?:owner|bounces|bounce|admin|errors|request)(?:\+.*)?")

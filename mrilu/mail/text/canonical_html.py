@@ -28,7 +28,7 @@ PAIR = re.compile(
 )
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9:-]{0,30}")
 _PLAIN_ATTRIBUTE = re.compile(r"[a-z][a-z0-9:_-]{0,30}")
-# Content that is no markup (HTML, 13.2.6.4): up to its end tag. What is in the first is not shown.
+# Content that is not markup (HTML, 13.2.6.4): up to its end tag. What is in the first is not shown.
 _UNSEEN = frozenset(("script", "style", "title", "iframe", "noembed", "noframes"))
 _RAW = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE)
         for name in (*_UNSEEN, "textarea", "xmp")}  # fmt: skip

@@ -34,7 +34,7 @@ _WESTERN = frozenset({"cp1252", "ascii", "latin-1", ""})
 _STATEFUL = frozenset({"utf-7", "hz", "iso2022_kr", "iso-2022-jp"})
 _WIDE = frozenset({"utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"})
 _EBCDIC = frozenset({"cp037", "cp500", "cp1140", "cp1026", "cp273", "cp424", "cp875"})
-# Python's text codecs that are no charsets of mail (and may be slow on hostile input).
+# Python's text codecs that are not charsets of mail (and may be slow on hostile input).
 _NOT_CHARSETS = frozenset(
     {
         "punycode",

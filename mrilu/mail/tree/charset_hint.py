@@ -77,6 +77,6 @@ def _unless_utf_8(data: bytes) -> bytes:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
-        # A character that was cut off at the end of the sample is no fault.
+        # A character that was cut off at the end of the sample is not a fault.
         return data if error.start < len(data) - 3 or len(data) < _SAMPLE else b""
     return b""

@@ -31,7 +31,7 @@ class Cms(NamedTuple):
 
 
 class _Malformed(ValueError):
-    """This is no BER, or more deeply nested than any CMS."""
+    """This is not BER, or more deeply nested than any CMS."""
 
 
 class _Node(NamedTuple):

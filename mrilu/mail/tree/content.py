@@ -212,7 +212,7 @@ def _is_readable(part: Part, node: Inventory, container: str) -> bool:
     if kind in _NOT_PROSE:
         return False
     disposition = node.get("disposition", "")
-    # A mail reader takes an unknown word for "attachment" (RFC 2183, 2.8); a text without a name is no file, though.
+    # A mail reader takes an unknown word for "attachment" (RFC 2183, 2.8); a text without a name is not a file, though.
     return (
         disposition == "inline"
         or disposition != "attachment"

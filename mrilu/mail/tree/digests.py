@@ -13,7 +13,7 @@ _MAX_MAILS = 1000
 
 
 def split_digest(text: str, end: int) -> list[tuple[int, int]]:
-    """[start, end) of the preamble and of each mail's body; [] where the text is no digest, or answers one."""
+    """[start, end) of the preamble and of each mail's body; [] where the text is not a digest, or answers one."""
     first = _PREAMBLE_RULE.search(text, 0, end)
     if (
         not first

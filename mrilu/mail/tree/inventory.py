@@ -32,7 +32,7 @@ def describe(part: Part, hint: str) -> Inventory:
 
 def _describe_file(part: Part, node: Inventory, hint: str) -> None:
     word, parameters = part.disposition
-    # What is no token is no disposition; an unknown token is taken as "attachment" (RFC 2183, 2.8).
+    # What is not a token is no disposition; an unknown token is taken as "attachment" (RFC 2183, 2.8).
     if _TOKEN.fullmatch(word):
         node["disposition"] = word
     if name := file_name_of(parameters, part.parameters, hint):
