@@ -1,10 +1,10 @@
 """parse_message: the bytes of one mail to a ParsedMessage."""
 
-import time
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import chain
 
+from mrilu.mail import clock
 from mrilu.mail.author import author_of
 from mrilu.mail.headers.addresses import parse_addresses
 from mrilu.mail.headers.automatic import is_automatic
@@ -56,7 +56,17 @@ def parse_message(
     `file_name` (Maildir) and `mtime` (Unix seconds) date a mail that carries no date of its own.
     `lean=False` takes the standard library's parser for every mail: slower, same result (tests compare them).
     """
-    budget = Budget(limits, deadline=time.thread_time() + limits.max_seconds)
+    budget = Budget(limits)
+    clock.start(limits.max_seconds)
+    try:
+        return _read(raw, budget, (file_name, mtime), lean=lean)
+    finally:
+        clock.stop()
+
+
+def _read(
+    raw: bytes, budget: Budget, origin: tuple[str, float | None], *, lean: bool
+) -> ParsedMessage:
     check_size(raw, budget)
     opened = open_mail(raw, budget)
     part = build_lean_tree(opened.fields, opened.body, budget) if lean else None
@@ -65,7 +75,7 @@ def parse_message(
         opened = with_header_ended(opened, budget)
         body = with_own_boundaries(opened.fields, opened.body)
         part = build_tree(opened.header + b"\n" + body, budget)
-    return _compose(part, opened, budget, (file_name, mtime))
+    return _compose(part, opened, budget, origin)
 
 
 def _compose(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from mrilu.mail.clock import timed
 from mrilu.mail.headers.encoded_words import decode_header
 from mrilu.mail.message import Address
 
@@ -239,7 +240,7 @@ class _ListReader:
 
 def _scan(value: str, hint: str, limit: int) -> list[Address]:
     reader = _ListReader(hint)
-    for match in _tokens(value):
+    for match in timed(_tokens(value)):
         reader.take(match)
         if len(reader.found) >= limit:
             return reader.found

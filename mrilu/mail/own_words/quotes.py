@@ -2,6 +2,7 @@
 
 import re
 
+from mrilu.mail.clock import EVERY, check_time
 from mrilu.mail.own_words.attributions import attribution_start, unmarked_start
 from mrilu.mail.own_words.devices import end_without_notes
 from mrilu.mail.own_words.fields import begins_original, sender_line
@@ -83,10 +84,12 @@ def own_spans(text: str, offset: int = 0) -> list[Span]:
 
 def _own_between(padded: str, start: int, end: int, offset: int) -> list[Span]:
     spans: list[Span] = []
-    position, alarms = start, 0
+    position, alarms, rounds = start, 0, 0
     foreign = _FOREIGN_ASCII if padded.isascii() else _FOREIGN
     while match := foreign.search(padded, position, end):
-        position = match.end()
+        position, rounds = match.end(), rounds + 1
+        if not rounds % EVERY:
+            check_time()
         if alarms > _MAX_FALSE_ALARMS and match.lastgroup in _NEEDS_A_LOOK:
             continue
         if resume := _foreign_end(padded, match, end):

@@ -9,6 +9,8 @@ import re
 from itertools import islice
 from unicodedata import category
 
+from mrilu.mail.clock import check_time
+
 _SAMPLE = 20_000
 _HIGH = bytes(range(0x80, 0x100))
 _KANA = re.compile("[\u3041-\u30fc]")
@@ -105,6 +107,7 @@ def _detect(sample: bytes) -> str:
 
     candidates = set(_CANDIDATES)
     for _ in range(_MOST_ANSWERS):
+        check_time()
         answer = detect(sample, compat_names=False, include_encodings=candidates)["encoding"]
         name = str(answer).lower()
         codec = _CANDIDATES.get(name, "")

@@ -7,6 +7,8 @@ So each line is read on its own: what is valid UTF-8 hardly ever is anything els
 import re
 from collections.abc import Callable
 
+from mrilu.mail.clock import timed
+
 # Well-formed characters of two bytes and more (Unicode, table 3-7).
 _SEQUENCE = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|(?:\xe0[\xa0-\xbf]|\xed[\x80-\x9f]|[\xe1-\xec\xee\xef][\x80-\xbf])[\x80-\xbf]"
@@ -66,16 +68,16 @@ def decode_mixed(
     if not (evidence or _SEQUENCE).search(data):
         return None
     lines = data.split(b"\n")
-    texts = [_line(line, evidence) for line in lines]
+    texts = [_line(line, evidence) for line in timed(lines)]
     codec = _codec_of(_joined(lines, texts), odd_codec, evidence)
     if codec in PAIRED:
         # Their pairs of bytes may happen to form a line of UTF-8, as the two of "联通" do in GBK.
-        texts = [_line(line, STRONG_EVIDENCE) for line in lines]
+        texts = [_line(line, STRONG_EVIDENCE) for line in timed(lines)]
     if codec != "utf-8" and all(text is None or text.isascii() for text in texts):
         return None
     return "\n".join(
         _decode_odd(line, codec) if text is None else text
-        for line, text in zip(lines, texts, strict=True)
+        for line, text in timed(zip(lines, texts, strict=True))
     )
 
 

@@ -3,6 +3,8 @@
 import binascii
 import re
 
+from mrilu.mail.clock import timed
+
 _NOT_BASE64 = bytes(
     sorted(
         set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
@@ -135,7 +137,7 @@ def _decode_runs(payload: bytes) -> bytes:
         # A list put its footer below an encoded body, a scanner its words behind the padding.
         payload = payload[: tail.start()]
     # Two encodings that were run together: decode each run alone, but a word behind the padding is none.
-    for run in re.split(rb"=+", payload.translate(None, _NOT_BASE64)):
+    for run in timed(re.split(rb"=+", payload.translate(None, _NOT_BASE64))):
         whole = run[:-1] if len(run) % 4 == 1 else run
         decoded = binascii.a2b_base64(whole + b"=" * (-len(whole) % 4))
         if pieces and len(run) < _SHORTEST_RUN and not _is_utf_8(decoded) and _is_utf_8(pieces[0]):

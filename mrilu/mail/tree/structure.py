@@ -1,8 +1,8 @@
 """The MIME tree of a mail (RFC 2045, 2046) as plain records, and the ways a mail comes apart into fields and body."""
 
-import time
 from dataclasses import dataclass, field
 
+from mrilu.mail import clock
 from mrilu.mail.headers.fields import Fields
 from mrilu.mail.headers.parameters import Parameters, content_type_of, parse_value
 from mrilu.mail.message import Limits, RejectedMail
@@ -44,7 +44,6 @@ class Budget:
     parts: int = 0
     header_fields: int = 0
     unpacked: int = 0
-    deadline: float = 0.0
     defects: dict[str, None] = field(default_factory=dict)
 
     def note(self, defect: str) -> None:
@@ -52,7 +51,7 @@ class Budget:
         self.defects[defect] = None
 
     def start_again(self) -> None:
-        """Forget the counts of an attempt that was given up; the deadline stays."""
+        """Forget the counts of an attempt that was given up; the clock goes on."""
         self.parts = self.header_fields = self.unpacked = 0
 
     def count_part(self) -> None:
@@ -96,10 +95,7 @@ class Budget:
 
     def check_time(self) -> None:
         """Raise RejectedMail when the mail has used up its seconds."""
-        if time.thread_time() > self.deadline:
-            raise RejectedMail(
-                "too-slow", f"parsing took more than {self.limits.max_seconds:g} seconds"
-            )
+        clock.check_time()
 
 
 def make_part(fields: Fields, default_type: str = "text/plain") -> Part:
