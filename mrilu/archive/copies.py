@@ -2,6 +2,8 @@
 
 Anyone who knows a mail's Message-ID, author and date can make a copy of it, so what copies add is bounded; what each
 one named stays with its file, and goes with it.
+
+Which mails are copies of one is the rule of `identity_of` (mrilu/mail/headers/identifiers.py).
 """
 
 from __future__ import annotations

@@ -91,10 +91,13 @@ def seconds(read: Callable[[bytes], object], raw: bytes) -> float:
 
 
 def assert_linear(read: Callable[[bytes], object], make: Callable[[int], bytes], size: int) -> None:
-    """Reading grows with the bytes, not with their square."""
-    once = seconds(read, make(size))
-    more = seconds(read, make(size * TIMES))
-    assert more <= max(FLOOR_SECONDS, MOST * once), f"{once:.3f} s grow to {more:.3f} s"
+    """Reading grows with the bytes, not with their square; a busy machine is given three looks."""
+    small, large = make(size), make(size * TIMES)
+    for _ in range(3):
+        once, more = seconds(read, small), seconds(read, large)
+        if more <= max(FLOOR_SECONDS, MOST * once):
+            return
+    raise AssertionError(f"{once:.3f} s grow to {more:.3f} s")
 
 
 @pytest.mark.parametrize("name", STALLS)

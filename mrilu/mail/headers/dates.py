@@ -1,4 +1,7 @@
-"""When a mail was sent: Date and its broken forms (RFC 5322, 3.3 and 4.3; asctime; ISO 8601), else the next best."""
+"""When a mail was sent: Date and its broken forms (RFC 5322, 3.3 and 4.3; asctime; ISO 8601), else the next best.
+
+Which of them a mail gets is the order of `_sent_at` (mrilu/mail/parse.py).
+"""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
