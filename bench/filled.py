@@ -111,7 +111,7 @@ def fill_mail(db: PostgresqlDatabase) -> int:
     """Import the list corpus; return how many messages there are."""
     with unpacked("lists") as root:
         maildir = Maildir.register("lists", str(root), "maildir")
-        paths = difference(root, maildir.name).paths
+        paths = difference(models.db, root, maildir.name).paths
         for start in range(0, len(paths), BATCH):
             import_paths(
                 db,

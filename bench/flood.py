@@ -55,7 +55,7 @@ def flood(work: Path, count: int) -> bool:
 def print_flood(running: Service, count: int, moved: float, seconds: float, memory: int) -> bool:
     """Print one line and the verdict."""
     models.bind(running.urls["DATABASE_URL"]).connect(reuse_if_open=True)
-    found = balance(models.Maildir.get(), set())
+    found = balance(models.db, models.Maildir.get(), set())
     whole = found.level and found.imported == count == running.value("SELECT count(*) FROM message")
     passed = whole and memory < WATCHER_LIMIT
     print(
@@ -92,7 +92,7 @@ def rescans(work: Path, sizes: tuple[int, ...]) -> bool:
 def time_rescan(maildir: Path) -> float:
     """Return the seconds of one unchanged rescan."""
     began = time.perf_counter()
-    found = difference(maildir, "bench")
+    found = difference(models.db, maildir, "bench")
     seconds = time.perf_counter() - began
     if found.paths:
         raise AssertionError(f"{len(found.paths)} files differ in an unchanged Maildir")

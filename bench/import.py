@@ -75,7 +75,7 @@ class Rescan:
 
     def run(self, maildir: Path, work: Path) -> Result:
         began = time.perf_counter()
-        found = difference(self.running.maildir, "bench")
+        found = difference(models.db, self.running.maildir, "bench")
         seconds = time.perf_counter() - began
         if found.paths:
             raise AssertionError(f"{len(found.paths)} files differ in an unchanged Maildir")

@@ -161,7 +161,7 @@ class _Batch:
         known = known_files(self.db.connection(), self.maildir.id, parts)
         plan = make_plan(root, paths, known, PARSER_VERSION)
         # After the look: a root that is there and the right one now is not proof that it was before.
-        if plan.absent and (reason := doubts(self.maildir)):
+        if plan.absent and (reason := doubts(self.db, self.maildir)):
             plan.doubt_absence(reason)
         self.unseen.update(plan.unseen)
         again = store_changes(self.db, plan.moved, plan.gone)

@@ -101,7 +101,7 @@ class LettingGo:
         if not removes and began < self._not_before:
             return
         database()
-        note_vanishings(Bounds(settings.max_vanished, settings.vanished_hours))
+        note_vanishings(database(), Bounds(settings.max_vanished, settings.vanished_hours))
         ended = time.monotonic()
         self._not_before = ended + VANISHING_SHARE * (ended - began)
         if removes:
@@ -111,7 +111,7 @@ class LettingGo:
 def _register(watched: tuple[str, ...], name: str, root: Path) -> Kind:
     database()
     try:
-        row = register_watched(name, root)
+        row = register_watched(database(), name, root)
     except NameTaken as error:
         raise Refused(str(error)) from error
     Maildir.watch_only(watched)

@@ -11,7 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
-from models import Maildir, MailFolder, db
+from peewee import PostgresqlDatabase
+
+from models import Maildir, MailFolder
 from mrilu.maildir.names import MAIL_SUBDIRS, Kind, follows, join, to_disk
 from mrilu.maildir.presence import is_there, root_trouble
 
@@ -39,7 +41,7 @@ _SAMPLE = """
 SAMPLES = f"{_SAMPLE.format(way='')} UNION {_SAMPLE.format(way='DESC')}"
 
 
-def note_folders(maildir: Maildir, folders: Iterable[str]) -> None:
+def note_folders(db: PostgresqlDatabase, maildir: Maildir, folders: Iterable[str]) -> None:
     """Keep which directories these folders are; a known file was seen in each of them just now."""
     found = [(name, *here) for name in sorted(folders) if (here := _directory(maildir.root, name))]
     if found:
@@ -47,7 +49,7 @@ def note_folders(maildir: Maildir, folders: Iterable[str]) -> None:
         db.connection().execute(NOTE, (maildir.id, *columns))
 
 
-def replaced(maildir: Maildir, folders: Collection[str]) -> set[str]:
+def replaced(db: PostgresqlDatabase, maildir: Maildir, folders: Collection[str]) -> set[str]:
     """Return those of these folders whose directory is missing, or is not the one that was noted.
 
     And those in which new/ or cur/ is a symlink that is not followed: what left may have gone there.
@@ -63,18 +65,18 @@ def replaced(maildir: Maildir, folders: Collection[str]) -> set[str]:
     }
 
 
-def doubt_root(maildir: Maildir) -> float:
+def doubt_root(db: PostgresqlDatabase, maildir: Maildir) -> float:
     """Keep that the root may be the wrong one; return for how many seconds it has been so."""
     row = db.connection().execute(DOUBT, (maildir.id,)).fetchone()
     return row[0] if row else 0.0
 
 
-def accept_root(maildir: Maildir) -> None:
+def accept_root(db: PostgresqlDatabase, maildir: Maildir) -> None:
     """Take whatever lies at the root for the Maildir from now on."""
     db.connection().execute(FORGET, (maildir.id,))
 
 
-def doubts(maildir: Maildir) -> str:
+def doubts(db: PostgresqlDatabase, maildir: Maildir) -> str:
     """Return why what is not found below the root may lie elsewhere, "" if nothing speaks for that.
 
     The root is missing, is no Maildir, or is another directory than it was and holds none of a sample of the known
@@ -82,7 +84,7 @@ def doubts(maildir: Maildir) -> str:
     """
     if trouble := root_trouble(maildir.root, cast(Kind, maildir.kind)):
         return trouble
-    if not is_another_root(maildir):
+    if not is_another_root(db, maildir):
         return ""
     arguments = (maildir.id, SAMPLE, maildir.id, SAMPLE)
     known = [path for (path,) in db.connection().execute(SAMPLES, arguments)]
@@ -90,9 +92,9 @@ def doubts(maildir: Maildir) -> str:
     return "" if seen or not known else ANOTHER
 
 
-def is_another_root(maildir: Maildir) -> bool:
+def is_another_root(db: PostgresqlDatabase, maildir: Maildir) -> bool:
     """Tell whether the root is another directory than when known files were seen in it."""
-    return bool(replaced(maildir, [""])) and not _leads_out(maildir.root, "")
+    return bool(replaced(db, maildir, [""])) and not _leads_out(maildir.root, "")
 
 
 def doubted_since(maildir: Maildir) -> bool:

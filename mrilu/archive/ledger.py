@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from models import Maildir, db
+from peewee import PostgresqlDatabase
+
+from models import Maildir
 from mrilu.archive.folders import is_another_root
 from mrilu.mail.parse import PARSER_VERSION
 from mrilu.maildir.names import FolderUnreadable, Kind, folder_of, scan, to_disk
@@ -98,7 +100,7 @@ class Balance:
         return {**asdict(self), "gap": self.gap, "level": self.level}
 
 
-def difference(root: Path | str, name: str) -> Difference:
+def difference(db: PostgresqlDatabase, root: Path | str, name: str) -> Difference:
     """Compare the files on disk with the rows of the Maildir `name`: their names, sizes and mtimes.
 
     Raises what mrilu.maildir.names.kind_of raises, so that an unmounted Maildir is never taken for empty.
@@ -109,7 +111,7 @@ def difference(root: Path | str, name: str) -> Difference:
     hidden = tuple(f"{error.folder}/" if error.folder else "" for error in unreadable)
     known: dict[str, KnownPath] = {}
     doubled: set[str] = set()
-    for one in known_paths(maildir) if maildir else ():
+    for one in known_paths(db, maildir) if maildir else ():
         if one.path in known:
             doubled.add(one.path)
         known[one.path] = one
@@ -123,7 +125,7 @@ def difference(root: Path | str, name: str) -> Difference:
         changed=sorted(one.path for one in settled if was_written(Path(root), one)),
         folders={folder_of(place) for place in {one.path.rpartition("/")[0] for one in settled}},
     )
-    if maildir and vanished and 2 * len(settled) < len(known) and is_another_root(maildir):
+    if maildir and vanished and 2 * len(settled) < len(known) and is_another_root(db, maildir):
         found.held, found.vanished = found.vanished, []
     return found
 
@@ -151,22 +153,22 @@ def files_of(
     return scan(root or maildir.root, unreadable, kind, may_be_empty=may_be_empty)
 
 
-def known_paths(maildir: Maildir) -> Iterator[KnownPath]:
+def known_paths(db: PostgresqlDatabase, maildir: Maildir) -> Iterator[KnownPath]:
     """Yield each live file that the database knows in this Maildir."""
     arguments = (maildir.id, PARSER_VERSION, maildir.id)
     yield from map(KnownPath._make, db.connection().execute(KNOWN_PATHS, arguments))
 
 
-def balance(maildir: Maildir, queued: set[str]) -> Balance:
+def balance(db: PostgresqlDatabase, maildir: Maildir, queued: set[str]) -> Balance:
     """Draw up one Maildir's ledger; `queued` are the paths that wait in import jobs.
 
     The database is read before the disk and counted once, so a mail that lands meanwhile shows as lost
     for a moment rather than hiding a real loss; ask again before believing a gap.
     """
     counts = maildir.file_counts()
-    found = difference(maildir.root, maildir.name)
+    found = difference(db, maildir.root, maildir.name)
     unknown = set(found.unknown)
-    rejected_again = {one.path for one in known_paths(maildir) if not one.settled}
+    rejected_again = {one.path for one in known_paths(db, maildir) if not one.settled}
     return Balance(
         maildir=maildir.name,
         root=maildir.root,
@@ -183,7 +185,9 @@ def balance(maildir: Maildir, queued: set[str]) -> Balance:
     )
 
 
-def quick_balance(maildir: Maildir, queued: Callable[[], set[str]]) -> Balance:
+def quick_balance(
+    db: PostgresqlDatabase, maildir: Maildir, queued: Callable[[], set[str]]
+) -> Balance:
     """Draw up one Maildir's ledger by counts where these agree, else by name.
 
     A file that is lost and one that is stale make up for each other in the counts; the daily check tells them.
@@ -194,15 +198,17 @@ def quick_balance(maildir: Maildir, queued: Callable[[], set[str]]) -> Balance:
     on_disk = sum(1 for _ in files_of(maildir, unreadable))
     if on_disk == sum(counts) and not unreadable:
         return Balance(maildir.name, maildir.root, on_disk, *counts, 0, [], [], [])
-    return settled_balance(maildir, queued(), queued)
+    return settled_balance(db, maildir, queued(), queued)
 
 
-def settled_balance(maildir: Maildir, queued: set[str], ask: Callable[[], set[str]]) -> Balance:
+def settled_balance(
+    db: PostgresqlDatabase, maildir: Maildir, queued: set[str], ask: Callable[[], set[str]]
+) -> Balance:
     """Draw up one Maildir's ledger by name, twice if something seems lost: it may have been between the two looks.
 
     `queued` are the paths that wait in import jobs; `ask` returns them anew. Raises what `difference` raises.
     """
-    first = balance(maildir, queued)
+    first = balance(db, maildir, queued)
     if not (first.lost or first.stale):
         return first
-    return balance(maildir, ask() | queued)
+    return balance(db, maildir, ask() | queued)

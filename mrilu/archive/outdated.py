@@ -92,7 +92,7 @@ class _Reading:
         found = self._look_at(maildir, paths)
         absent = [path for path in paths if path not in found]
         # After the look: a root that is there and the right one now is not proof that it was before.
-        if absent and (reason := doubts(maildir)):
+        if absent and (reason := doubts(self.db, maildir)):
             logger.warning("cannot be read again maildir=%s reason=%s", maildir.name, reason)
             self.counts["unreadable"] += len(absent)
         else:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from models import Maildir, db
+from peewee import PostgresqlDatabase
+
+from models import Maildir
 from mrilu.maildir.names import (
     FolderUnreadable,
     Kind,
@@ -47,15 +49,15 @@ class NameTaken(Exception):
         super().__init__(str(self.__doc__).format(name=name, old=old, new=new))
 
 
-def register_watched(name: str, root: Path) -> Maildir:
+def register_watched(db: PostgresqlDatabase, name: str, root: Path) -> Maildir:
     """Note that the watched Maildir `name` lies at `root`; its files keep their rows when it was moved there.
 
     An imported folder that has the name gets another one. Raises NameTaken, when the name stands for other
     files: nothing may be thought gone for that; and MaildirError, when there is no Maildir at `root`.
     """
     row = Maildir.get_or_none(Maildir.name == name)
-    if row is None or _same_folder(row.root, root) or _is_moved(row, root):
-        return Maildir.register(name, str(root), _kind(row, root))
+    if row is None or _same_folder(row.root, root) or _is_moved(db, row, root):
+        return Maildir.register(name, str(root), _kind(db, row, root))
     if row.watched:
         raise NameTaken(name, row.root, str(root))
     with db.atomic():
@@ -69,7 +71,9 @@ def register_watched(name: str, root: Path) -> Maildir:
         return Maildir.register(name, str(root), kind_of(root))
 
 
-def register_imported(wanted: str, root: str, reserved: set[str]) -> Maildir:
+def register_imported(
+    db: PostgresqlDatabase, wanted: str, root: str, reserved: set[str]
+) -> Maildir:
     """Register a folder that is not watched, under `wanted` or that with a number: never under another's name."""
     kind = kind_of(root)
     tried: set[str] = set(reserved)
@@ -98,7 +102,7 @@ def _same_folder(old: str, new: Path) -> bool:
         return False
 
 
-def _is_moved(row: Maildir, root: Path) -> bool:
+def _is_moved(db: PostgresqlDatabase, row: Maildir, root: Path) -> bool:
     """Tell whether the files at `root` are those of the row. What was imported may not miss a single one."""
     kind = kind_of(root)
     known = set(db.execute_sql(LIVE_FILES, (row.id, row.id)).fetchall())
@@ -124,7 +128,7 @@ def _holds_mail(root: str) -> bool:
         return True
 
 
-def _kind(row: Maildir | None, root: Path) -> Kind:
+def _kind(db: PostgresqlDatabase, row: Maildir | None, root: Path) -> Kind:
     """Return the kind of the Maildir at `root`, which is the registered one while there are files of that kind."""
     try:
         found = kind_of(root)

@@ -11,9 +11,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
+from peewee import PostgresqlDatabase
 from psycopg import Connection
 
-from models import Maildir, db
+from models import Maildir
 from mrilu.archive.folders import accept_root, replaced
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class _Gone:
     since: datetime
 
 
-def note_vanishings(bounds: Bounds) -> int:
+def note_vanishings(db: PostgresqlDatabase, bounds: Bounds) -> int:
     """Hold back what vanished together since the last call, end what returned or waited long; return how many began.
 
     Call it before `remove_gone_messages`, more often than its grace.
@@ -94,7 +95,7 @@ def note_vanishings(bounds: Bounds) -> int:
         connection.execute("LOCK TABLE vanishing IN SHARE ROW EXCLUSIVE MODE")
         held = {(row[1], row[2]): row[0] for row in connection.execute(OPEN)}
         for maildir, folders in gone.items():
-            began += _hold(connection, Maildir.get_by_id(maildir), folders, bounds.percent, held)
+            began += _hold(db, Maildir.get_by_id(maildir), folders, bounds.percent, held)
         connection.execute(COUNT)
         ended = connection.execute(END, (bounds.hours,)).fetchall()
     for maildir, folder, files, outcome in ended:
@@ -104,17 +105,18 @@ def note_vanishings(bounds: Bounds) -> int:
 
 
 def _hold(
-    connection: Connection,
+    db: PostgresqlDatabase,
     maildir: Maildir,
     folders: list[_Gone],
     percent: int,
     held: dict[tuple[int, str | None], int],
 ) -> int:
     """Hold back the whole Maildir, or those folders that vanished whole; return how many vanishings began."""
+    connection = db.connection()
     total, since = sum(one.files for one in folders), min(one.since for one in folders)
     if (maildir.id, None) in held or _is_mass(connection, maildir.id, total, percent):
         return _start(connection, maildir, _Gone("", total, since), None, held)
-    others = replaced(maildir, [one.folder for one in folders])
+    others = replaced(db, maildir, [one.folder for one in folders])
     return sum(
         _start(connection, maildir, one, one.folder, held)
         for one in folders
@@ -156,12 +158,12 @@ def _start(
     return int(fresh)
 
 
-def confirm_gone(maildir: Maildir) -> int:
+def confirm_gone(db: PostgresqlDatabase, maildir: Maildir) -> int:
     """Let the files of a Maildir that are missing be gone, also those that are found missing within the next hour.
 
     Return how many were held back.
     """
     connection = db.connection()
     connection.execute("UPDATE maildir SET gone_confirmed_at = now() WHERE id = %s", (maildir.id,))
-    accept_root(maildir)
+    accept_root(db, maildir)
     return sum(row[0] for row in connection.execute(CONFIRM, (maildir.id,)))

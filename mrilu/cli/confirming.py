@@ -13,6 +13,7 @@ def confirm_gone(name: str) -> None:
     from mrilu.archive import vanishings
     from mrilu.cli.connect import connect
     from mrilu.queues.ledgers import enqueue_difference
+    from mrilu.runtime.database import database
 
     settings = connect()
     maildir = Maildir.get_or_none(Maildir.name == name)
@@ -20,6 +21,6 @@ def confirm_gone(name: str) -> None:
         raise click.BadParameter(
             f"no Maildir is registered as {name!r}; ./run.sh status lists them"
         )
-    files = vanishings.confirm_gone(maildir)
+    files = vanishings.confirm_gone(database(), maildir)
     offered, _ = enqueue_difference(maildir, settings.batch_size)
     print(f"{name}: {files:,} files are gone, {len(offered):,} more are looked at", flush=True)

@@ -13,6 +13,7 @@ from models import Maildir
 from mrilu.archive.registration import register_imported
 from mrilu.mail.headers.dates import is_plausible, parse_from_line
 from mrilu.mail.mbox import is_mbox, split_mbox
+from mrilu.runtime.database import database
 from mrilu.settings.current import current_settings
 
 _MAIL_START = re.compile(rb"(?:[!-9;-~]+[ \t]*:|>?From )")
@@ -50,7 +51,7 @@ def register(path: Path, unpacked: Path) -> Maildir:
     watched = {
         one.name for one in current_settings().maildirs if os.path.realpath(one.path) != root
     }
-    return register_imported(name_for(path), root, watched)
+    return register_imported(database(), name_for(path), root, watched)
 
 
 def name_for(path: Path) -> str:

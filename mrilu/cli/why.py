@@ -14,6 +14,7 @@ from mrilu.mail.thread_keys import node_of
 from mrilu.maildir.names import MailPath, parse_path, to_text
 from mrilu.maildir.presence import mail_status
 from mrilu.queues.queues import MAIL, import_jobs, queue
+from mrilu.runtime.database import database
 
 Facts = dict[str, Any]
 
@@ -85,7 +86,7 @@ def _look(maildir: Maildir, path: str) -> tuple[os.stat_result | None, str]:
         status = mail_status(Path(maildir.root), path)
     except OSError as error:
         return None, error.strerror or str(error)
-    return status, "" if status else doubts(maildir)
+    return status, "" if status else doubts(database(), maildir)
 
 
 def _rows(

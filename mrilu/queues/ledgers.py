@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from peewee import PostgresqlDatabase
 from rq.registry import ScheduledJobRegistry
 
 from models import Maildir, Rejected, Vanishing
@@ -21,6 +22,7 @@ from mrilu.queues.queues import (
     raw_job_ids,
     submit_backlog,
 )
+from mrilu.runtime.database import database
 from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
@@ -44,9 +46,10 @@ def unqueued(name: str, root: Path | str) -> tuple[list[str], Difference]:
     maildir = Maildir.get_or_none(Maildir.name == name)
     if maildir:
         Rejected.reconsider(maildir.id)
-    found = difference(root, name)
+    db = database()
+    found = difference(db, root, name)
     if maildir:
-        _settle(maildir, found)
+        _settle(db, maildir, found)
     hasten_retries(name)
     return [path for path in found.paths if path not in queued], found
 
@@ -58,15 +61,15 @@ def enqueue_difference(maildir: Maildir, batch_size: int) -> tuple[list[str], Di
     return paths, found
 
 
-def _settle(maildir: Maildir, found: Difference) -> None:
+def _settle(db: PostgresqlDatabase, maildir: Maildir, found: Difference) -> None:
     """Keep which directories the folders are; a root that may be the wrong one is believed after VANISHED_HOURS."""
     if not found.held:
-        note_folders(maildir, {"", *found.folders})
+        note_folders(db, maildir, {"", *found.folders})
         return
     facts = (maildir.name, maildir.root, len(found.held))
     logger.error("another folder lies at the root maildir=%s root=%s missing=%d", *facts)
-    if doubt_root(maildir) > current_settings().vanished_hours * 3600:
-        accept_root(maildir)
+    if doubt_root(db, maildir) > current_settings().vanished_hours * 3600:
+        accept_root(db, maildir)
 
 
 def hasten_retries(name: str) -> int:
@@ -90,7 +93,7 @@ def _ledger(maildir: Maildir, queued: set[str]) -> dict[str, Any]:
     known = {"maildir": maildir.name, "root": maildir.root, "watched": maildir.watched}
     known["vanished"] = [_vanishing(one) for one in Vanishing.open_of(maildir.id)]
     try:
-        one = settled_balance(maildir, queued, lambda: queued_in(maildir.name))
+        one = settled_balance(database(), maildir, queued, lambda: queued_in(maildir.name))
         return known | one.as_dict()
     except MaildirError as error:
         return known | {"error": str(error), "level": False} | maildir.file_counts()._asdict()

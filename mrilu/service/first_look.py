@@ -118,10 +118,10 @@ def agree(settings: Settings) -> None:
     from mrilu.settings.current import forget_settings, use_settings
 
     use_settings(settings)
-    database()
+    db = database()
     try:
         for maildir in settings.maildirs:
-            register_watched(maildir.name, maildir.path)
+            register_watched(db, maildir.name, maildir.path)
     except NameTaken as error:
         raise SettingError(str(error)) from error
     except MaildirError as error:

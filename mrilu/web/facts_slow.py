@@ -99,7 +99,7 @@ def _ledger(maildir: Maildir, found: Samples) -> None:
     vanished = sum(one.files for one in Vanishing.open_of(maildir.id))
     found["vanished_files"].append(((maildir.name,), vanished))
     try:
-        one = quick_balance(maildir, lambda: queued_in(maildir.name))
+        one = quick_balance(database(), maildir, lambda: queued_in(maildir.name))
     except (
         MaildirError
     ) as error:  # unmounted: no files on disk to speak of; doctor and status say so

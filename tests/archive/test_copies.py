@@ -30,12 +30,12 @@ def root(root: Path) -> Path:
 
 
 def take_in(root: Path) -> None:
-    for path in difference(root, "test").paths:
+    for path in difference(models.db, root, "test").paths:
         import_messages("test", [path])
 
 
 def counts() -> tuple[int, int]:
-    found = balance(Maildir.get(Maildir.name == "test"), set())
+    found = balance(models.db, Maildir.get(Maildir.name == "test"), set())
     assert found.level and found.gap == 0, found
     assert models.db.execute_sql(WRONG).fetchone() == (0,)
     return found.imported, found.copies
@@ -46,7 +46,7 @@ def test_a_renamed_folder_holds_messages_and_no_copies(root):
         deliver(root, mail(f"<{number}@x>"), f".lists/cur/{number}.a:2,S")
     take_in(root)
     (root / ".lists").rename(root / ".archive")
-    paths = difference(root, "test").paths
+    paths = difference(models.db, root, "test").paths
     import_messages(
         "test", [path for path in paths if path.startswith(".archive")]
     )  # one batch: the new files

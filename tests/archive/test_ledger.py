@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+import models
 from jobs.import_messages import import_messages
 from models import Location
 from mrilu.archive.ledger import balance, difference
@@ -21,7 +22,7 @@ def root(maildir) -> Path:
 
 
 def test_an_empty_maildir_is_level(maildir):
-    found = balance(maildir, set())
+    found = balance(models.db, maildir, set())
     assert (found.on_disk, found.gap, found.level) == (0, 0, True)
 
 
@@ -29,7 +30,7 @@ def test_both_sides_are_counted_by_kind(maildir, root):
     paths = [deliver(root, raw) for raw in (mail("<a@x>"), mail("<a@x>"), mail("<b@x>"), b"")]
     import_messages("test", paths)
     queued = deliver(root, mail())
-    found = balance(maildir, {queued, "new/another"})
+    found = balance(models.db, maildir, {queued, "new/another"})
     counts = (found.on_disk, found.imported, found.copies, found.rejected, found.waiting)
     assert counts == (5, 2, 1, 1, 1)
     assert found.gap == 0 and not found.level and found.lost == []
@@ -37,7 +38,7 @@ def test_both_sides_are_counted_by_kind(maildir, root):
 
 def test_a_file_that_nobody_knows_of_is_lost_by_name(maildir, root):
     path = deliver(root, mail(), ".one/new/1.a")
-    found = balance(maildir, set())
+    found = balance(models.db, maildir, set())
     assert (found.lost, found.gap, found.level) == ([path], 1, False)
 
 
@@ -45,10 +46,10 @@ def test_a_file_that_left_unseen_is_stale_by_name(maildir, root):
     path = deliver(root, mail())
     import_messages("test", [path])
     (root / path).unlink()
-    found = balance(maildir, set())
+    found = balance(models.db, maildir, set())
     assert (found.stale, found.gap, found.level) == ([path], -1, False)
-    import_messages("test", difference(root, "test").paths)
-    assert balance(maildir, set()).level
+    import_messages("test", difference(models.db, root, "test").paths)
+    assert balance(models.db, maildir, set()).level
 
 
 def test_a_move_shows_as_one_path_gone_and_one_new_and_is_healed(maildir, root):
@@ -56,25 +57,25 @@ def test_a_move_shows_as_one_path_gone_and_one_new_and_is_healed(maildir, root):
     import_messages("test", [path])
     moved = path.replace("new/", "cur/") + ":2,S"
     (root / path).rename(root / moved)
-    found = difference(root, "test")
+    found = difference(models.db, root, "test")
     assert (found.unknown, found.vanished) == ([moved], [path])
     assert import_messages("test", found.paths)["moved"] == 1
-    assert balance(maildir, set()).level
+    assert balance(models.db, maildir, set()).level
 
 
 def test_a_removed_folder_makes_its_files_gone(maildir, root):
     path = deliver(root, mail(), ".one/new/1.a")
     import_messages("test", [path])
     shutil.rmtree(root / ".one")
-    assert import_messages("test", difference(root, "test").paths) == {"gone": 1}
-    assert balance(maildir, set()).level
+    assert import_messages("test", difference(models.db, root, "test").paths) == {"gone": 1}
+    assert balance(models.db, maildir, set()).level
 
 
 def test_a_missing_maildir_is_an_error_and_not_an_empty_one(maildir, root):
     import_messages("test", [deliver(root, mail())])
     root.rename(root.parent / "unmounted")
     with pytest.raises(MaildirMissing):
-        difference(root, "test")
+        difference(models.db, root, "test")
     assert Location.select().where(Location.gone_at.is_null(False)).count() == 0
 
 
@@ -83,7 +84,7 @@ def test_a_maildir_whose_folders_all_vanished_is_an_error_too(maildir, root):
     shutil.rmtree(root)
     root.mkdir()
     with pytest.raises(Exception, match="cur/ and new/ are missing"):
-        difference(root, "test")
+        difference(models.db, root, "test")
 
 
 def test_another_maildirs_files_do_not_count(maildir, tmp_path, root):
@@ -92,5 +93,8 @@ def test_another_maildirs_files_do_not_count(maildir, tmp_path, root):
     deliver(root, mail("<a@x>"), "new/1.same")
     import_messages("other", [path])
     import_messages("test", [path])
-    assert balance(maildir, set()).copies == 1 and balance(other, set()).imported == 1
-    assert balance(maildir, set()).level and balance(other, set()).level
+    assert (
+        balance(models.db, maildir, set()).copies == 1
+        and balance(models.db, other, set()).imported == 1
+    )
+    assert balance(models.db, maildir, set()).level and balance(models.db, other, set()).level

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import models
 from jobs import import_messages as job
 from jobs.import_messages import import_messages
 from models import Location, Maildir, Message, Rejected
@@ -47,9 +48,9 @@ def meanwhile(monkeypatch) -> Callable[[Callable[[], object]], None]:
 
 
 def assert_level(root: Path) -> None:
-    found = balance(Maildir.get(Maildir.name == "test"), set())
+    found = balance(models.db, Maildir.get(Maildir.name == "test"), set())
     assert found.level and found.gap == 0, found
-    assert difference(root, "test").paths == []
+    assert difference(models.db, root, "test").paths == []
 
 
 def move(root: Path, path: str, target: str) -> str:
@@ -147,8 +148,8 @@ def test_a_second_row_for_one_file_is_found_and_goes(root):
     import_messages("test", [path])
     twin = Location.get().__data__ | {"nth": 1}
     Location.insert({key: value for key, value in twin.items() if key != "id"}).execute()
-    assert not balance(Maildir.get(), set()).level
-    import_messages("test", difference(root, "test").paths)
+    assert not balance(models.db, Maildir.get(), set()).level
+    import_messages("test", difference(models.db, root, "test").paths)
     assert_level(root)
 
 
@@ -166,7 +167,7 @@ def test_a_folder_that_left_a_symlink_to_its_new_place_is_there_once(root):
     import_messages("test", [path])
     (root / ".one").rename(root / ".two")
     (root / ".one").symlink_to(".two")
-    import_messages("test", difference(root, "test").paths)
+    import_messages("test", difference(models.db, root, "test").paths)
     assert [row.folder for row in Location.select().where(Location.gone_at.is_null())] == [".two"]
     assert_level(root)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import models
 from jobs import import_messages as job
 from jobs.check_new_mail import check_new_mail
 from jobs.import_messages import import_messages
@@ -40,19 +41,19 @@ def test_a_file_that_grew_is_a_difference_and_is_healed(root, mtime):
     path = deliver(root, HALF)
     import_messages("test", [path])
     grow(root, path, mtime=mtime)
-    found = difference(root, "test")
+    found = difference(models.db, root, "test")
     assert (found.changed, found.unknown, found.vanished) == ([path], [], [])
-    assert not balance(Maildir.get(), set()).level
+    assert not balance(models.db, Maildir.get(), set()).level
     assert check_new_mail()["changed"] == 1 and queued_paths() == {"test": {path}}
     import_messages("test", [path])
-    assert is_whole() and difference(root, "test").paths == []
+    assert is_whole() and difference(models.db, root, "test").paths == []
 
 
 def test_other_bytes_of_the_same_length_are_a_difference(root):
     path = deliver(root, mail("<grow@x>", body="aaaa\n"))
     import_messages("test", [path])
     grow(root, path, mail("<grow@x>", body="bbbb\n"), (root / path).stat().st_mtime + 1)
-    assert difference(root, "test").changed == [path]
+    assert difference(models.db, root, "test").changed == [path]
     import_messages("test", [path])
     assert Message.get().body == "bbbb"
 
@@ -60,9 +61,9 @@ def test_other_bytes_of_the_same_length_are_a_difference(root):
 def test_a_rejected_file_that_grew_is_a_difference(root):
     path = deliver(root, b"")
     import_messages("test", [path])
-    assert Rejected.get().reason == "empty" and difference(root, "test").paths == []
+    assert Rejected.get().reason == "empty" and difference(models.db, root, "test").paths == []
     grow(root, path)
-    assert difference(root, "test").changed == [path]
+    assert difference(models.db, root, "test").changed == [path]
     import_messages("test", [path])
     assert is_whole() and Rejected.select().count() == 0
 
@@ -73,7 +74,7 @@ def test_a_move_and_a_flag_are_no_difference(root):
     moved = path.replace("new/", "cur/") + ":2,S"
     (root / path).rename(root / moved)
     import_messages("test", [moved, path])
-    assert difference(root, "test").paths == []
+    assert difference(models.db, root, "test").paths == []
 
 
 def test_a_file_that_is_written_while_it_is_stored_is_read_again_at_once(root, monkeypatch):
@@ -88,7 +89,7 @@ def test_a_file_that_is_written_while_it_is_stored_is_read_again_at_once(root, m
 
     monkeypatch.setattr(job, "store_mails", written)
     assert import_messages("test", [path])["updated"] == 1
-    assert is_whole() and difference(root, "test").paths == []
+    assert is_whole() and difference(models.db, root, "test").paths == []
 
 
 def test_a_file_that_does_not_rest_is_tried_again_later(root, monkeypatch):
@@ -109,9 +110,9 @@ def test_rows_of_an_earlier_version_are_compared_by_size_and_time(root, database
     path = deliver(root, HALF)
     import_messages("test", [path])
     database.execute_sql("UPDATE location SET mtime = NULL")
-    assert difference(root, "test").paths == []
+    assert difference(models.db, root, "test").paths == []
     grow(root, path)
-    assert difference(root, "test").changed == [path]
+    assert difference(models.db, root, "test").changed == [path]
 
 
 @pytest.mark.parametrize("order", ["whole first", "half gone first"])
@@ -128,7 +129,7 @@ def test_a_mail_that_was_delivered_again_whole_under_another_name_gives_its_text
         import_messages("test", [half])
         whole = deliver(root, WHOLE)
         import_messages("test", [whole])
-    assert is_whole() and difference(root, "test").paths == []
+    assert is_whole() and difference(models.db, root, "test").paths == []
     row = Location.get(Location.gone_at.is_null())
     assert (row.path(), row.copy) == (whole, False)
 

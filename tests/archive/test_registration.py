@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import models
 from jobs.import_messages import import_messages
 from models import Location, Maildir, Message
 from mrilu.archive.ledger import balance, difference
@@ -26,7 +27,7 @@ def filled(root: Path, *names: str) -> Path:
 
 
 def take_in(maildir: Maildir) -> None:
-    import_messages(maildir.name, difference(maildir.root, maildir.name).paths)
+    import_messages(maildir.name, difference(models.db, maildir.root, maildir.name).paths)
 
 
 def gone() -> int:
@@ -44,7 +45,7 @@ def imported(tmp_path, database, redis_client) -> Path:
 @pytest.fixture
 def watched(tmp_path, database, redis_client) -> Path:
     root = filled(tmp_path / "a" / "Maildir", *(f"{number}.a" for number in range(10)))
-    take_in(register_watched("Maildir", root))
+    take_in(register_watched(models.db, "Maildir", root))
     return root
 
 
@@ -55,7 +56,7 @@ def test_a_watched_maildir_leaves_an_imported_one_of_its_name_alone(
     imported, database, tmp_path, names
 ):
     home = filled(tmp_path / "home" / "Maildir", *names)
-    row = register_watched("Maildir", home)
+    row = register_watched(models.db, "Maildir", home)
     take_in(row)
     backup = Maildir.get(Maildir.root == str(imported))
     assert (row.root, row.watched, backup.name, backup.watched) == (
@@ -66,8 +67,8 @@ def test_a_watched_maildir_leaves_an_imported_one_of_its_name_alone(
     )
     take_in(backup)
     assert gone() == 0 and remove_gone_messages(database, grace=0) == 0
-    assert balance(row, set()).level and balance(backup, set()).level
-    assert register_watched("Maildir", home).id == row.id
+    assert balance(models.db, row, set()).level and balance(models.db, backup, set()).level
+    assert register_watched(models.db, "Maildir", home).id == row.id
 
 
 def test_an_imported_maildir_that_cannot_be_seen_is_not_taken_over_by_one_that_lacks_a_file(
@@ -75,13 +76,16 @@ def test_an_imported_maildir_that_cannot_be_seen_is_not_taken_over_by_one_that_l
 ):
     home = filled(tmp_path / "home" / "Maildir", "1.a", "2.a")
     imported.rename(tmp_path / "unmounted")
-    assert register_watched("Maildir", home).id != Maildir.get(Maildir.root == str(imported)).id
+    assert (
+        register_watched(models.db, "Maildir", home).id
+        != Maildir.get(Maildir.root == str(imported)).id
+    )
 
 
 def test_an_imported_maildir_that_was_moved_and_is_watched_now_keeps_its_rows(imported, tmp_path):
     moved = imported.rename(tmp_path / "Maildir")
-    row = register_watched("Maildir", moved)
-    assert difference(row.root, row.name).paths == [] and Maildir.select().count() == 1
+    row = register_watched(models.db, "Maildir", moved)
+    assert difference(models.db, row.root, row.name).paths == [] and Maildir.select().count() == 1
 
 
 def test_importing_never_takes_a_name_that_is_or_will_be_watched(
@@ -114,13 +118,13 @@ def test_another_maildir_under_a_watched_name_is_refused_and_nothing_is_gone(
     with pytest.raises(
         NameTaken, match=rf"^MAILDIR_PATH: .*'Maildir'.*{watched}.*\(Maildir-2={other}\)$"
     ):
-        register_watched("Maildir", other)
+        register_watched(models.db, "Maildir", other)
     row = Maildir.get()
-    assert row.root == str(watched) and difference(row.root, row.name).paths == []
+    assert row.root == str(watched) and difference(models.db, row.root, row.name).paths == []
     shutil.rmtree(watched)  # even so: an unmounted disk looks like this
     with pytest.raises(NameTaken):
-        register_watched("Maildir", other)
-    assert register_watched("Maildir-2", other).root == str(other)
+        register_watched(models.db, "Maildir", other)
+    assert register_watched(models.db, "Maildir-2", other).root == str(other)
 
 
 def test_a_watched_maildir_that_was_moved_keeps_its_rows(watched, tmp_path):
@@ -129,7 +133,7 @@ def test_a_watched_maildir_that_was_moved_keeps_its_rows(watched, tmp_path):
     deliver(moved, mail("<new@x>"), "new/99.new")
     (moved / "cur" / "1.a:2,S").unlink()
     (moved / "cur" / "2.a:2,S").rename(moved / "cur" / "2.a:2,FS")
-    row = register_watched("Maildir", moved)
+    row = register_watched(models.db, "Maildir", moved)
     assert (row.id, row.root) == (before, str(moved))
     take_in(row)
     assert (gone(), Message.select().count(), Location.select().where(Location.copy).count()) == (
@@ -141,7 +145,7 @@ def test_a_watched_maildir_that_was_moved_keeps_its_rows(watched, tmp_path):
 
 def test_a_copy_of_a_watched_maildir_may_take_its_place(watched, tmp_path):
     copy = Path(shutil.copytree(watched, tmp_path / "copy"))
-    assert register_watched("Maildir", copy).root == str(copy)
+    assert register_watched(models.db, "Maildir", copy).root == str(copy)
 
 
 def test_an_old_backup_does_not_take_the_place_of_a_watched_maildir_that_is_there(
@@ -151,12 +155,12 @@ def test_an_old_backup_does_not_take_the_place_of_a_watched_maildir_that_is_ther
     for number in range(3):
         (backup / "cur" / f"{number}.a:2,S").unlink()
     with pytest.raises(NameTaken):
-        register_watched("Maildir", backup)
+        register_watched(models.db, "Maildir", backup)
 
 
 def test_a_symlink_to_a_watched_maildir_is_that_maildir(watched, tmp_path):
     (tmp_path / "link").symlink_to(watched)
-    assert register_watched("Maildir", tmp_path / "link").id == Maildir.get().id
+    assert register_watched(models.db, "Maildir", tmp_path / "link").id == Maildir.get().id
 
 
 def test_the_start_is_refused_in_one_line_that_names_the_setting(
@@ -177,7 +181,7 @@ def flat(tmp_path, database, redis_client) -> Path:
     root.mkdir()
     for number in range(3):
         (root / f"{number}.eml").write_bytes(mail(f"<{number}@x>"))
-    take_in(register_watched("flat", root))
+    take_in(register_watched(models.db, "flat", root))
     return root
 
 
@@ -185,10 +189,10 @@ def test_sub_folders_of_a_maildirs_names_do_not_take_a_flat_folders_mail_away(fl
     for name in ("new", "cur", "tmp"):
         (flat / name).mkdir()
     (flat / "new" / "3.eml").write_bytes(mail("<3@x>"))
-    row = register_watched("flat", flat)
+    row = register_watched(models.db, "flat", flat)
     take_in(row)
     assert row.kind == "folder" and gone() == 0
-    assert balance(row, set()).level and balance(row, set()).imported == 4
+    assert balance(models.db, row, set()).level and balance(models.db, row, set()).imported == 4
 
 
 def test_a_flat_folder_without_mail_stays_one(flat):
@@ -196,19 +200,19 @@ def test_a_flat_folder_without_mail_stays_one(flat):
         file.unlink()
     row = Maildir.get()
     with pytest.raises(NotAMaildir):  # its files are missed: it may not be mounted
-        difference(row.root, row.name)
+        difference(models.db, row.root, row.name)
     with pytest.raises(NotAMaildir):
-        register_watched("flat", flat)
+        register_watched(models.db, "flat", flat)
     import_messages("flat", [f"{number}.eml" for number in range(3)])  # what the watcher offers
-    row = register_watched("flat", flat)
+    row = register_watched(models.db, "flat", flat)
     assert (
         row.kind == "folder"
-        and balance(row, set()).level
-        and difference(row.root, row.name).paths == []
+        and balance(models.db, row, set()).level
+        and difference(models.db, row.root, row.name).paths == []
     )
     flat.rmdir()
     with pytest.raises(MaildirMissing):
-        register_watched("flat", flat)
+        register_watched(models.db, "flat", flat)
 
 
 def test_a_flat_folder_that_became_a_maildir_is_one_once_its_flat_files_are_gone(flat):
@@ -216,7 +220,11 @@ def test_a_flat_folder_that_became_a_maildir_is_one_once_its_flat_files_are_gone
     for number in range(3):
         (flat / f"{number}.eml").rename(flat / "cur" / f"{number}.eml")
     take_in(Maildir.get())
-    row = register_watched("flat", flat)
-    assert row.kind == "maildir" and balance(row, set()).imported == 3 and balance(row, set()).level
+    row = register_watched(models.db, "flat", flat)
+    assert (
+        row.kind == "maildir"
+        and balance(models.db, row, set()).imported == 3
+        and balance(models.db, row, set()).level
+    )
     (flat / "4.eml").write_bytes(mail("<4@x>"))
-    assert register_watched("flat", flat).kind == "maildir"
+    assert register_watched(models.db, "flat", flat).kind == "maildir"

@@ -90,7 +90,7 @@ def as_the_list(message: ParsedMessage) -> ParsedMessage:
 
 
 def level() -> None:
-    found = balance(Maildir.get(Maildir.name == "test"), set())
+    found = balance(models.db, Maildir.get(Maildir.name == "test"), set())
     assert found.level and found.gap == 0
 
 
@@ -326,4 +326,4 @@ def test_a_lock_is_held_where_messages_are_written(root, reading, service_settin
             read_again(root, path)
         models.db.execute_sql("SET lock_timeout = 0")
     assert read_again(root, path).counts == {"known": 1, "updated": 1}
-    assert difference(root, "test").paths == []
+    assert difference(models.db, root, "test").paths == []

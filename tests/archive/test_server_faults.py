@@ -87,7 +87,7 @@ def test_an_import_that_meets_a_standby_is_scheduled_runs_again_and_commits(root
         running.terminate()
         running.wait(DEADLINE)
     assert [row.message_id for row in Message.select()] == ["a@x"]
-    assert Rejected.select().count() == 0 and balance(Maildir.get(), set()).level
+    assert Rejected.select().count() == 0 and balance(models.db, Maildir.get(), set()).level
 
 
 def test_a_schema_that_is_not_there_yet_rejects_no_mail(root, database, worker, monkeypatch):
@@ -129,9 +129,9 @@ def test_a_time_out_while_the_database_is_locked_rejects_no_mail(
 def test_what_was_set_aside_for_an_unknown_error_is_tried_again_at_each_rescan(root, redis_client):
     path = deliver(root, mail("<a@x>"))
     recovery.quarantine("test", path, "import-error", "KeyError: 'x'")
-    assert difference(root, "test").paths == [path]
+    assert difference(models.db, root, "test").paths == [path]
     recovery.quarantine("test", path, "killed-worker", "its worker died")
-    assert difference(root, "test").paths == []
+    assert difference(models.db, root, "test").paths == []
 
 
 DEEP = "/".join(hashlib.sha512(str(n).encode()).hexdigest() for n in range(26))  # 3,353 bytes
@@ -152,7 +152,7 @@ def test_a_path_too_long_for_an_index_is_accounted_for_and_holds_nothing_up(root
     os.close(descriptor)
     paths = [deliver(root, mail()) for _ in range(3)]
     import_messages("test", [*paths, f"{DEEP}/cur/1.deep:2,S"])
-    found = balance(register(root), set())
+    found = balance(models.db, register(root), set())
     assert (found.imported, found.rejected, found.lost) == (3, 1, []) and found.level
     recovery.quarantine("test", f"{DEEP}/cur/1.deep:2,S", "killed-worker", "its worker died")
     assert Rejected.get().attempts == 2 and Rejected.get().path() == f"{DEEP}/cur/1.deep:2,S"

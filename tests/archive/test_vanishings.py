@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from peewee import PostgresqlDatabase
 
+import models
 from jobs.import_messages import import_messages
 from models import Location, Maildir, Message, RemovedMessage, Vanishing
 from mrilu.archive.removal import remove_gone_messages
@@ -37,7 +38,7 @@ def fill(root: Path, folder: str, count: int) -> list[str]:
 def look(root: Path, database: PostgresqlDatabase) -> int:
     """What the service does after files went; return how many messages it removed."""
     import_messages("test", ledgers.unqueued("test", root)[0])
-    note_vanishings(BOUNDS)
+    note_vanishings(models.db, BOUNDS)
     return remove_gone_messages(database, grace=0)
 
 
@@ -108,7 +109,7 @@ def test_what_a_person_confirms_is_gone(root, database):
     paths = fill(root, "", 30)
     delete(root, paths[:20])
     assert look(root, database) == 0
-    assert confirm_gone(Maildir.get()) == 20
+    assert confirm_gone(models.db, Maildir.get()) == 20
     assert look(root, database) == 20
     delete(root, paths[20:])
     assert look(root, database) == 10, "confirmed for the next hour, too"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from click.testing import CliRunner
 from rich.console import Console
 
+import models
 from jobs.import_messages import import_messages
 from models import Maildir
 from mrilu.archive.vanishings import Bounds, note_vanishings
@@ -24,7 +25,7 @@ def test_what_vanished_together_is_shown_until_it_is_confirmed(
     for path in paths:
         (root / path).unlink()
     import_messages("test", paths)
-    note_vanishings(Bounds(20, 72))
+    note_vanishings(models.db, Bounds(20, 72))
     [facts] = ledgers.ledgers()
     console = Console(record=True, width=400)
     status._show_gap(facts, console, held_up=False)

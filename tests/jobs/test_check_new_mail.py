@@ -10,6 +10,7 @@ from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
+import models
 from jobs.check_new_mail import MaildirsOutOfReach, check_new_mail
 from models import JobRun, Maildir, Message
 from mrilu.archive.ledger import balance
@@ -36,7 +37,7 @@ def test_a_mail_that_no_watcher_saw_is_found_and_imported(
     assert (counts["on_disk"], counts["missing"], counts["enqueued"]) == (3, 3, 3)
     work_off(redis_client)
     assert Message.select().count() == 3
-    assert balance(maildir, set()).level
+    assert balance(models.db, maildir, set()).level
     assert check_new_mail()["enqueued"] == 0
 
 

@@ -26,7 +26,7 @@ def root(root: Path) -> Path:
 
 
 def import_all(root: Path) -> Counter:
-    return Counter(import_messages("test", difference(root, "test").paths))
+    return Counter(import_messages("test", difference(models.db, root, "test").paths))
 
 
 def only(table):
@@ -36,7 +36,7 @@ def only(table):
 
 
 def assert_level(root: Path) -> None:
-    found = balance(models.Maildir.get(models.Maildir.name == "test"), set())
+    found = balance(models.db, models.Maildir.get(models.Maildir.name == "test"), set())
     assert found.level and found.gap == 0
     assert found.on_disk == len(list(scan(root)))
 
@@ -201,7 +201,7 @@ def test_what_is_no_mail_is_rejected_with_its_reason(root, monkeypatch, service_
     assert import_all(root) == {"imported": 1, "rejected": 2}
     assert Rejected.by_reason() == {"empty": 1, "no-header": 1}
     assert_level(root)
-    assert difference(root, "test").paths == []
+    assert difference(models.db, root, "test").paths == []
 
 
 def test_a_mail_over_the_size_limit_is_rejected_without_being_read(root, database):
@@ -223,7 +223,7 @@ def test_an_unreadable_file_is_rejected_and_tried_again_at_each_rescan(root, mon
         patch.setattr(read, "read_bytes", refuse)
         import_messages("test", [path])
     assert (only(Rejected).reason, only(Rejected).error) == ("unreadable", "Permission denied")
-    assert difference(root, "test").paths == [path]
+    assert difference(models.db, root, "test").paths == [path]
     assert import_all(root) == {"imported": 1}
     assert Rejected.select().count() == 0
     assert_level(root)
@@ -238,9 +238,9 @@ def test_a_newer_parser_gets_the_rejected_mails_again(root, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(read, "parse_message", refuse)
         import_messages("test", [path])
-    assert difference(root, "test").paths == []
+    assert difference(models.db, root, "test").paths == []
     Rejected.update(parser_version=Rejected.parser_version - 1).execute()
-    assert difference(root, "test").paths == [path]
+    assert difference(models.db, root, "test").paths == [path]
     assert import_messages("test", [path]) == {"imported": 1}
 
 
@@ -306,7 +306,7 @@ def test_a_name_that_is_not_utf8_is_imported_and_found_again(root):
     (root / "tmp" / "x").write_bytes(mail("<a@x>"))
     os.rename(os.fsencode(root / "tmp" / "x"), os.path.join(os.fsencode(root), b"new/1.\xff\xfe"))
     assert import_all(root) == {"imported": 1}
-    assert difference(root, "test").paths == []
+    assert difference(models.db, root, "test").paths == []
     assert_level(root)
 
 

@@ -13,6 +13,7 @@ import pytest
 from rq import Retry
 from rq.registry import ScheduledJobRegistry
 
+import models
 from jobs import import_messages as job
 from jobs.import_messages import import_messages
 from models import Location, Maildir, Message
@@ -189,7 +190,7 @@ def test_a_rescan_makes_waiting_retries_due(root, redis_client):
 def test_a_device_number_of_another_boot_says_nothing(root, database):
     maildir = Maildir.get()
     import_messages("test", [deliver(root, mail())])
-    note_folders(maildir, {""})
+    note_folders(models.db, maildir, {""})
     database.execute_sql("UPDATE mail_folder SET device = 'an-earlier-boot:1'")
     mounted = deliver(root, mail())
     (root / mounted).unlink()
@@ -224,5 +225,5 @@ def test_an_old_root_that_cannot_be_read_may_hold_the_mail(root, tmp_path):
     (root / "new").chmod(0)
     root.chmod(0)
     with permissions_that_bind(tmp_path), pytest.raises(NameTaken):
-        register_watched("test", half)
+        register_watched(models.db, "test", half)
     root.chmod(0o755)

@@ -82,7 +82,7 @@ def test_nothing_of_the_rejected_the_ledger_or_notifications_changes(root):
     reread_messages()
     assert before == [(row.id, row.message, row.copy, row.size) for row in Location.select()]
     assert Notification.select().count() == Rejected.select().count() == 0
-    assert difference(root, "test").paths == []
+    assert difference(models.db, root, "test").paths == []
 
 
 def test_what_changed_is_embedded_again(root, redis_client):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+import models
 from jobs.import_messages import import_messages
 from models import Message, Rejected
 from mrilu.archive.ledger import difference
@@ -70,7 +71,7 @@ def test_compressed_mail_is_imported_and_a_half_one_when_it_is_whole(root, compr
     assert import_messages("test", [path]) == {"rejected": 1}
     assert Rejected.get().reason == "compressed"
     (root / path).write_bytes(raw)
-    assert difference(root, "test").changed == [path]
+    assert difference(models.db, root, "test").changed == [path]
     assert import_messages("test", [path]) == {"imported": 1}
     assert Message.get().body.count("coi rodo") == 200 and Rejected.select().count() == 0
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from rq.worker import Worker
 
+import models
 from jobs.import_messages import import_messages
 from models import JobRun, Message, Rejected
 from mrilu.archive.ledger import balance
@@ -86,7 +87,7 @@ def test_a_file_that_kills_its_worker_is_set_aside_and_the_rest_goes_in(root, wo
     assert Message.select().count() == 20
     (rejected,) = Rejected.select()
     assert (rejected.path(), rejected.reason) == (deadly, "killed-worker")
-    found = balance(register(root), set())
+    found = balance(models.db, register(root), set())
     assert found.level and (found.imported, found.rejected) == (20, 1)
     counted = facts_postgresql.gather(process_database().connection())
     assert (("rejected",), 1) in counted["mails_total"] and (("imported",), 20) in counted[

@@ -72,7 +72,7 @@ def test_nothing_is_removed_while_a_mass_vanishing_cannot_be_held_back(
     import_messages("m", archive.missing("m", root))
     long_ago(database)
     with monkeypatch.context() as patch:
-        patch.setattr("watcher.__main__.note_vanishings", lambda bounds: 1 / 0)
+        patch.setattr("watcher.__main__.note_vanishings", lambda db, bounds: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             archive.recover()
     assert Message.select().count() == 12
@@ -84,7 +84,7 @@ def test_where_nothing_is_removed_vanishings_are_looked_for_now_and_then(
     root, service_settings, monkeypatch
 ):
     looks = []
-    monkeypatch.setattr("watcher.__main__.note_vanishings", looks.append)
+    monkeypatch.setattr("watcher.__main__.note_vanishings", lambda db, bounds: looks.append(bounds))
     monkeypatch.setattr("watcher.__main__.VANISHING_SHARE", 1_000_000)
     archive = connect(("m",))
     archive.recover()
