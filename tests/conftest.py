@@ -58,6 +58,15 @@ def unbounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"jobs.{job}.limit_memory", lambda address_space: None)
 
 
+@pytest.fixture(autouse=True)
+def same_umask() -> Iterator[None]:
+    """Our commands close what they write to others (umask 077); run in this process, they would for all later tests."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A throw-away PostgreSQL for the session; what it holds is not worth an fsync."""
