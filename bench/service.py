@@ -54,7 +54,10 @@ class Service:
     def spawn(self, name: str) -> subprocess.Popen[bytes]:
         """Start one row of mrilu/service/programs.py as supervisor would."""
         row = next(program for program in PROGRAMS if program.name == name)
-        words = [word.format(project=PROJECT, code=PROJECT, mail_workers=2) for word in row.arguments.split()]
+        words = [
+            word.format(project=PROJECT, code=PROJECT, mail_workers=2)
+            for word in row.arguments.split()
+        ]
         environ = {
             **os.environ,
             **self.urls,

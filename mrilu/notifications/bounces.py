@@ -20,7 +20,7 @@ INSERT INTO delivery_report (message) SELECT id FROM message WHERE identity = AN
 ON CONFLICT (message) DO NOTHING
 """
 FIND = """
-SELECT id, subscriber FROM notification WHERE message_key = %s AND state <> 'cancelled' ORDER BY id LIMIT 1
+SELECT id, subscriber FROM notification WHERE message_key = %s AND state IN ('sent', 'dead') ORDER BY id LIMIT 1
 """
 RECORD = """
 INSERT INTO bounce (notification, subscriber, hard, status, diagnostic, received_at)

@@ -88,7 +88,7 @@ class Notification(BaseModel):
     subject = BigIntegerField()
     digest = BooleanField()
     mail = BigIntegerField(null=True)
-    message_key = UUIDField(index=True)
+    message_key = UUIDField()
     state = TextField()
     attempts = IntegerField()
     next_attempt_at = DateTimeTZField()
