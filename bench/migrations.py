@@ -159,8 +159,14 @@ def until(ready: Callable[[], object], seconds: float = 30.0) -> None:
 
 def scrapes(database: str, redis: str, folder: str) -> list[float]:
     """Serve the pages in a process of their own, and time scrapes."""
-    environ = os.environ | {"DATABASE_URL": database, "REDIS_URL": redis, "DATA_DIR": folder, "WEB_ADDRESS": WEB,
-                            "LOG_LEVEL": "error", "PYTHONPATH": str(PROJECT)}  # fmt: skip
+    environ = os.environ | {
+        "DATABASE_URL": database,
+        "REDIS_URL": redis,
+        "DATA_DIR": folder,
+        "WEB_ADDRESS": WEB,
+        "LOG_LEVEL": "error",
+        "PYTHONPATH": str(PROJECT),
+    }
     web = subprocess.Popen([sys.executable, "-P", "-m", "mrilu.web"], env=environ)
     try:
         until(answers)

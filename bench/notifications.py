@@ -61,9 +61,14 @@ def database(folder: Path) -> Iterator[Settings]:
     with Cluster(folder) as cluster:
         migrations.apply(models.bind(cluster.url))
         settings = replace(
-            load({}), database_url=cluster.url, mail_from="mrilu <notify@bench.example>", notify_days=40_000,
-            mail_rate=10**9, domain_rate=10**9, site_url="https://bench.example",
-        )  # fmt: skip
+            load({}),
+            database_url=cluster.url,
+            mail_from="mrilu <notify@bench.example>",
+            notify_days=40_000,
+            mail_rate=10**9,
+            domain_rate=10**9,
+            site_url="https://bench.example",
+        )
         use_settings(settings)
         yield settings
         disconnect()

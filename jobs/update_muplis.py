@@ -24,9 +24,17 @@ logger = logging.getLogger(__name__)
 
 # What servers call a TSV; nothing at all is common, too. An HTML page is what they send instead of an error.
 TSV_TYPES = frozenset(
-    ("", "text/tab-separated-values", "text/tsv", "text/plain", "text/csv", "application/octet-stream",
-     "binary/octet-stream", "application/tab-separated-values")
-)  # fmt: skip
+    (
+        "",
+        "text/tab-separated-values",
+        "text/tsv",
+        "text/plain",
+        "text/csv",
+        "application/octet-stream",
+        "binary/octet-stream",
+        "application/tab-separated-values",
+    )
+)
 SHOWN = 20  # removed and skipped lines that the log names
 ALL_MAY_GO = 100  # percent
 

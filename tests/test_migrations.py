@@ -38,8 +38,10 @@ def early(cluster: Cluster) -> Iterator[str]:
             "INSERT INTO definition (language, word, source_id, text, notes, selmaho, username, realname, content_hash,"
             " added_at, changed_at) VALUES (1, 1, 1, 'a cat', '', '', '', '', gen_random_uuid(), now(), now())"
         )
-        link.execute("INSERT INTO sentence (pair_hash, lojban, english, rating, added_at, changed_at) "
-                     "VALUES (gen_random_uuid(), 'mlatu', 'cat', '', now(), now())")  # fmt: skip
+        link.execute(
+            "INSERT INTO sentence (pair_hash, lojban, english, rating, added_at, changed_at) "
+            "VALUES (gen_random_uuid(), 'mlatu', 'cat', '', now(), now())"
+        )
     yield url
 
 

@@ -135,8 +135,15 @@ def test_the_workers_role_can_work_and_no_more(roles: dict[str, Settings], root:
     use_settings(roles["mrilu_worker"])
     assert import_messages("test", [deliver(root, mail()), deliver(root, b"x")])["imported"] == 1  # type: ignore[index]
     upkeep()
-    refused(roles["mrilu_worker"], "DROP TABLE message", "CREATE TABLE x ()", "ALTER TABLE message ADD x int",
-            "DELETE FROM schema_migration", "CREATE ROLE x", "COPY message TO PROGRAM 'id'")  # fmt: skip
+    refused(
+        roles["mrilu_worker"],
+        "DROP TABLE message",
+        "CREATE TABLE x ()",
+        "ALTER TABLE message ADD x int",
+        "DELETE FROM schema_migration",
+        "CREATE ROLE x",
+        "COPY message TO PROGRAM 'id'",
+    )
 
 
 def test_the_webs_role_reads_and_does_what_subscribers_ask_for_and_no_more(
@@ -160,9 +167,18 @@ def test_the_webs_role_reads_and_does_what_subscribers_ask_for_and_no_more(
     chosen = Preferences("ja", "Asia/Tokyo", "daily", 7)
     save_preferences(db, asked.subscriber, chosen, datetime.now(UTC))
     assert give_up(db, asked.subscriber, [asked.id]) == 1
-    refused(roles["mrilu_web"], "DELETE FROM message", "UPDATE message SET subject = ''", "DELETE FROM location",
-            "UPDATE subscriber SET address = ''", "UPDATE subscription SET target = ''", "DELETE FROM notification",
-            "UPDATE total SET value = 0", "TRUNCATE notification", "DROP TABLE message")  # fmt: skip
+    refused(
+        roles["mrilu_web"],
+        "DELETE FROM message",
+        "UPDATE message SET subject = ''",
+        "DELETE FROM location",
+        "UPDATE subscriber SET address = ''",
+        "UPDATE subscription SET target = ''",
+        "DELETE FROM notification",
+        "UPDATE total SET value = 0",
+        "TRUNCATE notification",
+        "DROP TABLE message",
+    )
 
 
 SECRET = "hush-hush-hush"
@@ -204,8 +220,14 @@ def test_a_command_shows_no_secret(
     for job, error in (("export_dictionaries", f"{'x' * 110}{QUIET}"), ("update_muplis", known["MUPLIS_URL"]),
                        ("sync_dictionary", known["DICTIONARY_SOURCE"])):  # fmt: skip
         JobRun.record(job, "", now, now, {}, error)  # as a version that did not mask them left it
-    done = subprocess.run([sys.executable, "-P", "-m", "mrilu.cli", *command], env=known, cwd=tmp_path,
-                          capture_output=True, text=True, timeout=60)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "mrilu.cli", *command],
+        env=known,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     told = done.stdout + done.stderr
     assert told and "Traceback" not in told, told
     if command != ["env"]:  # what a shell is to use: DATABASE_URL and REDIS_URL, and nothing else

@@ -85,11 +85,11 @@ class Batcher:
         return self._count
 
     def failing(self) -> bool:
-        """Whether the last submission failed."""
+        """Tell whether the last submission failed."""
         return self._failures > 0
 
     def alive(self) -> bool:
-        """Whether the sending thread lives."""
+        """Tell whether the sending thread lives."""
         return self._thread.is_alive()
 
     def close(self, timeout: float) -> int:

@@ -105,7 +105,7 @@ class PolledMaildir:
         return paths
 
     def _is_same_folder(self) -> bool:
-        """Whether the root is the folder that it was: the place of an unmounted one is another, and empty."""
+        """Tell whether the root is the folder that it was: the place of an unmounted one is another, and empty."""
         found = os.stat(self.root) if os.path.isdir(self.root) else None
         inode = (found.st_dev, found.st_ino) if found else None
         if not self._known:

@@ -86,7 +86,7 @@ class Balance:
 
     @property
     def level(self) -> bool:
-        """Whether every file on disk is accounted for and none is left to do."""
+        """Tell whether every file on disk is accounted for and none is left to do."""
         left = self.lost or self.stale or self.unreadable or self.changed or self.held
         return not (self.waiting or left)
 

@@ -259,8 +259,11 @@ def _store_moves(
     ids = [row.id for row, _ in moved if row.table == "location"]
     revived = {row[0] for row in connection.execute(sql.MESSAGES_OF_GONE, (ids,))} if ids else set()
     for table, statement in (("location", sql.MOVE_LOCATIONS), ("rejected", sql.MOVE_REJECTED)):
-        rows = sorted((row.id, row.subdir, row.name, *file.parts[1:3], file.parts.flags)
-                      for row, file in moved if row.table == table)  # fmt: skip
+        rows = sorted(
+            (row.id, row.subdir, row.name, *file.parts[1:3], file.parts.flags)
+            for row, file in moved
+            if row.table == table
+        )
         if rows:
             columns = [list(column) for column in zip(*rows, strict=True)]
             done |= {(table, number) for (number,) in connection.execute(statement, columns)}

@@ -130,10 +130,16 @@ def facts_of_fresh(fresh: dict[str, int], mails: Iterable[ReadMail]) -> list[Mes
             continue
         lists = [name] if (name := list_of(mail)) else []
         found[identity] = MessageFacts(
-            fresh[identity], node_of(message.message_id), identity, message.sent_at,
-            subject_key_of(message.cleaned_subject), is_orphan(message), lists,
-            message.in_reply_to, message.references,
-        )  # fmt: skip
+            fresh[identity],
+            node_of(message.message_id),
+            identity,
+            message.sent_at,
+            subject_key_of(message.cleaned_subject),
+            is_orphan(message),
+            lists,
+            message.in_reply_to,
+            message.references,
+        )
     return list(found.values())
 
 

@@ -94,9 +94,12 @@ def save(settings: Settings, file: Path) -> None:
         # offsets at its start, pg_restore takes a file that was cut off for a whole one.
         descriptor = written.fileno()
         done = subprocess.run(
-            [*command, "-f", f"/dev/fd/{descriptor}"], stdin=subprocess.DEVNULL, capture_output=True,
-            env=_environment(settings), pass_fds=[descriptor],
-        )  # fmt: skip
+            [*command, "-f", f"/dev/fd/{descriptor}"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=_environment(settings),
+            pass_fds=[descriptor],
+        )
         if done.returncode:
             raise ServerError(f"pg_dump: {_last(done.stderr)}")
 
@@ -277,9 +280,17 @@ def _environment(settings: Settings) -> dict[str, str]:
     """Return libpq's variables: an argument would show a password to everyone on the machine."""
     from psycopg.conninfo import conninfo_to_dict
 
-    names = {"dbname": "PGDATABASE", "host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD",
-             "sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY",
-             }  # fmt: skip
+    names = {
+        "dbname": "PGDATABASE",
+        "host": "PGHOST",
+        "port": "PGPORT",
+        "user": "PGUSER",
+        "password": "PGPASSWORD",
+        "sslmode": "PGSSLMODE",
+        "sslrootcert": "PGSSLROOTCERT",
+        "sslcert": "PGSSLCERT",
+        "sslkey": "PGSSLKEY",
+    }
     facts = conninfo_to_dict(str(settings.database_url))
     known = {
         names[key]: str(value) for key, value in facts.items() if key in names and value is not None

@@ -81,9 +81,11 @@ def connect() -> Settings:
     settings = load()
     urls = instance.environment_of(settings)
     reached = replace(
-        settings, database_url=urls["DATABASE_URL"], redis_url=urls["REDIS_URL"],
+        settings,
+        database_url=urls["DATABASE_URL"],
+        redis_url=urls["REDIS_URL"],
         data_dir=settings.data_dir.resolve(),
-    )  # fmt: skip
+    )
     use_settings(reached)
     wait_at_most(lock=LOCK_SECONDS, statement=STATEMENT_SECONDS)
     _check("DATABASE_URL", "PostgreSQL", database)

@@ -118,9 +118,14 @@ def _print_table(
     for row in cached:
         built: datetime = row["built_at"].astimezone(zone)
         table.add_row(
-            row["tag"], row["format"], row["filename"], f"{row['size']:,}", f"{built:%Y-%m-%d %H:%M}",
-            f"{row['seconds']:.1f}", row["sha256"][:16],
-        )  # fmt: skip
+            row["tag"],
+            row["format"],
+            row["filename"],
+            f"{row['size']:,}",
+            f"{built:%Y-%m-%d %H:%M}",
+            f"{row['seconds']:.1f}",
+            row["sha256"][:16],
+        )
     console = terminal.console()
     console.print(table if cached else "nothing is cached: ./run.sh run export_dictionaries --wait")
     for row in failed:

@@ -15,7 +15,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
-)  # fmt: skip
+)
 
 from models import Maildir, Rejected
 from mrilu.cli import sources
@@ -74,9 +74,15 @@ def _rate(done: int, started: float) -> str:
 def _bar(count: ProgressColumn | None = None) -> Progress:
     left = TimeRemainingColumn()
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), count or MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(), TextColumn("left"), left, redirect_stdout=False,
-    )  # fmt: skip
+        TextColumn("{task.description}"),
+        BarColumn(),
+        count or MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        left,
+        redirect_stdout=False,
+    )
 
 
 def retry_rejected(reason: str | None, batch_size: int) -> dict[str, list[str]]:

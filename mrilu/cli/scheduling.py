@@ -116,9 +116,14 @@ def _show(rows: list[dict[str, Any]], zone: ZoneInfo, alive: bool) -> None:
     for row in rows:
         due = "OVERDUE" if row["overdue"] else _local(row["next"], zone)
         shown.add_row(
-            row["job"], row["when"], _local(row["last"], zone), row["outcome"], _seconds(row["seconds"]),
-            _seconds(row["drift"]), due,
-        )  # fmt: skip
+            row["job"],
+            row["when"],
+            _local(row["last"], zone),
+            row["outcome"],
+            _seconds(row["seconds"]),
+            _seconds(row["drift"]),
+            due,
+        )
     console.print(shown)
     console.print(f"times are in {zone.key}; drift is how long after its time a run began")
     for row in rows:

@@ -39,9 +39,15 @@ _QUERY_TAKES_DASHES: dict[str, Any] = {
 @click.option("--page", type=click.IntRange(1), default=1, help="which page (1)")
 @click.option("--json", "as_json", is_flag=True, help="for scripts")
 def search(
-    words: tuple[str, ...], mode: str | None, place: str, threads: bool, language: str, limit: int, page: int,
+    words: tuple[str, ...],
+    mode: str | None,
+    place: str,
+    threads: bool,
+    language: str,
+    limit: int,
+    page: int,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Search the archive and the dictionary; exit code 1 if nothing is found, 2 if the query is wrong.
 
     from: to: list: subject: before: after: has:attachment is:thread "a phrase" -word OR

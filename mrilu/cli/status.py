@@ -203,8 +203,12 @@ def _show_gap(one: dict[str, Any], console: Console, *, held_up: bool) -> None:
     _names(console, f"{name}: in the archive, but no longer on disk", one["stale"], heal)
     _names(console, f"{name}: written since they were read", one["changed"], heal)
     _names(console, f"{name}: folders that cannot be read", one["unreadable"], READABLE)
-    _names(console, f"{name}: not below {one['root']}, where another folder is now", one["held"],
-           f"mount the right one; if they are gone: ./run.sh confirm-gone {name}")  # fmt: skip
+    _names(
+        console,
+        f"{name}: not below {one['root']}, where another folder is now",
+        one["held"],
+        f"mount the right one; if they are gone: ./run.sh confirm-gone {name}",
+    )
 
 
 def _names(console: Console, title: str, names: Iterable[str], advice: str) -> None:

@@ -31,8 +31,17 @@ READER_VERSION = 2
 # What has a place in an Entry; all else is lost, and said to be.
 _ONCE = frozenset(("selmaho", "user", "score"))
 _KNOWN = _ONCE | {
-    "rafsi", "definition", "definitionid", "notes", "jargon", "etymology", "example", "tag", "glossword", "keyword",
-}  # fmt: skip
+    "rafsi",
+    "definition",
+    "definitionid",
+    "notes",
+    "jargon",
+    "etymology",
+    "example",
+    "tag",
+    "glossword",
+    "keyword",
+}
 _ATTRIBUTES = {
     "valsi": {"word", "type", "unofficial", "score"},
     "glossword": {"word", "sense"},

@@ -19,12 +19,31 @@ from mrilu.dictionary.xml_stream import MAX_ENTRY_CHARS, OVERSIZED, ExportUnread
 
 # lensisku's name of a field, and ours where it differs.
 _NAMES = {
-    "word_type": "type", "definition_id": "definitionid", "gloss_keywords": "glosswords", "place_keywords": "keywords",
-}  # fmt: skip
-_FIELDS = frozenset((
-    "word", "type", "unofficial", "rafsi", "selmaho", "user", "definition", "definitionid", "notes", "score",
-    "glosswords", "keywords", "jargon", "etymology", "examples", "tags",
-))  # fmt: skip
+    "word_type": "type",
+    "definition_id": "definitionid",
+    "gloss_keywords": "glosswords",
+    "place_keywords": "keywords",
+}
+_FIELDS = frozenset(
+    (
+        "word",
+        "type",
+        "unofficial",
+        "rafsi",
+        "selmaho",
+        "user",
+        "definition",
+        "definitionid",
+        "notes",
+        "score",
+        "glosswords",
+        "keywords",
+        "jargon",
+        "etymology",
+        "examples",
+        "tags",
+    )
+)
 _KEYWORD = frozenset(("word", "meaning", "sense", "place"))
 _START = 64  # bytes that are looked at to tell JSON from XML
 

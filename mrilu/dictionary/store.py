@@ -121,11 +121,28 @@ def _write_changed(connection: Connection, changed: list[Changed], facts: dict[s
     with connection.cursor().copy(sql.COPY_STAGING) as copy:
         for entry, content_hash, change in changed:
             content = json.dumps(entry.content(), ensure_ascii=False)
-            copy.write_row((
-                entry.source_id, entry.word, entry.type, entry.unofficial, list(entry.rafsi), entry.selmaho,
-                entry.definition, entry.notes, entry.username, entry.realname, entry.score, entry.jargon,
-                entry.etymology, list(entry.examples), list(entry.tags), content_hash, change, content,
-            ))  # fmt: skip
+            copy.write_row(
+                (
+                    entry.source_id,
+                    entry.word,
+                    entry.type,
+                    entry.unofficial,
+                    list(entry.rafsi),
+                    entry.selmaho,
+                    entry.definition,
+                    entry.notes,
+                    entry.username,
+                    entry.realname,
+                    entry.score,
+                    entry.jargon,
+                    entry.etymology,
+                    list(entry.examples),
+                    list(entry.tags),
+                    content_hash,
+                    change,
+                    content,
+                )
+            )
     for statement in sql.WRITE_STAGED:
         connection.execute(statement, facts)
 

@@ -113,9 +113,13 @@ def _answer(
         # The password is for the server that the setting names.
         password = PasswordOfUrl(url if _origin(place) == _origin(url) else "")
         response = session.get(
-            place, headers=_headers(known), stream=True, allow_redirects=False,
-            timeout=_timeouts(guard), auth=password,
-        )  # fmt: skip
+            place,
+            headers=_headers(known),
+            stream=True,
+            allow_redirects=False,
+            timeout=_timeouts(guard),
+            auth=password,
+        )
         if "Location" not in response.headers or response.status_code not in _REDIRECTS:
             return response
         response.close()

@@ -150,8 +150,10 @@ class _Graph:
         """One transformer layer: attention over what is not padding, then two dense layers."""
         attended = self.dense(
             self.attention(states, hidden, f"{name}attention.self."),
-            f"{name}attention.output.dense", self.size, self.size,
-        )  # fmt: skip
+            f"{name}attention.output.dense",
+            self.size,
+            self.size,
+        )
         states = self.normal(self.op.add(attended, states), f"{name}attention.output.LayerNorm")
         inner = self.op.gelu(
             self.dense(states, f"{name}intermediate.dense", self.wide, self.size), "erf"

@@ -23,10 +23,28 @@ EAST_ASIAN = {"ja": "Noto Serif JP", "zh": "Noto Serif SC", "ko": "Noto Serif KR
 SCRIPTS = tuple(
     f"Noto Sans {script}"
     for script in (
-        "Arabic", "Armenian", "Bengali", "Devanagari", "Ethiopic", "Georgian", "Gujarati", "Gurmukhi", "Hebrew",
-        "Kannada", "Khmer", "Lao", "Malayalam", "Myanmar", "Oriya", "Sinhala", "Tamil", "Telugu", "Thai", "Symbols",
+        "Arabic",
+        "Armenian",
+        "Bengali",
+        "Devanagari",
+        "Ethiopic",
+        "Georgian",
+        "Gujarati",
+        "Gurmukhi",
+        "Hebrew",
+        "Kannada",
+        "Khmer",
+        "Lao",
+        "Malayalam",
+        "Myanmar",
+        "Oriya",
+        "Sinhala",
+        "Tamil",
+        "Telugu",
+        "Thai",
+        "Symbols",
     )
-)  # fmt: skip
+)
 # typst carries this one in itself. It is there for mathematical operators, of which it has the whole block.
 EMBEDDED = "New Computer Modern Math"
 EMBEDDED_CHARACTERS = frozenset(range(0x2200, 0x2300))

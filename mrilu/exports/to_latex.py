@@ -35,26 +35,76 @@ PREAMBLE = Path(__file__).with_name("preamble.tex")
 HYPHENATION = {"en": "english", "de": "ngerman"}
 
 _SPECIAL = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", '"': '"{}', "`": "`{}", "'": "'{}", "-": "-{}", "<": "<{}",
-    ">": ">{}", "\u00a0": r"\nobreakspace{}", "\u00ad": r"\-", "[": "{[}", "]": "{]}", "/": r"/\hspace{0pt}",
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    '"': '"{}',
+    "`": "`{}",
+    "'": "'{}",
+    "-": "-{}",
+    "<": "<{}",
+    ">": ">{}",
+    "\u00a0": r"\nobreakspace{}",
+    "\u00ad": r"\-",
+    "[": "{[}",
+    "]": "{]}",
+    "/": r"/\hspace{0pt}",
     "\u200b": r"\hspace{0pt}",
     # LuaTeX takes the character itself for broken UTF-8.
     "\ufffd": r'\symbol{"FFFD}',
-}  # fmt: skip
+}
 _ESCAPE = str.maketrans(_SPECIAL)
 _PAR = "\\par "
 
 # First character of a block -> its script in preamble.tex ("": the main font's own).
 _BLOCKS = (
-    (0x0000, ""), (0x0370, "Grek"), (0x0400, "Cyrl"), (0x0530, "Armn"), (0x0590, "Hebr"), (0x0600, "Arab"),
-    (0x0700, "Other"), (0x0900, "Deva"), (0x0980, "Beng"), (0x0A00, "Other"), (0x0E00, "Thai"), (0x0E80, "Other"),
-    (0x1000, "Mymr"), (0x10A0, "Other"), (0x1100, "Hang"), (0x1200, "Other"), (0x1D00, ""), (0x1F00, "Grek"),
-    (0x2000, ""), (0x2100, "Math"), (0x2600, "Sign"), (0x27C0, "Math"),
-    (0x2E80, "Hani"), (0xA000, "Other"), (0xAC00, "Hang"), (0xD7FC, "Other"), (0xF900, "Hani"), (0xFB00, ""),
-    (0xFB1D, "Hebr"), (0xFB50, "Arab"), (0xFE00, ""), (0xFE10, "Hani"), (0xFE70, "Arab"), (0xFEFF, "Hani"),
-    (0xFFF0, ""), (0x10000, "Other"), (0x1F000, "Sign"), (0x20000, "Hani"), (0x32000, "Other"),
-)  # fmt: skip
+    (0x0000, ""),
+    (0x0370, "Grek"),
+    (0x0400, "Cyrl"),
+    (0x0530, "Armn"),
+    (0x0590, "Hebr"),
+    (0x0600, "Arab"),
+    (0x0700, "Other"),
+    (0x0900, "Deva"),
+    (0x0980, "Beng"),
+    (0x0A00, "Other"),
+    (0x0E00, "Thai"),
+    (0x0E80, "Other"),
+    (0x1000, "Mymr"),
+    (0x10A0, "Other"),
+    (0x1100, "Hang"),
+    (0x1200, "Other"),
+    (0x1D00, ""),
+    (0x1F00, "Grek"),
+    (0x2000, ""),
+    (0x2100, "Math"),
+    (0x2600, "Sign"),
+    (0x27C0, "Math"),
+    (0x2E80, "Hani"),
+    (0xA000, "Other"),
+    (0xAC00, "Hang"),
+    (0xD7FC, "Other"),
+    (0xF900, "Hani"),
+    (0xFB00, ""),
+    (0xFB1D, "Hebr"),
+    (0xFB50, "Arab"),
+    (0xFE00, ""),
+    (0xFE10, "Hani"),
+    (0xFE70, "Arab"),
+    (0xFEFF, "Hani"),
+    (0xFFF0, ""),
+    (0x10000, "Other"),
+    (0x1F000, "Sign"),
+    (0x20000, "Hani"),
+    (0x32000, "Other"),
+)
 _STARTS = [start for start, _ in _BLOCKS]
 
 

@@ -221,9 +221,14 @@ def _sections(
     for letter, section in sections(zip(letters, entries, strict=True)):
         apart = large and bool(found) and len(section) >= RUN and after >= RUN
         after = len(section) if apart else after + len(section)
-        found.append({
-            "name": f"{name}-{len(found)}", "letter": letter, "apart": apart, "entries": section,
-        })  # fmt: skip
+        found.append(
+            {
+                "name": f"{name}-{len(found)}",
+                "letter": letter,
+                "apart": apart,
+                "entries": section,
+            }
+        )
     return found
 
 

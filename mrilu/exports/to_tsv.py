@@ -20,9 +20,23 @@ from mrilu.exports.book import Book, Report, naming
 T = TypeVar("T", Entry, Reverse)
 
 WORDS = (
-    "word", "type", "unofficial", "rafsi", "selmaho", "definition", "notes", "glosswords", "username", "realname",
-    "score", "definitionid", "jargon", "etymology", "examples", "tags",
-)  # fmt: skip
+    "word",
+    "type",
+    "unofficial",
+    "rafsi",
+    "selmaho",
+    "definition",
+    "notes",
+    "glosswords",
+    "username",
+    "realname",
+    "score",
+    "definitionid",
+    "jargon",
+    "etymology",
+    "examples",
+    "tags",
+)
 GLOSSES = ("definitionid", "place", "word", "sense")
 REVERSE = ("word", "sense", "valsi", "place")
 _ESCAPED = re.compile(r"[\\\t\n\r]|\A[=+@-]")
@@ -58,11 +72,23 @@ def _table(
 def _word(entry: Entry) -> Iterable[str]:
     glosses = "; ".join(one.text for one in entry.glosses if not one.place)
     return (
-        entry.word, entry.type, "true" if entry.unofficial else "false", " ".join(entry.rafsi), entry.selmaho,
-        entry.definition, entry.notes, glosses, entry.username, entry.realname,
-        "" if entry.score is None else repr(entry.score), str(entry.source_id), entry.jargon, entry.etymology,
-        "\n".join(entry.examples), "; ".join(entry.tags),
-    )  # fmt: skip
+        entry.word,
+        entry.type,
+        "true" if entry.unofficial else "false",
+        " ".join(entry.rafsi),
+        entry.selmaho,
+        entry.definition,
+        entry.notes,
+        glosses,
+        entry.username,
+        entry.realname,
+        "" if entry.score is None else repr(entry.score),
+        str(entry.source_id),
+        entry.jargon,
+        entry.etymology,
+        "\n".join(entry.examples),
+        "; ".join(entry.tags),
+    )
 
 
 def _glosses(entry: Entry) -> Iterable[Iterable[str]]:

@@ -9,9 +9,31 @@ from pathlib import Path
 # inotify(7): "Inotify reports only events that a user-space program triggers through the filesystem API. As a result,
 # it does not catch remote events that occur on network filesystems."
 WITHOUT_EVENTS = frozenset(
-    ("nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "ceph", "9p", "lustre", "gfs2", "ocfs2", "glusterfs",
-     "gpfs", "beegfs", "orangefs", "coda", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "fuse")
-)  # fmt: skip
+    (
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "ncpfs",
+        "afs",
+        "ceph",
+        "9p",
+        "lustre",
+        "gfs2",
+        "ocfs2",
+        "glusterfs",
+        "gpfs",
+        "beegfs",
+        "orangefs",
+        "coda",
+        "virtiofs",
+        "vboxsf",
+        "vmhgfs",
+        "prl_fs",
+        "fuse",
+    )
+)
 MOUNTS = Path("/proc/self/mountinfo")
 
 

@@ -147,7 +147,7 @@ def is_mail_subdir(subdir: str) -> bool:
 
 
 def _is_text(text: str) -> bool:
-    """Whether PostgreSQL can hold this; `to_text` leaves no lone surrogate, a forged path may have one."""
+    """Tell whether PostgreSQL can hold this; `to_text` leaves no lone surrogate, a forged path may have one."""
     try:
         return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
@@ -183,14 +183,14 @@ def _is_flat(parts: list[str], name: str) -> bool:
 
 
 def is_mail_file(name: str) -> bool:
-    """Whether a file of this name in a flat folder is mail."""
+    """Tell whether a file of this name in a flat folder is mail."""
     if name.startswith("."):
         return False
     return _EML.match(name) is not None or _MAILDIR_NAME.match(name) is not None
 
 
 def kind_of(root: Path | str) -> Kind:
-    """Whether root is a Maildir (or holds some in its folders) or a flat folder of .eml files.
+    """Tell whether root is a Maildir (or holds some in its folders) or a flat folder of .eml files.
 
     A Maildir has new/, cur/ and tmp/; a flat folder may have sub-folders of these names, too.
     Raises MaildirMissing, NotAFolder, MaildirUnreadable or NotAMaildir.

@@ -124,7 +124,7 @@ class Email:
 
     @property
     def is_confirmation(self) -> bool:
-        """Whether it asks for a confirmation: then it is all that it asks."""
+        """Tell whether it asks for a confirmation: then it is all that it asks."""
         return bool(self.items) and isinstance(self.items[0], ConfirmItem)
 
 
@@ -257,9 +257,21 @@ def message_item(
     )
     recipients = [str(one[1]) for one in (*row[11], *row[12]) if len(one) > 1 and one[1]]
     return MessageItem(
-        kind, label, number, message_id, subject, name, address, sent_at, tuple(lists), _own_text(row),
-        tuple(in_reply_to), tuple(references), posting_address(lists, recipients), marks,
-    )  # fmt: skip
+        kind,
+        label,
+        number,
+        message_id,
+        subject,
+        name,
+        address,
+        sent_at,
+        tuple(lists),
+        _own_text(row),
+        tuple(in_reply_to),
+        tuple(references),
+        posting_address(lists, recipients),
+        marks,
+    )
 
 
 def posting_address(lists: Sequence[str], recipients: Sequence[str]) -> str:

@@ -168,7 +168,7 @@ class Session:
 
     @property
     def takes_utf8_addresses(self) -> bool:
-        """Whether the server takes addresses beyond ASCII (RFC 6531)."""
+        """Tell whether the server takes addresses beyond ASCII (RFC 6531)."""
         return bool(self.smtp.has_extn("smtputf8"))
 
     def deliver(

@@ -134,9 +134,15 @@ class TableScheduler(Scheduler):
             return
         for entry, row in self.rows.items():
             job = self._create_job(
-                row.function, id=entry, queue_name=row.queue, timeout=row.timeout, commit=False, description=row.id,
-                result_ttl=-1, meta={"interval": row.interval} if row.interval else {"cron_string": row.cron},
-            )  # fmt: skip
+                row.function,
+                id=entry,
+                queue_name=row.queue,
+                timeout=row.timeout,
+                commit=False,
+                description=row.id,
+                result_ttl=-1,
+                meta={"interval": row.interval} if row.interval else {"cron_string": row.cron},
+            )
             with self.connection.pipeline() as pipe:
                 pipe.delete(job.key)
                 job.save(pipeline=pipe)

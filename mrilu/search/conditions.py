@@ -102,5 +102,11 @@ def _is(term: Term) -> Condition:
 
 
 _IN_MAIL: dict[str, Callable[[Term], Condition]] = {
-    "from": _from, "to": _to, "list": _list, "before": _before, "after": _after, "has": _has, "is": _is,
-}  # fmt: skip
+    "from": _from,
+    "to": _to,
+    "list": _list,
+    "before": _before,
+    "after": _after,
+    "has": _has,
+    "is": _is,
+}

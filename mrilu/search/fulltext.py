@@ -141,8 +141,9 @@ def _relaxed(
     values = [math.log(1 + (total - count + 0.5) / (count + 0.5)) for count in counts]
     clause = where(
         Condition("s.search @@ %s::tsquery", (" | ".join(f"( {one} )" for one in rare),)),
-        condition_of(query.conditions(), lexemes), scope,
-    )  # fmt: skip
+        condition_of(query.conditions(), lexemes),
+        scope,
+    )
     scored = partial(_scored, db, kind, dict(zip(parts, values, strict=True)), clause)
     found = scored(RELAXED + 1)
 

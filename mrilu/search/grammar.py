@@ -43,12 +43,12 @@ class Term:
 
     @property
     def in_text(self) -> bool:
-        """Whether it is a word or phrase to be found in a text."""
+        """Tell whether it is a word or phrase to be found in a text."""
         return self.operator in ("", "subject")
 
     @property
     def is_wish(self) -> bool:
-        """Whether it is a plain word: what search by meaning may do without."""
+        """Tell whether it is a plain word: what search by meaning may do without."""
         return not (self.operator or self.quoted or self.negated)
 
     def date(self) -> datetime:

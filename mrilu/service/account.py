@@ -65,7 +65,7 @@ class Account:
             ) from error
 
     def reaches(self, path: Path) -> bool:
-        """Whether this account can enter (a folder) or run (a file) `path`; asked of the kernel, so ACLs count."""
+        """Tell whether this account can enter (a folder) or run (a file) `path`; asked of the kernel, so ACLs count."""
         if not self.drops:
             return os.access(path, os.X_OK)
         return self.attempt(["/bin/sh", "-c", 'test -x "$1"', "sh", str(path)]).returncode == 0
@@ -148,10 +148,19 @@ def _entry(name: str) -> pwd.struct_passwd | None:
 def _made() -> pwd.struct_passwd | None:
     """Make the account OWN: no password, no shell, no home. Where that cannot be done, return SPARE."""
     commands = (
-        ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent",
-         "--shell", "/usr/sbin/nologin", OWN],
+        [
+            "useradd",
+            "--system",
+            "--user-group",
+            "--no-create-home",
+            "--home-dir",
+            "/nonexistent",
+            "--shell",
+            "/usr/sbin/nologin",
+            OWN,
+        ],
         ["adduser", "-S", "-D", "-H", "-h", "/nonexistent", "-s", "/sbin/nologin", OWN],  # BusyBox
-    )  # fmt: skip
+    )
     path = os.pathsep.join((os.environ.get("PATH") or os.defpath, "/usr/sbin", "/sbin"))
     for command in commands:
         program = shutil.which(command[0], path=path)

@@ -60,7 +60,7 @@ def stamp(part: str) -> str:
 
 
 def installed(part: str) -> bool:
-    """Whether the part is in .venv as pinned."""
+    """Tell whether the part is in .venv as pinned."""
     try:
         return (VENV / f"mrilu-{part}").read_text() == stamp(part)
     except OSError:

@@ -45,7 +45,7 @@ def _is_ours(process: psutil.Process, data: str, server_marks: list[str]) -> boo
 
 
 def _is_orphan(process: psutil.Process, server_marks: list[str]) -> bool:
-    """Whether this is a PostgreSQL backend, which runs in its cluster's folder, without its postmaster.
+    """Tell whether this is a PostgreSQL backend, which runs in its cluster's folder, without its postmaster.
 
     Mostly it ends by itself; not while it waits for a lock of another backend that was killed, and then it keeps
     the shared memory, so that no new postmaster starts.
@@ -69,7 +69,7 @@ def kill_orphans(server_paths: Iterable[Path]) -> int:
 
 
 def _is_backend(process: psutil.Process) -> bool:
-    """Whether this is a child of a postmaster, by the title that it gives itself."""
+    """Tell whether this is a child of a postmaster, by the title that it gives itself."""
     return process.name() == "postgres" and " ".join(process.cmdline()).startswith("postgres: ")
 
 

@@ -176,7 +176,7 @@ class Cluster:
         return number if Path(f"/proc/{number}").exists() else None
 
     def ready(self) -> bool:
-        """Whether the server takes connections (`pg_ctl status` trusts a stale file, so it is not asked)."""
+        """Tell whether the server takes connections (`pg_ctl status` trusts a stale file, so it is not asked)."""
         where = ["-h", str(self.sockets), "-p", str(PORT), "-U", DATABASE, "-d", DATABASE]
         check = [str(self.binaries / "pg_isready"), "-q", "-t", "2", *where]
         return (
@@ -216,9 +216,15 @@ class Cluster:
         # A file, never a pipe: the server outlives whoever would read the pipe.
         with open(_log_file(self.folder, self.account), "ab") as log:
             self.process = subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=bare_environment(),
-                start_new_session=True, **self.account.switch(),
-            )  # fmt: skip
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=bare_environment(),
+                start_new_session=True,
+                **self.account.switch(),
+            )
 
     def stop(self, seconds: float = 20.0) -> None:
         """Fast shutdown: sessions are ended, everything committed is kept."""

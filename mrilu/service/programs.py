@@ -166,10 +166,16 @@ def _server_section(server: ServerProgram, logs: Path, account: Account) -> str:
     clean = [f"{key}={value}" for key, value in bare_environment().items()]
     user = f"user = {account.name}" if account.drops else ""
     return _PROGRAM.format(
-        name=server.name, command=_line(["/usr/bin/env", "-i", *clean, *server.command]), directory="/",
-        restart="true", startsecs=1, signal=server.stop_signal, patience=server.patience,
-        log=_twice(logs / f"{server.name}.log"), more=f"priority = {server.priority}\n{user}",
-    )  # fmt: skip
+        name=server.name,
+        command=_line(["/usr/bin/env", "-i", *clean, *server.command]),
+        directory="/",
+        restart="true",
+        startsecs=1,
+        signal=server.stop_signal,
+        patience=server.patience,
+        log=_twice(logs / f"{server.name}.log"),
+        more=f"priority = {server.priority}\n{user}",
+    )
 
 
 def _program_section(
@@ -179,17 +185,27 @@ def _program_section(
     changed = [*([row.environment] if row.environment else []), *(f'{one}=""' for one in withheld)]
     environment = f"\nenvironment = {','.join(changed)}" if changed else ""
     return _PROGRAM.format(
-        name=row.name, command=_line(command), directory=_value(Path.cwd()),
-        restart=row.restart, startsecs=0 if row.restart == "unexpected" else 1, signal="TERM",
-        patience=WARM_SECONDS, log=_twice(logs / f"{row.name}.log"), more=f"autostart = false{environment}",
-    )  # fmt: skip
+        name=row.name,
+        command=_line(command),
+        directory=_value(Path.cwd()),
+        restart=row.restart,
+        startsecs=0 if row.restart == "unexpected" else 1,
+        signal="TERM",
+        patience=WARM_SECONDS,
+        log=_twice(logs / f"{row.name}.log"),
+        more=f"autostart = false{environment}",
+    )
 
 
 def _command(
     row: Program, place: Place, data: Path, account: Account, mail_workers: int
 ) -> list[str]:
-    values = {"mail_workers": mail_workers, "code": place.code, "project": place.project,
-              "progress": data / "install.json"}  # fmt: skip
+    values = {
+        "mail_workers": mail_workers,
+        "code": place.code,
+        "project": place.project,
+        "progress": data / "install.json",
+    }
     nice = ["nice", "-n", str(row.nice)] if row.nice else []
     if row.drops:
         whom = account.name if account.drops else "-"

@@ -31,7 +31,7 @@ class Supervisor:
 
     @property
     def alive(self) -> bool:
-        """Whether supervisord still runs."""
+        """Tell whether supervisord still runs."""
         return self.process.poll() is None
 
     def start_group(self, group: str, but: set[str]) -> None:
@@ -118,9 +118,14 @@ def launch(
     try:
         with open(output, "wb") as out:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=dict(environment),
-                start_new_session=True, preexec_fn=lambda: _die_with(parent),
-            )  # fmt: skip
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=dict(environment),
+                start_new_session=True,
+                preexec_fn=lambda: _die_with(parent),
+            )
     except OSError as error:
         raise ServerError(f"cannot start supervisor: {error.strerror}") from error
     return Supervisor(process, control)

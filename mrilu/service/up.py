@@ -191,7 +191,7 @@ def _wait_for_server(
 
 
 def _given_up(supervisor: Supervisor, name: str, late: bool) -> bool:
-    """Whether there is no hope; after a kill -9 PostgreSQL's first tries meet its stale lock, so not at once."""
+    """Tell whether there is no hope; after a kill -9 PostgreSQL's first tries meet its stale lock, so not at once."""
     return not supervisor.alive or (
         late and supervisor.states().get(name) in ("BACKOFF", "FATAL", "EXITED")
     )

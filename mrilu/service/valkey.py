@@ -60,7 +60,7 @@ class Server:
         ]
 
     def ready(self) -> bool:
-        """Whether the server answers a PING (it says LOADING while it reads its file)."""
+        """Tell whether the server answers a PING (it says LOADING while it reads its file)."""
         try:
             with socket.socket(socket.AF_UNIX) as link:
                 link.settimeout(2)
@@ -89,9 +89,15 @@ class Server:
         )
         with open(log, "ab") as output:
             self.process = subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", env=bare_environment(),
-                start_new_session=True, **self.account.switch(),
-            )  # fmt: skip
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                env=bare_environment(),
+                start_new_session=True,
+                **self.account.switch(),
+            )
         self.wait_ready()
 
     def stop(self, seconds: float = 10.0) -> None:

@@ -34,9 +34,15 @@ def usable_by_others(command: list[str]) -> bool:
         return True
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, cwd="/", env={"PATH": os.defpath},
-            user=STRANGER, group=STRANGER, extra_groups=[],
-        )  # fmt: skip
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            cwd="/",
+            env={"PATH": os.defpath},
+            user=STRANGER,
+            group=STRANGER,
+            extra_groups=[],
+        )
     except OSError:
         return False
     return done.returncode == 0

@@ -109,7 +109,12 @@ class Notification(BaseModel):
         """Return what was given up, newest first, with address and label where they are still known."""
         rows = (
             cls.select(
-                cls.id, cls.kind, cls.attempts, cls.finished_at, cls.reply, Subscriber.address,
+                cls.id,
+                cls.kind,
+                cls.attempts,
+                cls.finished_at,
+                cls.reply,
+                Subscriber.address,
                 Subscription.label,
             )
             .join(Subscriber, JOIN.LEFT_OUTER, on=cls.subscriber == Subscriber.id)
@@ -117,7 +122,7 @@ class Notification(BaseModel):
             .join(Subscription, JOIN.LEFT_OUTER, on=cls.subscription == Subscription.id)
             .where(cls.state == "dead")
             .order_by(cls.finished_at.desc(), cls.id.desc())
-        )  # fmt: skip
+        )
         if subscriber is not None:
             rows = rows.where(cls.subscriber == subscriber)
         return [dict(row) for row in rows.dicts().iterator()]

@@ -75,9 +75,14 @@ def _was_here(password: str) -> bool:
 def _remember(answer: Response, password: str) -> Response:
     if not _was_here(password):
         answer.set_cookie(
-            _COOKIE, _mark(password), path="/rq", httponly=True, samesite="Strict",
-            secure=request.is_secure, max_age=_COOKIE_SECONDS,
-        )  # fmt: skip
+            _COOKIE,
+            _mark(password),
+            path="/rq",
+            httponly=True,
+            samesite="Strict",
+            secure=request.is_secure,
+            max_age=_COOKIE_SECONDS,
+        )
     return answer
 
 

@@ -82,14 +82,20 @@ class Server(TcpWSGIServer):
 def make_server(application: Any, address: str) -> MultiSocketServer:
     """Return a server that listens on `address` (HOST:PORT) and serves when `run` is called. Raises OSError."""
     settings = Adjustments(
-        listen=address, threads=THREADS, ident=None,
+        listen=address,
+        threads=THREADS,
+        ident=None,
         # Headers of proxies are not trusted, but seen: who comes through one is not of this machine (access.py).
         clear_untrusted_proxy_headers=False,
-        connection_limit=_affordable(MOST_CONNECTIONS), asyncore_use_poll=True, backlog=MOST_CONNECTIONS,
-        cleanup_interval=1, channel_timeout=IDLE_SECONDS,
+        connection_limit=_affordable(MOST_CONNECTIONS),
+        asyncore_use_poll=True,
+        backlog=MOST_CONNECTIONS,
+        cleanup_interval=1,
+        channel_timeout=IDLE_SECONDS,
         # waitress refuses what reaches the limit; a whole body of that size is right.
-        max_request_body_size=MAX_BODY_BYTES + 1, max_request_header_size=MAX_HEADER_BYTES,
-    )  # fmt: skip
+        max_request_body_size=MAX_BODY_BYTES + 1,
+        max_request_header_size=MAX_HEADER_BYTES,
+    )
     dispatcher = ThreadedTaskDispatcher()
     dispatcher.set_thread_count(settings.threads)
     sockets: dict[int, Any] = {}

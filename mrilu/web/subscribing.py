@@ -188,9 +188,11 @@ def _chosen_preferences() -> Preferences:
     if not (hour.isascii() and hour.isdecimal()):
         raise NotSubscribable("digest_hour: use an hour from 0 to 23")
     return Preferences(
-        form.get("locale", "en"), form.get("timezone", "UTC").strip(), form.get("digest", "none"),
+        form.get("locale", "en"),
+        form.get("timezone", "UTC").strip(),
+        form.get("digest", "none"),
         min(int(hour), 99),
-    )  # fmt: skip
+    )
 
 
 def _request(
@@ -224,9 +226,14 @@ def _show(state: str, link: _Link) -> ResponseReturnValue:
 def _form(problem: str = "", **given: str) -> str:
     locale = _locale()
     return render_template(
-        "subscribe.html", locale=locale, p=words(locale)["page"], kinds=KINDS, digests=DIGESTS,
-        problem=problem, given=given,
-    )  # fmt: skip
+        "subscribe.html",
+        locale=locale,
+        p=words(locale)["page"],
+        kinds=KINDS,
+        digests=DIGESTS,
+        problem=problem,
+        given=given,
+    )
 
 
 def _preferences(subscriber: int, problem: str = "", saved: bool = False) -> ResponseReturnValue:
@@ -237,9 +244,16 @@ def _preferences(subscriber: int, problem: str = "", saved: bool = False) -> Res
     t = words(chosen.locale)
     shown = [(row.id, named(t, row.kind, row.label, row.languages)) for row in rows]
     page = render_template(
-        "preferences.html", locale=chosen.locale, p=t["page"], chosen=chosen, subscriptions=shown,
-        locales=LOCALES, digests=DIGESTS, problem=problem, saved=saved,
-    )  # fmt: skip
+        "preferences.html",
+        locale=chosen.locale,
+        p=t["page"],
+        chosen=chosen,
+        subscriptions=shown,
+        locales=LOCALES,
+        digests=DIGESTS,
+        problem=problem,
+        saved=saved,
+    )
     return page, 400 if problem else 200
 
 

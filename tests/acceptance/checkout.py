@@ -105,9 +105,15 @@ class Checkout:
     def begin(self, *words: str, **more: str) -> subprocess.Popen[str]:
         """Run ./run.sh with these words, from another folder."""
         return subprocess.Popen(
-            [self.place / "run.sh", *words], cwd="/", env=self.environ | more, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **self.account.switch(),
-        )  # fmt: skip
+            [self.place / "run.sh", *words],
+            cwd="/",
+            env=self.environ | more,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **self.account.switch(),
+        )
 
     def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run ./run.sh with these words to its end."""

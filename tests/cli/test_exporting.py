@@ -24,9 +24,17 @@ def cached(database, service_settings: Settings, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(connect, "connect", lambda: service_settings)
     language = Language.create(tag="en", name="English", source="x", synced_at=NOW)
     CachedExport.store(
-        language.id, "xml", filename="jbo-en.xml", content_type="application/xml", content=CONTENT, size=len(CONTENT),
-        sha256=hashlib.sha256(CONTENT).hexdigest(), source_hash="x", seconds=1.5, built_at=NOW,
-    )  # fmt: skip
+        language.id,
+        "xml",
+        filename="jbo-en.xml",
+        content_type="application/xml",
+        content=CONTENT,
+        size=len(CONTENT),
+        sha256=hashlib.sha256(CONTENT).hexdigest(),
+        source_hash="x",
+        seconds=1.5,
+        built_at=NOW,
+    )
     return int(language.id)
 
 

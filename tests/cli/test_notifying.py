@@ -85,8 +85,19 @@ def test_unsubscribing_from_what_is_not_subscribed_says_where_to_look(command):
 
 
 def test_new_words_languages_and_the_hour_of_a_digest(command):
-    said = command("subscribe", "a@x.org", "--new-words", "--language", "en", "--language", "ja",
-                   "--digest", "daily", "--digest-hour", "7")[1]  # fmt: skip
+    said = command(
+        "subscribe",
+        "a@x.org",
+        "--new-words",
+        "--language",
+        "en",
+        "--language",
+        "ja",
+        "--digest",
+        "daily",
+        "--digest-hour",
+        "7",
+    )[1]
     assert "a@x.org is now subscribed to all new words" in said
     assert command("subscriptions")[1] == (
         "a@x.org  new words (only en, ja)  en, UTC, daily digest at 7:00\n"

@@ -75,8 +75,10 @@ def test_nothing_found_is_exit_code_1_and_a_wrong_query_2_with_its_column(archiv
     missing, wrong = run("--text", "unicorns"), run("--text", "cats from:")
     assert missing.exit_code == 1 and "nothing found" in missing.stderr
     assert wrong.exit_code == 2 and wrong.stderr.splitlines() == [
-        "mrilu: from: needs a value right behind it (column 6)", "  cats from:", "       ^",
-    ]  # fmt: skip
+        "mrilu: from: needs a value right behind it (column 6)",
+        "  cats from:",
+        "       ^",
+    ]
 
 
 def test_without_vectors_a_notice_tells_that_text_answers(archive):

@@ -108,9 +108,10 @@ def test_a_public_source_leads_to_no_private_address(
     assert server.requests[-1][0] == "/a"
     named = server.url("/named", answer(BODY)).replace("127.0.0.1", "rebound.example")
     monkeypatch.setattr(
-        connect.socket, "getaddrinfo",
+        connect.socket,
+        "getaddrinfo",
         lambda host, port, **_: [(2, 1, 6, "", ("127.0.0.2" if "rebound" in host else host, port))],
-    )  # fmt: skip
+    )
     with pytest.raises(SourceRefused, match="rebound.example"):
         get(server.url("/a", redirect(named)), tmp_path)
 

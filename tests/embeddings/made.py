@@ -74,14 +74,29 @@ def define(
         word=word, defaults={"type": kind, "rafsi": [], "unofficial": False}
     )
     made = Definition.create(
-        language=tongue.id, word=entry.id, source_id=Definition.select().count() + 1, text=text, notes=notes,
-        selmaho="", username="", realname="", content_hash=uuid.uuid4(), added_at=NOW, changed_at=NOW,
-    )  # fmt: skip
+        language=tongue.id,
+        word=entry.id,
+        source_id=Definition.select().count() + 1,
+        text=text,
+        notes=notes,
+        selmaho="",
+        username="",
+        realname="",
+        content_hash=uuid.uuid4(),
+        added_at=NOW,
+        changed_at=NOW,
+    )
     for position, gloss in enumerate(glosses, 1):
         Keyword.create(
-            language=tongue.id, direction="from", definition=made.id, valsi=word, text=gloss, sense="", place=0,
+            language=tongue.id,
+            direction="from",
+            definition=made.id,
+            valsi=word,
+            text=gloss,
+            sense="",
+            place=0,
             position=position,
-        )  # fmt: skip
+        )
     index(made)
     return made
 

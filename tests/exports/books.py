@@ -54,11 +54,19 @@ def hostile_book() -> Book:
     """Return a book in which every field of some entry holds each hostile text."""
     entries = [
         entry(
-            text[:900], number, text, notes=text, type=text, selmaho=text, rafsi=(text,), username=text, realname=text,
+            text[:900],
+            number,
+            text,
+            notes=text,
+            type=text,
+            selmaho=text,
+            rafsi=(text,),
+            username=text,
+            realname=text,
             glosses=(Gloss(text, text, 0), Gloss(text, text, 2)),
         )
         for number, text in enumerate(HOSTILE.values(), 1)
-    ]  # fmt: skip
+    ]
     reverse = tuple(Reverse(text, text, text, place) for place, text in enumerate(HOSTILE.values()))
     return Book("en", HOSTILE["specials"], "2026-11-20", tuple(entries), reverse)
 

@@ -21,13 +21,24 @@ def read_json(path: Path) -> Book:
     whole = json.loads(path.read_bytes())
     entries = [
         Entry(
-            one["word"], one["type"], one["unofficial"], tuple(one["rafsi"]), one["selmaho"], one["user"]["username"],
-            one["user"]["realname"], one["definition"], one["definitionid"], one["notes"], one["score"],
-            tuple(Gloss(gloss["word"], gloss["sense"], gloss.get("place", 0))
-                  for gloss in one["glosswords"] + one["keywords"]),
+            one["word"],
+            one["type"],
+            one["unofficial"],
+            tuple(one["rafsi"]),
+            one["selmaho"],
+            one["user"]["username"],
+            one["user"]["realname"],
+            one["definition"],
+            one["definitionid"],
+            one["notes"],
+            one["score"],
+            tuple(
+                Gloss(gloss["word"], gloss["sense"], gloss.get("place", 0))
+                for gloss in one["glosswords"] + one["keywords"]
+            ),
         )
         for one in whole["entries"]
-    ]  # fmt: skip
+    ]
     reverse = tuple(Reverse(**one) for one in whole["reverse"])
     return Book(
         whole["language"]["tag"],
@@ -57,15 +68,25 @@ def read_tables(path: Path, tag: str, name: str) -> Book:
         reverse = read_tsv(archive, f"{tag}-jbo.tsv")
     entries = [
         entry(
-            one["word"], int(one["definitionid"]), one["definition"], type=one["type"],
-            unofficial=one["unofficial"] == "true", selmaho=one["selmaho"], notes=one["notes"],
-            username=one["username"], realname=one["realname"], score=float(one["score"]) if one["score"] else None,
+            one["word"],
+            int(one["definitionid"]),
+            one["definition"],
+            type=one["type"],
+            unofficial=one["unofficial"] == "true",
+            selmaho=one["selmaho"],
+            notes=one["notes"],
+            username=one["username"],
+            realname=one["realname"],
+            score=float(one["score"]) if one["score"] else None,
             rafsi=tuple(one["rafsi"].split(" ")) if one["rafsi"] else (),
-            glosses=tuple(Gloss(row["word"], row["sense"], int(row["place"])) for row in glosses
-                          if row["definitionid"] == one["definitionid"]),
+            glosses=tuple(
+                Gloss(row["word"], row["sense"], int(row["place"]))
+                for row in glosses
+                if row["definitionid"] == one["definitionid"]
+            ),
         )
         for one in words
-    ]  # fmt: skip
+    ]
     back = tuple(
         Reverse(row["word"], row["sense"], row["valsi"], int(row["place"])) for row in reverse
     )
@@ -89,8 +110,12 @@ def test_tsv_comes_back_as_it_went(tmp_path):
 def test_no_cell_of_the_tsv_is_a_formula(tmp_path):
     to_tsv.write(hostile_book(), tmp_path / "x")
     with zipfile.ZipFile(tmp_path / "x") as archive:
-        cells = [cell for name in archive.namelist() for line in archive.read(name).decode().split("\n")
-                 for cell in line.split("\t")]  # fmt: skip
+        cells = [
+            cell
+            for name in archive.namelist()
+            for line in archive.read(name).decode().split("\n")
+            for cell in line.split("\t")
+        ]
     assert not [cell for cell in cells if cell[:1] in tuple("=+-@")]
     assert r"\=1+1" in cells
 

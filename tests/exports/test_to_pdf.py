@@ -253,8 +253,12 @@ def test_links_and_outline_lead_to_the_pages_of_their_entries(piece, tmp_path, m
     reverse = tuple(Reverse(f"word{n}", "", word, 0) for n, word in enumerate(words))
     pdf, _ = typeset(book(*entries, reverse=reverse), tmp_path)
     pages = text_of(pdf, 1, 0, "-raw").split("\f")
-    begun = {word: number for number, page in enumerate(pages) for word in words
-             if re.search(rf"^{word} gismu", page, re.MULTILINE)}  # fmt: skip
+    begun = {
+        word: number
+        for number, page in enumerate(pages)
+        for word in words
+        if re.search(rf"^{word} gismu", page, re.MULTILINE)
+    }
     with pikepdf.open(pdf) as opened:
         numbers = {page.objgen: number for number, page in enumerate(opened.pages)}
         links = [one for page in opened.pages for one in page.get("/Annots", ())]

@@ -72,8 +72,12 @@ def test_both_directions_hold_every_word_with_links(tmp_path):
 def test_words_are_found_as_people_type_them(tmp_path):
     assert synonyms_of("mlatu") == []
     assert set(synonyms_of(".i'eku'i")) == {
-        ".i’eku’i", ".ihekuhi", "i'eku'i", "ihekuhi", "i’eku’i",
-    }  # fmt: skip
+        ".i’eku’i",
+        ".ihekuhi",
+        "i'eku'i",
+        "ihekuhi",
+        "i’eku’i",
+    }
     found = articles(written(book(entry("a'o"), entry("aho", 2, "other")), tmp_path), "jbo-en")
     assert "other" in found["aho"] and found["a’o"] == found["a'o"]
 

@@ -69,9 +69,23 @@ def test_it_has_the_elements_of_jbovlaste(tmp_path):
     assert lines[0] == "<?xml version='1.0' encoding='utf-8'?>"
     root = ElementTree.parse(tmp_path / "x.xml").getroot()
     assert list(tags(root)) == [
-        "dictionary", "direction", "valsi", "rafsi", "selmaho", "user", "username", "realname", "definition",
-        "definitionid", "notes", "score", "glossword", "keyword", "direction", "nlword",
-    ]  # fmt: skip
+        "dictionary",
+        "direction",
+        "valsi",
+        "rafsi",
+        "selmaho",
+        "user",
+        "username",
+        "realname",
+        "definition",
+        "definitionid",
+        "notes",
+        "score",
+        "glossword",
+        "keyword",
+        "direction",
+        "nlword",
+    ]
     assert root[1][0].attrib == {"word": "cat", "sense": "animal", "valsi": "mlatu", "place": "1"}
     assert root[0][0].attrib == {"unofficial": "true", "word": "mlatu", "type": "gismu"}
 

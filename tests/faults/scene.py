@@ -127,8 +127,12 @@ class Scene:
 
     def postmaster(self) -> psutil.Process:
         """Return the database server's first process."""
-        [one] = [one for one in self.processes("/postgres") if one.name() == "postgres"
-                 and (one.parent() is None or one.parent().name() != "postgres")]  # fmt: skip
+        [one] = [
+            one
+            for one in self.processes("/postgres")
+            if one.name() == "postgres"
+            and (one.parent() is None or one.parent().name() != "postgres")
+        ]
         return one
 
     def redis(self) -> redis.Redis:

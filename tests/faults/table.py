@@ -121,8 +121,10 @@ def backend_killed(scene: Scene) -> Iterator[None]:
 def sessions_ended(scene: Scene) -> Iterator[None]:
     """All sessions but ours are ended by the server."""
     with scene.link() as link:
-        link.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                     "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()")  # fmt: skip
+        link.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
     yield
 
 
@@ -290,8 +292,14 @@ def host_dead(scene: Scene) -> Iterator[None]:
     other = ["unshare", "--uts", "sh", "-c", 'hostname another-host && exec "$@"', "sh", *rq]
     ours = scene.processes("worker-pool")
     ours += [child for pool in ours for child in pool.children()]
-    process = subprocess.Popen(other, env=environ, cwd=PROJECT, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+    process = subprocess.Popen(
+        other,
+        env=environ,
+        cwd=PROJECT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         time.sleep(4)
         for one in ours:

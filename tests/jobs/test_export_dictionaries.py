@@ -80,9 +80,11 @@ def test_every_language_is_cached_in_every_format(two_languages):
     for row in rows:
         assert len(content(row["tag"], row["format"])) == row["size"] > 100
     assert [(row["filename"], row["content_type"]) for row in rows[4:]] == [
-        ("jbo-en.json", "application/json"), ("jbo-en.tex", "application/x-tex"),
-        ("jbo-en-tsv.zip", "application/zip"), ("jbo-en.xml", "application/xml"),
-    ]  # fmt: skip
+        ("jbo-en.json", "application/json"),
+        ("jbo-en.tex", "application/x-tex"),
+        ("jbo-en-tsv.zip", "application/zip"),
+        ("jbo-en.xml", "application/xml"),
+    ]
 
 
 def test_the_pdf_is_built_too(two_languages):

@@ -30,10 +30,19 @@ from mrilu.notifications.wording import LOCALES, counted, words
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 SITE = Site("mrilu <notify@archive.example>", "https://archive.example", b"key")
 REPLY = MessageItem(
-    "thread", "lo cmavo", 7, "reply@x.example", "Re: lo cmavo", "Mirli", "mirli@x.example",
-    datetime(2026, 11, 24, 23, 30, tzinfo=UTC), ("lojban.example",), "mi jimpe\n", ("parent@x.example",),
+    "thread",
+    "lo cmavo",
+    7,
+    "reply@x.example",
+    "Re: lo cmavo",
+    "Mirli",
+    "mirli@x.example",
+    datetime(2026, 11, 24, 23, 30, tzinfo=UTC),
+    ("lojban.example",),
+    "mi jimpe\n",
+    ("parent@x.example",),
     ("root@x.example", "parent@x.example"),
-)  # fmt: skip
+)
 FOUND = replace(REPLY, kind="query", label="coi rodo")
 WORD = DefinitionItem(
     "word", "klama", "klama", "en", "edited", "$x_1$ goes to $x_{2}$", "a note", "Robin", "x1 comes"
@@ -135,9 +144,13 @@ def test_a_digest_holds_all_news_and_counts_the_rest(locale):
 
 def test_all_languages_have_the_same_phrases():
     shapes = [
-        {(group, name, tuple(re.findall(r"{\w+}", text))) for group, names in words(one).items()
-         for name, text in names.items()} for one in LOCALES
-    ]  # fmt: skip
+        {
+            (group, name, tuple(re.findall(r"{\w+}", text)))
+            for group, names in words(one).items()
+            for name, text in names.items()
+        }
+        for one in LOCALES
+    ]
 
     def as_sets(shape):
         return {(group, name, frozenset(fields)) for group, name, fields in shape}

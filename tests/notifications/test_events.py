@@ -87,9 +87,13 @@ def test_a_saved_search_knows_the_operators_of_search(query, matches, arrive, se
     arrive("<root@x.example>", subject="other")
     search_for(query, "a@x.org")
     arrive(
-        subject="a stroll", body="for a walk\n", sender="Ann <ann@x.example>", in_reply_to="<root@x.example>",
-        list_id="<lojban.lists.example>", more="To: list@lists.example\n",
-    )  # fmt: skip
+        subject="a stroll",
+        body="for a walk\n",
+        sender="Ann <ann@x.example>",
+        in_reply_to="<root@x.example>",
+        list_id="<lojban.lists.example>",
+        more="To: list@lists.example\n",
+    )
     assert len(told()) == matches
 
 
@@ -215,8 +219,10 @@ def change(database, word: str, change: str, *, bulk: bool = False, **content: o
     """Write one version of a definition as the dictionary's sync does, with its notifications."""
     one = database.execute_sql
     with database.atomic():
-        one("INSERT INTO language (id, tag, name, source, synced_at) VALUES (1, 'en', 'English', 's', now()) "
-            "ON CONFLICT DO NOTHING")  # fmt: skip
+        one(
+            "INSERT INTO language (id, tag, name, source, synced_at) VALUES (1, 'en', 'English', 's', now()) "
+            "ON CONFLICT DO NOTHING"
+        )
         one("INSERT INTO word (word, type) VALUES (%s, 'gismu') ON CONFLICT DO NOTHING", (word,))
         definition = one(
             "INSERT INTO definition (language, word, source_id, text, notes, selmaho, username, realname, "
@@ -225,9 +231,11 @@ def change(database, word: str, change: str, *, bulk: bool = False, **content: o
             (word,),
         ).fetchone()[0]
         moment = datetime.now(UTC)
-        one("INSERT INTO definition_version (definition, version, change, bulk, content, recorded_at) "
+        one(
+            "INSERT INTO definition_version (definition, version, change, bulk, content, recorded_at) "
             "SELECT %s, count(*) + 1, %s, %s, %s, %s FROM definition_version WHERE definition = %s",
-            (definition, change, bulk, json.dumps(content), moment, definition))  # fmt: skip
+            (definition, change, bulk, json.dumps(content), moment, definition),
+        )
         notify_changed_definitions(database.connection(), 1, moment)
 
 
@@ -347,8 +355,9 @@ def add_definition(database, word: str, tag: str, source_id: int, bulk: bool = F
         moment = datetime.now(UTC)
         language = database.execute_sql(
             "INSERT INTO language (tag, name, source, synced_at) VALUES (%s, '', 's', now()) "
-            "ON CONFLICT (tag) DO UPDATE SET synced_at = now() RETURNING id", (tag,)
-        ).fetchone()[0]  # fmt: skip
+            "ON CONFLICT (tag) DO UPDATE SET synced_at = now() RETURNING id",
+            (tag,),
+        ).fetchone()[0]
         database.execute_sql(
             "INSERT INTO word (word, type) VALUES (%s, '') ON CONFLICT DO NOTHING", (word,)
         )

@@ -115,9 +115,12 @@ def test_what_postfix_cannot_deliver_comes_back_and_is_taken_in(
     port, mailboxes = postfix
     back = mailboxes / "back"
     settings = configured(
-        None, smtp_url=f"smtp://127.0.0.1:{port}", smtp_timeout=20.0, bounce_maildir=back,
+        None,
+        smtp_url=f"smtp://127.0.0.1:{port}",
+        smtp_timeout=20.0,
+        bounce_maildir=back,
         bounce_address="bounces@archive.example",
-    )  # fmt: skip
+    )
     search_for("coi", "a@x.example", "gone@far.example", "full@far.example")
     arrive(subject="coi rodo, problème réunion très problème français")
     assert run(settings) == {"sent": 3}

@@ -115,10 +115,20 @@ def test_a_file_whose_permission_is_mended_is_noticed_once(
     monkeypatch.setattr("mrilu.queues.losses.os.access", lambda place, mode: not closed)
     path = deliver(root, mail())
     Rejected.insert(
-        maildir=1, folder="", unique_name=path.removeprefix("new/"), nth=0, subdir="new",
-        name=path.removeprefix("new/"), size=1, reason="unreadable", error="Permission denied",
-        attempts=1, parser_version=0, first_seen=datetime.now(UTC), last_seen=datetime.now(UTC),
-    ).execute()  # fmt: skip
+        maildir=1,
+        folder="",
+        unique_name=path.removeprefix("new/"),
+        nth=0,
+        subdir="new",
+        name=path.removeprefix("new/"),
+        size=1,
+        reason="unreadable",
+        error="Permission denied",
+        attempts=1,
+        parser_version=0,
+        first_seen=datetime.now(UTC),
+        last_seen=datetime.now(UTC),
+    ).execute()
     losses = Impatient()
     assert losses.maildirs() == []
     closed.clear()

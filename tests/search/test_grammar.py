@@ -7,9 +7,30 @@ from hypothesis import strategies as st
 from mrilu.search.grammar import MAX_CHARS, MAX_TERMS, OPERATORS, Query, QueryError, parse
 
 PARTS = st.sampled_from(
-    [*(f"{name}:" for name in OPERATORS), '"', "-", "OR", " ", "a'u", "(", ")", "\\", "%", "2024-03", "\x00", "\ud800",
-     "attachment", "thread", "word", "日本", "'; DROP TABLE message; --", ":", "<a@b>", "\u202e"]
-)  # fmt: skip
+    [
+        *(f"{name}:" for name in OPERATORS),
+        '"',
+        "-",
+        "OR",
+        " ",
+        "a'u",
+        "(",
+        ")",
+        "\\",
+        "%",
+        "2024-03",
+        "\x00",
+        "\ud800",
+        "attachment",
+        "thread",
+        "word",
+        "日本",
+        "'; DROP TABLE message; --",
+        ":",
+        "<a@b>",
+        "\u202e",
+    ]
+)
 ANYTHING = st.one_of(st.text(max_size=60), st.lists(PARTS, max_size=14).map("".join))
 
 

@@ -30,8 +30,17 @@ def archive(root: Path, few) -> Path:
     for number in range(MAILS):
         date = f"{number + 1:02} Oct 2025 09:12:44 +0000"
         parent = f"<{number - 1}@x>" if number % 3 == 2 else ""
-        receive(root, mail(f"<{number}@x>", subject="", body=f"zebra {number}\n", date=date, list_id="<a.x>",
-                           references=parent))  # fmt: skip
+        receive(
+            root,
+            mail(
+                f"<{number}@x>",
+                subject="",
+                body=f"zebra {number}\n",
+                date=date,
+                list_id="<a.x>",
+                references=parent,
+            ),
+        )
     return root
 
 

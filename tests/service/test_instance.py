@@ -60,9 +60,12 @@ def test_our_programs_are_told_the_servers_in_use_and_no_file_that_would_overrul
 ):
     monkeypatch.setenv("DATABASE_URL_FILE", "/run/secret")
     service = instance.Instance(
-        load({"DATA_DIR": str(tmp_path)}), ourselves(), tmp_path,
-        cast(Cluster, SimpleNamespace(url="postgresql:///x")), cast(Server, SimpleNamespace(url="unix:///y")),
-    )  # fmt: skip
+        load({"DATA_DIR": str(tmp_path)}),
+        ourselves(),
+        tmp_path,
+        cast(Cluster, SimpleNamespace(url="postgresql:///x")),
+        cast(Server, SimpleNamespace(url="unix:///y")),
+    )
     told = service.environment()
     assert (told["DATABASE_URL"], told["RQ_REDIS_URL"]) == ("postgresql:///x", "unix:///y")
     assert "DATABASE_URL_FILE" not in told

@@ -97,9 +97,14 @@ def program(
     command = [sys.executable, "-P", "-m", "mrilu.service.program", f"--instance={place}", account]
     known = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "TMPDIR": str(place)}
     process = subprocess.Popen(
-        [*command, name, str(spy), "word"], env=known | environ, cwd=place, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        [*command, name, str(spy), "word"],
+        env=known | environ,
+        cwd=place,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     try:
         assert process.stdin and process.stdout and process.stderr
         line = process.stdout.readline()

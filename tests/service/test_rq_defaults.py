@@ -219,8 +219,10 @@ def test_a_plain_worker_imports_nothing_from_the_callers_folder(valkey, link, tm
     (caller / "only_here.py").write_text(f"open({str(ran)!r}, 'w')\n")
     job = Queue("x", connection=link, serializer=JSONSerializer).enqueue("jobs.add.add", 40, 2)
     lost = Queue("x", connection=link, serializer=JSONSerializer).enqueue("jobs.lost.lost")
-    made = ("from importlib.util import find_spec\n\n\ndef lost():\n"
-            "    assert find_spec('only_here') is None\n")  # fmt: skip
+    made = (
+        "from importlib.util import find_spec\n\n\ndef lost():\n"
+        "    assert find_spec('only_here') is None\n"
+    )
     done = plain_worker(valkey, code, cwd=caller, more={"lost.py": made})
     assert done.returncode == 0, done.stderr
     for one in (job, lost):

@@ -14,8 +14,11 @@ from mrilu.settings.table import PROJECT
 from mrilu.web.metrics_table import METRICS
 
 ALERTS = PROJECT / "docs" / "alerts.yml"
-KNOWN = {row.full_name + suffix for row in METRICS for suffix in (
-    ("_bucket", "_sum", "_count") if row.kind == "histogram" else ("",))}  # fmt: skip
+KNOWN = {
+    row.full_name + suffix
+    for row in METRICS
+    for suffix in (("_bucket", "_sum", "_count") if row.kind == "histogram" else ("",))
+}
 LABELS = {label for row in METRICS for label in row.labels} | {"le", "value"}
 
 

@@ -341,8 +341,13 @@ def test_a_service_that_is_away_is_told_and_the_rest_is_there(
 
 def test_every_metric_is_scraped_or_says_why_not_and_is_documented(pages: FlaskClient) -> None:
     told = set(re.findall(r"^# TYPE (\S+) (\w+)$", pages.get("/metrics").text, re.MULTILINE))
-    assert told == {(row.full_name.removesuffix("_total") + ("_total" if row.kind == "counter" else ""), row.kind)
-                    for row in METRICS}  # fmt: skip
+    assert told == {
+        (
+            row.full_name.removesuffix("_total") + ("_total" if row.kind == "counter" else ""),
+            row.kind,
+        )
+        for row in METRICS
+    }
     operations = (PROJECT / "docs" / "operations.md").read_text()
     for row in METRICS:
         labels = ", ".join(f"`{label}`" for label in row.labels)

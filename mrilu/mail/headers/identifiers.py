@@ -103,7 +103,7 @@ def _bracketed_replies(value: str) -> list[str]:
 
 
 def _follows_name(words: str) -> bool:
-    """Whether brackets behind these words hold the address of who wrote the mail that is answered."""
+    """Tell whether brackets behind these words hold the address of who wrote the mail that is answered."""
     words = words.strip(" \t\r\n,;.(\"'")
     if _FROM_NAME.search(words):
         return True

@@ -142,7 +142,7 @@ def _forwarded_end(text: str, start: int, end: int) -> int:
 
 
 def _short_tail(text: str, start: int, end: int) -> bool:
-    """Whether few enough lines follow a bare "--" for it to be the signature that it stands for in old mail."""
+    """Tell whether few enough lines follow a bare "--" for it to be the signature that it stands for in old mail."""
     tail = text[start : min(end, start + _MAX_SIGNATURE_WINDOW)]
     own = [line for line in tail.split("\n") if line and line[0] != ">"]
     return len(own) <= _MAX_BARE_SIGNATURE_LINES
@@ -158,7 +158,7 @@ def _signature_end(text: str, start: int, end: int) -> int:
 
 
 def _is_session(text: str, match: re.Match[str]) -> bool:
-    """Whether a "quotation" is what somebody typed at a prompt: code by its look, with no attribution above."""
+    """Tell whether a "quotation" is what somebody typed at a prompt: code by its look, with no attribution above."""
     quote = match["quote"]
     prompted = quote[:1] != ">" and is_prompted(quote)
     return (

@@ -61,7 +61,7 @@ _MAX_CHARS = 100_000
 
 
 def is_code(quote: str) -> bool:
-    """Whether all lines of a run that begins with ">" read as R or Python, one of them as an assignment or a call."""
+    """Tell whether all lines of a run that begins with ">" read as R or Python, one of them assigning or calling."""
     if _PROSE.match(quote):
         return False
     lines = quote.split("\n", _MAX_LINES)[:_MAX_LINES]
@@ -81,20 +81,20 @@ def _is_sentence(line: str) -> bool:
 
 
 def is_prompted(quote: str) -> bool:
-    """Whether all lines begin with a prompt that names its program, be it "R> " before what reads as R."""
+    """Tell whether all lines begin with a prompt that names its program, be it "R> " before what reads as R."""
     if _R_PROMPT.match(quote):
         return is_code(_R_PROMPT.sub(r"\1>", quote))
     return _PROMPTED.fullmatch(quote) is not None
 
 
 def is_output(text: str, position: int) -> bool:
-    """Whether R's answer begins right below: "[1] 2", "Error in ...", or the prompt "+ " of a line that goes on."""
+    """Tell whether R's answer begins right below: "[1] 2", "Error in ...", or the prompt "+ " of a longer line."""
     return _OUTPUT.match(text, position) is not None
 
 
 @lru_cache(maxsize=1)
 def holds_prose_quote(text: str) -> bool:
-    """Whether anything in the text shows that it answers a mail: quoted lines that are no code, an attribution.
+    """Tell whether anything in the text shows that it answers a mail: quoted lines that are no code, an attribution.
 
     The answer is kept for the next run of code in the same text.
     """

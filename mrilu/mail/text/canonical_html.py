@@ -30,8 +30,10 @@ _PLAIN_NAME = re.compile(r"[a-z][a-z0-9:-]{0,30}")
 _PLAIN_ATTRIBUTE = re.compile(r"[a-z][a-z0-9:_-]{0,30}")
 # Content that is not markup (HTML, 13.2.6.4): up to its end tag. What is in the first is not shown.
 _UNSEEN = frozenset(("script", "style", "title", "iframe", "noembed", "noframes"))
-_RAW = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE)
-        for name in (*_UNSEEN, "textarea", "xmp")}  # fmt: skip
+_RAW = {
+    name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE)
+    for name in (*_UNSEEN, "textarea", "xmp")
+}
 # The reader opens these again in each paragraph; without attributes it keeps three alike at most.
 _FORMATTING = frozenset(
     (
@@ -53,10 +55,36 @@ _FORMATTING = frozenset(
 )
 # They have no end, or end where the next of their kind begins.
 UNNESTED = frozenset(
-    ("area", "base", "basefont", "bgsound", "br", "col", "dd", "dt", "embed", "frame", "hr", "img",
-     "input", "li", "link", "meta", "p", "param", "source", "tbody", "td", "tfoot", "th", "thead",
-     "tr", "track", "wbr")
-)  # fmt: skip
+    (
+        "area",
+        "base",
+        "basefont",
+        "bgsound",
+        "br",
+        "col",
+        "dd",
+        "dt",
+        "embed",
+        "frame",
+        "hr",
+        "img",
+        "input",
+        "li",
+        "link",
+        "meta",
+        "p",
+        "param",
+        "source",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "track",
+        "wbr",
+    )
+)
 # Elements that change how others are read.
 _DROPPED = frozenset(
     ("form", "frameset", "math", "optgroup", "option", "plaintext", "select", "svg", "template")

@@ -316,7 +316,7 @@ def decode_text(data: bytes, label: str = "", hint: str = "") -> tuple[str, bool
 
 
 def is_plain_ascii(data: bytes, label: str) -> bool:
-    """Whether the bytes are printable ASCII that means the same under `label`: the common case, told quickly."""
+    """Tell whether the bytes are printable ASCII that means the same under `label`: the common case, told quickly."""
     if (odd := data.translate(None, _PLAIN_ASCII)) and (odd.strip(b"~") or b"~{" in data):
         return False
     codec = codec_name(label) if label else ""

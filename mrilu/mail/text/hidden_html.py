@@ -34,13 +34,52 @@ _TAG = re.compile(r"(<[^<>]*>)")
 _TAG_NAME = re.compile(r"<(/?)([a-z][a-z0-9:-]*)")
 _MOST_NAMES = 1000
 _VOID = frozenset(
-    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr")
-)  # fmt: skip
+    (
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+    )
+)
 _ROWS = frozenset(("tbody", "tfoot", "thead", "tr"))
 _BLOCKS = frozenset(
-    ("address", "article", "aside", "blockquote", "center", "div", "dl", "footer", "h1", "h2", "h3", "h4", "h5",
-     "h6", "header", "hr", "main", "nav", "ol", "p", "pre", "section", "table", "ul")
-)  # fmt: skip
+    (
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "center",
+        "div",
+        "dl",
+        "footer",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "main",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "table",
+        "ul",
+    )
+)
 # What begins where an element without its end tag ends (HTML, 13.1.2.4), and inside what it does not.
 _ENDED_BY: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {
     "p": (_BLOCKS, ()),

@@ -47,7 +47,7 @@ def is_visible(text: str) -> bool:
 
 
 def will_do(option: list[Segment]) -> bool:
-    """Whether this is a plain option that `choose_alternative` takes, whatever comes after it."""
+    """Tell whether this is a plain option that `choose_alternative` takes, whatever comes after it."""
     text = " ".join(segment.text.strip() for segment in option)
     return (
         is_visible(text)

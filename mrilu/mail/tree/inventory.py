@@ -59,7 +59,7 @@ def add_content(node: Inventory, data: bytes) -> None:
 
 
 def is_file(node: Inventory, container: str) -> bool:
-    """Whether a text that is shown in place, or a nested mail, is an attachment as well."""
+    """Tell whether a text that is shown in place, or a nested mail, is an attachment as well."""
     return (
         node.get("disposition") == "attachment"
         or "filename" in node

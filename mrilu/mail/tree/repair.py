@@ -172,7 +172,7 @@ def _keep_line(kept: list[bytes], line: bytes, raw: bytes, following: int, budge
 
 
 def _header_goes_on(raw: bytes, position: int) -> bool:
-    """Whether a line of blanks is a broken fold: a field stands right below it, or behind further folded lines."""
+    """Tell whether a line of blanks is a broken fold: a field stands right below it, or behind further folded lines."""
     for line in raw[position : position + 2000].split(b"\n")[:_LOOK_AHEAD_LINES]:
         if line[:1] not in (b" ", b"\t") or not line.strip():
             return _names_field(line)
@@ -185,7 +185,7 @@ def _names_field(line: bytes) -> bool:
 
 
 def _field_follows(raw: bytes, position: int, lines: int) -> bool:
-    """Whether a field that mail knows comes within `lines` lines and before a blank one."""
+    """Tell whether a field that mail knows comes within `lines` lines and before a blank one."""
     for line in raw[position : position + 4000].split(b"\n")[:lines]:
         if not line.strip():
             return False
