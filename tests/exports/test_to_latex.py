@@ -86,6 +86,8 @@ def test_braces_of_every_entry_are_balanced(tmp_path):
 def test_runs_of_other_scripts_are_marked():
     assert to_latex.latex("a привет 日本") == r"a \script{Cyrl}{привет} \script{Hani}{日本}"
     assert to_latex.latex(HOSTILE["rtl"]).startswith(r"\script{Hebr}{")
+    # An ounce is a letterlike symbol that fonts for mathematics lack.
+    assert to_latex.latex("℥ ℝ") == r"℥ \script{Math}{ℝ}"
 
 
 def test_an_error_names_the_entry(tmp_path):
