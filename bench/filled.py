@@ -16,13 +16,14 @@ from peewee import PostgresqlDatabase
 import models
 from bench.corpus import CORPORA, CorpusMissing, unpacked
 from bench.timing import progress
-from jobs.import_messages import import_paths, limits_of, news_rules_of
+from jobs.import_messages import import_paths
 from models import Maildir
 from mrilu import migrations
 from mrilu.archive.ledger import difference
 from mrilu.dictionary import sql as dictionary_sql
 from mrilu.dictionary.jbovlaste_xml import read_export
 from mrilu.dictionary.store import store_export
+from mrilu.queues.rules import limits_of, news_rules_of
 from mrilu.runtime.database import database, disconnect
 from mrilu.service.postgres import Cluster
 from mrilu.service.valkey import Server

@@ -24,10 +24,11 @@ import models
 from bench.corpus import mail_files, unpacked
 from bench.machine import machine_facts
 from bench.timing import only_benchmark, progress
-from jobs.import_messages import import_paths, limits_of, news_rules_of
+from jobs.import_messages import import_paths
 from jobs.send_notifications import delivery_of
 from mrilu import migrations
 from mrilu.notifications.subscriptions import drop_subscriptions, subscribe, target_for_query
+from mrilu.queues.rules import limits_of, news_rules_of
 from mrilu.runtime.database import database as process_database
 from mrilu.runtime.database import disconnect
 from mrilu.service.postgres import Cluster

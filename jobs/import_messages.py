@@ -16,7 +16,7 @@ from rq import Retry, get_current_job
 from models import JobRun, Maildir, Total
 from mrilu.archive.folders import doubts
 from mrilu.archive.plan import FoundFile, Plan, known_files, make_plan, outdated
-from mrilu.archive.read import limits_of, portions, read_mails, rejection_of
+from mrilu.archive.read import portions, read_mails, rejection_of
 from mrilu.archive.store import Stored, store_changes, store_mails, store_rejections
 from mrilu.mail.message import Limits
 from mrilu.mail.parse import PARSER_VERSION
@@ -25,6 +25,7 @@ from mrilu.maildir.presence import OutOfReach
 from mrilu.notifications.events import NewsRules
 from mrilu.queues.lag import lag_buckets
 from mrilu.queues.queues import retry_policy
+from mrilu.queues.rules import limits_of, news_rules_of
 from mrilu.queues.runs import MAX_ERROR
 from mrilu.queues.wake import wake_embedding
 from mrilu.runtime.database import database
@@ -36,7 +37,6 @@ from mrilu.runtime.sight import note_unseen
 from mrilu.settings.current import current_settings
 from mrilu.settings.load import secrets_of
 from mrilu.settings.secrets import hidden
-from mrilu.settings.table import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -93,11 +93,6 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
 def _wake(counts: Mapping[str, int]) -> None:
     if counts.get("imported") or counts.get("updated"):
         wake_embedding()
-
-
-def news_rules_of(settings: Settings) -> NewsRules:
-    """Return what the settings say of which mail is news."""
-    return NewsRules(settings.notify_days, settings.mail_from, settings.site_url)
 
 
 def import_paths(

@@ -13,9 +13,8 @@ from redis import Redis
 from rq.utils import as_text
 
 from mrilu.archive.outdated import next_outdated, read_again
-from mrilu.archive.read import limits_of
-from mrilu.notifications.events import NewsRules
 from mrilu.queues.queues import DEFAULT, FAILURE_TTL, MAIL, RESULT_TTL, queue
+from mrilu.queues.rules import limits_of, news_rules_of
 from mrilu.queues.runs import recorded
 from mrilu.queues.wake import wake_embedding
 from mrilu.runtime.database import database
@@ -47,7 +46,7 @@ def reread_messages(more: bool = False) -> dict[str, int]:
         return {"going_on": 1}
     limit_memory(settings.worker_memory)
     db, limits = database(), limits_of(settings)
-    rules = NewsRules(settings.notify_days, settings.mail_from, settings.site_url)
+    rules = news_rules_of(settings)
     try:
         with note_for(settings.data_dir, "", settings.max_parse_seconds + MARGIN_SECONDS) as note:
             read = partial(read_again, db, limits=limits, rules=rules, note=note)

@@ -24,9 +24,10 @@ from mrilu.notifications.delivery import Delivery
 from mrilu.notifications.emails import Site
 from mrilu.notifications.links import token_key
 from mrilu.notifications.outbox import Outbox, Rates, counts_by_state
-from mrilu.notifications.pause import current_pause, pause_mark
+from mrilu.notifications.pause import current_pause
 from mrilu.notifications.recipients import forget_recipients
 from mrilu.notifications.smtp import Session, server_of
+from mrilu.queues.rules import mail_server_mark
 from mrilu.queues.runs import recorded
 from mrilu.runtime.database import database
 from mrilu.settings.current import current_settings
@@ -46,7 +47,7 @@ def send_notifications() -> dict[str, int]:
     counts = _expire(db, settings, now)
     if settings.smtp_url is None:
         return {**counts, "waiting": counts_by_state(db)["waiting"]}
-    if current_pause(pause_mark(settings), now) is not None:
+    if current_pause(mail_server_mark(settings) or "", now) is not None:
         return {**counts, "paused": 1, "waiting": counts_by_state(db)["waiting"]}
     counts.update(delivery_of(db, settings).run())
     return {**counts, "waiting": counts_by_state(db)["waiting"]}
@@ -76,7 +77,7 @@ def delivery_of(db: PostgresqlDatabase, settings: Settings) -> Delivery:
         outbox=Outbox(db, uuid4(), rates_of(settings)),
         site=site,
         connect=lambda: Session(server, site.address.rpartition("@")[2]),
-        about=pause_mark(settings),
+        about=mail_server_mark(settings) or "",
         seconds=RUN_SECONDS,
         lease_seconds=RUN_SECONDS + ANSWERS * settings.smtp_timeout,
     )

@@ -39,7 +39,6 @@ EDGES: dict[str, set[str]] = {
         "mrilu.notifications",
         "mrilu.runtime",
         "mrilu.search",
-        "mrilu.settings",
     },
     "mrilu.cli": {
         "jobs",
@@ -68,13 +67,13 @@ EDGES: dict[str, set[str]] = {
         "mrilu.mail",
         "mrilu.runtime",
         "mrilu.search",
-        "mrilu.settings",
     },
     "mrilu.queues": {
         "models",
         "mrilu.archive",
         "mrilu.mail",
         "mrilu.maildir",
+        "mrilu.notifications",
         "mrilu.runtime",
         "mrilu.settings",
     },

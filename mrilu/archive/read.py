@@ -18,7 +18,6 @@ from mrilu.mail.parse import PARSER_VERSION, parse_message
 from mrilu.maildir.names import to_disk
 from mrilu.maildir.presence import mail_status
 from mrilu.runtime.reading import NO_NOTE, Note
-from mrilu.settings.table import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -45,17 +44,6 @@ class ReadMail:
 
     file: FoundFile
     message: ParsedMessage
-
-
-def limits_of(settings: Settings) -> Limits:
-    """Return the parser's limits that the settings give."""
-    return Limits(
-        max_bytes=settings.max_message_bytes,
-        max_parts=settings.max_parts,
-        max_depth=settings.max_depth,
-        max_header_fields=settings.max_header_fields,
-        max_seconds=settings.max_parse_seconds,
-    )
 
 
 def portions(files: Iterable[FoundFile], most: int = PORTION_BYTES) -> Iterator[list[FoundFile]]:

@@ -23,6 +23,7 @@ from mrilu.notifications.pause import outbox_status
 from mrilu.queues.health import living_workers, trouble_of
 from mrilu.queues.ledgers import ledgers
 from mrilu.queues.queues import NAMES, queue
+from mrilu.queues.rules import mail_server_mark
 from mrilu.runtime.database import database
 from mrilu.runtime.heartbeat import last_beat
 from mrilu.runtime.operators import operator_token
@@ -59,7 +60,7 @@ def gather() -> dict[str, Any]:
         "scheduler": last_beat("scheduler"),
         "programs": service.states(),
         "runs": [_run(run) for run in JobRun.latest()],
-        "notifications": outbox_status(db, settings),
+        "notifications": outbox_status(db, mail_server_mark(settings)),
         "embeddings": progress(db, settings.embedding_model)
         if settings.embeddings
         else {"state": "off"},

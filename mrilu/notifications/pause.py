@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import random
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from peewee import PostgresqlDatabase
@@ -13,7 +14,6 @@ from peewee import PostgresqlDatabase
 from models import NotificationPause
 from mrilu.notifications.outbox import counts_by_state
 from mrilu.notifications.recipients import refusing_recipients
-from mrilu.settings.table import Settings
 
 LONGEST = timedelta(hours=1)
 AWAY = timedelta(minutes=1)  # first pause when the server does not answer
@@ -54,23 +54,25 @@ def settings_mark(*values: object) -> str:
     return hashlib.scrypt(text, salt=b"notification pause", n=2**12, r=8, p=1, dklen=8).hex()
 
 
-def pause_mark(settings: Settings) -> str:
+def pause_mark(smtp_url: str | None, ca_file: Path | None, mail_from: str) -> str:
     """Return a hash of the mail server's settings: a pause is about the ones it began with."""
-    return settings_mark(settings.smtp_url, str(settings.smtp_ca_file), settings.mail_from)
+    return settings_mark(smtp_url, str(ca_file), mail_from)
 
 
-def outbox_status(db: PostgresqlDatabase, settings: Settings) -> dict[str, Any]:
+def outbox_status(db: PostgresqlDatabase, mark: str | None) -> dict[str, Any]:
     """Return the rows by state (waiting, sending, sent, dead, cancelled), first_due, and why nothing is sent.
+
+    `mark` is `pause_mark` of the mail server, None without SMTP_URL.
 
     `refusing` counts the addresses and domains that are left alone, since they refuse our mail by policy.
     `held_up` is "" when mail goes out; else a sentence: SMTP_URL is not set, or the pause's reason and end.
     """
     refusing = refusing_recipients(db, datetime.now(UTC))
-    return {**counts_by_state(db), "refusing": refusing, "held_up": _held_up(settings)}
+    return {**counts_by_state(db), "refusing": refusing, "held_up": _held_up(mark)}
 
 
-def _held_up(settings: Settings) -> str:
-    if not settings.smtp_url:
+def _held_up(mark: str | None) -> str:
+    if mark is None:
         return "SMTP_URL is not set: notifications wait until it is"
-    pause = current_pause(pause_mark(settings), datetime.now(UTC))
+    pause = current_pause(mark, datetime.now(UTC))
     return f"{pause.reason}; next try at {pause.until:%Y-%m-%d %H:%M:%S} UTC" if pause else ""

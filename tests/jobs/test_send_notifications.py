@@ -11,6 +11,7 @@ from jobs.send_notifications import send_notifications
 from models import JobRun, Notification, Subscriber
 from mrilu.notifications import subscriptions
 from mrilu.notifications.pause import outbox_status
+from mrilu.queues.rules import mail_server_mark
 from mrilu.runtime.database import database as process_database
 from mrilu.settings.current import current_settings
 from mrilu.settings.fields import SettingError
@@ -27,7 +28,7 @@ def waiting(arrive, search_for) -> None:
 def test_without_a_mail_server_rows_wait_and_status_says_so(waiting, configured):
     settings = configured(None)
     assert send_notifications() == {"waiting": 2}
-    status = outbox_status(process_database(), settings)
+    status = outbox_status(process_database(), mail_server_mark(settings))
     assert (status["waiting"], status["sending"], status["sent"], status["dead"]) == (2, 0, 0, 0)
     assert status["held_up"].startswith("SMTP_URL is not set")
     assert status["first_due"] <= datetime.now(UTC)
@@ -47,9 +48,13 @@ def test_what_waited_goes_out_when_there_is_a_mail_server(waiting, configured, o
 def test_while_the_outbox_is_paused_nothing_is_tried(waiting, configured):
     configured(None, smtp_url="smtp://127.0.0.1:1")
     assert send_notifications() == {"paused": 1, "waiting": 2}
-    before = outbox_status(process_database(), current_settings())["held_up"]
+    before = outbox_status(process_database(), mail_server_mark(current_settings()))["held_up"]
     assert send_notifications() == {"paused": 1, "waiting": 2}
-    assert outbox_status(process_database(), current_settings())["held_up"] == before != ""
+    assert (
+        outbox_status(process_database(), mail_server_mark(current_settings()))["held_up"]
+        == before
+        != ""
+    )
 
 
 def test_finished_rows_are_removed_after_a_while(waiting, configured, office):

@@ -13,6 +13,7 @@ import pytest
 from models import Notification, NotificationPause, RecipientPause, Subscriber, Subscription
 from mrilu.notifications.delivery import TRIES
 from mrilu.notifications.pause import outbox_status
+from mrilu.queues.rules import mail_server_mark
 from mrilu.runtime.database import database as process_database
 from mrilu.runtime.database import disconnect
 from mrilu.settings.current import forget_settings, use_settings
@@ -237,10 +238,10 @@ def test_a_refusal_of_us_pauses_the_outbox_and_blames_no_row(
         settings = configured(office)
         assert run(settings) == {"paused": 1} and office.envelopes == 1
         assert set(rows().values()) == {"waiting"} and set(rows("attempts").values()) == {0}
-        assert reply in outbox_status(process_database(), settings)["held_up"]
+        assert reply in outbox_status(process_database(), mail_server_mark(settings))["held_up"]
         told.clear()
         assert run(settings) == {"sent": 2}
-        assert outbox_status(process_database(), settings)["held_up"] == ""
+        assert outbox_status(process_database(), mail_server_mark(settings))["held_up"] == ""
 
 
 def test_a_domain_that_refuses_by_policy_starves_nobody_else(configured, arrive, search_for):
@@ -256,8 +257,8 @@ def test_a_domain_that_refuses_by_policy_starves_nobody_else(configured, arrive,
             assert office.recipients["good@x.org"] == minute + 1
         # the first three, then the domain once more after its pause
         assert office.envelopes - 9 <= 3 + 2
-        assert outbox_status(process_database(), settings)["refusing"] >= 1
-        assert outbox_status(process_database(), settings)["held_up"] == ""
+        assert outbox_status(process_database(), mail_server_mark(settings))["refusing"] >= 1
+        assert outbox_status(process_database(), mail_server_mark(settings))["held_up"] == ""
 
 
 def test_an_address_that_refuses_by_policy_is_left_alone_and_its_domain_is_not(
@@ -288,7 +289,10 @@ def test_several_domains_that_refuse_by_policy_pause_the_outbox_when_nobody_acce
         settings = configured(office)
         assert run(settings) == {"retried": 6, "paused": 1}
         assert sorted(rows("attempts").values()) == [0] * 4 + [1] * 6
-        assert "relaying denied" in outbox_status(process_database(), settings)["held_up"]
+        assert (
+            "relaying denied"
+            in outbox_status(process_database(), mail_server_mark(settings))["held_up"]
+        )
 
 
 def test_three_domains_that_refuse_pause_the_outbox_only_if_nobody_else_accepts(
@@ -337,7 +341,7 @@ def test_a_server_that_will_not_have_us_pauses_the_outbox(
         }
         settings = configured(office, **changes)
         assert run(settings) == {"paused": 1}
-        held_up = outbox_status(process_database(), settings)["held_up"]
+        held_up = outbox_status(process_database(), mail_server_mark(settings))["held_up"]
         shown = {
             "away": "refused",
             "password": "login refused",
@@ -348,7 +352,7 @@ def test_a_server_that_will_not_have_us_pauses_the_outbox(
         right = f"smtp+starttls://u:right@127.0.0.1:{office.port}"
         mended = configured(office, smtp_url=right, smtp_ca_file=ca_file)
         assert (
-            outbox_status(process_database(), mended)["held_up"] == ""
+            outbox_status(process_database(), mail_server_mark(mended))["held_up"] == ""
         )  # the pause was about other settings
         assert run(mended) == {"sent": 1}
 
