@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from functools import lru_cache
 
 # UAX #15, section 13: no writing system puts more marks than this on one letter.
 MOST_MARKS = 30
+# The planes of letters: those above hold ideographs, tags and private use. All of them would take 0.3 s to look at.
+_MAY_BE_MARKS = range(0x300, 0x20000)
 
 
 def limit_marks(text: str) -> str:
@@ -22,7 +23,7 @@ def limit_marks(text: str) -> str:
 @lru_cache(maxsize=1)
 def _long_runs() -> re.Pattern[str]:
     """Return what finds a run that is too long; which characters are marks is known to Unicode's tables."""
-    marks = [number for number in range(sys.maxunicode + 1) if unicodedata.combining(chr(number))]
+    marks = [number for number in _MAY_BE_MARKS if unicodedata.combining(chr(number))]
     starts = [number for number in marks if not unicodedata.combining(chr(number - 1))]
     ranges = "".join(f"{chr(start)}-{chr(_end_of_run(start))}" for start in starts)
     return re.compile(f"[{ranges}]{{{MOST_MARKS + 1},}}")
