@@ -117,22 +117,31 @@ def make_plan(
     plan, rows = Plan(), defaultdict(list)
     for row in known:
         rows[row.folder, row.unique_name].append(row)
+    sound: set[str] = set()
     for path in dict.fromkeys(paths):
         parts = parse_path(path)
         if parts is None:
             plan.ignored += 1
             continue
         try:
-            _decide(plan, root, path, parts, rows[parts.folder, parts.unique], parser_version)
+            status = mail_status(root, path, sound)
+            _decide(
+                plan, root, path, parts, status, rows[parts.folder, parts.unique], parser_version
+            )
         except OSError as error:
             plan.unseen[path] = error.strerror or str(error)
     return plan
 
 
 def _decide(
-    plan: Plan, root: Path, path: str, parts: MailPath, rows: list[KnownFile], parser_version: int
+    plan: Plan,
+    root: Path,
+    path: str,
+    parts: MailPath,
+    status: os.stat_result | None,
+    rows: list[KnownFile],
+    parser_version: int,
 ) -> None:
-    status = mail_status(root, path)
     if status is None:
         plan.absent.append(path)
         plan.gone += [row for row in rows if row.path == path and not row.gone]
@@ -190,14 +199,15 @@ def outdated(root: Path, plan: Plan) -> set[str]:
     so no one else will look at them again. Call it after the commit.
     """
     here = {file.path: file for file in (*plan.read, *(file for _, file in plan.moved))}
-    left = {path for path, file in here.items() if not _is_still(root, file)}
+    sound: set[str] = set()
+    left = {path for path, file in here.items() if not _is_still(root, file, sound)}
     back = {row.path for row in plan.gone if row.path not in here and is_there(root, row.path)}
     return left | back
 
 
-def _is_still(root: Path, file: FoundFile) -> bool:
+def _is_still(root: Path, file: FoundFile, sound: set[str]) -> bool:
     try:
-        status = mail_status(root, file.path)
+        status = mail_status(root, file.path, sound)
     except OSError:
         return False
     return status is not None and (status.st_size, status.st_mtime) == (file.size, file.mtime)

@@ -22,20 +22,23 @@ class OutOfReach(OSError):
         super().__init__(f"{root}: {len(paths)} files cannot be looked at: {reason}")
 
 
-def mail_status(root: Path, path: str) -> os.stat_result | None:
+def mail_status(root: Path, path: str, sound: set[str] | None = None) -> os.stat_result | None:
     """Return the status of the regular file at `path`, or None: not there, a symlink, a FIFO ...
 
     What is reached through a symlinked folder that a scan does not follow is not there either: it may lead out of
     the Maildir. Raises OSError when the file system does not tell (EACCES, EIO, ESTALE ...): the file may be there.
+    `sound` has the folders that the same pass over many files has looked at, and gets those of this one.
     """
     try:
         status = os.lstat(f"{root}/{to_disk(path)}")
-        folder = path.rpartition("/")[0]
-        while folder:
+        folder = whole = path.rpartition("/")[0]
+        while folder and (sound is None or folder not in sound):
             mode = os.lstat(f"{root}/{to_disk(folder)}").st_mode
             if not (stat.S_ISDIR(mode) or (stat.S_ISLNK(mode) and follows(root, folder))):
                 return None
             folder = folder.rpartition("/")[0]
+        if sound is not None:
+            sound.add(whole)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     return status if stat.S_ISREG(status.st_mode) else None

@@ -112,10 +112,10 @@ def test_an_error_of_the_file_system_is_not_absence(root, monkeypatch, number):
     import_messages("test", [known])
     code = getattr(errno, number)
 
-    def refuse(where: Path, path: str) -> os.stat_result | None:
+    def refuse(where: Path, path: str, *more) -> os.stat_result | None:
         if path == known:
             raise OSError(code, os.strerror(code))
-        return presence.mail_status(where, path)
+        return presence.mail_status(where, path, *more)
 
     with monkeypatch.context() as patch:
         patch.setattr(plan, "mail_status", refuse)
@@ -132,10 +132,10 @@ def test_a_file_that_moved_to_where_nobody_can_look_keeps_its_row(root, monkeypa
     import_messages("test", [path])
     (root / path).rename(root / move(path))
 
-    def refuse(where: Path, name: str) -> os.stat_result | None:
+    def refuse(where: Path, name: str, *more) -> os.stat_result | None:
         if name.startswith("new/"):
             raise PermissionError(13, "Permission denied")
-        return presence.mail_status(where, name)
+        return presence.mail_status(where, name, *more)
 
     with monkeypatch.context() as patch:
         patch.setattr(plan, "mail_status", refuse)

@@ -252,3 +252,15 @@ def test_a_root_that_the_file_system_does_not_let_be_read_is_an_error_of_its_own
         kind_of(tmp_path / "one")
     assert "Too many levels" in presence.root_trouble(tmp_path / "one", "maildir")
     assert "Too many levels" in presence.root_trouble(tmp_path / "one", "folder")
+
+
+def test_one_pass_over_many_files_looks_at_each_folder_once(tmp_path, monkeypatch):
+    root = make_maildir(tmp_path / "Maildir", ".one")
+    for number in range(3):
+        (root / f".one/cur/{number}.a").touch()
+    looks, lstat = [], os.lstat
+    monkeypatch.setattr(presence.os, "lstat", lambda path: looks.append(path) or lstat(path))
+    sound: set[str] = set()
+    for number in range(3):
+        assert presence.mail_status(root, f".one/cur/{number}.a", sound) is not None
+    assert len(looks) == 3 + 2 and sound == {".one/cur"}
