@@ -14,6 +14,7 @@ from mrilu.tables.archive import (
     Thread,
     ThreadEdge,
     ThreadLink,
+    Withholding,
 )
 from mrilu.tables.base import IDLE_IN_TRANSACTION, BaseModel, bind, db, session_options
 from mrilu.tables.dictionary import (
@@ -42,6 +43,7 @@ from mrilu.tables.notifications import (
 )
 from mrilu.tables.runs import JobRun
 from mrilu.tables.totals import Total
+from mrilu.tables.visibility import OPERATOR, Reader, Restriction, stranger, visible_to
 
 DICTIONARY = (Source, Language, Word, Definition, DefinitionVersion, Keyword, Sentence)
 NOTIFICATIONS = (
@@ -60,7 +62,7 @@ EMBEDDINGS = (EmbeddingModel, Embedded, Embedding)
 EXPORTS = (CachedExport, FailedExport)
 FOLDERS = (MailFolder, Vanishing, RemovedMessage)
 THREADS = (Thread, ThreadLink, ThreadEdge, SubjectEntry)
-ARCHIVE = (Maildir, Message, Location, Rejected, *THREADS, *FOLDERS)
+ARCHIVE = (Maildir, Message, Withholding, Location, Rejected, *THREADS, *FOLDERS)
 ALL = (*ARCHIVE, JobRun, Total, *DICTIONARY, *NOTIFICATIONS, *EMBEDDINGS, *EXPORTS)
 
 __all__ = [
@@ -70,11 +72,16 @@ __all__ = [
     "EXPORTS",
     "IDLE_IN_TRANSACTION",
     "NOTIFICATIONS",
+    "OPERATOR",
     "BaseModel",
     "FileCounts",
+    "Reader",
+    "Restriction",
     "bind",
     "db",
     "session_options",
+    "stranger",
+    "visible_to",
     *(table.__name__ for table in ALL),
     "Bounce",
     "BounceFile",

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
+from models import Restriction
 from mrilu.archive import sql
 from mrilu.archive.plan import KnownFile, is_another
 from mrilu.archive.read import ReadMail
@@ -22,7 +23,11 @@ from mrilu.archive.thread_edges import Drawn, erase
 
 # What a message is made of by its first file alone, and what its copies add to (JOIN_COPIES).
 _OF_ALL_COPIES = ("list_ids", "reference_ids", "subject_key", "orphan")
-_OF_ONE_FILE = tuple(name for name in MESSAGE_COLUMNS if name not in _OF_ALL_COPIES)
+# What an operator decided outlives another reading.
+_DECIDED = f"(i.restrictions | m.restrictions & {int(Restriction.WITHHELD)})"
+_OF_ONE_FILE = tuple(
+    name for name in MESSAGE_COLUMNS if name not in (*_OF_ALL_COPIES, "restrictions")
+)
 
 # A row that moved since it was looked at is another worker's.
 ROWS = """
@@ -48,7 +53,7 @@ WITH told AS (
     SELECT m.id, {", ".join("i." + name for name in _OF_ONE_FILE)}, i.index_subject, i.index_names, i.index_text,
            CASE WHEN w.alone THEN i.reference_ids ELSE {_REFERENCES} END AS reference_ids,
            CASE WHEN w.alone THEN i.subject_key ELSE least(m.subject_key, i.subject_key) END AS subject_key,
-           i.orphan AND (w.alone OR m.orphan) AS orphan,
+           i.orphan AND (w.alone OR m.orphan) AS orphan, {_DECIDED} AS restrictions,
            CASE WHEN (m.cleaned_subject, m.body, m.own_spans)
                      IS DISTINCT FROM (i.cleaned_subject, i.body, i.own_spans)
                 THEN gen_random_uuid() ELSE coalesce(m.text_state, m.identity) END AS text_state
@@ -59,13 +64,14 @@ WITH told AS (
 UPDATE message AS m
    SET {", ".join(f"{name} = i.{name}" for name in _OF_ONE_FILE)},
        reference_ids = i.reference_ids, subject_key = i.subject_key, orphan = i.orphan, text_state = i.text_state,
+       restrictions = i.restrictions,
        search = setweight(to_tsvector('mrilu', i.index_subject), 'A')
                 || setweight(to_tsvector('mrilu', i.index_names), 'C') || to_tsvector('mrilu', i.index_text)
   FROM told AS i
  WHERE m.id = i.id
-   AND ({", ".join("m." + name for name in _OF_ONE_FILE)}, m.reference_ids, m.subject_key, m.orphan)
+   AND ({", ".join("m." + name for name in _OF_ONE_FILE)}, m.reference_ids, m.subject_key, m.orphan, m.restrictions)
        IS DISTINCT FROM
-       ({", ".join("i." + name for name in _OF_ONE_FILE)}, i.reference_ids, i.subject_key, i.orphan)
+       ({", ".join("i." + name for name in _OF_ONE_FILE)}, i.reference_ids, i.subject_key, i.orphan, i.restrictions)
 """  # noqa: S608 - the columns are ours
 
 # A list that only the former reading named goes; one whose files are long gone stays.

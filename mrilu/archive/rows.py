@@ -6,10 +6,13 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from models import Restriction
 from mrilu.archive.read import ReadMail
 from mrilu.mail.message import Address, ParsedMessage
 from mrilu.mail.parse import PARSER_VERSION
+from mrilu.mail.permalinks import permalink_of
 from mrilu.mail.thread_keys import node_of, subject_key_of
+from mrilu.notifications.own import is_own_id
 from mrilu.search.fold import fold
 
 # Made once: json.dumps would make an encoder for each value.
@@ -44,6 +47,9 @@ _MESSAGE_TYPES = {
     "encrypted": "boolean",
     "defects": "text[]",
     "parser_version": "smallint",
+    "permalink": "bigint",
+    "utc_offset": "smallint",
+    "restrictions": "smallint",
 }
 _INDEX_TYPES = {"index_subject": "text", "index_names": "text", "index_text": "text"}
 _FILE_TYPES = {
@@ -103,7 +109,16 @@ def message_values(message: ParsedMessage, list_id: str) -> tuple[Any, ...]:
         message.encrypted,
         array(message.defects),
         PARSER_VERSION,
+        permalink_of(message.message_id),
+        message.utc_offset,
+        restrictions_of(message),
     )
+
+
+def restrictions_of(message: ParsedMessage) -> int:
+    """Return what the mail itself says of who may read it (`Restriction`)."""
+    asked = Restriction.NO_ARCHIVE if message.no_archive else 0
+    return asked | (Restriction.OWN if is_own_id(message.message_id) else 0)
 
 
 def is_orphan(message: ParsedMessage) -> bool:

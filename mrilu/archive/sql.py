@@ -1,5 +1,6 @@
 """The statements of the import, in the order in which one batch runs them."""
 
+from models import Restriction
 from mrilu.archive.rows import MESSAGE_COLUMNS, STAGED_TEXTS, STAGING_TYPES
 
 
@@ -18,11 +19,15 @@ CREATE_STAGING = (
 
 COPY_STAGING = f"COPY incoming ({_columns(tuple(STAGING_TYPES))}) FROM STDIN"
 
+_AS_READ = tuple(name for name in MESSAGE_COLUMNS if name != "restrictions")
+
 # ORDER BY identity: two workers that insert the same messages take the unique index's locks in one order.
 # The file that comes first in the batch gives the message its content.
 INSERT_MESSAGES = f"""
-INSERT INTO message ({_columns(MESSAGE_COLUMNS)}, search)
-SELECT {_columns(MESSAGE_COLUMNS)},
+INSERT INTO message ({_columns(_AS_READ)}, restrictions, search)
+SELECT {_columns(_AS_READ)},
+       restrictions | CASE WHEN identity IN (SELECT identity FROM withholding) THEN {int(Restriction.WITHHELD)}
+                           ELSE 0 END,
        setweight(to_tsvector('mrilu', index_subject), 'A') || setweight(to_tsvector('mrilu', index_names), 'C')
        || to_tsvector('mrilu', index_text)
   FROM (SELECT DISTINCT ON (identity) * FROM incoming ORDER BY identity, ordinal) AS one

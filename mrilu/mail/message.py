@@ -48,6 +48,7 @@ class ParsedMessage:
     from_address, to and cc have the domain in lower case (RFC 5321, 2.4: only the local part may be
     case-sensitive); `identity` compares the From address wholly in lower case.
     own_spans are [start, end) character offsets into body, ordered and disjoint.
+    utc_offset is how many minutes east of Greenwich the sender's clock was (None: sent_at is not the Date field's).
     """
 
     message_id: str
@@ -72,6 +73,8 @@ class ParsedMessage:
     encrypted: bool = False
     has_attachment: bool = False
     automatic: bool = False
+    utc_offset: int | None = None
+    no_archive: bool = False
     defects: tuple[str, ...] = field(default=())
 
     @property

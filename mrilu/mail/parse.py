@@ -7,6 +7,7 @@ from itertools import chain
 from mrilu.mail import clock
 from mrilu.mail.author import author_of
 from mrilu.mail.headers.addresses import parse_addresses
+from mrilu.mail.headers.archiving import asks_for_no_archive
 from mrilu.mail.headers.automatic import is_automatic
 from mrilu.mail.headers.dates import (
     EPOCH,
@@ -16,6 +17,7 @@ from mrilu.mail.headers.dates import (
     newest_received,
     parse_date,
     parse_from_line,
+    stated_date,
 )
 from mrilu.mail.headers.encoded_words import decode_header
 from mrilu.mail.headers.identifiers import (
@@ -38,7 +40,7 @@ from mrilu.mail.tree.repair import OpenedMail, open_mail, with_header_ended
 from mrilu.mail.tree.stdlib import build_tree
 from mrilu.mail.tree.structure import Budget, Part
 
-PARSER_VERSION = 3
+PARSER_VERSION = 4
 _MAX_SUBJECT_CHARS = 4000
 _DEFAULT_LIMITS = Limits()
 
@@ -95,15 +97,16 @@ def _compose(
         budget.note("no-message-id")
         message_id = derive_message_id(fields, opened.body)
     date = inner.get("date") or fields.get("date")
-    stated = None if date is None else parse_date(date.strip())
-    sent_at, source = _sent_at(stated, part, opened, budget, outside)
+    stated = None if date is None else stated_date(date.strip())
+    instant = stated.instant if stated else None
+    sent_at, source = _sent_at(instant, part, opened, budget, outside)
     subject = decode_header(fields.get("subject", ""), hint)[:_MAX_SUBJECT_CHARS]
     cleaned, is_reply = clean_subject(subject)
     to, cc = _recipients(part, opened.header, hint, limits.max_addresses)
     return ParsedMessage(
         message_id=message_id,
         message_id_derived=derived,
-        identity=identity_of(message_id, author.address, _identity_date(stated, fields)),
+        identity=identity_of(message_id, author.address, _identity_date(instant, fields)),
         subject=subject,
         cleaned_subject=cleaned,
         is_reply=is_reply,
@@ -113,6 +116,7 @@ def _compose(
         cc=cc,
         sent_at=sent_at,
         date_source=source,
+        utc_offset=stated.offset if stated and source == "date" else None,
         list_id=list_id_of(fields),
         in_reply_to=parse_in_reply_to(
             _either(fields, inner, "in-reply-to"), limits.max_references, [author, *to, *cc]
@@ -125,6 +129,7 @@ def _compose(
         encrypted=content.encrypted,
         has_attachment=content.has_attachment,
         automatic=is_automatic(fields) or bool(inner and is_automatic(inner)),
+        no_archive=asks_for_no_archive(fields),
         defects=tuple(budget.defects),
     )
 

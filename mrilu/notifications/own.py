@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 from uuid import UUID
 
 # A Message-ID of ours, without brackets, as a pattern of PostgreSQL. Of any site: two of them that tell
 # each other's lists of news would never end either.
 OWN_ID_PATTERN = r"^notification\.[0-9a-f]{32}@"
+_OWN_ID = re.compile(OWN_ID_PATTERN, re.IGNORECASE)
+
+
+def is_own_id(message_id: str) -> bool:
+    """Tell whether a Message-ID, without brackets, is that of a notification."""
+    return message_id[:13].lower() == "notification." and bool(_OWN_ID.match(message_id))
 
 
 def own_message_id(key: UUID, sender: str) -> str:

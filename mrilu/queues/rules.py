@@ -1,7 +1,10 @@
-"""What the settings say to the work that jobs share: a mail's limits, which mail is news, the mail server's mark."""
+"""What the settings say to the work that jobs share: a mail's limits, which mail is news, who may read
+what, the mail server's mark.
+"""
 
 from __future__ import annotations
 
+from models import Reader, stranger
 from mrilu.mail.message import Limits
 from mrilu.notifications.events import NewsRules
 from mrilu.notifications.pause import pause_mark
@@ -22,6 +25,11 @@ def limits_of(settings: Settings) -> Limits:
 def news_rules_of(settings: Settings) -> NewsRules:
     """Return what the settings say of which mail is news."""
     return NewsRules(settings.notify_days, settings.mail_from, settings.site_url)
+
+
+def stranger_of(settings: Settings) -> Reader:
+    """Return what everyone may read, as the settings say."""
+    return stranger(settings.private_lists, respect_no_archive=settings.no_archive == "hide")
 
 
 def mail_server_mark(settings: Settings) -> str | None:

@@ -6,7 +6,7 @@ import re
 
 from peewee import PostgresqlDatabase
 
-from models import Message
+from models import Message, Reader
 from mrilu.mail.headers.identifiers import parse_message_id
 from mrilu.mail.thread_keys import node_of
 from mrilu.search.conditions import Condition, where
@@ -19,15 +19,14 @@ _MESSAGE_ID = re.compile(r"<[^<>]+>|.*@.*", re.DOTALL)
 _H_FOR_APOSTROPHE = re.compile(r"(?<=[aeiouyAEIOUY])[h’](?=[aeiouyAEIOUY])")
 
 
-def named_messages(query: Query) -> list[int]:
-    """Return the messages whose Message-ID the query is, with or without its brackets; newest first."""
+def named_messages(query: Query, reader: Reader) -> list[int]:
+    """Return what the reader may see of the messages whose Message-ID the query is, brackets or not; newest first."""
     terms = query.terms()
     if len(terms) != 1 or terms[0].operator or not _MESSAGE_ID.fullmatch(terms[0].text):
         return []
     name = parse_message_id(terms[0].text)
-    return (
-        [one.id for one in reversed(Message.with_message_id(node_of(name), name))] if name else []
-    )
+    found = reversed(Message.with_message_id(node_of(name), name)) if name else ()
+    return [one.id for one in found if reader.may_read(one.restrictions, one.list_ids)]
 
 
 def named_words(db: PostgresqlDatabase, query: Query, scope: Condition) -> list[int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from peewee import PostgresqlDatabase
 
-from models import EmbeddingModel
+from models import OPERATOR, EmbeddingModel, Reader, visible_to
 from mrilu.embeddings.model import EncoderMissing
 from mrilu.search.conditions import ALWAYS, Condition, both, condition_of
 from mrilu.search.direct import glossed_words, named_messages, named_words
@@ -49,7 +49,7 @@ DEEPEST = 1_000_000  # hits that a page may lie below the ranked ones
 class Wanted:
     """How to search: `mode` is fused, text or meaning; words of one language (a tag) or of all.
 
-    `seconds` are what PostgreSQL may take for a statement.
+    `seconds` are what PostgreSQL may take for a statement; `reader` finds what it may see.
     """
 
     mode: str = "fused"
@@ -58,6 +58,7 @@ class Wanted:
     offset: int = 0
     language: str = ""
     seconds: float = 10.0
+    reader: Reader = OPERATOR
 
 
 @dataclass
@@ -109,7 +110,9 @@ class _Search:
         self.starts: dict[int, int] = {}  # of a message's nearest chunk
 
     def _scope(self) -> Condition:
-        if self.kind != "word":
+        if self.kind == "message":
+            return Condition(*visible_to(self.wanted.reader, "s"))
+        if self.kind == "sentence":
             return ALWAYS
         tag = Condition(
             "s.language = (SELECT id FROM language WHERE tag = %s)", (self.wanted.language,)
@@ -175,7 +178,7 @@ class _Search:
 
     def _named(self) -> list[int]:
         if self.kind == "message":
-            return named_messages(self.query)
+            return named_messages(self.query, self.wanted.reader)
         return named_words(self.db, self.query, self.scope) if self.kind == "word" else []
 
     def _near(self, encode: QueryEncoder | None) -> list[int]:

@@ -156,6 +156,15 @@ def some_of(*words: str) -> Callable[[str], tuple[str, ...]]:
     return parse
 
 
+def list_ids(value: str) -> tuple[str, ...]:
+    """Take List-Ids (RFC 2919) with commas between, in lower case, angle brackets aside."""
+    named = [one.strip().strip("<>").lower() for one in value.split(",") if one.strip()]
+    for one in named:
+        if not one or any(sign.isspace() or sign in "<>@/" for sign in one):
+            raise ValueError(f"{one!r} is no List-Id: write list.example.org")
+    return tuple(dict.fromkeys(named))
+
+
 def url(*schemes: str) -> Callable[[str], str]:
     """Return a parser that takes URLs of these schemes."""
 

@@ -19,6 +19,7 @@ from mrilu.settings.parsers import (
     flag,
     folder,
     hours,
+    list_ids,
     parse_export,
     parse_maildirs,
     parse_modes,
@@ -260,6 +261,18 @@ class Settings:
         "http://127.0.0.1:8025",
         site_url,
         "address of the site that the links in notifications lead to",
+    )
+    private_lists: tuple[str, ...] = setting(
+        "PRIVATE_LISTS",
+        (),
+        list_ids,
+        "lists that only operators may read: their List-Ids, with commas between",
+    )
+    no_archive: str = setting(
+        "NO_ARCHIVE",
+        "hide",
+        choice("hide", "show"),
+        "mail whose author wrote X-No-Archive: `hide` it from all but operators, or `show` it",
     )
     token_secret: str | None = setting(
         "TOKEN_SECRET",

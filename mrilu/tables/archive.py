@@ -24,6 +24,7 @@ from playhouse.postgres_ext import (
 )
 
 from mrilu.mail.own_words.spans import own_text, paired
+from mrilu.mail.permalinks import hash_of, permalink_in
 from mrilu.tables.base import BaseModel, db
 
 
@@ -112,7 +113,9 @@ class Message(BaseModel):
 
     `own_spans` are start, end, start, end ... character offsets in `body` of what the author wrote.
     `node` is the 64-bit hash of the Message-ID that thread_link knows it by. `text_state` changes whenever
-    another text is read out of its file (NULL: it never did).
+    another text is read out of its file (NULL: it never did). `permalink` finds it by the hash of its Message-ID
+    (mrilu/mail/permalinks.py), `utc_offset` is the sender's clock in minutes east of Greenwich, and `restrictions`
+    are bits of what stands against showing it (mrilu/tables/visibility.py).
     """
 
     id = IdentityField()
@@ -144,12 +147,23 @@ class Message(BaseModel):
     imported_at = DateTimeTZField()
     search = TSVectorField()
     text_state = UUIDField(null=True)
+    permalink = BigIntegerField(index=True)
+    utc_offset = SmallIntegerField(null=True)
+    restrictions = SmallIntegerField(default=0)
 
     @classmethod
     def with_message_id(cls, node: int, message_id: str) -> list[Message]:
         """Return the messages that carry this Message-ID, oldest first (several when it was re-used)."""
         rows = cls.select().where(cls.node == node, cls.message_id == message_id)
         return list(rows.order_by(cls.sent_at, cls.id))
+
+    @classmethod
+    def at_permalink(cls, message_hash: str) -> list[Message]:
+        """Return the messages whose Message-ID has this hash, oldest first."""
+        number = permalink_in(message_hash)
+        rows = cls.select().where(cls.permalink == number) if number is not None else ()
+        found = [row for row in rows if hash_of(row.message_id) == message_hash.upper()]
+        return sorted(found, key=lambda row: (row.sent_at, row.id))
 
     @classmethod
     def reused_ids(cls) -> int:
@@ -168,6 +182,21 @@ class Message(BaseModel):
         return db.execute_sql(
             "SELECT thread FROM thread_link WHERE node = %s", (self.node,)
         ).fetchone()[0]
+
+
+class Withholding(BaseModel):
+    """An operator's decision that a message is not shown; kept by identity, so that a new import does not undo it.
+
+    `kind` is hidden (it can be shown again) or erased (its text is out of the database). `by` and `reason` are for
+    operators.
+    """
+
+    identity = UUIDField(primary_key=True)
+    message_id = TextField()
+    kind = TextField()
+    by = TextField()
+    reason = TextField()
+    decided_at = DateTimeTZField()
 
 
 class Location(BaseModel):

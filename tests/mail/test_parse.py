@@ -142,3 +142,43 @@ def test_a_reply_is_told() -> None:
         "Milk",
         True,
     )
+
+
+@pytest.mark.parametrize(
+    ("date", "minutes"),
+    [
+        (b"Tue, 9 Nov 1999 18:50:39 +0100", 60),
+        (b"Tue, 9 Nov 1999 12:20:39 -0530", -330),
+        (b"9 Nov 1999 12:50:39 EST", -300),
+        (b"Tue, 9 Nov 1999 17:50:39", 0),
+        (b"1999-11-09T17:50:39Z", 0),
+    ],
+)
+def test_the_offset_of_the_senders_clock_is_kept(date: bytes, minutes: int) -> None:
+    found = with_field(b"Date", date)
+    assert (found.sent_at, found.utc_offset) == (MOMENT, minutes)
+
+
+def test_a_date_that_is_not_the_senders_has_no_offset() -> None:
+    raw = letter().replace(b"Date: Tue, 9 Nov 1999 18:50:39 +0100\n", b"")
+    found = parse_message(b"Received: by x; Tue, 9 Nov 1999 18:50:39 +0100\n" + raw)
+    assert (found.date_source, found.utc_offset) == ("received", None)
+
+
+@pytest.mark.parametrize(
+    ("field", "asks"),
+    [
+        (b"X-No-Archive: yes", True),
+        (b"X-No-Archive: Yes (please)", True),
+        (b"x-no-archive: 1", True),
+        (b"X-No-Archive: no", False),
+        (b"Archive: no", True),
+        (b"Archive: yes", False),
+        (b"X-Archive: no; expires=3", True),
+        (b"Restrict: no-external-archive", True),
+        (b"Restrict: nothing", False),
+        (b"Archived-At: <https://x.example/no>", False),
+    ],
+)
+def test_a_mail_may_ask_not_to_be_in_an_open_archive(field: bytes, asks: bool) -> None:
+    assert read(field).no_archive is asks

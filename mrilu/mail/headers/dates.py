@@ -6,6 +6,7 @@ Which of them a mail gets is the order of `_sent_at` (mrilu/mail/parse.py).
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
+from typing import NamedTuple
 
 from mrilu.mail.headers.encoded_words import decode_header
 
@@ -127,6 +128,13 @@ _MAX_CHARS = 300
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class StatedDate(NamedTuple):
+    """An instant in UTC, and how many minutes east of Greenwich the clock was that showed it."""
+
+    instant: datetime
+    offset: int
+
+
 @lru_cache(maxsize=256)
 def _zone(sign: str, hours: str, minutes: str) -> timezone:
     total = min(int(hours), 23) * 60 + min(int(minutes or 0), 59)
@@ -135,24 +143,37 @@ def _zone(sign: str, hours: str, minutes: str) -> timezone:
 
 def parse_date(value: str) -> datetime | None:
     """The instant in UTC that a date text means, or None; without a zone it is taken as UTC. Never raises."""
+    stated = stated_date(value)
+    return stated.instant if stated else None
+
+
+def stated_date(value: str) -> StatedDate | None:
+    """The same, with the zone's offset. Never raises."""
     try:
-        if match := _USUAL.match(value):
-            day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
-            return datetime(
-                int(year),
-                _MONTHS[month.lower()],
-                int(day),
-                int(hour),
-                int(minute),
-                min(int(second or 0), 59),
-                tzinfo=_zone(sign, hours, minutes),
-            ).astimezone(UTC)
-        text = value[:_MAX_CHARS]
-        if not text.isascii() or "=?" in text:
-            text = decode_header(text).replace("\u2013", "-").replace("\u2212", "-")
-        return _parse_loosely(" ".join(text.split()))
+        if (moment := _parse_any(value)) is None:
+            return None
+        offset = moment.utcoffset() or timedelta()
+        return StatedDate(moment.astimezone(UTC), int(offset.total_seconds()) // 60)
     except (ValueError, KeyError, OverflowError):
         return None
+
+
+def _parse_any(value: str) -> datetime | None:
+    if match := _USUAL.match(value):
+        day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
+        return datetime(
+            int(year),
+            _MONTHS[month.lower()],
+            int(day),
+            int(hour),
+            int(minute),
+            min(int(second or 0), 59),
+            tzinfo=_zone(sign, hours, minutes),
+        )
+    text = value[:_MAX_CHARS]
+    if not text.isascii() or "=?" in text:
+        text = decode_header(text).replace("\u2013", "-").replace("\u2212", "-")
+    return _parse_loosely(" ".join(text.split()))
 
 
 def _parse_loosely(text: str) -> datetime | None:
@@ -247,7 +268,7 @@ def _at(
         raise ValueError("no such hour")
     zone = _zone_in(rest, whole)
     moment = datetime(year, month, day, hour % 24, minute, min(second, 59), tzinfo=zone)
-    return (moment + timedelta(days=hour // 24)).astimezone(UTC)
+    return moment + timedelta(days=hour // 24)
 
 
 def _zone_in(text: str, whole: str) -> timezone:
