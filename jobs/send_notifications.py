@@ -23,11 +23,12 @@ from mrilu.notifications.confirmation import expire_unconfirmed
 from mrilu.notifications.delivery import Delivery
 from mrilu.notifications.emails import Site
 from mrilu.notifications.links import token_key
+from mrilu.notifications.news import match_news
 from mrilu.notifications.outbox import Outbox, Rates, counts_by_state
 from mrilu.notifications.pause import current_pause
 from mrilu.notifications.recipients import forget_recipients
 from mrilu.notifications.smtp import Session, server_of
-from mrilu.queues.rules import mail_server_mark
+from mrilu.queues.rules import mail_server_mark, news_rules_of
 from mrilu.queues.runs import recorded
 from mrilu.runtime.database import database
 from mrilu.settings.current import current_settings
@@ -44,6 +45,7 @@ def send_notifications() -> dict[str, int]:
     """Send what is due; return how many mails were sent, will be tried again, are dead or cancelled, or wait."""
     settings, db = current_settings(), database()
     now = datetime.now(UTC)
+    match_news(db, news_rules_of(settings))  # what an import that was killed left
     counts = _expire(db, settings, now)
     if settings.smtp_url is None:
         return {**counts, "waiting": counts_by_state(db)["waiting"]}

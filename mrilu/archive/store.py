@@ -21,7 +21,8 @@ from mrilu.archive.rows import staging_row
 from mrilu.archive.thread_edges import draw, facts_of_fresh
 from mrilu.archive.threads import LOCK, assign_threads
 from mrilu.notifications.bounces import note_reports
-from mrilu.notifications.events import NewsRules, notify_new_messages
+from mrilu.notifications.events import NewsRules
+from mrilu.notifications.news import match_if_possible, note_news
 from mrilu.runtime.retry import CONTENT, NOT_CONTENT
 
 logger = logging.getLogger(__name__)
@@ -55,18 +56,24 @@ def store_mails(
     left as it is, and counted as refused.
     Raises psycopg errors that have other causes: nothing of the batch is stored then.
     """
+    stored = _store(db, maildir, mails, keep=keep)
+    match_if_possible(db, rules)
+    return stored
+
+
+def _store(db: PostgresqlDatabase, maildir: int, mails: list[ReadMail], *, keep: bool) -> Stored:
     if not mails:
         return Stored()
     try:
         with db.atomic():
-            return _insert(db.connection(), maildir, mails, rules)
+            return _insert(db.connection(), maildir, mails)
     except CONTENT as error:
         if isinstance(error, NOT_CONTENT):
             raise
         if len(mails) > 1:
             half = len(mails) // 2
-            stored = store_mails(db, maildir, mails[:half], rules, keep=keep)
-            stored += store_mails(db, maildir, mails[half:], rules, keep=keep)
+            stored = _store(db, maildir, mails[:half], keep=keep)
+            stored += _store(db, maildir, mails[half:], keep=keep)
             return stored
         logger.exception("mail cannot be stored path=%s", mails[0].file.path)
         if keep:
@@ -77,9 +84,7 @@ def store_mails(
         return store_rejections(db, maildir, [rejection])
 
 
-def _insert(
-    connection: Connection, maildir: int, mails: list[ReadMail], rules: NewsRules
-) -> Stored:
+def _insert(connection: Connection, maildir: int, mails: list[ReadMail]) -> Stored:
     connection.execute(sql.CREATE_STAGING)
     with connection.cursor().copy(sql.COPY_STAGING) as copy:
         for mail in mails:
@@ -111,7 +116,7 @@ def _insert(
     kept = [one for one in facts if one.id in made]
     assign_threads(connection, kept, changed, reread.erased)
     news = _arrivals(fresh, mails) | _renewed(connection, reread)
-    notify_new_messages(connection, news, rules)
+    note_news(connection, news)
     note_reports(connection, _reports(mails))
     stored = _stored(mails, files, reread)
     stored.again |= again

@@ -37,9 +37,10 @@ FORMER_THREADS = """
 SELECT min(t.id) FROM thread_link AS l JOIN thread AS t ON t.id = l.origin
  WHERE l.node = ANY(%s) AND t.id <> l.thread AND t.merged_into = l.thread
 """
+# "+ 0": a bare min(id) is looked for by walking along the primary key, through the whole archive.
 AGES = """
 SELECT l.node, coalesce(l.origin = l.thread, true),
-       coalesce((SELECT min(m.id) FROM message AS m WHERE m.node = l.node), 9223372036854775807)
+       coalesce((SELECT min(m.id + 0) FROM message AS m WHERE m.node = l.node), 9223372036854775807)
   FROM thread_link AS l WHERE l.node = ANY(%s)
 """
 REVIVE = "UPDATE thread SET merged_into = NULL WHERE id = %s"

@@ -1,4 +1,4 @@
-"""Events into the outbox, in the transaction of the event itself: either both are there or neither is."""
+"""Events into the outbox, in the caller's transaction: the event's own, or the one that takes up what news.py noted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from email.utils import parseaddr
 
 from psycopg import Connection
 
+from models import OPERATOR, Reader
 from mrilu.notifications.changes import is_edited
 from mrilu.notifications.own import OWN_ID_PATTERN, own_list_id
 from mrilu.notifications.searches import condition_of_saved, stand_ins
@@ -57,6 +58,7 @@ WITH batch AS MATERIALIZED (
      WHERE id = ANY(%(fresh)s) AND sent_at > %(since)s
        AND lower(from_address) IS DISTINCT FROM %(own)s
        AND NOT %(own_list)s = ANY(list_ids) AND message_id !~* %(own_id)s
+       AND restrictions & %(hidden)s = 0 AND NOT list_ids && %(closed)s::text[]
        AND NOT EXISTS (SELECT FROM removed_message AS r WHERE r.identity = message.identity)
 ), words AS MATERIALIZED (
     SELECT id, unnest(tsvector_to_array(search)) AS lexeme FROM batch
@@ -123,12 +125,14 @@ ON CONFLICT (subscriber, subject, (kind = 'word')) DO NOTHING
 class NewsRules:
     """Which new mail is news: dated at most `notify_days` ago and not sent by ourselves.
 
-    Our own mail is known by `mail_from` (MAIL_FROM, as in a From field) and by the List-Id of `site_url`.
+    Our own mail is known by `mail_from` (MAIL_FROM, as in a From field) and by the List-Id of `site_url`. Subscribers
+    hear of what `reader` may see.
     """
 
     notify_days: int
     mail_from: str
     site_url: str
+    reader: Reader = OPERATOR
 
 
 def notify_new_messages(
@@ -144,7 +148,7 @@ def notify_new_messages(
     notified before. Nor is a message that was removed with its files and came back, nor our own mail: a notification
     that is archived would be news for ever.
     """
-    if not fresh or not _exists(connection, ANY_FOR_MESSAGES):
+    if not fresh or not is_there_any(connection, ANY_FOR_MESSAGES):
         return 0
     now = now or datetime.now(UTC)
     (restored,) = connection.execute(LAST_RESTORE).fetchone() or (0.0,)
@@ -159,6 +163,8 @@ def notify_new_messages(
         "own": parseaddr(rules.mail_from)[1].lower() or None,
         "own_list": own_list_id(rules.site_url),
         "own_id": OWN_ID_PATTERN,
+        "hidden": rules.reader.hidden,
+        "closed": list(rules.reader.closed_lists),
     }
     return connection.execute(NOTIFY_MESSAGES, facts).rowcount
 
@@ -168,7 +174,7 @@ def notify_changed_definitions(connection: Connection, language: int, recorded_a
 
     Versions of a source that was read for the first time ("bulk") are not notified.
     """
-    if not _exists(connection, ANY_FOR_WORDS):
+    if not is_there_any(connection, ANY_FOR_WORDS):
         return 0
     facts = {"language": language, "recorded_at": recorded_at}
     rows = connection.execute(CHANGED_DEFINITIONS, facts).fetchall()
@@ -186,7 +192,7 @@ def notify_changed_definitions(connection: Connection, language: int, recorded_a
 
 def _operator_matches(connection: Connection, fresh: list[int]) -> list[tuple[int, int]]:
     """Return (message, subscription) for the searches with operators that find one of the messages."""
-    if not fresh or not _exists(connection, ANY_OPERATORS):
+    if not fresh or not is_there_any(connection, ANY_OPERATORS):
         return []
     lists = connection.execute(LISTS, (fresh,)).fetchall()
     facts = {
@@ -208,6 +214,7 @@ def _operator_matches(connection: Connection, fresh: list[int]) -> list[tuple[in
     return pairs
 
 
-def _exists(connection: Connection, statement: str) -> bool:
+def is_there_any(connection: Connection, statement: str) -> bool:
+    """Return what the statement, an EXISTS, says."""
     row = connection.execute(statement).fetchone()
     return bool(row and row[0])

@@ -24,7 +24,9 @@ def limits_of(settings: Settings) -> Limits:
 
 def news_rules_of(settings: Settings) -> NewsRules:
     """Return what the settings say of which mail is news."""
-    return NewsRules(settings.notify_days, settings.mail_from, settings.site_url)
+    return NewsRules(
+        settings.notify_days, settings.mail_from, settings.site_url, stranger_of(settings)
+    )
 
 
 def stranger_of(settings: Settings) -> Reader:

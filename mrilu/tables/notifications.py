@@ -9,6 +9,7 @@ from peewee import (
     BigIntegerField,
     BooleanField,
     CompositeKey,
+    DoubleField,
     IntegerField,
     SmallIntegerField,
     TextField,
@@ -126,6 +127,14 @@ class Notification(BaseModel):
         if subscriber is not None:
             rows = rows.where(cls.subscriber == subscriber)
         return [dict(row) for row in rows.dicts().iterator()]
+
+
+class News(BaseModel):
+    """A message that was stored and whose subscribers are still to be found; `arrived` in seconds since 1970."""
+
+    id = IdentityField()
+    message = BigIntegerField()
+    arrived = DoubleField()
 
 
 class NotificationPause(BaseModel):

@@ -15,6 +15,7 @@ from jobs.import_messages import import_messages
 from models import Message, SubjectEntry, Thread, ThreadEdge, ThreadLink
 from mrilu.archive.removal import remove_gone_messages
 from mrilu.archive.sql import MOST_LISTS
+from mrilu.archive.thread_parts import AGES
 from mrilu.mail.thread_keys import MAX_NAMED
 from tests.archive.test_threads import archives, arrive, threads
 from tests.factories import deliver, mail
@@ -192,6 +193,18 @@ def test_a_mail_costs_the_same_in_a_small_thread_and_in_a_large_one(root, databa
         database.execute_sql("ANALYZE message, thread, thread_link, thread_edge, subject_entry")
         costs.append(cost(root, database, further(count)))
     assert costs[1] < costs[0] + 100
+
+
+def test_the_ages_of_a_threads_parts_are_found_without_a_walk_through_the_archive(root, database):
+    take_in(root, *(mail(f"<{number}@x>") for number in range(500)))
+    nodes = [row.node for row in Message.select().order_by(Message.id.desc()).limit(5)]
+    # Statistics that are old, as after a large import, say that each node is on many rows.
+    database.execute_sql("ALTER TABLE message ALTER node SET (n_distinct = 20)")
+    database.execute_sql("ANALYZE message, thread_link")
+    database.execute_sql("ALTER TABLE message ALTER node RESET (n_distinct)")
+    database.execute_sql("SET enable_seqscan = off")
+    plan = database.execute_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {AGES}", (nodes,)).fetchone()[0]
+    assert "message_node" in str(plan) and "message_pkey" not in str(plan)
 
 
 @settings(
