@@ -49,7 +49,7 @@ DEEPEST = 1_000_000  # hits that a page may lie below the ranked ones
 class Wanted:
     """How to search: `mode` is fused, text or meaning; words of one language (a tag) or of all.
 
-    `seconds` are what PostgreSQL may take for a statement; `reader` finds what it may see.
+    `seconds` are what PostgreSQL may take for all of it; `reader` finds what it may see.
     """
 
     mode: str = "fused"

@@ -30,7 +30,7 @@ SECRETS: Mapping[str, frozenset[str]] = {
     "notify": _SERVERS | {"SMTP_URL", "TOKEN_SECRET"},
     "embed": _SERVERS,
     "scheduler": _SERVERS,
-    "web": _SERVERS | {"WEB_DATABASE_URL", "OPERATOR_PASSWORD", "TOKEN_SECRET"},
+    "web": _SERVERS | {"WEB_DATABASE_URL", "OPERATOR_PASSWORD", "METRICS_TOKEN", "TOKEN_SECRET"},
 }
 KEEPS = frozenset({"supervisor"})  # whose environment stays what it is: it hands it on
 

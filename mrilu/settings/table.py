@@ -60,8 +60,14 @@ class Settings:
         "OPERATOR_PASSWORD",
         None,
         text,
-        "password (any user name) of `/rq`, and of `/metrics` from other machines; "
-        "without it, the one that `./run.sh status` prints",
+        "password (any user name) of `/rq` and `/metrics`; without it, the one that `./run.sh status` prints",
+        secret=True,
+    )
+    metrics_token: str | None = setting(
+        "METRICS_TOKEN",
+        None,
+        text,
+        "bearer token that opens `/metrics` alone, for Prometheus",
         secret=True,
     )
     log_level: str = setting(
@@ -316,7 +322,7 @@ class Settings:
         "device for embedding texts; `auto` takes a GPU if there is one",
     )
     search_timeout: float = setting(
-        "SEARCH_TIMEOUT", 10.0, seconds, "maximum time for one statement of a search"
+        "SEARCH_TIMEOUT", 10.0, seconds, "maximum time that PostgreSQL works on one search"
     )
     data_dir: Path = setting(
         "DATA_DIR", PROJECT / "data", folder, "where the service keeps its data, sockets and logs"

@@ -31,7 +31,7 @@ def make_app(settings: Settings) -> Flask:
     app = Flask(__name__)
     app.config.update(
         OPERATOR_PASSWORD=settings.operator_password,
-        SITE_URL=settings.site_url,
+        METRICS_TOKEN=settings.metrics_token,
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
     )
     app.extensions["guesses"] = Guesses()

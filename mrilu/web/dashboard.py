@@ -59,7 +59,7 @@ def guard() -> Response | None:
             "rq would run what lies in Redis as code here: start the service with ./run.sh\n", 503
         )
     current_app.redis_conn = redis_connection()  # type: ignore[attr-defined]
-    return refuse_strangers(local_may=False) or refuse_other_sites()
+    return refuse_strangers() or refuse_other_sites()
 
 
 def _our_redis(*_: object, **__: object) -> tuple[None, Redis]:

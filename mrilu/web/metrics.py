@@ -45,7 +45,7 @@ _postgresql, _redis = Asker("postgresql"), Asker("redis")
 
 @pages.before_request
 def _guard() -> Response | None:
-    return refuse_strangers(local_may=True)
+    return refuse_strangers(current_app.config["METRICS_TOKEN"])
 
 
 @pages.get("/metrics")

@@ -20,12 +20,14 @@ def test_a_day_of_an_operator(service, tmp_path):
         "WEB_ADDRESS": place,
         "TOKEN_SECRET": SECRET,
         "OPERATOR_PASSWORD": SECRET,
+        "METRICS_TOKEN": SECRET,
         "LOG_FORMAT": "json",
     }
 
-    def ask(path: str) -> tuple[int, str]:
+    def ask(path: str, **headers: str) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://{place}{path}", timeout=10) as answer:
+            wanted = urllib.request.Request(f"http://{place}{path}", headers=headers)
+            with urllib.request.urlopen(wanted, timeout=10) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, ""
@@ -38,9 +40,13 @@ def test_a_day_of_an_operator(service, tmp_path):
 
     deliver(service.maildir, mail("<one@x>", subject="hidden words"))
     imported = 'mrilu_mails_total{result="imported"}'
-    service.until(lambda: values(ask("/metrics")[1]).get(imported) == 1, 10)
+    service.until(
+        lambda: values(ask("/metrics", Authorization=f"Bearer {SECRET}")[1]).get(imported) == 1, 10
+    )
     assert service.kill9("-m mrilu.web") == 1
-    service.until(lambda: values(ask("/metrics")[1]).get(imported) == 1, 30)
+    service.until(
+        lambda: values(ask("/metrics", Authorization=f"Bearer {SECRET}")[1]).get(imported) == 1, 30
+    )
 
     file = tmp_path / "mrilu.backup"
     assert service.run("backup", str(file)).returncode == 0

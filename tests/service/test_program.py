@@ -29,6 +29,7 @@ ALL = {
     "WEB_DATABASE_URL": WEB,
     "SMTP_URL": "smtp://u:hush-smtp@h",
     "OPERATOR_PASSWORD": "hush-operator",
+    "METRICS_TOKEN": "hush-metrics",
     "TOKEN_SECRET": "hush-token",
 }
 # Says what it is and has, and waits for the end of its input.
@@ -56,7 +57,14 @@ def test_the_table_names_every_secret_and_no_other():
         ("notify", {"DATABASE_URL", "REDIS_URL", "SMTP_URL", "TOKEN_SECRET"}),
         (
             "web",
-            {"DATABASE_URL", "REDIS_URL", "WEB_DATABASE_URL", "OPERATOR_PASSWORD", "TOKEN_SECRET"},
+            {
+                "DATABASE_URL",
+                "REDIS_URL",
+                "WEB_DATABASE_URL",
+                "OPERATOR_PASSWORD",
+                "METRICS_TOKEN",
+                "TOKEN_SECRET",
+            },
         ),
     ],
 )

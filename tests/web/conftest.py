@@ -52,12 +52,20 @@ def operator(pages: FlaskClient, redis_client: Redis) -> FlaskClient:
 
 
 @pytest.fixture
-def scrape(pages: FlaskClient) -> Callable[[], dict[str, float]]:
+def scraper(open_pages: Ask) -> FlaskClient:
+    """A client that may see the metrics."""
+    client = open_pages(metrics_token="scrape")  # noqa: S106
+    client.environ_base["HTTP_AUTHORIZATION"] = "Bearer scrape"
+    return client
+
+
+@pytest.fixture
+def scrape(scraper: FlaskClient) -> Callable[[], dict[str, float]]:
     """Scrape /metrics with the slow facts fresh; return the values by the line's name and labels."""
 
     def now() -> dict[str, float]:
-        pages.application.extensions["slow_facts"].renew()
-        return values(pages.get("/metrics").text)
+        scraper.application.extensions["slow_facts"].renew()
+        return values(scraper.get("/metrics").text)
 
     return now
 

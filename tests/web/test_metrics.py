@@ -32,7 +32,7 @@ from mrilu.settings.table import PROJECT, Settings
 from mrilu.web.facts_slow import SlowFacts
 from mrilu.web.metrics_table import METRICS
 from tests.factories import deliver, mail, make_maildir, register
-from tests.web.conftest import Ask, values
+from tests.web.conftest import values
 
 Scrape = Callable[[], dict[str, float]]
 
@@ -324,13 +324,13 @@ def test_the_build_is_told(scrape: Scrape) -> None:
 
 
 def test_a_service_that_is_away_is_told_and_the_rest_is_there(
-    pages: FlaskClient, monkeypatch
+    scraper: FlaskClient, monkeypatch
 ) -> None:
     def away(connection: object) -> None:
         raise ConnectionError
 
     monkeypatch.setattr("mrilu.web.facts_postgresql.gather", away)
-    answer = pages.get("/metrics")
+    answer = scraper.get("/metrics")
     found = values(answer.text)
     assert answer.status_code == 200 and found['mrilu_up{service="postgresql"}'] == 0
     assert (
@@ -339,8 +339,8 @@ def test_a_service_that_is_away_is_told_and_the_rest_is_there(
     )
 
 
-def test_every_metric_is_scraped_or_says_why_not_and_is_documented(pages: FlaskClient) -> None:
-    told = set(re.findall(r"^# TYPE (\S+) (\w+)$", pages.get("/metrics").text, re.MULTILINE))
+def test_every_metric_is_scraped_or_says_why_not_and_is_documented(scraper: FlaskClient) -> None:
+    told = set(re.findall(r"^# TYPE (\S+) (\w+)$", scraper.get("/metrics").text, re.MULTILINE))
     assert told == {
         (
             row.full_name.removesuffix("_total") + ("_total" if row.kind == "counter" else ""),
@@ -372,14 +372,13 @@ def test_slow_facts_take_no_more_than_a_twentieth_of_the_time() -> None:
     assert facts.latest() == {"x": [((), 1.0)]} and gathered == [1]
 
 
-def test_a_scrape_does_not_wait_for_slow_facts(open_pages: Ask) -> None:
+def test_a_scrape_does_not_wait_for_slow_facts(scraper: FlaskClient) -> None:
     import threading
 
     held = threading.Event()
-    client = open_pages()
-    client.application.extensions["slow_facts"] = SlowFacts(lambda: held.wait(20) and {})
+    scraper.application.extensions["slow_facts"] = SlowFacts(lambda: held.wait(20) and {})
     began = time.monotonic()
-    assert client.get("/metrics").status_code == 200
+    assert scraper.get("/metrics").status_code == 200
     assert time.monotonic() - began < 10
     held.set()
 

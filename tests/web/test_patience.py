@@ -69,12 +69,15 @@ def ask(servers: tuple[Cluster, Server], tmp_path: Path) -> Iterator[Ask]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         place = f"127.0.0.1:{free.getsockname()[1]}"
     known = {"PATH": os.defpath, "PYTHONPATH": str(PROJECT), "DATABASE_URL": servers[0].url,
-             "REDIS_URL": servers[1].url, "DATA_DIR": str(tmp_path / "data"), "WEB_ADDRESS": place}  # fmt: skip
+             "REDIS_URL": servers[1].url, "DATA_DIR": str(tmp_path / "data"), "WEB_ADDRESS": place,
+             "METRICS_TOKEN": "scrape"}  # fmt: skip
 
     def get(path: str) -> tuple[int, str, float]:
         began = time.monotonic()
         try:
-            with urllib.request.urlopen(f"http://{place}{path}", timeout=30) as answer:
+            bearer = {"Authorization": "Bearer scrape"}
+            asked = urllib.request.Request(f"http://{place}{path}", headers=bearer)
+            with urllib.request.urlopen(asked, timeout=30) as answer:
                 return answer.status, answer.read().decode(), time.monotonic() - began
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode(), time.monotonic() - began

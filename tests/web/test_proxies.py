@@ -137,7 +137,7 @@ def status(port: int, path: str, method: str = "GET", **headers: str) -> int:
 def test_strangers_behind_a_proxy_of_this_machine_see_and_change_nothing(
     proxied: int, redis_client: Redis
 ) -> None:
-    for path in ("/rq", "/rq/", "/rq/0/data/queues.json", "/rq/0/view/jobs"):
+    for path in ("/rq", "/rq/", "/rq/0/data/queues.json", "/rq/0/view/jobs", "/metrics"):
         assert status(proxied, path) == 401
     for path in ("/rq/queue/mail/queued/empty", "/rq/requeue/mail", "/rq/job/x/delete"):
         assert status(proxied, path, "POST") == 401
