@@ -1,4 +1,4 @@
-"""The classes of the workers. Mail: rq's SimpleWorker, with what an import needs loaded before the first mail comes.
+"""The class of the mail workers: rq's SimpleWorker, with what an import needs loaded before the first mail comes.
 
 `rq worker-pool mail -w jobs.workers.MailWorker` imports this module once and forks its workers from there, so
 neither the first mail nor a worker that takes a dead one's place waits for imports (0.4 s). No connection is opened.
@@ -13,12 +13,10 @@ import resiliparse.extract.html2text  # noqa: F401 - the parser loads it with th
 from redis import RedisError
 from rq import Queue
 from rq.job import Job
-from rq.worker import SimpleWorker, Worker
+from rq.worker import SimpleWorker
 
 import jobs.import_messages  # noqa: F401
 from mrilu.queues.queues import LIVE, give_turn
-from mrilu.runtime.memory import limit_memory
-from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +40,3 @@ class MailWorker(SimpleWorker):
                 give_turn(queue, backlog=self.live_in_a_row % (2 * IN_A_ROW) == IN_A_ROW)
             except RedisError as error:
                 logger.warning("nothing else has its turn: %s", type(error).__name__)
-
-
-class DefaultWorker(Worker):
-    """Forks for each job, and bounds the fork's memory: a source that fills it fails its job, and nothing else."""
-
-    def main_work_horse(self, job: Job, queue: Queue) -> None:
-        """Run the job (in the fork; rq calls it)."""
-        limit_memory(current_settings().worker_memory)
-        super().main_work_horse(job, queue)

@@ -31,7 +31,6 @@ CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 
 SAMPLES = (
     "count_up",
-    "memory_limit",
     "second",
     "fail_for_good",
     "fail_for_now",

@@ -18,7 +18,7 @@ WARM_SECONDS = (
 )
 
 SHIM = "mrilu.service.program"  # what runs each of our programs
-_MAIL, _DEFAULT = "-w jobs.workers.MailWorker", "-w jobs.workers.DefaultWorker"
+_MAIL = "-w jobs.workers.MailWorker"
 _RQ, _SIMPLE, _QUIET = "-m rq.cli", "-w rq.worker.SimpleWorker", "--logging_level WARNING"
 
 
@@ -44,7 +44,7 @@ PROGRAMS = (
     ),
     Program(
         "default",
-        f"{_RQ} worker default -P {{code}} {_DEFAULT} -S json --with-scheduler {_QUIET}",
+        f"{_RQ} worker default -P {{code}} -S json --with-scheduler {_QUIET}",
     ),
     Program("notify", f"{_RQ} worker notify -P {{code}} -S json --with-scheduler {_QUIET}"),
     # the model is loaded once and kept; a fork after that can hang. It takes all cores for minutes: mail goes first

@@ -10,7 +10,10 @@ may name.
 - A job runs `jobs.NAME.NAME` and nothing else, for the same reason: a JSON job may name os.system. What is refused is
   not imported, and the job fails. No web hook of a job is called.
 - A worker imports nothing from the caller's folder.
-- A worker that root starts by hand becomes SERVER_USER, which `./run.sh env` sets, before its first job.
+- A worker, or a pool of them, that root starts by hand becomes SERVER_USER, which `./run.sh env` sets, before its first
+  job.
+- A job that a worker forks for has WORKER_MEMORY, unless it embeds: a source that fills it fails its job, and nothing
+  else.
 """
 
 import re
@@ -105,12 +108,44 @@ def _give_signs_of_life(module: ModuleType) -> None:
     module.BaseWorker.register_birth = register_birth
 
 
+def _bound_memory(module: ModuleType) -> None:
+    run: Callable[[Any, Any, Any], None] = module.BaseWorker.main_work_horse
+
+    def main_work_horse(worker: Any, job: Any, queue: Any) -> None:
+        if queue.name != "embed":  # models take address space that they never fill
+            from mrilu.runtime.memory import limit_memory
+            from mrilu.settings.current import current_settings
+
+            limit_memory(current_settings().worker_memory)
+        run(worker, job, queue)
+
+    module.BaseWorker.main_work_horse = main_work_horse
+
+
+def _change_workers(module: ModuleType) -> None:
+    _give_signs_of_life(module)
+    _bound_memory(module)
+
+
+def _drop_pools(module: ModuleType) -> None:
+    start: Callable[..., None] = module.WorkerPool.start
+
+    def start_dropped(pool: Any, *args: Any, **more: Any) -> None:
+        from mrilu.service.program import leave_root
+
+        leave_root()
+        start(pool, *args, **more)
+
+    module.WorkerPool.start = start_dropped
+
+
 _CHANGES = {
     "rq.defaults": _set_defaults,
     "rq.serializers": _set_serializer,
     "rq.job": _guard_jobs,
     "rq_scheduler.scheduler": _guard_queue_class,
-    "rq.worker.base": _give_signs_of_life,
+    "rq.worker.base": _change_workers,
+    "rq.worker_pool": _drop_pools,
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 
 import psycopg
@@ -15,12 +14,6 @@ from mrilu.queues.runs import recorded
 def count_up(force: bool = False) -> dict[str, int]:
     """Return a count."""
     return {"counted": 2 if force else 1}
-
-
-@recorded
-def memory_limit() -> dict[str, int]:
-    """Return the bound on this process's address space in bytes."""
-    return {"bytes": resource.getrlimit(resource.RLIMIT_AS)[0]}
 
 
 @recorded

@@ -48,6 +48,7 @@ def plain_worker(
     *kind: str,
     cwd: Path | None = None,
     more: Mapping[str, str] = NOTHING,
+    program: str = "worker",
     **environ: str,
 ) -> subprocess.CompletedProcess[str]:
     """`rq worker x --burst` with nothing set but the URL, by a Python that has the hook as setup leaves it."""
@@ -58,7 +59,7 @@ def plain_worker(
         "-P",
         "-c",
         code,
-        "worker",
+        program,
         "x",
         "--burst",
         *(kind or ("-w", "rq.SimpleWorker")),
@@ -232,19 +233,48 @@ def test_a_plain_worker_imports_nothing_from_the_callers_folder(valkey, link, tm
     assert not ran.exists()
 
 
+MEMORY = (
+    "import resource\n\n\ndef memory():\n    return resource.getrlimit(resource.RLIMIT_AS)[0]\n"
+)
+
+
+@pytest.mark.parametrize(("name", "bounded"), [("default", True), ("x", True), ("embed", False)])
+def test_a_job_of_a_plain_worker_has_its_memory_bounded(valkey, link, tmp_path, name, bounded):
+    job = Queue(name, connection=link, serializer=JSONSerializer).enqueue("jobs.memory.memory")
+    kind, more = ("-w", "rq.Worker"), {"memory.py": MEMORY}
+    done = plain_worker(valkey, tmp_path, *kind, name, more=more, WORKER_MEMORY="3G")
+    assert done.returncode == 0, done.stderr
+    limit = Job.fetch(job.id, connection=link, serializer=JSONSerializer).return_value()
+    assert (limit == 3 << 30) is bounded
+
+
+WHO = """import os
+
+
+def who():
+    parent = os.stat(f"/proc/{os.getppid()}").st_uid
+    return [os.getuid(), os.geteuid(), os.umask(0), parent]
+"""
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root drops")
-def test_a_worker_that_root_starts_by_hand_becomes_the_account_that_env_names(valkey, link):
+@pytest.mark.parametrize("program", ["worker", "worker-pool"])
+def test_a_worker_that_root_starts_by_hand_becomes_the_account_that_env_names(
+    valkey, link, program
+):
     folder = Path(
         tempfile.mkdtemp(prefix="mrilu-")
     )  # unlike pytest's own, the account can enter it
     folder.chmod(0o755)
     try:
-        who = "import os\n\n\ndef who():\n    return [os.getuid(), os.geteuid(), os.umask(0)]\n"
         job = Queue("x", connection=link, serializer=JSONSerializer).enqueue("jobs.who.who")
-        done = plain_worker(valkey, folder, more={"who.py": who}, SERVER_USER="nobody")
+        done = plain_worker(
+            valkey, folder, more={"who.py": WHO}, program=program, SERVER_USER="nobody"
+        )
         assert done.returncode == 0, done.stderr
         uid = server_account("nobody").uid
         answer = Job.fetch(job.id, connection=link, serializer=JSONSerializer).return_value()
-        assert answer == [uid, uid, 0o077]
+        # a pool is the parent of its workers, and no more root's than they are
+        assert answer == [uid, uid, 0o077, 0 if program == "worker" else uid]
     finally:
         shutil.rmtree(folder)
