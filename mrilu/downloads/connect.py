@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from ipaddress import IPv6Address, ip_address
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
-from requests.utils import get_auth_from_url
+from requests.utils import get_auth_from_url, get_environ_proxies, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
@@ -100,6 +101,23 @@ class Guard:
                 self.private = not proxied and is_private(str(address[0]))
             return made
         raise error
+
+    def look_behind_proxy(self, place: str) -> None:
+        """Look at where a proxy, if there is one for `place`, is to connect to, as far as the name is known here.
+
+        Raises SourceRefused for a place where this source must not lead.
+        """
+        if select_proxy(place, get_environ_proxies(place)) is None:
+            return
+        parts = urlsplit(place)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            found = self._resolve(host, port)
+        except OSError:
+            found = []  # a name that the proxy alone knows
+        self._refuse_private(host, found)
+        if self.private is None:
+            self.private = any(is_private(str(address[0])) for *_, address in found)
 
     def _resolve(self, host: str, port: int) -> list[Address]:
         """Look the name up in a thread: the resolver knows no deadline."""

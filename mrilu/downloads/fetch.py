@@ -110,6 +110,7 @@ def _answer(
     """Ask, and follow redirects without reading what they say."""
     place = url
     for _ in range(MAX_REDIRECTS + 1):
+        guard.look_behind_proxy(place)
         # The password is for the server that the setting names.
         password = PasswordOfUrl(url if _origin(place) == _origin(url) else "")
         response = session.get(

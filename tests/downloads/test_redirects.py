@@ -116,6 +116,20 @@ def test_a_public_source_leads_to_no_private_address(
         get(server.url("/a", redirect(named)), tmp_path)
 
 
+def test_behind_a_proxy_a_public_source_leads_to_no_private_address_either(
+    server: LyingServer, monkeypatch, tmp_path: Path
+) -> None:
+    """The server is its own proxy here; what it is asked for are whole addresses."""
+    monkeypatch.setattr(connect, "is_private", lambda address: address != "192.0.2.1")
+    monkeypatch.setenv("http_proxy", server.url("/", answer(BODY)))
+    for target in ("http://192.0.2.7/in", "http://[::1]/in", "http://127.1/in"):
+        source = "http://192.0.2.1/a"
+        server.behaviours[source] = redirect(target)
+        with pytest.raises(SourceRefused, match="not public"):
+            get(source, tmp_path)
+        assert server.requests[-1][0] == source
+
+
 def test_a_private_source_may_lead_to_private_addresses(
     server: LyingServer, tmp_path: Path
 ) -> None:
