@@ -51,7 +51,10 @@ def send_notifications() -> dict[str, int]:
         return {**counts, "waiting": counts_by_state(db)["waiting"]}
     if current_pause(mail_server_mark(settings) or "", now) is not None:
         return {**counts, "paused": 1, "waiting": counts_by_state(db)["waiting"]}
-    counts.update(delivery_of(db, settings).run())
+    delivery = delivery_of(db, settings)
+    # A run begins when no other is under way (`recorded`): whoever has a lease is dead.
+    delivery.outbox.take_over(now)
+    counts.update(delivery.run())
     return {**counts, "waiting": counts_by_state(db)["waiting"]}
 
 

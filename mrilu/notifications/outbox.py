@@ -35,7 +35,7 @@ SELECT DISTINCT subscriber FROM notification
  WHERE state = 'waiting' AND subscriber = ANY(%s) AND next_attempt_at <= %s
 """
 # Those that were never tried come before those that failed at the same time. A claimed row is due again when its
-# lease ends, so nothing has to look for dead senders.
+# lease ends, or when the next sender takes over.
 CLAIM = """
 WITH due AS (
     SELECT n.id, n.subscriber, split_part(lower(r.address), '@', -1) AS domain
@@ -53,6 +53,9 @@ RETURNING n.id, coalesce(due.domain, ''), n.attempts, n.subscriber
 """
 RELEASE = """
 UPDATE notification SET lease = NULL, next_attempt_at = %s WHERE id = ANY(%s) AND lease = %s AND state = 'waiting'
+"""
+TAKE_OVER = """
+UPDATE notification SET lease = NULL, next_attempt_at = %s WHERE lease IS NOT NULL AND lease <> %s AND state = 'waiting'
 """
 # The commits of BEGIN and of most marks do not wait for the disk (see `Outbox`).
 UNHURRIED = "WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)) "
@@ -117,6 +120,10 @@ class Outbox:
     def connection(self) -> Connection:
         """The connection, in which each statement is a transaction of its own."""
         return self.db.connection()
+
+    def take_over(self, now: datetime) -> int:
+        """Make due what a sender that died had claimed; return how many rows. No other sender may be at work."""
+        return self.connection.execute(TAKE_OVER, (now, self.lease)).rowcount
 
     def gather_digests(self, now: datetime) -> None:
         """Put the due rows of each subscriber's digest together into one mail."""

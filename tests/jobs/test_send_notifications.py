@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.send_notifications import send_notifications
+from jobs.send_notifications import delivery_of, send_notifications
 from models import JobRun, Notification, Subscriber
 from mrilu.notifications import subscriptions
 from mrilu.notifications.pause import outbox_status
 from mrilu.queues.rules import mail_server_mark
 from mrilu.runtime.database import database as process_database
+from mrilu.runtime.processes import this_process
 from mrilu.settings.current import current_settings
 from mrilu.settings.fields import SettingError
 from mrilu.settings.load import load
@@ -107,3 +108,23 @@ def test_the_mail_settings_are_read(tmp_path):
     )
     assert settings.smtp_url == "smtps://u:p@mail.example" and settings.site_url == "https://x.org"
     assert replace(settings, token_secret="x").token_secret == "x"
+
+
+def test_what_a_killed_sender_had_claimed_goes_out_at_once(waiting, configured, office):
+    settings = configured(office)
+    killed = delivery_of(process_database(), settings).outbox
+    claimed = killed.claim(datetime.now(UTC), 400, 10)
+    assert killed.begin(claimed[0].id, datetime.now(UTC))
+    assert send_notifications() == {"sent": 2, "waiting": 0}
+    assert office.recipients == {"a@x.org": 1, "b@x.org": 1}
+    assert not killed.begin(claimed[1].id, datetime.now(UTC))
+
+
+def test_what_a_living_sender_has_claimed_is_left_to_it(waiting, configured, office):
+    settings = configured(office)
+    alive = delivery_of(process_database(), settings).outbox
+    alive.claim(datetime.now(UTC), 400, 10)
+    JobRun.claim("send_notifications", "", None, this_process(), datetime.now(UTC))
+    assert send_notifications() == {"refused": 1}
+    assert not office.recipients
+    assert {row.lease for row in Notification.select()} == {alive.lease}
