@@ -23,6 +23,7 @@ from mrilu.mail.parse import PARSER_VERSION
 from mrilu.maildir.names import parse_path
 from mrilu.maildir.presence import OutOfReach
 from mrilu.notifications.events import NewsRules
+from mrilu.notifications.news import match_if_possible
 from mrilu.queues.lag import lag_buckets
 from mrilu.queues.queues import retry_policy
 from mrilu.queues.rules import limits_of, news_rules_of
@@ -163,6 +164,8 @@ class _Batch:
         stored = Stored()
         for files in portions(plan.read):
             stored += self._take_in(files)
+        if not plan.read:  # what a worker that was killed after its commit left
+            match_if_possible(self.db, self.rules)
         self.counts.update(_counts(plan) + stored.counts)
         return (again | stored.again | outdated(root, plan)) - self.unseen.keys()
 

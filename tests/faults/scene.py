@@ -166,7 +166,15 @@ class Scene:
         except AWAY:
             return False
         level = bool(facts) and all(one["level"] and not one["gap"] for one in facts)
-        return level and self._has_run()
+        return level and self._is_matched() and self._has_run()
+
+    def _is_matched(self) -> bool:
+        """Tell whether the subscribers of all mail were found."""
+        try:
+            with self.link() as link:
+                return not link.execute("SELECT FROM news LIMIT 1").rowcount
+        except AWAY:
+            return False
 
     def _has_run(self) -> bool:
         """Tell whether each job that must have a good run has one; none is then wanted any more."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import psycopg
 import pytest
 
 import models
+from jobs.import_messages import import_messages
 from jobs.send_notifications import send_notifications
 from models import Message, News, Notification, Reader, Restriction
 from mrilu.archive import store
@@ -59,6 +61,17 @@ def test_what_a_killed_import_left_is_matched_by_the_sender(
     arrive(body="an aardvark")
     assert (Notification.select().count(), News.select().count()) == (0, 1)
     send_notifications()
+    assert (Notification.select().count(), News.select().count()) == (1, 0)
+
+
+def test_the_import_that_is_run_again_matches_what_the_killed_one_left(
+    tmp_path: Path, arrive: Arrive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "match_if_possible", lambda *args: None)
+        arrive(body="an aardvark")
+    [file] = (tmp_path / "Maildir" / "new").iterdir()
+    assert import_messages("test", [f"new/{file.name}"]) == {"known": 1}
     assert (Notification.select().count(), News.select().count()) == (1, 0)
 
 
