@@ -19,10 +19,11 @@ from collections import defaultdict
 from pathlib import Path
 
 from tests.faults.scene import Scene, scene
-from tests.faults.table import FAULTS, HARD, Fault, can_strike, named
+from tests.faults.table import EMBEDS, FAULTS, HARD, Fault, can_strike, named
 
 LONGEST = 120.0  # seconds after which a round is given up
-NEWS_SECONDS = 150.0  # a killed sender's share is free again after 69
+NEWS_SECONDS = 60.0
+EMBEDDED_SECONDS = 120.0
 
 
 class Report:
@@ -93,31 +94,18 @@ def until_told(stage: Scene) -> str:
         time.sleep(1)
 
 
-def main() -> int:
-    """Run the suite; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument(
-        "--rounds", type=int, default=0, help="faults by chance, so many; 0: each once"
-    )
-    parser.add_argument("--only", default="", help="the faults whose name contains this")
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    asked = parser.parse_args()
-    chosen = named(asked.only) if asked.only else list(FAULTS)
-    print(f"seed {asked.seed}", flush=True)
-    report, began = Report(), time.monotonic()
+def play(
+    report: Report, faults: list[Fault], seed: int, rounds: int, *, embeds: bool = False
+) -> None:
+    """Run faults by chance, or each once if `rounds` is 0, over one service."""
     with tempfile.TemporaryDirectory(prefix="mrilu-faults-") as folder:
         Path(folder).chmod(0o711)
-        with scene(Path(folder), asked.seed, asked.rounds) as stage:
-            able = [one for one in chosen if can_strike(one, stage.disks)]
-            for one in chosen:
+        with scene(Path(folder), seed, rounds, embeds=embeds) as stage:
+            able = [one for one in faults if can_strike(one, stage.disks)]
+            for one in faults:
                 if one not in able:
-                    print(
-                        f"left out: {one.name}: only root can make it, where it may mount",
-                        flush=True,
-                    )
-            able += [HARD] if asked.rounds and not asked.only else []
-            rounds = stage.chance.choices(able, k=asked.rounds) if asked.rounds else able
-            for fault in rounds:
+                    print(f"left out: {one.name}: only root can make it, where it may mount")
+            for fault in stage.chance.choices(able, k=rounds) if rounds else able:
                 try:
                     strike(stage, fault, report)
                 except (
@@ -127,6 +115,28 @@ def main() -> int:
                     break
             if wrong := until_told(stage):
                 report.faults.append(wrong)
+            if embeds and (left := stage.until_embedded(EMBEDDED_SECONDS)):
+                report.faults.append(f"{left} messages have no vectors")
+
+
+def main() -> int:
+    """Run the suite; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument(
+        "--rounds", type=int, default=0, help="faults by chance, so many; 0: each once"
+    )
+    parser.add_argument("--only", default="", help="the faults whose name contains this")
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    asked = parser.parse_args()
+    chosen = named(asked.only) if asked.only else [*FAULTS, *EMBEDS]
+    print(f"seed {asked.seed}", flush=True)
+    report, began = Report(), time.monotonic()
+    usual = [one for one in chosen if one not in EMBEDS]
+    able = usual + ([HARD] if asked.rounds and not asked.only else [])
+    if usual:
+        play(report, able, asked.seed, asked.rounds)
+    if embedding := [one for one in chosen if one in EMBEDS]:
+        play(report, embedding, asked.seed, asked.rounds // 50, embeds=True)
     print(f"\n{report.table()}\n\n{time.monotonic() - began:.0f} s")
     for line in report.faults:
         print(f"FAULT {line}", file=sys.stderr)

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +34,27 @@ from tests.notifications.postoffice import PostOffice
 
 A_ROUND = 10  # MB that the database may grow by in a round
 DISKS = {"postgresql": 700, "valkey": 600, "exports": 64, "tmp": 64}  # MB; a start wants 512 free
+# Embedding what waits takes its time: it has recovered when it is at it again (and `until_embedded` waits for its end).
 RUN = """
 SELECT count(*) > 0 FROM job_run
- WHERE job = %s AND outcome = 'done' AND extract(epoch FROM started_at) >= %s
+ WHERE job = %s AND (outcome = 'done' OR job = 'embed_missing' AND outcome = 'running')
+   AND extract(epoch FROM started_at) >= %s
 """
+NOT_EMBEDDED = """
+SELECT count(*) FROM message AS m WHERE NOT EXISTS (SELECT FROM embedded WHERE kind = 'message' AND owner = m.id)
+"""
+UNDER_WAY = "SELECT FROM job_run WHERE job = %s AND outcome = 'running'"
+FORCED = ("export_dictionaries",)  # it has nothing to do otherwise
+A_START = 3.0  # seconds until a job that was asked for has begun
 AWAY = (psycopg.Error, peewee.PeeweeException, redis.RedisError, OSError)
 
 
 class Scene:
     """What a fault acts upon."""
 
-    def __init__(self, folder: Path, seed: int, office: PostOffice, rounds: int) -> None:
+    def __init__(
+        self, folder: Path, seed: int, office: PostOffice, rounds: int, embeds: bool
+    ) -> None:
         self.sizes = DISKS | {"postgresql": DISKS["postgresql"] + A_ROUND * rounds}
         self.chance = random.Random(seed)
         self.service, self.office = Service(folder), office
@@ -52,7 +63,8 @@ class Scene:
         self.source = Source()
         self.runs_wanted: dict[str, float] = {}  # jobs that must have a good run since that time
         self.service.environ |= {
-            "EMBEDDINGS": "off",
+            "EMBEDDINGS": "on" if embeds else "off",
+            "EXPORT_FORMATS": "pdf,json,epub",
             "MAX_HOURLY": "1000000",
             "MAIL_RATE": "1000000",
             "DOMAIN_RATE": "1000000",
@@ -168,6 +180,20 @@ class Scene:
         level = bool(facts) and all(one["level"] and not one["gap"] for one in facts)
         return level and self._is_matched() and self._has_run()
 
+    def until_at_work(self, job: str, seconds: float) -> None:
+        """Ask for runs of the job until one is met under way. Raises TimeoutError."""
+        deadline = time.monotonic() + seconds
+        words = ("run", job, *(("--force",) if job in FORCED else ()))
+        with self.link() as link, ThreadPoolExecutor(1) as asking:
+            while time.monotonic() < deadline:
+                asked = asking.submit(self.service.run, *words)
+                soon = time.monotonic() + A_START
+                while time.monotonic() < soon or not asked.done():
+                    if link.execute(UNDER_WAY, [job]).rowcount:
+                        return
+                    time.sleep(0.005)
+        raise TimeoutError(f"{job} was never met under way")
+
     def _is_matched(self) -> bool:
         """Tell whether the subscribers of all mail were found."""
         try:
@@ -198,6 +224,16 @@ class Scene:
             time.sleep(0.1)
         return None
 
+    def until_embedded(self, seconds: float) -> int:
+        """Wait until all mail has its vectors; return how many messages have none in the end."""
+        deadline = time.monotonic() + seconds
+        with self.link() as link:
+            while (
+                left := link.execute(NOT_EMBEDDED).fetchone()[0]
+            ) and time.monotonic() < deadline:
+                time.sleep(0.5)
+        return int(left)
+
     def findings(self) -> Findings:
         """Compare what this round delivered with the archive, and each e-mail with those before."""
         with self.link() as link:
@@ -218,10 +254,10 @@ def _is_supervisor(process: psutil.Process) -> bool:
 
 
 @contextlib.contextmanager
-def scene(folder: Path, seed: int, rounds: int) -> Iterator[Scene]:
+def scene(folder: Path, seed: int, rounds: int, *, embeds: bool = False) -> Iterator[Scene]:
     """Set the scene, and clear it away."""
     with PostOffice() as office:
-        made = Scene(folder, seed, office, rounds)
+        made = Scene(folder, seed, office, rounds, embeds)
         try:
             made.start()
             yield made

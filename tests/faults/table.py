@@ -24,6 +24,7 @@ from tests.faults.scene import Scene
 
 BOUND, HOST_BOUND = 10.0, 60.0  # seconds from a fault's end until the archive is level
 LEFT_BYTES = 64 * 1024
+EXPORTS, EMBEDDING, SENDING = "export_dictionaries", "embed_missing", "send_notifications"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,19 @@ def run_killed(scene: Scene) -> Iterator[None]:
         with contextlib.suppress(psutil.NoSuchProcess):
             one.kill()
     scene.source.release()
+    yield
+
+
+@contextmanager
+def killed_at_work(job: str, mark: str, scene: Scene) -> Iterator[None]:
+    """kill -9 of a worker while it runs the job, with what it started; the run must come back by itself."""
+    scene.feed.burst(100)  # so that there is something to do
+    scene.until_at_work(job, 30)
+    scene.runs_wanted[job] = time.time()
+    for one in scene.processes(mark):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for process in (one, *one.children(recursive=True)):
+                process.kill()
     yield
 
 
@@ -329,6 +343,8 @@ def _programs() -> Iterator[Fault]:
         yield Fault(f"kill -9: {name}", partial(killed, mark, 1))
     yield Fault("kill -9: a mail worker", a_worker_killed)
     yield Fault("kill -9: default worker in a run", run_killed)
+    yield Fault("kill -9: an export", partial(killed_at_work, EXPORTS, "worker default"))
+    yield Fault("kill -9: sending", partial(killed_at_work, SENDING, "worker notify"))
     yield Fault("kill -9: all our programs", partial(killed, sys.executable, 99))
     yield Fault("kill -9: everything, power cut", power_cut)
     for name, mark in (*marks.items(), ("valkey", "valkey-server"), ("postgresql", "postgres")):
@@ -362,12 +378,17 @@ FAULTS = (
     Fault("written in place", written_in_place),
     Fault("another host dies", host_dead, bound=HOST_BOUND, needs="base"),
 )
+# With EMBEDDINGS=on, in a service of their own: they keep a core busy, which would make each other recovery slower.
+EMBEDS = (
+    Fault("kill -9: embedding", partial(killed_at_work, EMBEDDING, "worker embed")),
+    Fault("SIGSTOP: embedding", partial(stopped, ("worker embed",)), seconds=2),
+)
 HARD = Fault("20,000 moves at once", partial(moves_at_once, 20_000), bound=60.0)  # nightly
 
 
 def named(name: str) -> list[Fault]:
     """Return the faults whose name contains `name`."""
-    return [one for one in (*FAULTS, HARD) if name in one.name]
+    return [one for one in (*FAULTS, *EMBEDS, HARD) if name in one.name]
 
 
 def can_strike(fault: Fault, disks: dict[str, Path]) -> bool:
