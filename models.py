@@ -9,6 +9,7 @@ from mrilu.tables.archive import (
     Location,
     Maildir,
     Message,
+    Posting,
     Rejected,
     SubjectEntry,
     Thread,
@@ -64,7 +65,7 @@ EMBEDDINGS = (EmbeddingModel, Embedded, Embedding)
 EXPORTS = (CachedExport, FailedExport)
 FOLDERS = (MailFolder, Vanishing, RemovedMessage)
 THREADS = (Thread, ThreadLink, ThreadEdge, SubjectEntry)
-ARCHIVE = (Maildir, Message, Withholding, Location, Rejected, *THREADS, *FOLDERS)
+ARCHIVE = (Maildir, Message, Posting, Withholding, Location, Rejected, *THREADS, *FOLDERS)
 ALL = (*ARCHIVE, JobRun, Total, *DICTIONARY, *NOTIFICATIONS, *EMBEDDINGS, *EXPORTS)
 
 __all__ = [

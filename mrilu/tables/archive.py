@@ -184,6 +184,17 @@ class Message(BaseModel):
         ).fetchone()[0]
 
 
+class Posting(BaseModel):
+    """A message on a list, kept by triggers; `list` is `list_number` of its List-Id, that of "" for mail of no list."""
+
+    list = BigIntegerField()
+    sent_at = DateTimeTZField()
+    message = BigIntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("list", "sent_at", "message")
+
+
 class Withholding(BaseModel):
     """An operator's decision that a message is not shown; kept by identity, so that a new import does not undo it.
 

@@ -1,0 +1,1 @@
+"""Rows turned into what a template shows. Pure."""

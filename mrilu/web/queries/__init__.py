@@ -1,0 +1,1 @@
+"""What the pages ask the database for; no Flask in here."""

@@ -1,0 +1,1 @@
+"""The parts of the site: each module has a blueprint `pages`."""
