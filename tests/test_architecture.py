@@ -100,6 +100,7 @@ EDGES: dict[str, set[str]] = {
         "mrilu.notifications",
         "mrilu.queues",
         "mrilu.runtime",
+        "mrilu.search",
         "mrilu.settings",
     },
     "watcher": {

@@ -274,6 +274,12 @@ class Settings:
         list_ids,
         "lists that only operators may read: their List-Ids, with commas between",
     )
+    show_addresses: bool = setting(
+        "SHOW_ADDRESSES",
+        False,
+        flag,
+        "whether pages spell out the addresses of people: `on` or `off`",
+    )
     no_archive: str = setting(
         "NO_ARCHIVE",
         "hide",

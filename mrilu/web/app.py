@@ -4,21 +4,43 @@ from __future__ import annotations
 
 import logging
 
+import peewee
+import psycopg
+import redis
 from flask import Flask, Response, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
+from mrilu.queues.rules import stranger_of
 from mrilu.settings.table import Settings
 from mrilu.web import dashboard, health, metrics, reading, start, subscribing
 from mrilu.web.facts_slow import SlowFacts, gather_slow
 from mrilu.web.guesses import Guesses
+from mrilu.web.routes import archive, search
 from mrilu.web.server import MAX_BODY_BYTES
+from mrilu.web.templating import prepare
 
 logger = logging.getLogger(__name__)
 
 # The parts of the site; a new one is a module with a blueprint named `pages`, and a row here.
-PARTS = (start.pages, health.pages, metrics.pages, reading.pages, subscribing.pages)
+PARTS = (
+    start.pages,
+    archive.pages,
+    search.pages,
+    health.pages,
+    metrics.pages,
+    reading.pages,
+    subscribing.pages,
+)
 
+# What says that PostgreSQL or Redis is away, or hangs.
+AWAY: tuple[type[Exception], ...] = (
+    TimeoutError,
+    psycopg.OperationalError,
+    peewee.OperationalError,
+    peewee.InterfaceError,
+    redis.RedisError,
+)
 _POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 # rq-dashboard's pages have their scripts and styles inside
 _DASHBOARD_POLICY = (
@@ -32,16 +54,23 @@ def make_app(settings: Settings) -> Flask:
     app.config.update(
         OPERATOR_PASSWORD=settings.operator_password,
         METRICS_TOKEN=settings.metrics_token,
+        READER=stranger_of(settings),
+        SHOW_ADDRESSES=settings.show_addresses,
+        SEARCH_SECONDS=settings.search_timeout,
+        EMBEDDING_DEVICE=settings.embedding_device if settings.embeddings else "",
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
     )
     app.extensions["guesses"] = Guesses()
     app.extensions["slow_facts"] = SlowFacts(gather_slow)
+    prepare(app)
     for part in PARTS:
         app.register_blueprint(part)
     dashboard.mount(app)
     app.after_request(_add_headers)
     app.register_error_handler(HTTPException, _tell)
     app.register_error_handler(Exception, _apologise)
+    for kind in AWAY:
+        app.register_error_handler(kind, _ask_to_wait)
     return app
 
 
@@ -61,3 +90,11 @@ def _tell(error: HTTPException) -> ResponseReturnValue:
 def _apologise(error: Exception) -> ResponseReturnValue:
     logger.error("a page failed path=%s", request.url_rule or "?", exc_info=error)
     return render_template("error.html", code=500, name="Something went wrong here"), 500
+
+
+def _ask_to_wait(error: Exception) -> ResponseReturnValue:
+    logger.warning(
+        "a page waits for its servers path=%s: %s", request.url_rule, type(error).__name__
+    )
+    shown = render_template("error.html", code=503, name="The archive cannot be reached just now")
+    return shown, 503, {"Retry-After": "10"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -54,3 +54,34 @@ class Asker:
                     answer.set_result(work())
                 except BaseException as error:
                     answer.set_exception(error)
+
+
+class Askers:
+    """Several askers of one service: a question waits for one that is free, and not for one that is held up."""
+
+    def __init__(self, name: str, number: int) -> None:
+        self._name, self._number = name, number
+        self._free: SimpleQueue[Asker] = SimpleQueue()
+        for _ in range(number):
+            self._free.put(Asker(name))
+
+    def ask(self, work: Callable[[], T], seconds: float) -> T:
+        """Return what `work` returns or raise what it raises; TimeoutError when none answers within the time."""
+        try:
+            asker = self._free.get(timeout=seconds)
+        except Empty:
+            raise TimeoutError(f"{self._name} has not answered for a while") from None
+        try:
+            return asker.ask(work, seconds)
+        finally:
+            self._free.put(asker)
+
+
+PATIENCE = 10.0  # seconds
+# As many as there are threads that answer requests would let one slow search keep none of them from the database.
+_database = Askers("database", 6)
+
+
+def ask_database(work: Callable[[], T]) -> T:
+    """Return what `work`, which asks the database, returns. Raises TimeoutError, and what it raises."""
+    return _database.ask(work, PATIENCE)

@@ -21,9 +21,9 @@ def test_a_message_can_be_read_and_gives_no_address_away(
     body = "<script>x</script> see https://a.example/x, ask bob@x.example\n"
     raw = mail(subject="<b>coi</b>", sender="ann@x.example", body=body, list_id="<l.example>")
     assert import_messages("test", [deliver(root, raw)]) == {"imported": 1}
-    answer = pages.get(message_url("", Message.get().id))
+    answer = pages.get(message_url("", Message.get().id), follow_redirects=True)
     assert answer.status_code == 200 and "&lt;b&gt;coi" in answer.text
-    assert "<script>" not in answer.text and '<a href="https://a.example/x"' in answer.text
+    assert "<script>" not in answer.text and 'href="https://a.example/x"' in answer.text
     assert "x.example" not in answer.text and "ann@…" in answer.text and "l.example" in answer.text
 
 
@@ -58,6 +58,6 @@ def test_links_that_act_for_a_subscriber_are_not_shown(tmp_path: Path, pages: Fl
     for raw in (mail(body=body), mail(own, body=body)):
         assert import_messages("test", [deliver(root, raw)]) == {"imported": 1}
     quoted, notification = Message.select().order_by(Message.id)
-    page = pages.get(message_url("", quoted.id)).text
+    page = pages.get(message_url("", quoted.id), follow_redirects=True).text
     assert "abc-DEF_x" not in page and "why?" in page
     assert pages.get(message_url("", notification.id)).status_code == 404

@@ -1,0 +1,34 @@
+"""The addresses of pages. What leads to messages is made of the Message-ID's hash: it survives a new database."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+NO_LIST = "-"  # in addresses: mail of no list
+
+
+def of_list(list_id: str, month: str = "") -> str:
+    """Return the page of a list, or of one of its months ("2024-03")."""
+    place = f"/l/{quote(list_id or NO_LIST, safe='')}/"
+    return f"{place}{month}/" if month else place
+
+
+def of_message(message_hash: str) -> str:
+    """Return the page of the messages whose Message-ID has this hash."""
+    return f"/m/{message_hash}/"
+
+
+def of_thread(message_hash: str, at: str = "", view: str = "flat") -> str:
+    """Return the page of the thread of a message, at the message `at`."""
+    query = f"?view={view}" if view != "flat" else ""
+    return f"/t/{message_hash}/{query}{f'#{at}' if at else ''}"
+
+
+def of_word(word: str) -> str:
+    """Return the page of a word."""
+    return f"/w/{quote(word, safe='')}"
+
+
+def of_search(query: str, **more: str) -> str:
+    """Return the page of a search."""
+    return "/search?" + urlencode({"q": query} | {name: one for name, one in more.items() if one})

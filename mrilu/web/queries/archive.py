@@ -1,0 +1,202 @@
+"""Lists, months, threads and messages, as one reader may see them. Each query is bounded; pages go on by keyset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from peewee import PostgresqlDatabase
+
+from models import Reader, Restriction, visible_to
+from mrilu.mail.permalinks import hash_of, permalink_in
+
+MOST_LISTS = 2000
+IN_MONTH = 500  # messages of a month's page
+IN_THREAD = 200  # messages of a thread's page
+IN_OUTLINE = 2000  # messages of a thread's tree
+
+# From each list to the next one: as many steps as there are lists, however long they are.
+LISTS = """
+WITH RECURSIVE one (list, newest, message) AS (
+    (SELECT list, sent_at, message FROM posting ORDER BY list DESC, sent_at DESC, message DESC LIMIT 1)
+    UNION ALL
+    SELECT n.* FROM one CROSS JOIN LATERAL (
+        SELECT list, sent_at, message FROM posting AS p WHERE p.list < one.list
+         ORDER BY list DESC, sent_at DESC, message DESC LIMIT 1) AS n
+)
+SELECT coalesce((SELECT name FROM unnest(m.list_ids) AS l (name) WHERE list_number(name) = one.list LIMIT 1), ''),
+       one.newest, m.subject, m.message_id, m.restrictions, m.list_ids
+  FROM one JOIN message AS m ON m.id = one.message LIMIT %s
+"""
+MONTHS = """
+SELECT to_char(date_trunc('month', sent_at, 'UTC') AT TIME ZONE 'UTC', 'YYYY-MM'), count(*) FROM posting
+ WHERE list = list_number(%s) GROUP BY 1 ORDER BY 1
+"""
+STATE = "SELECT count(*), max(message) FROM posting WHERE list = list_number(%s)"
+COLUMNS = """m.id, m.message_id, m.node, m.subject, m.from_name, m.from_address, m.sent_at, m.utc_offset, m.list_ids,
+       m.restrictions, m.has_attachment, l.thread"""
+POSTED = f"""
+SELECT {COLUMNS} FROM (
+    SELECT message, sent_at FROM posting
+     WHERE list = list_number(%s) AND sent_at >= %s AND (sent_at, message) < (%s, %s)
+     ORDER BY sent_at DESC, message DESC LIMIT %s) AS p
+  JOIN message AS m ON m.id = p.message JOIN thread_link AS l USING (node)
+ ORDER BY m.sent_at DESC, m.id DESC
+"""  # noqa: S608 - the columns are ours
+_TEXTS = "m.body, m.own_spans, m.parts, m.in_reply_to, m.reference_ids, m.text_state::text, m.date_source"
+MESSAGES = f"SELECT {COLUMNS}, {_TEXTS} FROM message AS m JOIN thread_link AS l USING (node) WHERE "  # noqa: S608 - ours
+THREAD = f"""{MESSAGES} l.thread = %s AND (m.sent_at, m.id) > (%s, %s) ORDER BY m.sent_at, m.id LIMIT %s"""
+OUTLINE = f"""
+SELECT {COLUMNS}, '', '{{}}'::int[], '{{}}'::jsonb, m.in_reply_to, m.reference_ids, '', ''
+  FROM thread_link AS l JOIN message AS m USING (node)
+ WHERE l.thread = %s ORDER BY m.sent_at, m.id LIMIT %s
+"""  # noqa: S608 - the columns are ours
+# "+ 0": a bare min(id) is looked for by walking along the primary key.
+THREAD_STATE = """
+SELECT min(m.id + 0), count(*), max(m.id + 0), max(m.sent_at), bit_or(m.restrictions),
+       md5(string_agg(m.xmin::text, ',' ORDER BY m.id)),
+       (array_agg(m.message_id ORDER BY m.id))[1]
+  FROM thread_link AS l JOIN message AS m USING (node) WHERE l.thread = %s
+"""
+# What stands before and behind a message on a list.
+BESIDE = """
+SELECT m.message_id FROM posting AS p JOIN message AS m ON m.id = p.message
+ WHERE p.list = list_number(%s) AND (p.sent_at, p.message) {sign} (%s, %s) AND {visible}
+ ORDER BY p.sent_at {order}, p.message {order} LIMIT 1
+"""
+
+
+class ListRow(NamedTuple):
+    """A list with its newest message."""
+
+    list_id: str
+    newest: datetime
+    subject: str
+    message_id: str
+
+
+class MessageRow(NamedTuple):
+    """A message; the last seven fields are empty where only its header is shown."""
+
+    id: int
+    message_id: str
+    node: int
+    subject: str
+    from_name: str
+    from_address: str
+    sent_at: datetime
+    utc_offset: int | None
+    list_ids: list[str]
+    restrictions: int
+    has_attachment: bool
+    thread: int
+    body: str = ""
+    own_spans: Sequence[int] = ()
+    parts: dict[str, Any] = {}
+    in_reply_to: Sequence[str] = ()
+    reference_ids: Sequence[str] = ()
+    text_state: str | None = None
+    date_source: str = ""
+
+    @property
+    def hash(self) -> str:
+        """The hash in its address."""
+        return hash_of(self.message_id)
+
+    @property
+    def withheld(self) -> bool:
+        """Whether an operator decided that it is not shown."""
+        return bool(self.restrictions & Restriction.WITHHELD)
+
+    def version(self) -> tuple[object, ...]:
+        """Return what its shown form depends on."""
+        return (self.id, self.text_state, self.restrictions, self.thread, tuple(self.list_ids))
+
+
+class ThreadState(NamedTuple):
+    """What a thread's page depends on; `first` is the Message-ID that it has its address of."""
+
+    oldest: int
+    messages: int
+    newest: int
+    last: datetime
+    restrictions: int
+    version: str
+    first: str
+
+
+def lists(db: PostgresqlDatabase, reader: Reader) -> list[ListRow]:
+    """Return the lists, that with the newest message first; the subject only where the reader may see it."""
+    found = []
+    for list_id, newest, subject, message_id, restrictions, list_ids in _rows(
+        db, LISTS, (MOST_LISTS,)
+    ):
+        if reader.may_see_list(list_id):
+            shown = subject if reader.may_read(restrictions, list_ids) else ""
+            found.append(ListRow(list_id, newest, shown, message_id))
+    return sorted(found, key=lambda one: one.newest, reverse=True)
+
+
+def months(db: PostgresqlDatabase, list_id: str) -> list[tuple[str, int]]:
+    """Return how many messages each month (UTC) of a list has, oldest first."""
+    return [(month, count) for month, count in _rows(db, MONTHS, (list_id,))]
+
+
+def list_state(db: PostgresqlDatabase, list_id: str) -> tuple[int, int | None]:
+    """Return how many messages a list has, and the newest number of one."""
+    count, newest = _rows(db, STATE, (list_id,))[0]
+    return count, newest
+
+
+def posted(
+    db: PostgresqlDatabase,
+    list_id: str,
+    since: datetime,
+    before: tuple[datetime, int],
+    limit: int = IN_MONTH,
+) -> list[MessageRow]:
+    """Return the newest messages of a list from `since` on and before (date, id), newest first."""
+    return [MessageRow(*row) for row in _rows(db, POSTED, (list_id, since, *before, limit))]
+
+
+def at_hash(db: PostgresqlDatabase, message_hash: str) -> list[MessageRow]:
+    """Return the messages whose Message-ID has this hash, oldest first, visible or not."""
+    number = permalink_in(message_hash)
+    if number is None:
+        return []
+    found = _rows(db, f"{MESSAGES} m.permalink = %s ORDER BY m.sent_at, m.id", (number,))
+    rows = [MessageRow(*row) for row in found]
+    return [row for row in rows if row.hash == message_hash.upper()]
+
+
+def thread_state(db: PostgresqlDatabase, thread: int) -> ThreadState:
+    """Return what the page of a thread depends on."""
+    return ThreadState(*_rows(db, THREAD_STATE, (thread,))[0])
+
+
+def thread_messages(
+    db: PostgresqlDatabase, thread: int, after: tuple[datetime, int], limit: int = IN_THREAD
+) -> list[MessageRow]:
+    """Return the messages of a thread behind (date, id), oldest first, visible or not."""
+    return [MessageRow(*row) for row in _rows(db, THREAD, (thread, *after, limit))]
+
+
+def outline(db: PostgresqlDatabase, thread: int) -> list[MessageRow]:
+    """Return the headers of a thread, oldest first, visible or not."""
+    return [MessageRow(*row) for row in _rows(db, OUTLINE, (thread, IN_OUTLINE))]
+
+
+def beside(
+    db: PostgresqlDatabase, list_id: str, row: MessageRow, reader: Reader, *, later: bool
+) -> str | None:
+    """Return the Message-ID of the next later (or earlier) message of a list that the reader may see."""
+    visible = visible_to(reader, "m")
+    order = "ASC" if later else "DESC"
+    sql = BESIDE.format(sign=">" if later else "<", order=order, visible=visible.sql or "true")
+    found = _rows(db, sql, (list_id, row.sent_at, row.id, *visible.parameters))
+    return found[0][0] if found else None
+
+
+def _rows(db: PostgresqlDatabase, sql: str, parameters: Sequence[object]) -> list[Any]:
+    return db.connection().execute(sql, parameters).fetchall()

@@ -1,0 +1,74 @@
+"""What templates can say beside Jinja's own: addresses of pages, and how foreign texts are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, timedelta, timezone
+from typing import Any, NamedTuple
+
+from flask import Flask
+
+from mrilu.mail.permalinks import hash_of
+from mrilu.notifications.compose import readable_definition
+from mrilu.web import addresses
+from mrilu.web.masking import masked
+from mrilu.web.pages.texts import visible
+from mrilu.web.queries.archive import MessageRow
+from mrilu.web.readers import shows_addresses
+
+
+class File(NamedTuple):
+    """A file in a message; `size` in bytes, 0 where it is not known."""
+
+    name: str
+    kind: str
+    size: int
+
+
+def prepare(app: Flask) -> None:
+    """Give the application's templates their filters and functions."""
+    app.jinja_env.filters.update(
+        shown=shown,
+        moment=moment,
+        author=author,
+        hash=hash_of,
+        files=files,
+        plain=readable_definition,
+    )
+    app.jinja_env.globals.update(
+        place_of_list=addresses.of_list,
+        place_of_message=addresses.of_message,
+        place_of_thread=addresses.of_thread,
+        place_of_search=addresses.of_search,
+    )
+
+
+def shown(text: str) -> str:
+    """Return a foreign text as readers see it: addresses masked, controls shown."""
+    return visible(text if shows_addresses() else masked(text))
+
+
+def moment(row: MessageRow) -> str:
+    """Return when a message was sent, by UTC and, where they differ, by the sender's clock."""
+    text = f"{row.sent_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if not row.utc_offset:
+        return text
+    local = row.sent_at.astimezone(timezone(timedelta(minutes=row.utc_offset)))
+    return f"{text} ({local:%H:%M %z})"
+
+
+def author(row: MessageRow) -> str:
+    """Return the author's name, or the address, as readers see it."""
+    return shown(row.from_name or row.from_address) or "(nobody)"
+
+
+def files(part: dict[str, Any]) -> list[File]:
+    """Return the files in a tree of parts."""
+    return list(_files(part))
+
+
+def _files(part: dict[str, Any]) -> Iterator[File]:
+    if part.get("filename"):
+        yield File(part["filename"], part.get("type", ""), part.get("size", 0))
+    for one in part.get("parts", ()):
+        yield from _files(one)
