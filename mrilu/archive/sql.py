@@ -96,6 +96,9 @@ UPDATE location AS l SET mtime = -1
                    ORDER BY o.gone_at DESC, o.id DESC LIMIT 1)
 RETURNING concat_ws('/', nullif(l.folder, ''), nullif(l.subdir, ''), l.name)
 """
+WITHHELD_AMONG = (
+    "SELECT m.id FROM withholding AS w JOIN message AS m USING (identity) WHERE m.id = ANY(%s)"
+)
 MESSAGES_NAMED = "SELECT id FROM message WHERE identity = ANY(%s::uuid[])"
 IMPORTED_LATELY = (
     "SELECT id FROM message WHERE id = ANY(%s) AND imported_at > now() - interval '1 day'"

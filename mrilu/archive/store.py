@@ -20,6 +20,7 @@ from mrilu.archive.reread import Reread, update_messages, was_written
 from mrilu.archive.rows import staging_row
 from mrilu.archive.thread_edges import draw, facts_of_fresh
 from mrilu.archive.threads import LOCK, assign_threads
+from mrilu.archive.withholding import erase_again
 from mrilu.notifications.bounces import note_reports
 from mrilu.notifications.events import NewsRules
 from mrilu.notifications.news import match_if_possible, note_news
@@ -99,6 +100,8 @@ def _insert(connection: Connection, maildir: int, mails: list[ReadMail]) -> Stor
         firsts = {number for *_, number, copy in further if not copy}
         files += further
     facts = facts_of_fresh(fresh, mails)
+    if withheld := _withheld(connection, list(fresh.values())):
+        facts = [one.alone() if one.id in withheld else one for one in facts]
     draw(connection, facts)
     # New rows before the lock, rows that others may have locked after it: no one who has it waits for one who wants it.
     connection.execute(LOCK)
@@ -115,12 +118,22 @@ def _insert(connection: Connection, maildir: int, mails: list[ReadMail]) -> Stor
     made = set(fresh.values())
     kept = [one for one in facts if one.id in made]
     assign_threads(connection, kept, changed, reread.erased)
+    erase_again(connection, [*withheld, *reread.updated])
     news = _arrivals(fresh, mails) | _renewed(connection, reread)
     note_news(connection, news)
     note_reports(connection, _reports(mails))
     stored = _stored(mails, files, reread)
     stored.again |= again
     return stored
+
+
+def _withheld(connection: Connection, messages: list[int]) -> set[int]:
+    """Return those of the messages that an operator decided to withhold when they were here before."""
+    return (
+        {row[0] for row in connection.execute(sql.WITHHELD_AMONG, (messages,))}
+        if messages
+        else set()
+    )
 
 
 def _naming(connection: Connection, mails: list[ReadMail]) -> set[int]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
+from models import Restriction
 from mrilu.archive.read import ReadMail
 from mrilu.archive.rows import is_orphan, list_of
 from mrilu.mail.thread_keys import named_ids, node_of, sequence_of, subject_key_of
@@ -34,13 +35,14 @@ DELETE_EDGES = "DELETE FROM thread_edge WHERE message = ANY(%s) RETURNING node, 
 DELETE_ENTRIES = """
 DELETE FROM subject_entry WHERE message = ANY(%s) RETURNING sequence, sent_at, identity::text
 """
-# A message whose copies name a parent is not an orphan, whichever of its files came first.
-FACTS = """
+# A message whose copies name a parent is not an orphan, whichever of its files came first. One that is withheld joins
+# nothing.
+FACTS = f"""
 SELECT m.id, m.node, m.identity::text, m.sent_at, m.subject_key, m.orphan, m.list_ids, m.in_reply_to, m.reference_ids,
        ARRAY(SELECT n.name FROM location AS l, unnest(l.named) AS n (name)
               WHERE l.message = m.id AND l.named IS NOT NULL)
-  FROM message AS m WHERE m.id = ANY(%s)
-"""
+  FROM message AS m WHERE m.id = ANY(%s) AND m.restrictions & {int(Restriction.WITHHELD)} = 0
+"""  # noqa: S608 - the number is ours
 # What stands at these places and right behind each of them has the edge that its place asks for, and no other.
 SETTLE = """
 WITH spot AS MATERIALIZED (
@@ -112,6 +114,10 @@ class MessageFacts(NamedTuple):
         """Return the edges to the Message-IDs that it names."""
         names = {*named_ids(self.in_reply_to, self.references), *self.further}
         return {(self.node, node_of(name)) for name in names}
+
+    def alone(self) -> MessageFacts:
+        """Return the same message as one that joins nothing."""
+        return self._replace(subject_key=None, in_reply_to=(), references=(), further=())
 
     def spots(self) -> list[Spot]:
         """Return its place in each of its lists' sequences."""

@@ -24,6 +24,8 @@ ELSEWHERE = {
     "schedule": "mrilu.cli.scheduling",
     "run": "mrilu.cli.scheduling",
     "confirm-gone": "mrilu.cli.confirming",
+    "withhold": "mrilu.cli.withholding",
+    "restore-message": "mrilu.cli.withholding",
     "search": "mrilu.cli.searching",
     "export": "mrilu.cli.exporting",
     "subscribe": "mrilu.cli.notifying",
