@@ -24,6 +24,7 @@ from mrilu.queues.queues import submit_backlog, submit_import
 from mrilu.queues.recovery import recover_imports
 
 POLL_SECONDS = 0.2
+SHARE = 20  # a look at the queue comes after so many times the time that one takes
 
 
 def unpack_and_offer(file: Path, unpacked: Path, batch_size: int) -> tuple[Maildir, list[str]]:
@@ -57,12 +58,14 @@ def follow(maildir: Maildir, paths: Iterable[str]) -> None:
     wanted = set(paths)
     with _bar() as bar:
         task = bar.add_task(f"importing {maildir.name}", total=len(wanted), rate="")
-        started = time.monotonic()
+        started = looked = time.monotonic()
         while left := len(wanted & queued_in(maildir.name)):
             done = len(wanted) - left
             bar.update(task, completed=done, rate=_rate(done, started))
             recover_imports()
-            time.sleep(POLL_SECONDS)
+            # Each look reads the whole queue, which takes time from the workers.
+            time.sleep(max(POLL_SECONDS, SHARE * (time.monotonic() - looked)))
+            looked = time.monotonic()
         bar.update(task, completed=len(wanted), rate=_rate(len(wanted), started))
 
 

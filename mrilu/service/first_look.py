@@ -167,8 +167,9 @@ def _report(settings: Settings) -> None:
     from mrilu.settings.current import use_settings
 
     use_settings(settings)
+    on_disk = 0
     for maildir in settings.maildirs:
-        found = _count(maildir.path)
+        on_disk += (found := _count(maildir.path))
         print(
             f"Maildir {maildir.name} ({maildir.path}): {found:,} mails, watched by {maildir.watch}",
             flush=True,
@@ -178,7 +179,7 @@ def _report(settings: Settings) -> None:
             "  these are samples; for your own mail: MAILDIR_PATH=/path/to/Maildir ./run.sh",
             flush=True,
         )
-    _wait_for_level(time.monotonic())
+    _wait_for_level(time.monotonic(), on_disk)
 
 
 def _count(root: Path) -> int:
@@ -188,29 +189,20 @@ def _count(root: Path) -> int:
         return 0
 
 
-def _wait_for_level(started: float) -> None:
-    from mrilu.queues.ledgers import ledgers
+def _wait_for_level(started: float, on_disk: int) -> None:
+    from mrilu.queues.progress import Settling
 
     said = ""
-    while True:
-        facts = [one for one in ledgers() if one["watched"]]
-        if facts and all(one["level"] for one in facts):
-            break
-        line = "; ".join(progress_line(one) for one in facts)
-        if line != said and time.monotonic() - started > LOOK_EVERY_SECONDS:
+    for step in Settling(LOOK_EVERY_SECONDS).steps():
+        if isinstance(step, list):
+            for one in step:
+                seconds = time.monotonic() - started
+                print(f"{level_line(one)} ({seconds:.1f} s after the start)", flush=True)
+            return
+        line = f"{step:,} mails are in since the start; {on_disk:,} lay there"
+        if step and line != said and time.monotonic() - started > LOOK_EVERY_SECONDS:
             print(line, flush=True)
             said = line
-        time.sleep(LOOK_EVERY_SECONDS)
-    for one in facts:
-        print(f"{level_line(one)} ({time.monotonic() - started:.1f} s after the start)", flush=True)
-
-
-def progress_line(one: dict[str, Any]) -> str:
-    """Return how far a Maildir's import is."""
-    if "error" in one:
-        return f"{one['maildir']}: {one['error']}"
-    done = one["imported"] + one["copies"] + one["rejected"]
-    return f"{one['maildir']}: {done:,} of {one['on_disk']:,} mails are in"
 
 
 def level_line(one: dict[str, Any]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from peewee import CompositeKey, DoubleField, SmallIntegerField, TextField
+from peewee import CompositeKey, DoubleField, SmallIntegerField, TextField, fn
 
 from mrilu.tables.base import BaseModel, db
 
@@ -39,3 +39,9 @@ class Total(BaseModel):
                 "values": list(values.values()),
             }
             db.connection().execute(ADD, facts)
+
+    @classmethod
+    def of_items(cls, job: str, labels: Iterable[str]) -> int:
+        """Return how many items of these labels the runs of a job have counted so far."""
+        chosen = (cls.name == "items") & (cls.job == job) & cls.label.in_(list(labels))
+        return int(cls.select(fn.coalesce(fn.sum(cls.value), 0)).where(chosen).scalar())
