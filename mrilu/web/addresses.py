@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlencode
 
 NO_LIST = "-"  # in addresses: mail of no list
+_MONTH = re.compile(r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])")
 
 
 def of_list(list_id: str, month: str = "") -> str:
@@ -32,3 +35,15 @@ def of_word(word: str) -> str:
 def of_search(query: str, **more: str) -> str:
     """Return the page of a search."""
     return "/search?" + urlencode({"q": query} | {name: one for name, one in more.items() if one})
+
+
+def month_in(text: str) -> datetime | None:
+    """Return the beginning (UTC) of the month that an address names, None if it names none."""
+    if not _MONTH.fullmatch(text):
+        return None
+    return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+
+
+def month_after(month: datetime) -> datetime:
+    """Return the beginning of the next month."""
+    return (month + timedelta(days=32)).replace(day=1)

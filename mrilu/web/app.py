@@ -16,7 +16,7 @@ from mrilu.settings.table import Settings
 from mrilu.web import dashboard, health, metrics, reading, start, subscribing
 from mrilu.web.facts_slow import SlowFacts, gather_slow
 from mrilu.web.guesses import Guesses
-from mrilu.web.routes import archive, search
+from mrilu.web.routes import archive, feeds, robots, search
 from mrilu.web.server import MAX_BODY_BYTES
 from mrilu.web.templating import prepare
 
@@ -27,6 +27,8 @@ PARTS = (
     start.pages,
     archive.pages,
     search.pages,
+    feeds.pages,
+    robots.pages,
     health.pages,
     metrics.pages,
     reading.pages,
@@ -54,6 +56,7 @@ def make_app(settings: Settings) -> Flask:
     app.config.update(
         OPERATOR_PASSWORD=settings.operator_password,
         METRICS_TOKEN=settings.metrics_token,
+        SITE_URL=settings.site_url,
         READER=stranger_of(settings),
         SHOW_ADDRESSES=settings.show_addresses,
         SEARCH_SECONDS=settings.search_timeout,

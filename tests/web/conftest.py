@@ -7,17 +7,24 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 from peewee import PostgresqlDatabase
 from redis import Redis
 
+from jobs.import_messages import import_messages
+from models import Message, Restriction
+from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.operators import operator_token
 from mrilu.settings.table import Settings
 from mrilu.web.app import make_app
+from tests.factories import deliver, mail, make_maildir, register
 
 Ask = Callable[..., FlaskClient]
+Import = Callable[..., str]
+LIST = "tea.example.org"
 
 
 @pytest.fixture
@@ -78,3 +85,23 @@ def values(text: str) -> dict[str, float]:
             name, value = re.fullmatch(r"(.*) (\S+)", line).groups()  # type: ignore[union-attr]
             found[name] = float(value)
     return found
+
+
+@pytest.fixture
+def take_in(tmp_path: Path, pages: FlaskClient) -> Import:
+    """A function that imports one mail of the list and returns the hash of its Message-ID."""
+    root = make_maildir(tmp_path / "Maildir")
+    register(root)
+
+    def take(name: str, **facts: str) -> str:
+        raw = mail(f"<{name}>", **({"list_id": f"<{LIST}>"} | facts))
+        assert import_messages("test", [deliver(root, raw)])["imported"] == 1
+        return hash_of(name)
+
+    return take
+
+
+def hide(message_hash: str) -> None:
+    bit = int(Restriction.WITHHELD)
+    query = Message.update(restrictions=Message.restrictions.bin_or(bit))
+    assert query.where(Message.id == Message.at_permalink(message_hash)[0].id).execute() == 1

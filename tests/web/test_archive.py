@@ -3,44 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
 
-from jobs.import_messages import import_messages
-from models import Message, Restriction
+from models import Message
 from mrilu.mail.permalinks import hash_of
 from mrilu.notifications.links import message_url
 from mrilu.web.queries import archive as queries
-from tests.factories import deliver, mail, make_maildir, register
-from tests.web.conftest import Ask
+from tests.web.conftest import LIST, Ask, Import, hide
 
-LIST = "tea.example.org"
 HOSTILE = '<script src=//evil.example/x></script><img src=x onerror=alert(1)>" onmouseover="x'
-Import = Callable[..., str]
-
-
-@pytest.fixture
-def take_in(tmp_path: Path, pages: FlaskClient) -> Import:
-    """A function that imports one mail of the list and returns the hash of its Message-ID."""
-    root = make_maildir(tmp_path / "Maildir")
-    register(root)
-
-    def take(name: str, **facts: str) -> str:
-        raw = mail(f"<{name}>", **({"list_id": f"<{LIST}>"} | facts))
-        assert import_messages("test", [deliver(root, raw)])["imported"] == 1
-        return hash_of(name)
-
-    return take
-
-
-def hide(message_hash: str) -> None:
-    bit = int(Restriction.WITHHELD)
-    query = Message.update(restrictions=Message.restrictions.bin_or(bit))
-    assert query.where(Message.id == Message.at_permalink(message_hash)[0].id).execute() == 1
 
 
 def test_the_first_page_leads_to_lists_months_threads_and_messages(

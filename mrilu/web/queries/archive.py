@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from peewee import PostgresqlDatabase
 
 from models import Reader, Restriction, visible_to
+from mrilu.mail.own_words.spans import own_text, paired
 from mrilu.mail.permalinks import hash_of, permalink_in
 
 MOST_LISTS = 2000
@@ -109,6 +110,10 @@ class MessageRow(NamedTuple):
         """Whether an operator decided that it is not shown."""
         return bool(self.restrictions & Restriction.WITHHELD)
 
+    def own_text(self) -> str:
+        """Return the author's own words."""
+        return own_text(self.body, paired(self.own_spans))
+
     def version(self) -> tuple[object, ...]:
         """Return what its shown form depends on."""
         return (self.id, self.text_state, self.restrictions, self.thread, tuple(self.list_ids))
@@ -180,6 +185,18 @@ def thread_messages(
 ) -> list[MessageRow]:
     """Return the messages of a thread behind (date, id), oldest first, visible or not."""
     return [MessageRow(*row) for row in _rows(db, THREAD, (thread, *after, limit))]
+
+
+def newest_of_thread(db: PostgresqlDatabase, thread: int, limit: int) -> list[MessageRow]:
+    """Return the newest messages of a thread, newest first, visible or not."""
+    sql = f"{MESSAGES} l.thread = %s ORDER BY m.sent_at DESC, m.id DESC LIMIT %s"
+    return [MessageRow(*row) for row in _rows(db, sql, (thread, limit))]
+
+
+def with_texts(db: PostgresqlDatabase, messages: Sequence[int]) -> list[MessageRow]:
+    """Return these messages with their texts, newest first."""
+    sql = f"{MESSAGES} m.id = ANY(%s) ORDER BY m.sent_at DESC, m.id DESC"
+    return [MessageRow(*row) for row in _rows(db, sql, (list(messages),))]
 
 
 def outline(db: PostgresqlDatabase, thread: int) -> list[MessageRow]:

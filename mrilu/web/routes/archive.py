@@ -29,7 +29,6 @@ from mrilu.web.readers import current_reader, shows_addresses
 pages = Blueprint("archive", __name__)
 
 VIEWS = ("flat", "tree", "date")
-_MONTH = re.compile(r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])")
 _BEGINNING, _END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 _HIGHEST = 2**63 - 1
 
@@ -72,10 +71,9 @@ def mailing_list(name: str) -> ResponseReturnValue:
 def month_of_list(name: str, month: str) -> ResponseReturnValue:
     """Show the threads of a month (in UTC), that with the newest message first; ?before= goes on."""
     list_id, reader = _list_named(name), current_reader()
-    if not _MONTH.fullmatch(month):
+    if (since := addresses.month_in(month)) is None:
         abort(404)
-    since = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
-    until = (since + timedelta(days=32)).replace(day=1)
+    until = addresses.month_after(since)
     before = _place(request.args.get("before", "")) or (until, 0)
     rows = ask_database(lambda: queries.posted(database(), list_id, since, min(before, (until, 0))))
     if not rows and "before" not in request.args:

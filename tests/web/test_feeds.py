@@ -1,0 +1,76 @@
+"""Feeds, sitemaps and what crawlers are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from lxml import etree
+
+from mrilu.web.routes.feeds import ATOM, THR
+from tests.web.conftest import LIST, Ask, Import, hide
+
+NAMES = {"a": ATOM, "t": THR}
+SITEMAP = {"s": "http://www.sitemaps.org/schemas/sitemap/0.9"}
+
+
+def entries(client: FlaskClient, path: str) -> list[etree._Element]:
+    answer = client.get(path)
+    assert answer.status_code == 200 and answer.content_type.startswith("application/atom+xml")
+    feed = etree.fromstring(answer.data)
+    assert feed.findtext("a:id", None, NAMES) and feed.findtext("a:updated", None, NAMES)
+    return feed.findall("a:entry", NAMES)
+
+
+def test_a_list_and_a_thread_have_feeds_that_say_what_answers_what(
+    take_in: Import, pages: FlaskClient
+) -> None:
+    one = take_in("one@x", subject="tea & milk", body="hello\x08 there\n")
+    two = take_in("two@x", in_reply_to="<one@x>", sender="Ann <ann@people.example>")
+    for path in (f"/l/{LIST}/atom.xml", f"/t/{one}/atom.xml"):
+        found = {one.findtext("a:id", None, NAMES): one for one in entries(pages, path)}
+        first, second = (found[f"http://127.0.0.1:8025/m/{name}/"] for name in (one, two))
+        assert first.findtext("a:title", None, NAMES) == "tea & milk"
+        assert "hello" in first.findtext("a:content", None, NAMES)
+        assert second.find("t:in-reply-to", NAMES).get("href").endswith(f"/m/{one}/")
+        assert b"people.example" not in pages.get(path).data
+        tag = pages.get(path).headers["ETag"]
+        assert pages.get(path, headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_feeds_and_sitemaps_show_what_everyone_may_read(
+    take_in: Import, pages: FlaskClient, open_pages: Ask
+) -> None:
+    one = take_in("one@x", subject="aardvark", body="aardvark\n")
+    take_in("two@x", in_reply_to="<one@x>", subject="other")
+    paths = [f"/l/{LIST}/atom.xml", f"/t/{one}/atom.xml", f"/l/{LIST}/2025-10/sitemap.xml"]
+    closed = open_pages(private_lists=(LIST,))
+    for path in paths:
+        assert pages.get(path).status_code == 200 and closed.get(path).status_code == 404
+    assert LIST not in closed.get("/sitemap.xml").text
+    hide(one)
+    for path in paths:
+        text = pages.get(path).text
+        assert "aardvark" not in text and f"<loc>http://127.0.0.1:8025/m/{one}/" not in text
+
+
+def test_crawlers_are_led_to_each_message_and_away_from_searches(
+    take_in: Import, pages: FlaskClient
+) -> None:
+    one = take_in("one@x")
+    told = pages.get("/robots.txt").text
+    assert "Disallow: /search" in told and "Sitemap: http://127.0.0.1:8025/sitemap.xml" in told
+    [place] = etree.fromstring(pages.get("/sitemap.xml").data).iterfind(".//s:loc", SITEMAP)
+    path = place.text.removeprefix("http://127.0.0.1:8025")
+    urls = etree.fromstring(pages.get(path).data).iterfind(".//s:loc", SITEMAP)
+    assert [url.text for url in urls] == [f"http://127.0.0.1:8025/m/{one}/"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/l/none/atom.xml", f"/t/{'A' * 32}/atom.xml", f"/l/{LIST}/2025-13/sitemap.xml"]
+)
+def test_feeds_of_what_is_not_there_are_not_found(
+    tmp_path: Path, pages: FlaskClient, path: str
+) -> None:
+    assert pages.get(path).status_code == 404
