@@ -41,6 +41,7 @@ _WENT = _C.IN_DELETE | _C.IN_MOVED_FROM
 FOLDER_MASK = _SELF | _CAME | _WENT | _C.IN_ATTRIB
 # CLOSE_WRITE: a file written in place is offered when it is whole; a rename from tmp/ gives only MOVED_TO.
 MAIL_MASK = FOLDER_MASK | _C.IN_CLOSE_WRITE
+MOST_OFFERED = 500  # files of a folder that came, one by one
 COVERAGE_SHARE = (
     50  # looking for folders that are not watched may take one part in this many of the time
 )
@@ -157,15 +158,24 @@ class WatchedMaildir:
         self._report(errors)
 
     def _arm_new(self, place: Place) -> None:
-        """Arm a directory that has just come, with all below it, and offer the mail that is there already."""
+        """Arm a directory that has just come, with all below it, and offer the mail that is there already.
+
+        Where there is much, as in a folder that was moved away and back, most of it is known: a scan tells what is not.
+        """
         errors: list[FolderUnreadable] = []
+        left = MOST_OFFERED
         below = (
             maildir.places_below(self.root, place.path, errors) if place.folders else iter([place])
         )
         for one in below:
-            if self._arm(one) and one.mail:
+            if self._arm(one) and one.mail and left > 0:
                 for path in maildir.scan_place(self.root, one.path, self.kind, errors):
                     self._offer(path)
+                    if not (left := left - 1):
+                        self._rescan(
+                            f"folder {place.path} came with more than {MOST_OFFERED} files"
+                        )
+                        break
         self._report(errors)
 
     def _arm(self, place: Place) -> bool:

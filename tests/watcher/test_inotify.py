@@ -10,6 +10,7 @@ from watchdog.observers.inotify_c import InotifyFD
 
 from mrilu.maildir import names as maildir
 from tests.watcher.conftest import Recorder, deliver, make_maildir, permissions_that_bind
+from watcher import inotify
 from watcher.inotify import WatchedMaildir
 from watcher.limits import WatchLimit
 
@@ -127,6 +128,23 @@ def test_a_folder_moved_in_is_scanned_and_watched(watched, root, offers, tmp_pat
     offers.wait_for(*(f".moved/{path}" for path in mails))
     deliver(root, ".moved/new/1.a")
     offers.wait_for(".moved/new/1.a")
+
+
+def test_a_folder_that_comes_with_many_mails_is_compared_and_not_offered_one_by_one(
+    watched, root, offers, rescans, monkeypatch
+):
+    monkeypatch.setattr(inotify, "MOST_OFFERED", 10)
+    for number in range(30):
+        deliver(root, f"new/{number}.a")
+    settle(root, offers)
+    (root / "new").rename(root / "hidden")
+    rescans.wait_for("folder new went away")
+    before = len(offers.firsts())
+    (root / "hidden").rename(root / "new")
+    rescans.wait_for("folder new came with more than 10 files")
+    deliver(root, "new/later.b")
+    offers.wait_for("new/later.b")
+    assert len(offers.firsts()) == before + 11
 
 
 def test_a_folder_that_is_moved_away_is_forgotten_and_leads_to_a_rescan(
