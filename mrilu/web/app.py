@@ -16,7 +16,7 @@ from mrilu.settings.table import Settings
 from mrilu.web import dashboard, health, metrics, reading, start, subscribing
 from mrilu.web.facts_slow import SlowFacts, gather_slow
 from mrilu.web.guesses import Guesses
-from mrilu.web.routes import archive, feeds, robots, search
+from mrilu.web.routes import archive, exports, feeds, robots, search, why
 from mrilu.web.server import MAX_BODY_BYTES
 from mrilu.web.templating import prepare
 
@@ -29,6 +29,8 @@ PARTS = (
     search.pages,
     feeds.pages,
     robots.pages,
+    exports.pages,
+    why.pages,
     health.pages,
     metrics.pages,
     reading.pages,

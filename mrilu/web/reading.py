@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, render_template
+from flask import Blueprint, abort, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from models import Definition, Language, Word
@@ -15,6 +15,12 @@ pages = Blueprint("reading", __name__)
 
 
 @pages.get("/word/<path:word>")
+def word_before(word: str) -> ResponseReturnValue:
+    """Lead from the address in older notifications to the word."""
+    return redirect(url_for("reading.word", word=word), 301)
+
+
+@pages.get("/w/<path:word>")
 def word(word: str) -> ResponseReturnValue:
     """Show a word's definitions in all languages."""
     found = ask_database(lambda: _definitions(word)) if word.isprintable() else []

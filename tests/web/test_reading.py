@@ -37,17 +37,17 @@ def test_a_word_can_be_looked_up(word, pages: FlaskClient, database) -> None:
         "INSERT INTO definition (language, word, source_id, text, notes, selmaho, username, realname, content_hash, "
         "added_at, changed_at) VALUES (1, 1, 1, '$x_1$ goes {bajra}', '', '', '', '', gen_random_uuid(), now(), now())"
     )
-    answer = pages.get(word_url("", word))
+    answer = pages.get(word_url("", word), follow_redirects=True)
     assert answer.status_code == 200 and "x₁ goes bajra" in answer.text
     database.execute_sql("UPDATE definition SET gone_at = now()")
-    assert pages.get(word_url("", word)).status_code == 404
+    assert pages.get(word_url("", word), follow_redirects=True).status_code == 404
 
 
 @pytest.mark.parametrize(
     "path", ["/message/1", f"/message/{10**30}", "/message/x", "/word/klama", "/word/%00", "/word/"]
 )
 def test_what_is_not_there_is_not_found(path, pages: FlaskClient) -> None:
-    assert pages.get(path).status_code == 404
+    assert pages.get(path, follow_redirects=True).status_code == 404
 
 
 def test_links_that_act_for_a_subscriber_are_not_shown(tmp_path: Path, pages: FlaskClient) -> None:
