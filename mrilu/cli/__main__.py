@@ -85,11 +85,14 @@ def main() -> None:
 
 
 @main.command()
-def up() -> None:
-    """Start the service and stay until Ctrl-C."""
+@click.option(
+    "--only", metavar="ROLES", default="", help="only these programs: watcher,mail (ROLES)"
+)
+def up(only: str) -> None:
+    """Start the service, or the roles of this host, and stay until Ctrl-C."""
     from mrilu.service import up as service
 
-    sys.exit(service.up())
+    sys.exit(service.up(only))
 
 
 @main.command()

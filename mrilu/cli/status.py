@@ -29,7 +29,9 @@ from mrilu.runtime.heartbeat import last_beat
 from mrilu.runtime.operators import operator_token
 from mrilu.runtime.redis import redis_connection
 from mrilu.service import up as service
+from mrilu.service.roll_call import services
 from mrilu.settings.current import current_settings
+from mrilu.settings.roles import ROLES
 
 # More names than this of a gap are only counted; --json has them all.
 SHOWN_NAMES = 20
@@ -59,6 +61,7 @@ def gather() -> dict[str, Any]:
         "watcher": last_beat("watcher"),
         "scheduler": last_beat("scheduler"),
         "programs": service.states(),
+        "services": services(redis_connection()),
         "runs": [_run(run) for run in JobRun.latest()],
         "notifications": outbox_status(db, mail_server_mark(settings)),
         "embeddings": progress(db, settings.embedding_model)
@@ -114,6 +117,7 @@ def show(facts: dict[str, Any], console: Console) -> None:
     )
     console.print(f"rejected   {rejected}")
     console.print(f"parser     {parser_line(facts['parser'])}")
+    _show_services(facts["services"], console)
     _show_life(console, "watcher", facts["watcher"])
     if facts["scheduler"] or "scheduler" in facts["programs"]:
         _show_life(console, "scheduler", facts["scheduler"])
@@ -123,6 +127,18 @@ def show(facts: dict[str, Any], console: Console) -> None:
     _show_queues(facts, console)
     _show_runs(facts["runs"], console)
     _show_installation(facts["installation"], console)
+
+
+def _show_services(found: list[dict[str, Any]], console: Console) -> None:
+    """Print which hosts run what, where that is not all on one."""
+    if len(found) < 2 and all(set(ROLES) <= set(one["roles"]) for one in found):
+        return
+    for one in found:
+        line = f"service    {one['host']}: {', '.join(one['roles'])} ({one['data']})"
+        console.print(visible(line), markup=False, soft_wrap=True)
+    if lacking := [name for name in ROLES if all(name not in one["roles"] for one in found)]:
+        line = f"           no host runs {', '.join(lacking)}"
+        console.print(line, style="red", markup=False)
 
 
 def _show_ledger(facts: dict[str, Any], console: Console) -> None:

@@ -50,7 +50,7 @@ def check(settings: Settings, account: Account) -> None:
         schedule()
     except ScheduleError as error:
         raise SettingError(str(error)) from error
-    if not settings.maildir_path:
+    if not settings.maildir_path and not settings.roles:
         make_sample(settings.data_dir / "Maildir", account)
     _refuse_unreadable(settings, account)
     for maildir in settings.maildirs:
@@ -174,7 +174,7 @@ def _report(settings: Settings) -> None:
             f"Maildir {maildir.name} ({maildir.path}): {found:,} mails, watched by {maildir.watch}",
             flush=True,
         )
-    if not settings.maildir_path:
+    if not settings.maildir_path and not settings.roles:
         print(
             "  these are samples; for your own mail: MAILDIR_PATH=/path/to/Maildir ./run.sh",
             flush=True,

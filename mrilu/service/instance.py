@@ -90,6 +90,8 @@ class Instance:
         A secret that is given by file stays in it: each program that needs it reads the file at its start.
         """
         own = {"DATA_DIR": str(self.data), "PYTHONPATH": str(self.place.code), MARK: str(self.data)}
+        if self.settings.roles:  # chosen by --only, perhaps
+            own["ROLES"] = ",".join(self.settings.roles)
         overruling = set()
         if self.cluster:
             own["DATABASE_URL"] = self.cluster.url
@@ -108,6 +110,7 @@ class Instance:
             "control": str(self.control),
             "account": self.account.name if self.account.drops else "",
             "binaries": str(self.cluster.binaries) if self.cluster else "",
+            "roles": ",".join(self.settings.roles),
         }
         partial = self.data / f"{NOTE}.new"
         partial.write_text(json.dumps(known))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mrilu.service.account import Account, ServerError, bare_environment
 from mrilu.service.orphans import mark
 from mrilu.service.program import withheld
+from mrilu.settings.roles import ROLES, parts_of
 
 APP = "app"  # the group that starts when the servers are ready, and stops before them
 WARM_SECONDS = (
@@ -24,10 +25,14 @@ _RQ, _SIMPLE, _QUIET = "-m rq.cli", "-w rq.worker.SimpleWorker", "--logging_leve
 
 @dataclass(frozen=True)
 class Program:
-    """One of our programs: what it runs (Python's arguments), the module it waits to exist, whether it drops root."""
+    """One of our programs: what it runs (Python's arguments), the module it waits to exist, whether it drops root.
+
+    `role` is the row of the table that it is, where several of them run.
+    """
 
     name: str
     arguments: str
+    role: str = ""
     needs: str = ""
     restart: str = "true"
     environment: str = ""
@@ -114,13 +119,24 @@ class ServerProgram:
     priority: int
 
 
-def wanted(project: Path, skip: Sequence[str] = ()) -> list[Program]:
-    """The rows of the table whose module exists, but those to skip."""
-    return [
-        row
-        for row in PROGRAMS
-        if row.name not in skip and (not row.needs or (project / row.needs).exists())
-    ]
+def wanted(
+    project: Path, roles: Collection[str] = (), *, default_workers: int = 1
+) -> list[Program]:
+    """The programs that a host with these roles runs (no roles: all of them), if their module exists.
+
+    The installer goes with the roles that have something to install in the background.
+    """
+    chosen = set(roles or ROLES) | ({"install"} if "heavy" in parts_of(roles) else set())
+    rows = [row for row in PROGRAMS if row.name in chosen]
+    there = [row for row in rows if not row.needs or (project / row.needs).exists()]
+    numbers = {"default": default_workers}
+    return [one for row in there for one in _times(row, numbers.get(row.name, 1))]
+
+
+def _times(row: Program, number: int) -> list[Program]:
+    """Return a program as often as it is to run: default, default-2, ...; a pool has no scheduler of retries."""
+    more = (replace(row, name=f"{row.name}-{one}", role=row.name) for one in range(2, number + 1))
+    return [row, *more]
 
 
 @dataclass(frozen=True)
@@ -153,12 +169,13 @@ def configuration(
             row,
             _command(row, place, data, account, mail_workers),
             logs,
-            withheld(row.name, web_has_its_own=web_has_its_own),
+            withheld(row.role or row.name, web_has_its_own=web_has_its_own),
         )
         for row in programs
     ]
     names = ",".join(row.name for row in programs)
-    return f"{head}{''.join(sections)}\n[group:{APP}]\nprograms = {names}\npriority = 900\n"
+    group = f"\n[group:{APP}]\nprograms = {names}\npriority = 900\n" if names else ""
+    return f"{head}{''.join(sections)}{group}"
 
 
 def _server_section(server: ServerProgram, logs: Path, account: Account) -> str:
@@ -209,7 +226,7 @@ def _command(
     nice = ["nice", "-n", str(row.nice)] if row.nice else []
     if row.drops:
         whom = account.name if account.drops else "-"
-        front = [str(place.python), "-P", "-m", SHIM, mark(data), whom, row.name]
+        front = [str(place.python), "-P", "-m", SHIM, mark(data), whom, row.role or row.name]
     else:
         front = [sys.executable, "-P"]
     return [*nice, *front, *(word.format(**values) for word in row.arguments.split())]

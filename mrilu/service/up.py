@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -15,8 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mrilu.queues.queues import NAMES
-from mrilu.service import checks, first_look, instance, programs, waits
+from mrilu.service import checks, first_look, instance, programs, roles, roll_call, waits
 from mrilu.service.account import ServerError, server_account
 from mrilu.service.instance import Instance
 from mrilu.service.log_tail import advice, last_words
@@ -30,20 +30,26 @@ from mrilu.service.upkeep import QueueFile, Sockets, free_cluster
 from mrilu.service.valkey import Server
 from mrilu.settings.fields import SettingError
 from mrilu.settings.load import load
+from mrilu.settings.roles import parts_of
 from mrilu.settings.table import PROJECT, Settings
 
 RETRY_SECONDS = 15.0  # for a server that ends at once to be tried again
-LOOK_SECONDS = 5.0  # between two looks whether the postmaster lives
+LOOK_SECONDS = 2.0  # between two looks at the servers: whether they live, can read their files, have their sockets
 WAITING_SECONDS, WAITING_AGAIN = 3.0, 30.0  # until the start says what it waits for, and again
 SLOW_SECONDS = 30.0  # for our programs to report; longer is worth a line, and no reason to stop
 
 
-def up() -> int:
-    """Start the service, stay until SIGINT or SIGTERM, stop it in order; returns the exit code."""
+def up(only: str = "") -> int:
+    """Start the service, stay until SIGINT or SIGTERM, stop it in order; returns the exit code.
+
+    `only` stands in for the setting ROLES: the roles of this host, with commas between.
+    """
     began = time.monotonic()
     signals = Signals()
     try:
-        settings = _placed(load())
+        settings = load({**os.environ, **({"ROLES": only} if only else {})})
+        roles.check(settings)
+        settings = _placed(settings)
         with checks.only_one(settings.data_dir):
             first_look.check(settings, server_account(settings.server_user))
             return _serve(settings, signals, began)
@@ -69,18 +75,15 @@ def _serve(settings: Settings, signals: Signals, began: float) -> int:
     for folder in service.disks():
         checks.enough_room(folder)
     _tidy(service, "a killed supervisor")
-    checks.usable_address(settings.web_address)
+    if roles.has(settings, "web"):
+        checks.usable_address(settings.web_address)
     _prepare(service)
     mended = _mender(service)
     supervisor = _launch(service)
     try:
         if _start(service, supervisor, signals, mended):
             _announce(service, time.monotonic() - began)
-            threading.Thread(target=first_look.report, args=(service.reached,), daemon=True).start()
-            sockets = Sockets(service)
-            while supervisor.alive and not signals.stop:
-                signals.sleep(LOOK_SECONDS)
-                mended(sockets.mend(), free_cluster(service))
+            _look_after(service, supervisor, signals, mended)
     finally:
         ended = not supervisor.alive
         _stop(supervisor)
@@ -135,7 +138,9 @@ def _launch(service: Instance) -> Supervisor:
         control=service.control,
         servers=list(service.server_programs()),
         account=service.account,
-        programs=programs.wanted(PROJECT),
+        programs=programs.wanted(
+            PROJECT, service.settings.roles, default_workers=service.settings.default_workers
+        ),
         mail_workers=service.settings.mail_workers,
         web_has_its_own=bool(service.settings.web_database_url),
     )
@@ -197,6 +202,20 @@ def _given_up(supervisor: Supervisor, name: str, late: bool) -> bool:
     )
 
 
+def _look_after(
+    service: Instance, supervisor: Supervisor, signals: Signals, mended: Callable[..., None]
+) -> None:
+    """Say that the service runs, and mend what can be, until it ends or is to stop."""
+    if roles.has(service.settings, "watcher"):
+        threading.Thread(target=first_look.report, args=(service.reached,), daemon=True).start()
+    sockets, sign = Sockets(service), roll_call.Sign(service.reached)
+    while supervisor.alive and not signals.stop:
+        sign.give(supervisor.states())
+        signals.sleep(LOOK_SECONDS)
+        mended(sockets.mend(), free_cluster(service))
+    sign.take_back()
+
+
 def _bring_up_to_date(service: Instance, signals: Signals) -> bool:
     """Migrate and register the Maildirs, for as long as it takes; return False when asked to stop before its end.
 
@@ -207,8 +226,7 @@ def _bring_up_to_date(service: Instance, signals: Signals) -> bool:
 
     def work() -> None:
         try:
-            _migrate(url, "POSTGRES_BIN" if service.cluster else "DATABASE_URL")
-            first_look.agree(service.reached)
+            _agree(service)
         except Exception as error:
             ended.append(error)
         else:
@@ -229,6 +247,14 @@ def _bring_up_to_date(service: Instance, signals: Signals) -> bool:
     if ended[0] is not None:
         raise ended[0]
     return True
+
+
+def _agree(service: Instance) -> None:
+    """Bring the schema up to date; a host that watches says what it watches."""
+    variable = "POSTGRES_BIN" if service.cluster else "DATABASE_URL"
+    _migrate(str(service.reached.database_url), variable)
+    if roles.has(service.settings, "watcher"):
+        first_look.agree(service.reached)
 
 
 def _migrate(url: str, variable: str) -> None:
@@ -253,7 +279,7 @@ def _wait_for_programs(
     """Wait until the workers are known to Redis; says what is wrong after a while, and goes on."""
     import redis
 
-    expected = service.settings.mail_workers + len(NAMES) - 1  # one for each other queue
+    expected = roles.workers_of(service.settings)
     deadline = time.monotonic() + SLOW_SECONDS
     # A Redis that hangs meanwhile must not keep a signal from being heard.
     address = str(service.reached.redis_url)
@@ -275,14 +301,17 @@ def _wait_for_programs(
 
 
 def _workers_since(link: Any, began: float) -> int:
-    """How many workers registered after the Unix time `began`; a killed worker's entry lingers for a while."""
+    """How many workers of this host registered after the Unix time `began`; a killed one's entry stays a while."""
     since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(began - 1)).encode()
-    births = [link.hget(key, "birth") for key in link.smembers("rq:workers")]
-    return sum(birth is not None and birth >= since for birth in births)
+    here = socket.gethostname().encode()
+    seen = [link.hmget(key, "birth", "hostname") for key in link.smembers("rq:workers")]
+    return sum(birth is not None and birth >= since and host == here for birth, host in seen)
 
 
 def _announce(service: Instance, seconds: float) -> None:
     _say(f"mrilu is up after {seconds:.1f} s")
+    if service.settings.roles:
+        _say(f"  {'roles':<12}{', '.join(service.settings.roles)}")
     for name, path in service.places():
         _say(f"  {name:<12}{path}")
     _say(
@@ -319,7 +348,7 @@ def install_progress() -> dict[str, Any]:
     from mrilu.service.install import pins
 
     total = len(pins("heavy"))
-    if _all_installed():
+    if _all_installed() or "heavy" not in parts_of(roles.noted_here()):
         return {"state": "done", "package": "", "done": total, "total": total, "error": ""}
     try:
         return dict(json.loads((load().data_dir / "install.json").read_text()))

@@ -35,6 +35,7 @@ from mrilu.settings.parsers import (
     web_or_file,
     zone,
 )
+from mrilu.settings.roles import ROLES, SERVERS
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -43,6 +44,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 class Settings:
     """All settings, parsed; made by `mrilu.settings.load.load`."""
 
+    roles: tuple[str, ...] = setting(
+        "ROLES",
+        (),
+        some_of(*ROLES, *SERVERS),
+        f"what runs on this host, if not all: some of `{','.join((*ROLES, *SERVERS))}` (as `up --only`)",
+    )
     web_address: str = setting(
         "WEB_ADDRESS",
         "127.0.0.1:8025",
@@ -143,6 +150,9 @@ class Settings:
     )
     batch_size: int = setting("BATCH_SIZE", 500, count, "maximum number of mails in one import job")
     mail_workers: int = setting("MAIL_WORKERS", 2, count, "worker processes of the `mail` queue")
+    default_workers: int = setting(
+        "DEFAULT_WORKERS", 1, count, "worker processes of the `default` queue"
+    )
     import_timeout: int = setting(
         "IMPORT_TIMEOUT", 120, count, "seconds until an import job is stopped and split"
     )
@@ -348,8 +358,12 @@ class Settings:
 
     @property
     def maildirs(self) -> tuple[MaildirSetting, ...]:
-        """The watched Maildirs, in the order of MAILDIR_PATH; the sample one when that is unset."""
-        named = parse_maildirs(self.maildir_path) or [("sample", self.data_dir / "Maildir")]
+        """The Maildirs of this host, in the order of MAILDIR_PATH.
+
+        Where that is unset it is the sample one, and none on a host that runs only a part of the service.
+        """
+        sample = [] if self.roles else [("sample", self.data_dir / "Maildir")]
+        named = parse_maildirs(self.maildir_path) or sample
         modes = parse_modes(self.watch_mode, {name for name, _ in named})
         return tuple(MaildirSetting(name, path, modes.get(name, modes[""])) for name, path in named)
 

@@ -1,0 +1,66 @@
+"""Which hosts run what: each running service says so in Redis, for `status` and `doctor` of any other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from redis import Redis, RedisError
+
+from mrilu.settings.roles import ROLES
+from mrilu.settings.table import Settings
+
+KEY = "mrilu:service:{}"
+KEPT_SECONDS = 20  # a service says so each 2 s
+_PATIENCE = 2.0  # seconds: the foreground process must hear a signal
+
+
+class Sign:
+    """The sign that this service runs; a Redis that is away for a while is no reason to stop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._client = Redis.from_url(
+            str(settings.redis_url), socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE
+        )
+        self._facts = {
+            "host": socket.gethostname(),
+            "data": str(settings.data_dir),
+            "pid": os.getpid(),
+            "roles": list(settings.roles) or list(ROLES),
+            "since": time.time(),
+        }
+        self._key = KEY.format(name_of(settings))
+
+    def give(self, states: Mapping[str, str]) -> None:
+        """Say that the service runs, with the state of each program in supervisor's words."""
+        facts = json.dumps({**self._facts, "programs": dict(states), "at": time.time()})
+        try:
+            self._client.set(self._key, facts, ex=KEPT_SECONDS)
+        except (RedisError, OSError):
+            return  # the next one may get through
+
+    def take_back(self) -> None:
+        """Say that it runs no more."""
+        try:
+            self._client.delete(self._key)
+        except (RedisError, OSError):
+            return
+
+
+def name_of(settings: Settings) -> str:
+    """Return what tells this service from all others: its host and its data folder."""
+    place = os.fsencode(os.path.realpath(settings.data_dir))
+    return f"{socket.gethostname()}:{hashlib.sha256(place).hexdigest()[:12]}"
+
+
+def services(client: Redis) -> list[dict[str, Any]]:
+    """Return what each service that runs said last, by host. Raises redis.RedisError."""
+    found: list[Any] = [client.get(key) for key in client.scan_iter(KEY.format("*"), count=1000)]
+    return sorted(
+        (json.loads(raw) for raw in found if raw), key=lambda one: (one["host"], one["data"])
+    )

@@ -1,0 +1,89 @@
+"""Which programs a host runs, and what they need."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mrilu.service import roles
+from mrilu.service.programs import wanted
+from mrilu.settings.fields import SettingError
+from mrilu.settings.load import load
+from mrilu.settings.roles import ROLES, parts_of
+from mrilu.settings.table import PROJECT, Settings
+
+SERVERS = {"DATABASE_URL": "postgresql://h/d", "REDIS_URL": "redis://h"}
+
+
+def settings(**environ: str) -> Settings:
+    return load(environ)
+
+
+def names(*chosen: str, workers: int = 1) -> list[str]:
+    return [row.name for row in wanted(PROJECT, chosen, default_workers=workers)]
+
+
+def test_without_roles_all_run() -> None:
+    assert set(names()) == {*ROLES, "install"}
+    assert all(roles.has(settings(), role) for role in ROLES)
+
+
+def test_a_host_runs_its_roles_and_installs_what_they_need() -> None:
+    assert names("watcher", "mail") == ["watcher", "mail"]
+    assert names("web") == ["web", "install"]
+    assert parts_of(("watcher", "mail", "scheduler")) == ["core"]
+    assert parts_of(("embed",)) == parts_of(()) == ["core", "heavy"]
+
+
+def test_several_default_workers_are_one_role() -> None:
+    rows = wanted(PROJECT, ("default",), default_workers=3)
+    assert [(row.name, row.role) for row in rows if row.name != "install"] == [
+        ("default", ""),
+        ("default-2", "default"),
+        ("default-3", "default"),
+    ]
+    chosen = settings(ROLES="default,mail", DEFAULT_WORKERS="3", MAIL_WORKERS="4", **SERVERS)
+    assert roles.workers_of(chosen) == 7
+
+
+@pytest.mark.parametrize(
+    ("environ", "line"),
+    [
+        ({"ROLES": "web"}, "DATABASE_URL is not set"),
+        ({"ROLES": "web", "DATABASE_URL": "postgresql://h/d"}, "REDIS_URL is not set"),
+        ({"ROLES": "mail", **SERVERS}, "MAILDIR_PATH is not set, and the role mail"),
+        ({"ROLES": "watcher", **SERVERS}, "MAILDIR_PATH is not set, and the role watcher"),
+        ({"ROLES": "web", "WEB_ADDRESS": "off", **SERVERS}, "WEB_ADDRESS is off"),
+        ({"ROLES": "web,postgresql", **SERVERS}, "DATABASE_URL is set, and the role postgresql"),
+        ({"ROLES": "web,valkey", **SERVERS}, "REDIS_URL is set, and the role valkey"),
+    ],
+)
+def test_a_role_that_lacks_a_setting_says_which(environ: dict[str, str], line: str) -> None:
+    with pytest.raises(SettingError, match=line):
+        roles.check(settings(**environ))
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"ROLES": "scheduler,default", **SERVERS},
+        {"ROLES": "web,postgresql,valkey"},
+        {"ROLES": "mail,watcher", "MAILDIR_PATH": "/m", **SERVERS},
+    ],
+)
+def test_roles_that_have_what_they_need_are_taken(environ: dict[str, str]) -> None:
+    roles.check(settings(**environ))
+
+
+def test_an_unknown_role_is_named() -> None:
+    with pytest.raises(SettingError, match="ROLES"):
+        settings(ROLES="mail,cook")
+
+
+def test_a_role_has_a_program(tmp_path: Path) -> None:
+    for role in ROLES:
+        assert role in names(role)
+    assert replace(settings(), roles=()).roles == ()
