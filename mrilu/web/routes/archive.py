@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -78,15 +78,16 @@ def month_of_list(name: str, month: str) -> ResponseReturnValue:
     rows = ask_database(lambda: queries.posted(database(), list_id, since, min(before, (until, 0))))
     if not rows and "before" not in request.args:
         abort(404)
-    facts = ("month", list_id, month, before, [row.version() for row in rows], reader)
+    others = [one for one, _ in ask_database(lambda: queries.months(database(), list_id))]
+    facts = ("month", list_id, month, before, others, [row.version() for row in rows], reader)
 
     def make() -> str:
         return render_template(
             "month.html",
             list_id=list_id,
             month=month,
-            earlier=(since - timedelta(days=1)).strftime("%Y-%m"),
-            later=until.strftime("%Y-%m"),
+            earlier=max((one for one in others if one < month), default=""),
+            later=min((one for one in others if one > month), default=""),
             conversations=conversations(_readable(rows, reader)),
             further=_mark(rows[-1]) if len(rows) == queries.IN_MONTH else "",
         )
