@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -158,9 +158,13 @@ def put_back(settings: Settings, file: Path, *, send_waiting: bool = False) -> N
         complaint = source.stderr.read()
         if source.wait() or not whole:
             target.kill()  # before the end of its input, at which it would commit
-        else:
+        with suppress(BrokenPipeError):  # psql has ended, and says why
             target.stdin.close()
         refusal = target.stderr.read()
+    if b"lock timeout" in refusal:
+        raise ServerError(
+            f"nothing was restored: someone has held a table for {LOCK_SECONDS} s; ./run.sh doctor names who"
+        )
     if source.returncode or target.returncode:
         raise ServerError(f"nothing was restored: {_last(complaint or refusal)}")
 
@@ -169,7 +173,9 @@ def _pour(source: IO[bytes], target: IO[bytes], last: bytes) -> bool:
     """Hand the statements over, but what CLEAN did already, and the `last`; False when the other side ended."""
     data = False  # between COPY and its end, where a line is a row
     try:
-        target.write(CLEAN)
+        target.write(
+            b"SET lock_timeout = '%ds';\n" % LOCK_SECONDS + CLEAN
+        )  # the backup sets it to 0
         for line in source:
             if data or line.rstrip() != _MADE_ALREADY:
                 target.write(line)

@@ -83,6 +83,20 @@ def test_what_is_saved_comes_back(
     assert models.Total.get(models.Total.job == "again", models.Total.name == "items").value == 1
 
 
+def test_a_restore_waits_for_a_locked_table_for_a_while_and_changes_nothing(
+    filled, service_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backups, "LOCK_SECONDS", 1)
+    file = tmp_path / "mrilu.backup"
+    backups.save(service_settings, file)
+    before = content(service_settings)
+    with psycopg.connect(str(service_settings.database_url)) as holder:
+        holder.execute("LOCK TABLE message IN ACCESS SHARE MODE")
+        with pytest.raises(ServerError, match="held a table for 1 s; ./run.sh doctor names who"):
+            backups.put_back(service_settings, file)
+    assert content(service_settings) == before
+
+
 def test_a_backup_goes_through_no_planted_link(
     service_settings: Settings, database, tmp_path: Path
 ) -> None:

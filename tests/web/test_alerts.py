@@ -39,7 +39,7 @@ def test_every_expression_names_metrics_and_labels_of_the_table():
     for one in expressions():
         assert set(re.findall(r"mrilu_\w+", one)) <= KNOWN, one
         inside = re.findall(r"\{([^}]*)\}", one) + re.findall(r"by \(([^)]*)\)", one)
-        values = {"capped", "failed", "mail", "rejected", "waiting", "check_new_mail"}
+        values = {"capped", "failed", "mail", "rejected", "suspended", "waiting", "check_new_mail"}
         assert (
             set(re.findall(r"(\w+)(?=\s*(?:[=!~]|,|$))", ",".join(inside).replace('"', " ")))
             <= LABELS | values
