@@ -16,6 +16,7 @@ from mrilu.settings.table import Settings
 from mrilu.web import dashboard, health, metrics, reading, start, subscribing
 from mrilu.web.facts_slow import SlowFacts, gather_slow
 from mrilu.web.guesses import Guesses
+from mrilu.web.kept import Kept
 from mrilu.web.routes import archive, exports, feeds, robots, search, why
 from mrilu.web.server import MAX_BODY_BYTES
 from mrilu.web.templating import prepare
@@ -37,6 +38,7 @@ PARTS = (
     subscribing.pages,
 )
 
+KEPT_SECONDS = 30.0
 # What says that PostgreSQL or Redis is away, or hangs.
 AWAY: tuple[type[Exception], ...] = (
     TimeoutError,
@@ -66,6 +68,7 @@ def make_app(settings: Settings) -> Flask:
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
     )
     app.extensions["guesses"] = Guesses()
+    app.extensions["months"] = Kept(KEPT_SECONDS)
     app.extensions["slow_facts"] = SlowFacts(gather_slow)
     prepare(app)
     for part in PARTS:

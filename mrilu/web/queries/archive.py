@@ -34,7 +34,6 @@ MONTHS = """
 SELECT to_char(date_trunc('month', sent_at, 'UTC') AT TIME ZONE 'UTC', 'YYYY-MM'), count(*) FROM posting
  WHERE list = list_number(%s) GROUP BY 1 ORDER BY 1
 """
-STATE = "SELECT count(*), max(message) FROM posting WHERE list = list_number(%s)"
 COLUMNS = """m.id, m.message_id, m.node, m.subject, m.from_name, m.from_address, m.sent_at, m.utc_offset, m.list_ids,
        m.restrictions, m.has_attachment, l.thread"""
 POSTED = f"""
@@ -146,12 +145,6 @@ def lists(db: PostgresqlDatabase, reader: Reader) -> list[ListRow]:
 def months(db: PostgresqlDatabase, list_id: str) -> list[tuple[str, int]]:
     """Return how many messages each month (UTC) of a list has, oldest first."""
     return [(month, count) for month, count in _rows(db, MONTHS, (list_id,))]
-
-
-def list_state(db: PostgresqlDatabase, list_id: str) -> tuple[int, int | None]:
-    """Return how many messages a list has, and the newest number of one."""
-    count, newest = _rows(db, STATE, (list_id,))[0]
-    return count, newest
 
 
 def posted(

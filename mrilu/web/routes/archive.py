@@ -6,10 +6,10 @@ import re
 import threading
 from collections import OrderedDict
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from models import Message, Reader
@@ -18,6 +18,7 @@ from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.web import addresses
 from mrilu.web.caching import answer
+from mrilu.web.kept import Kept
 from mrilu.web.pages.charts import months_histogram
 from mrilu.web.pages.texts import Block, blocks
 from mrilu.web.pages.threads import conversations, tree
@@ -44,24 +45,20 @@ def mailing_list(name: str) -> ResponseReturnValue:
     """Show a list: its months, and its newest threads."""
     list_id, reader = _list_named(name), current_reader()
 
-    def ask() -> tuple[Any, Any]:
-        rows = queries.posted(database(), list_id, _BEGINNING, (_END, 0), 200)
-        return rows, queries.list_state(database(), list_id)
-
-    rows, state = ask_database(ask)
-    if not state[0]:
+    rows = ask_database(lambda: queries.posted(database(), list_id, _BEGINNING, (_END, 0), 200))
+    if not rows:
         return _list_elsewhere(name)
-    facts = ("list", list_id, state, [row.version() for row in rows], reader)
+    by_month = months_of(list_id)
+    facts = ("list", list_id, by_month, [row.version() for row in rows], reader)
 
     def make() -> str:
-        by_month = ask_database(lambda: queries.months(database(), list_id))
         return render_template(
             "list.html",
             list_id=list_id,
             months=by_month,
             histogram=months_histogram(by_month, lambda month: addresses.of_list(list_id, month)),
             conversations=conversations(_readable(rows, reader))[:30],
-            count=state[0],
+            count=sum(number for _, number in by_month),
         )
 
     return answer(*facts, make=make)
@@ -78,7 +75,7 @@ def month_of_list(name: str, month: str) -> ResponseReturnValue:
     rows = ask_database(lambda: queries.posted(database(), list_id, since, min(before, (until, 0))))
     if not rows and "before" not in request.args:
         abort(404)
-    others = [one for one, _ in ask_database(lambda: queries.months(database(), list_id))]
+    others = [one for one, _ in months_of(list_id)]
     facts = ("month", list_id, month, before, others, [row.version() for row in rows], reader)
 
     def make() -> str:
@@ -257,6 +254,12 @@ def _reply(row: MessageRow, list_id: str) -> _Reply:
     command = f"git send-email --in-reply-to='<{row.message_id}>' --to={address}"
     safe = re.fullmatch(r"[\w.@+=/~$&*!#%^{}|-]+", row.message_id) and "'" not in row.message_id
     return _Reply(f"mailto:{quote(address)}?{query}", command if safe else "")
+
+
+def months_of(list_id: str) -> list[tuple[str, int]]:
+    """Return how many messages each month of a list has; up to KEPT_SECONDS old, since all of a list is counted."""
+    kept: Kept[list[tuple[str, int]]] = current_app.extensions["months"]
+    return kept.get(list_id, lambda: ask_database(lambda: queries.months(database(), list_id)))
 
 
 def _list_named(name: str) -> str:

@@ -14,6 +14,7 @@ from mrilu.web.caching import answer
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.readers import current_reader
+from mrilu.web.routes.archive import months_of
 
 pages = Blueprint("robots", __name__)
 
@@ -44,7 +45,7 @@ def sitemap_index() -> Response:
     """List the sitemaps: one for each month of each list."""
     reader = current_reader()
     lists = ask_database(lambda: queries.lists(database(), reader))
-    months = [(one.list_id, month) for one in lists for month in _months(one.list_id)]
+    months = [(one.list_id, month) for one in lists for month, _ in months_of(one.list_id)]
 
     def make() -> Response:
         places = (f"{_site()}{addresses.of_list(*one)}sitemap.xml" for one in months[-MOST:])
@@ -73,10 +74,6 @@ def sitemap(name: str, month: str) -> ResponseReturnValue:
         return _xml(f"<urlset {_SPACE}>\n{urls}</urlset>\n")
 
     return answer("sitemap", list_id, month, [row.version() for row in rows], make=make)
-
-
-def _months(list_id: str) -> list[str]:
-    return [month for month, _ in ask_database(lambda: queries.months(database(), list_id))]
 
 
 def _xml(text: str) -> Response:
