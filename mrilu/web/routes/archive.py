@@ -164,8 +164,7 @@ def _flat(
         state=state,
         view=view,
         canonical=canonical,
-        subject=next((row.subject for row in seen), ""),
-        list_id=next((one for row in seen for one in row.list_ids if reader.may_see_list(one)), ""),
+        **_headed(seen, reader),
         texts={row.id: body_of(row) for row in seen},
         further=_mark(rows[-1]) if len(rows) == queries.IN_THREAD else "",
     )
@@ -188,9 +187,14 @@ def _outline(
         state=state,
         view=view,
         canonical=canonical,
-        subject=next((row.subject for row in seen), ""),
-        list_id=next((one for row in seen for one in row.list_ids if reader.may_see_list(one)), ""),
+        **_headed(seen, reader),
     )
+
+
+def _headed(seen: list[MessageRow], reader: Reader) -> dict[str, str]:
+    """Return what stands above a thread: its subject, and a list that it is on."""
+    named = (one for row in seen for one in row.list_ids if reader.may_see_list(one))
+    return {"subject": seen[0].subject if seen else "", "list_id": next(named, "")}
 
 
 class _Texts:
