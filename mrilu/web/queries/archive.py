@@ -115,7 +115,9 @@ class MessageRow(NamedTuple):
 
     def version(self) -> tuple[object, ...]:
         """Return what its shown form depends on."""
-        return (self.id, self.text_state, self.restrictions, self.thread, tuple(self.list_ids))
+        shown = (self.subject, self.from_name, self.from_address, self.sent_at, self.utc_offset)
+        place = (self.restrictions, self.thread, tuple(self.list_ids))
+        return (self.id, self.text_state, *shown, *place)
 
 
 class ThreadState(NamedTuple):
