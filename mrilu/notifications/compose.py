@@ -224,7 +224,7 @@ def _message(item: MessageItem, email: Email, site: Site) -> dict[str, Any]:
         "lists": one_line(", ".join(item.lists)),
         "text": as_text(shown),
         "html": as_html(shown),
-        "url": message_url(site.url, item.id),
+        "url": message_url(site.url, item.message_id),
     }
 
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from peewee import PostgresqlDatabase
 
 from models import Subscription, TokenKey
+from mrilu.mail.permalinks import hash_of
 from mrilu.notifications.subscriptions import drop_subscriptions
 
 PURPOSES = ("unsubscribe", "confirm", "preferences")
@@ -44,14 +45,14 @@ class Outcome(Enum):
     FORGED = "forged"
 
 
-def message_url(site: str, number: int) -> str:
-    """Return where a message of the archive can be read."""
-    return f"{site}/message/{number}"
+def message_url(site: str, message_id: str) -> str:
+    """Return where the message with this Message-ID (without brackets) can be read."""
+    return f"{site}/m/{hash_of(message_id)}/"
 
 
 def word_url(site: str, word: str) -> str:
     """Return where a word of the dictionary can be read."""
-    return f"{site}/word/{quote(word, safe='')}"
+    return f"{site}/w/{quote(word, safe='')}"
 
 
 def unsubscribe_url(site: str, token: str) -> str:

@@ -10,7 +10,6 @@ from flask.testing import FlaskClient
 
 from models import Message
 from mrilu.mail.permalinks import hash_of
-from mrilu.notifications.links import message_url
 from mrilu.web.queries import archive as queries
 from tests.web.conftest import LIST, Ask, Import, hide
 
@@ -183,7 +182,7 @@ def test_a_private_list_is_closed_on_every_page(
     one = take_in("one@x", subject="aardvark", body="aardvark\n")
     strangers = open_pages(private_lists=(LIST,))
     paths = ["/", f"/l/{LIST}/", "/l/tea/", f"/l/{LIST}/2025-10/", f"/m/{one}/", f"/t/{one}/",
-             f"/t/{one}/?view=tree", "/m/one@x/", message_url("", Message.get().id), "/search?q=aardvark",
+             f"/t/{one}/?view=tree", "/m/one@x/", f"/message/{Message.get().id}", "/search?q=aardvark",
              "/search?q=%3Cone@x%3E", f"/list/tea/message/{one}/", f"/list/tea/thread/{one}/"]  # fmt: skip
     for path in paths:
         assert pages.get(path, follow_redirects=True).status_code == 200, path
@@ -297,3 +296,14 @@ def test_a_database_that_is_away_is_told(pages: FlaskClient, monkeypatch) -> Non
         and answer.headers["Retry-After"]
         and "cannot be reached" in answer.text
     )
+
+
+def test_a_message_of_a_new_database_is_shown_with_its_own_text(
+    take_in: Import, pages: FlaskClient
+) -> None:
+    one = take_in("one@x", body="first text\n")
+    assert "first text" in pages.get(f"/m/{one}/").text
+    Message.delete().execute()
+    Message._meta.database.execute_sql("ALTER TABLE message ALTER id RESTART WITH 1")
+    two = take_in("two@x", body="other text\n")
+    assert "other text" in pages.get(f"/m/{two}/").text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 from collections import OrderedDict
@@ -209,15 +210,18 @@ class _Texts:
 
     def of(self, row: MessageRow) -> list[Block]:
         """Return a message's blocks."""
-        key = (row.id, row.text_state, len(row.body), shows_addresses())
+        # By the text itself: numbers are given anew when a database is.
+        digest = hashlib.blake2b(row.body.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        key = (digest, tuple(row.own_spans), shows_addresses())
         with self._lock:
             if key in self._made:
                 self._made.move_to_end(key)
                 return self._made[key]
         made = blocks(row.body, row.own_spans, mask=not shows_addresses())
         with self._lock:
-            self._made[key] = made
-            self._size += _size(made)
+            if key not in self._made:
+                self._made[key] = made
+                self._size += _size(made)
             while self._size > self.LIMIT and len(self._made) > 1:
                 self._size -= _size(self._made.popitem(last=False)[1])
         return made
