@@ -17,7 +17,7 @@ from mrilu.web import dashboard, health, metrics, reading, start, subscribing
 from mrilu.web.facts_slow import SlowFacts, gather_slow
 from mrilu.web.guesses import Guesses
 from mrilu.web.kept import Kept
-from mrilu.web.routes import archive, exports, feeds, robots, search, why
+from mrilu.web.routes import archive, downloads, exports, feeds, robots, search, why
 from mrilu.web.server import MAX_BODY_BYTES
 from mrilu.web.templating import prepare
 
@@ -29,6 +29,7 @@ PARTS = (
     archive.pages,
     search.pages,
     feeds.pages,
+    downloads.pages,
     robots.pages,
     exports.pages,
     why.pages,
