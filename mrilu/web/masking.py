@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from mrilu.notifications.links import PURPOSES
 
 # Links that need no login, where a notification was quoted.
 _SIGNED = re.compile(rf"(/(?:{'|'.join(PURPOSES)})/)[\w.-]+")
-_ADDRESS = re.compile(r"(?<=[\w.+-])@(?:[\w-]{1,63}\.){1,8}[\w-]{1,63}")
+_SIGNED_KEY = re.compile(rf"(?:{'|'.join(f'(?<=/{one}/)' for one in PURPOSES)})[\w.-]+")
+# As it stands in text, in an address of a page (%40), or with a wide sign; a domain, or a literal (RFC 5321, 4.1.3).
+_ADDRESS = re.compile(
+    r"(?<=[^\s<>(),;:\[\]])(?:@|＠|%40)(?:\[[^\]\s]{1,60}\]|(?:[\w-]{1,63}\.){1,8}[\w-]{1,63})",
+    re.IGNORECASE,
+)
 
 
 def masked(text: str) -> str:
     """Return the text without the domains of mail addresses and without the keys of signed links."""
-    if "@" not in text and "/" not in text:
-        return text
     return _ADDRESS.sub("@…", _SIGNED.sub(r"\1…", text))
+
+
+def masked_parts(parts: Sequence[str]) -> list[str]:
+    """Return the parts of a text, masked as the whole of it is: an address may reach over several of them."""
+    whole, made, place = "".join(parts), [], 0
+    hidden = [
+        match.span() for pattern in (_ADDRESS, _SIGNED_KEY) for match in pattern.finditer(whole)
+    ]
+    for part in parts:
+        shown = []
+        for sign in part:
+            inside = [start for start, end in hidden if start <= place < end]
+            if not inside:
+                shown.append(sign)
+            elif place in inside:
+                shown.append("@…" if sign in "@＠%" else "…")
+            place += 1
+        made.append("".join(shown))
+    return made

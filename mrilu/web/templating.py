@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, timedelta, timezone
 from typing import Any, NamedTuple
 
@@ -10,8 +10,9 @@ from flask import Flask
 
 from mrilu.mail.permalinks import hash_of
 from mrilu.notifications.compose import readable_definition
+from mrilu.search.snippet import Segment
 from mrilu.web import addresses
-from mrilu.web.masking import masked
+from mrilu.web.masking import masked, masked_parts
 from mrilu.web.pages.texts import visible
 from mrilu.web.queries.archive import MessageRow
 from mrilu.web.readers import shows_addresses
@@ -29,6 +30,7 @@ def prepare(app: Flask) -> None:
     """Give the application's templates their filters and functions."""
     app.jinja_env.filters.update(
         shown=shown,
+        shown_parts=shown_parts,
         moment=moment,
         author=author,
         hash=hash_of,
@@ -46,6 +48,13 @@ def prepare(app: Flask) -> None:
 def shown(text: str) -> str:
     """Return a foreign text as readers see it: addresses masked, controls shown."""
     return visible(text if shows_addresses() else masked(text))
+
+
+def shown_parts(parts: Sequence[Segment]) -> list[tuple[str, bool]]:
+    """Return the parts of a snippet as readers see them, each with whether it was looked for."""
+    texts = [one.text for one in parts]
+    masks = texts if shows_addresses() else masked_parts(texts)
+    return [(visible(text), one.hit) for text, one in zip(masks, parts, strict=True)]
 
 
 def moment(row: MessageRow) -> str:
