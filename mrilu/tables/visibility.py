@@ -27,6 +27,11 @@ class Reader(NamedTuple):
             one in self.closed_lists for one in list_ids
         )
 
+    def may_know_of(self, restrictions: int, list_ids: Collection[str]) -> bool:
+        """Tell whether the reader may hear that a message was here and is withheld."""
+        withheld = restrictions & Restriction.WITHHELD
+        return bool(withheld) and self.may_read(restrictions & ~Restriction.WITHHELD, list_ids)
+
     def may_see_list(self, list_id: str) -> bool:
         """Tell whether the reader may know of a list."""
         return list_id not in self.closed_lists

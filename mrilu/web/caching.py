@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from flask import Response, make_response, request
 
+from mrilu.web.readers import shows_addresses
+
 RENDERING = "1"  # changes whenever pages of the same rows look different
 
 
@@ -15,7 +17,9 @@ def answer(*facts: object, make: Callable[[], str | Response], seconds: int = 0)
 
     `seconds` is how long it may be shown without asking again; who may see it is among the facts.
     """
-    digest = hashlib.blake2b(repr((RENDERING, facts)).encode(), digest_size=12).hexdigest()
+    digest = hashlib.blake2b(
+        repr((RENDERING, shows_addresses(), facts)).encode(), digest_size=12
+    ).hexdigest()
     if request.if_none_match.contains_weak(digest):
         found = Response(status=304)
     else:

@@ -12,7 +12,7 @@ _SIGNED = re.compile(rf"(/(?:{'|'.join(PURPOSES)})/)[\w.-]+")
 _SIGNED_KEY = re.compile(rf"(?:{'|'.join(f'(?<=/{one}/)' for one in PURPOSES)})[\w.-]+")
 # As it stands in text, in an address of a page (%40), or with a wide sign; a domain, or a literal (RFC 5321, 4.1.3).
 _ADDRESS = re.compile(
-    r"(?<=[^\s<>(),;:\[\]])(?:@|＠|%40)(?:\[[^\]\s]{1,60}\]|(?:[\w-]{1,63}\.){1,8}[\w-]{1,63})",
+    r"(?<=[^\s<>(),;:\[\]])(?:@|＠|%40)(?:\[[^\]\s]{1,60}\]|(?:[\w-]{1,63}\.){1,8}[\w-]{1,63}|localhost\b)",
     re.IGNORECASE,
 )
 

@@ -187,6 +187,10 @@ def test_a_private_list_is_closed_on_every_page(
     for path in paths:
         assert pages.get(path, follow_redirects=True).status_code == 200, path
         closed = strangers.get(path, follow_redirects=True)
+        assert closed.status_code == (200 if path == "/" or path.startswith("/search") else 404), (
+            path
+        )
+        assert one not in closed.text, path
         told = closed.text.replace('value="aardvark"', "").replace("<title>aardvark", "")
         assert "aardvark" not in told and LIST not in told, path
 
@@ -307,3 +311,49 @@ def test_a_message_of_a_new_database_is_shown_with_its_own_text(
     Message._meta.database.execute_sql("ALTER TABLE message ALTER id RESTART WITH 1")
     two = take_in("two@x", body="other text\n")
     assert "other text" in pages.get(f"/m/{two}/").text
+
+
+def test_a_withheld_message_of_a_private_list_is_not_told_of(
+    take_in: Import, pages: FlaskClient, open_pages: Ask
+) -> None:
+    one = take_in("one@x")
+    hide(one)
+    closed = open_pages(private_lists=(LIST,))
+    for path in (f"/m/{one}/", f"/m/{one}/message.eml", f"/t/{one}/"):
+        assert closed.get(path).status_code == 404, path
+    assert "not shown any more" not in closed.get("/why?id=one@x").text
+    assert pages.get(f"/m/{one}/message.eml").status_code == 410
+
+
+def test_a_thread_shows_nothing_of_its_messages_on_a_private_list(
+    take_in: Import, open_pages: Ask
+) -> None:
+    one = take_in("one@x", list_id="<open.example.org>")
+    two = take_in("two@x", in_reply_to="<one@x>")
+    closed = open_pages(private_lists=(LIST,))
+    for path in (f"/t/{one}/", f"/t/{one}/?view=date", f"/t/{one}/?view=tree"):
+        text = closed.get(path).text
+        assert one in text and two not in text
+
+
+def test_a_message_of_a_long_thread_leads_to_the_page_that_has_it(
+    take_in: Import, pages: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "IN_THREAD", 2)
+    monkeypatch.setattr(queries.thread_messages, "__defaults__", (2,))
+    first = take_in("0@x")
+    others = [take_in(f"{number}@x", in_reply_to="<0@x>") for number in range(1, 6)]
+    led = pages.get(f"/t/{others[3]}/")
+    assert led.location.startswith(f"/t/{first}/?view=date&after=")
+    assert led.location.endswith(f"#{others[3]}")
+    assert f'id="{others[3]}"' in pages.get(led.location.partition("#")[0]).text
+
+
+def test_a_tree_that_is_cut_off_says_so(
+    take_in: Import, pages: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "IN_OUTLINE", 2)
+    first = take_in("0@x")
+    for number in (1, 2):
+        take_in(f"{number}@x", in_reply_to="<0@x>")
+    assert "These are the first 2 messages" in pages.get(f"/t/{first}/?view=tree").text

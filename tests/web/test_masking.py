@@ -50,3 +50,7 @@ def test_an_address_over_several_parts_is_masked() -> None:
         " now",
     ]
     assert masked_parts(["/unsubscribe/", "1.2", ".x y"]) == ["/unsubscribe/", "…", " y"]
+
+
+def test_an_address_of_this_machine_is_masked() -> None:
+    assert masked("root@localhost, x") == "root@…, x"

@@ -102,7 +102,7 @@ def message(name: str) -> ResponseReturnValue:
     reader = current_reader()
     seen = _readable(rows, reader)
     if not seen:
-        return _not_shown(rows)
+        return not_shown(rows, reader)
     list_id = next((one for one in seen[0].list_ids if reader.may_see_list(one)), "")
 
     def beside(later: bool) -> str:
@@ -137,13 +137,31 @@ def thread(message_hash: str) -> ResponseReturnValue:
     state = ask_database(lambda: queries.thread_state(database(), rows[0].thread))
     canonical, view = hash_of(state.first), request.args.get("view", "flat")
     view = view if view in VIEWS else "flat"
-    if message_hash != canonical:
-        return redirect(addresses.of_thread(canonical, at=message_hash.upper(), view=view))
+    if view == "flat" and state.messages > queries.IN_THREAD:
+        view = "date"  # a tree in pages would tear answers from what they answer
     reader = current_reader()
+    if not any(_is_told_of(row, reader) for row in rows):
+        abort(404)
+    if message_hash != canonical:
+        return redirect(_place_in_thread(canonical, rows[0], view, state))
     after = _place(request.args.get("after", "")) or (_BEGINNING, 0)
     facts = ("thread", state, view, after, reader, shows_addresses())
     make = _outline if view == "tree" else _flat
     return answer(*facts, make=lambda: make(rows[0].thread, canonical, view, after, state, reader))
+
+
+def _is_told_of(row: MessageRow, reader: Reader) -> bool:
+    return reader.may_read(row.restrictions, row.list_ids) or reader.may_know_of(
+        row.restrictions, row.list_ids
+    )
+
+
+def _place_in_thread(canonical: str, row: MessageRow, view: str, state: ThreadState) -> str:
+    """Return the address of a message in its thread; where that has pages, one that begins with the message."""
+    if view == "tree" or state.messages <= queries.IN_THREAD:
+        return addresses.of_thread(canonical, at=row.hash, view=view)
+    before = f"{row.sent_at.timestamp():.6f}-{max(0, row.id - 1)}"
+    return f"{addresses.of_thread(canonical)}?view={view}&after={before}#{row.hash}"
 
 
 def _flat(
@@ -154,7 +172,8 @@ def _flat(
     state: ThreadState,
     reader: Reader,
 ) -> str:
-    rows = ask_database(lambda: queries.thread_messages(database(), number, after))
+    found = ask_database(lambda: queries.thread_messages(database(), number, after))
+    rows = [row for row in found if _is_told_of(row, reader)]
     if view == "flat" and state.messages <= queries.IN_THREAD:
         rows = [node.row for node in tree(rows)]
     seen = _readable(rows, reader)
@@ -167,7 +186,7 @@ def _flat(
         canonical=canonical,
         **_headed(seen, reader),
         texts={row.id: body_of(row) for row in seen},
-        further=_mark(rows[-1]) if len(rows) == queries.IN_THREAD else "",
+        further=_mark(found[-1]) if len(found) == queries.IN_THREAD else "",
     )
 
 
@@ -179,11 +198,13 @@ def _outline(
     state: ThreadState,
     reader: Reader,
 ) -> str:
-    rows = ask_database(lambda: queries.outline(database(), number))
+    found = ask_database(lambda: queries.outline(database(), number))
+    rows = [row for row in found if _is_told_of(row, reader)]
     seen = _readable(rows, reader)
     return render_template(
         "outline.html",
         nodes=tree(rows),
+        cut=len(found) == queries.IN_OUTLINE and state.messages > len(found),
         readable={row.id for row in seen},
         state=state,
         view=view,
@@ -297,9 +318,9 @@ def _message_elsewhere(name: str) -> ResponseReturnValue:
     abort(404)
 
 
-def _not_shown(rows: list[MessageRow]) -> ResponseReturnValue:
-    """Tell of a withheld message that it was here (410); of what is closed to strangers nothing (404)."""
-    if not any(row.withheld for row in rows):
+def not_shown(rows: list[MessageRow], reader: Reader) -> ResponseReturnValue:
+    """Tell of a withheld message that it was here (410); of what is closed to the reader nothing (404)."""
+    if not any(reader.may_know_of(row.restrictions, row.list_ids) for row in rows):
         abort(404)
     return render_template("tombstone.html"), 410
 

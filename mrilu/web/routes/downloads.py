@@ -20,6 +20,7 @@ from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import IN_THREAD, MessageRow
 from mrilu.web.readers import current_reader, shows_addresses
+from mrilu.web.routes.archive import not_shown
 
 pages = Blueprint("downloads", __name__)
 
@@ -34,7 +35,7 @@ def mail(message_hash: str) -> ResponseReturnValue:
     rows = ask_database(lambda: queries.at_hash(database(), message_hash))
     seen = [row for row in rows if reader.may_read(row.restrictions, row.list_ids)]
     if not seen:
-        abort(410 if any(row.withheld for row in rows) else 404)
+        return not_shown(rows, reader)
     mask = not shows_addresses()
 
     def make() -> Response:

@@ -25,6 +25,6 @@ def why() -> ResponseReturnValue:
     rows = ask_database(lambda: queries.at_hash(database(), hash_of(name))) if name else []
     reader = current_reader()
     seen = [row for row in rows if reader.may_read(row.restrictions, row.list_ids)]
-    gone = not seen and any(row.withheld for row in rows)
+    gone = not seen and any(reader.may_know_of(row.restrictions, row.list_ids) for row in rows)
     status = 200 if seen or gone or not asked else 404
     return render_template("why.html", asked=asked, name=name, rows=seen, gone=gone), status

@@ -42,6 +42,11 @@ document.addEventListener("keydown", event => {
 // What is delivered is on an open page within a second: the page is asked for by its ETag while it is looked at.
 const live = document.querySelector("[data-live]");
 if (live && !location.search.includes("before=") && !location.search.includes("after=")) {
+  const renew = page => {  // what a reader has unfolded stays so
+    const unfolded = [...live.querySelectorAll("details[open]")].map(one => one.textContent);
+    live.replaceChildren(...page.childNodes);
+    for (const one of live.querySelectorAll("details")) one.open = unfolded.includes(one.textContent);
+  };
   let tag = null, pause = 900, quiet = 0;
   const look = async () => {
     if (!document.hidden) {
@@ -50,7 +55,7 @@ if (live && !location.search.includes("before=") && !location.search.includes("a
         pause = answer.status === 503 || answer.status === 429 ? 30000 : 900 * (1 + Math.min(9, Math.floor(++quiet / 300)));
         if (answer.status === 200) {
           const page = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-live]");
-          if (tag && page && page.innerHTML !== live.innerHTML && !live.contains(document.activeElement)) { live.replaceChildren(...page.childNodes); quiet = 0; }
+          if (page && page.textContent !== live.textContent && !live.contains(document.activeElement)) { renew(page); quiet = 0; }
           tag = answer.headers.get("ETag");
         }
       } catch { pause = 10000; }
