@@ -45,6 +45,7 @@ SELECT count(*) FROM message AS m WHERE NOT EXISTS (SELECT FROM embedded WHERE k
 """
 UNDER_WAY = "SELECT FROM job_run WHERE job = %s AND outcome = 'running'"
 FORCED = ("export_dictionaries",)  # it has nothing to do otherwise
+FORGOTTEN_SECONDS = 0.25  # FLUSH_SECONDS, and what a busy machine adds
 A_START = 3.0  # seconds until a job that was asked for has begun
 AWAY = (psycopg.Error, peewee.PeeweeException, redis.RedisError, OSError)
 
@@ -61,6 +62,7 @@ class Scene:
         self.feed = Feed(self.service.maildir, self.chance)
         self.disks: dict[str, Path] = {}
         self.source = Source()
+        self.crashes: list[float] = []  # of PostgreSQL, by the monotonic clock
         self.runs_wanted: dict[str, float] = {}  # jobs that must have a good run since that time
         self.service.environ |= {
             "EMBEDDINGS": "on" if embeds else "off",
@@ -238,8 +240,22 @@ class Scene:
         """Compare what this round delivered with the archive, and each e-mail with those before."""
         with self.link() as link:
             found = look(link, self.feed.sent, WORD)
-        found.news += doubled(one.message_id for one in self.office.accepted)
+        found.news += doubled(self.delivered())
         return found
+
+    def delivered(self) -> list[str]:
+        """Return the Message-IDs of the e-mails that were accepted.
+
+        Left out is what PostgreSQL forgot in a crash that came right after it: that is sent again, as promised
+        (jobs/send_notifications.py).
+        """
+        last = {one.message_id: one.at for one in self.office.accepted}
+        return [
+            one.message_id
+            for one in self.office.accepted
+            if one.at == last[one.message_id]
+            or not any(0 <= crash - one.at <= FORGOTTEN_SECONDS for crash in self.crashes)
+        ]
 
     def trouble(self) -> dict[str, Any]:
         """Return what tells why a round failed."""

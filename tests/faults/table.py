@@ -105,6 +105,7 @@ def stopped(marks: tuple[str, ...], scene: Scene) -> Iterator[None]:
 def power_cut(scene: Scene) -> Iterator[None]:
     """Everything is killed at once, and started again; the fault ends when the service is up."""
     scene.kill_tree()
+    scene.crashes.append(time.monotonic())
     scene.service.start()
     scene.connect()
     yield
@@ -117,6 +118,7 @@ def power_cut(scene: Scene) -> Iterator[None]:
 def postmaster_killed(scene: Scene) -> Iterator[None]:
     """kill -9 of the database server's first process."""
     scene.postmaster().kill()
+    scene.crashes.append(time.monotonic())
     yield
 
 
@@ -128,6 +130,7 @@ def backend_killed(scene: Scene) -> Iterator[None]:
     ]
     if children:
         scene.chance.choice(children).kill()
+        scene.crashes.append(time.monotonic())
     yield
 
 

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import ssl
 import threading
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -30,6 +31,7 @@ class Accepted:
     sender: str
     recipient: str
     raw: bytes
+    at: float = field(default_factory=time.monotonic, compare=False)
 
     @property
     def message(self) -> EmailMessage:
