@@ -83,15 +83,14 @@ def until_told(stage: Scene) -> str:
     while True:
         with stage.link() as link:
             written, sent = link.execute(query).fetchone()
-        delivered = stage.delivered()
-        arrived, again = len(set(delivered)), len(stage.office.accepted) - len(delivered)
+        mails, delivered = len(stage.office.accepted), stage.delivered()
+        arrived, again = len(set(delivered)), max(0, mails - len(delivered))
         if written == sent == arrived == len(delivered):
             told = f", but for {again} that a crash of PostgreSQL made forgotten" if again else ""
             print(f"{written} notifications, each delivered once{told}", flush=True)
             return ""
         stage.service.run("run", "send_notifications")  # its minute is not waited for
         if time.monotonic() > deadline:
-            mails = len(stage.office.accepted)
             return f"{written} notifications, {sent} sent, {mails} e-mails of {arrived} arrived"
         time.sleep(1)
 

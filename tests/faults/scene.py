@@ -249,10 +249,11 @@ class Scene:
         Left out is what PostgreSQL forgot in a crash that came right after it: that is sent again, as promised
         (jobs/send_notifications.py).
         """
-        last = {one.message_id: one.at for one in self.office.accepted}
+        accepted = list(self.office.accepted)  # more may come at any moment
+        last = {one.message_id: one.at for one in accepted}
         return [
             one.message_id
-            for one in self.office.accepted
+            for one in accepted
             if one.at == last[one.message_id]
             or not any(0 <= crash - one.at <= FORGOTTEN_SECONDS for crash in self.crashes)
         ]
