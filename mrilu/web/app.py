@@ -13,11 +13,25 @@ from werkzeug.exceptions import HTTPException
 
 from mrilu.queues.rules import stranger_of
 from mrilu.settings.table import Settings
-from mrilu.web import dashboard, health, metrics, reading, start, subscribing
+from mrilu.web import dashboard, health, metrics
 from mrilu.web.facts_slow import SlowFacts, gather_slow
 from mrilu.web.guesses import Guesses
 from mrilu.web.kept import Kept
-from mrilu.web.routes import archive, downloads, exports, feeds, robots, search, why
+from mrilu.web.routes import (
+    downloads,
+    elsewhere,
+    exports,
+    feeds,
+    lists,
+    messages,
+    robots,
+    search,
+    start,
+    subscribing,
+    threads,
+    why,
+    words,
+)
 from mrilu.web.server import MAX_BODY_BYTES
 from mrilu.web.templating import prepare
 
@@ -26,7 +40,10 @@ logger = logging.getLogger(__name__)
 # The parts of the site; a new one is a module with a blueprint named `pages`, and a row here.
 PARTS = (
     start.pages,
-    archive.pages,
+    lists.pages,
+    threads.pages,
+    messages.pages,
+    words.pages,
     search.pages,
     feeds.pages,
     downloads.pages,
@@ -35,8 +52,8 @@ PARTS = (
     why.pages,
     health.pages,
     metrics.pages,
-    reading.pages,
     subscribing.pages,
+    elsewhere.pages,
 )
 
 KEPT_SECONDS = 30.0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flask import current_app
 
 from models import Reader
+from mrilu.web.queries.archive import MessageRow
 
 
 def current_reader() -> Reader:
@@ -16,3 +19,15 @@ def current_reader() -> Reader:
 def shows_addresses() -> bool:
     """Tell whether mail addresses are spelt out."""
     return bool(current_app.config["SHOW_ADDRESSES"])
+
+
+def readable(rows: Iterable[MessageRow], reader: Reader) -> list[MessageRow]:
+    """Return those of the messages that the reader may read."""
+    return [row for row in rows if reader.may_read(row.restrictions, row.list_ids)]
+
+
+def told_of(row: MessageRow, reader: Reader) -> bool:
+    """Tell whether the reader may read a message, or may know that it stood here."""
+    return reader.may_read(row.restrictions, row.list_ids) or reader.may_know_of(
+        row.restrictions, row.list_ids
+    )

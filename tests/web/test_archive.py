@@ -293,7 +293,7 @@ def test_a_database_that_is_away_is_told(pages: FlaskClient, monkeypatch) -> Non
     def away(*args: object) -> None:
         raise TimeoutError
 
-    monkeypatch.setattr("mrilu.web.start.ask_database", away)
+    monkeypatch.setattr("mrilu.web.routes.start.ask_database", away)
     answer = pages.get("/")
     assert (
         answer.status_code == 503

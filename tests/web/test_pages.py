@@ -251,7 +251,7 @@ def test_an_error_is_a_page_without_a_trace_and_one_line_in_the_log(
     def broken(*_: object) -> None:
         raise RuntimeError("inside")
 
-    monkeypatch.setattr("mrilu.web.subscribing.database", broken)
+    monkeypatch.setattr("mrilu.web.routes.subscribing.database", broken)
     answer = pages.get(f"/unsubscribe/{token}")
     assert (
         answer.status_code == 500 and "inside" not in answer.text and "Traceback" not in answer.text

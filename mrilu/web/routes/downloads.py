@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from tempfile import SpooledTemporaryFile
 from typing import IO, cast
 
@@ -15,16 +14,16 @@ from models import Reader
 from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.web.caching import answer
+from mrilu.web.keyset import BEGINNING
 from mrilu.web.pages.mails import as_mail, mbox
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import IN_THREAD, MessageRow
-from mrilu.web.readers import current_reader, shows_addresses
-from mrilu.web.routes.archive import not_shown
+from mrilu.web.readers import current_reader, readable, shows_addresses
+from mrilu.web.routes.messages import not_shown
 
 pages = Blueprint("downloads", __name__)
 
-_BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
 IN_MEMORY = 1024 * 1024  # bytes of an mbox that is made; more goes to a temporary file
 
 
@@ -33,7 +32,7 @@ def mail(message_hash: str) -> ResponseReturnValue:
     """Return a message for a mail program."""
     reader = current_reader()
     rows = ask_database(lambda: queries.at_hash(database(), message_hash))
-    seen = [row for row in rows if reader.may_read(row.restrictions, row.list_ids)]
+    seen = readable(rows, reader)
     if not seen:
         return not_shown(rows, reader)
     mask = not shows_addresses()
@@ -71,13 +70,13 @@ def thread(message_hash: str) -> ResponseReturnValue:
 
 def _all_of(thread_number: int, reader: Reader) -> Iterator[MessageRow]:
     """Yield a thread's messages that the reader may see, oldest first, a page at a time."""
-    after = (_BEGINNING, 0)
+    after = (BEGINNING, 0)
     while True:
         place = after
         rows = ask_database(
             lambda: queries.thread_messages(database(), thread_number, place)  # noqa: B023 - asked at once
         )
-        yield from (row for row in rows if reader.may_read(row.restrictions, row.list_ids))
+        yield from readable(rows, reader)
         if len(rows) < IN_THREAD:
             return
         after = (rows[-1].sent_at, rows[-1].id)

@@ -14,10 +14,11 @@ from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.web import addresses
 from mrilu.web.caching import answer
+from mrilu.web.keyset import BEGINNING, END
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import MessageRow
-from mrilu.web.readers import current_reader, shows_addresses
+from mrilu.web.readers import current_reader, readable, shows_addresses
 from mrilu.web.templating import author, shown
 
 pages = Blueprint("feeds", __name__)
@@ -25,7 +26,6 @@ pages = Blueprint("feeds", __name__)
 ATOM, THR = "http://www.w3.org/2005/Atom", "http://purl.org/syndication/thread/1.0"
 NEWEST = 50
 SUMMARY_CHARS = 1000
-_BEGINNING, _END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 
 @pages.get("/l/<name>/atom.xml")
@@ -34,11 +34,11 @@ def of_list(name: str) -> ResponseReturnValue:
     list_id, reader = "" if name == addresses.NO_LIST else name.lower(), current_reader()
     if not reader.may_see_list(list_id):
         abort(404)
-    found = ask_database(lambda: queries.posted(database(), list_id, _BEGINNING, (_END, 0), NEWEST))
+    found = ask_database(lambda: queries.posted(database(), list_id, BEGINNING, (END, 0), NEWEST))
     if not found:
         abort(404)
     texts = ask_database(lambda: queries.with_texts(database(), [row.id for row in found]))
-    rows = [row for row in texts if reader.may_read(row.restrictions, row.list_ids)]
+    rows = readable(texts, reader)
     place = addresses.of_list(list_id)
     return _answer(rows, place, f"{place}atom.xml", list_id or "mail of no list")
 
@@ -51,7 +51,7 @@ def of_thread(message_hash: str) -> ResponseReturnValue:
         abort(404)
     reader = current_reader()
     found = ask_database(lambda: queries.newest_of_thread(database(), named[0].thread, NEWEST))
-    rows = [row for row in found if reader.may_read(row.restrictions, row.list_ids)]
+    rows = readable(found, reader)
     if not rows:
         abort(404)
     place = addresses.of_thread(message_hash.upper())
@@ -68,7 +68,7 @@ def _feed(rows: Sequence[MessageRow], place: str, own: str, title: str) -> Respo
     feed = etree.Element(f"{{{ATOM}}}feed", nsmap={None: ATOM, "thr": THR})
     _add(feed, "id", f"{site}{place}")
     _add(feed, "title", title)
-    _add(feed, "updated", _moment(max((row.sent_at for row in rows), default=_BEGINNING)))
+    _add(feed, "updated", _moment(max((row.sent_at for row in rows), default=BEGINNING)))
     etree.SubElement(feed, f"{{{ATOM}}}link", rel="self", href=f"{site}{own}")
     etree.SubElement(
         feed, f"{{{ATOM}}}link", rel="alternate", type="text/html", href=f"{site}{place}"

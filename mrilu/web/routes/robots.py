@@ -14,7 +14,7 @@ from mrilu.web.caching import answer
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.readers import current_reader
-from mrilu.web.routes.archive import months_of
+from mrilu.web.routes.lists import months_of
 
 pages = Blueprint("robots", __name__)
 

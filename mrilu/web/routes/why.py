@@ -10,7 +10,7 @@ from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
-from mrilu.web.readers import current_reader
+from mrilu.web.readers import current_reader, readable
 
 pages = Blueprint("why", __name__)
 
@@ -24,7 +24,7 @@ def why() -> ResponseReturnValue:
     name = parse_message_id(asked if "<" in asked else f"<{asked}>") if asked else ""
     rows = ask_database(lambda: queries.at_hash(database(), hash_of(name))) if name else []
     reader = current_reader()
-    seen = [row for row in rows if reader.may_read(row.restrictions, row.list_ids)]
+    seen = readable(rows, reader)
     gone = not seen and any(reader.may_know_of(row.restrictions, row.list_ids) for row in rows)
     status = 200 if seen or gone or not asked else 404
     return render_template("why.html", asked=asked, name=name, rows=seen, gone=gone), status

@@ -1,0 +1,26 @@
+"""Places in a list or a thread by date and number, as addresses carry them (keyset paging)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from mrilu.web.queries.archive import MessageRow
+
+BEGINNING, END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+
+
+def mark_of(row: MessageRow) -> str:
+    """Return how an address names the place of a message."""
+    return f"{row.sent_at.timestamp():.6f}-{row.id}"
+
+
+def place_at(mark: str) -> tuple[datetime, int] | None:
+    """Return the (date, id) that a mark in an address means."""
+    match = re.fullmatch(r"(-?\d{1,12}\.\d{6})-(\d{1,18})", mark)
+    if not match:
+        return None
+    try:
+        return datetime.fromtimestamp(float(match[1]), UTC), int(match[2])
+    except (ValueError, OverflowError, OSError):
+        return None

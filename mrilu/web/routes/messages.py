@@ -1,0 +1,96 @@
+"""Messages to read."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import quote
+
+from flask import Blueprint, abort, redirect, render_template
+from flask.typing import ResponseReturnValue
+
+from models import Reader
+from mrilu.mail.headers.identifiers import parse_message_id
+from mrilu.mail.permalinks import hash_of
+from mrilu.runtime.database import database
+from mrilu.web import addresses
+from mrilu.web.caching import answer
+from mrilu.web.patience import ask_database
+from mrilu.web.queries import archive as queries
+from mrilu.web.queries.archive import MessageRow
+from mrilu.web.readers import current_reader, readable, shows_addresses
+from mrilu.web.texts_kept import blocks_of
+
+pages = Blueprint("messages", __name__)
+
+
+@pages.get("/m/<path:name>/")
+def message(name: str) -> ResponseReturnValue:
+    """Show the messages of a Message-ID, by its hash; the Message-ID itself leads there."""
+    rows = ask_database(lambda: queries.at_hash(database(), name))
+    if not rows:
+        return _message_elsewhere(name)
+    reader = current_reader()
+    seen = readable(rows, reader)
+    if not seen:
+        return not_shown(rows, reader)
+    list_id = next((one for one in seen[0].list_ids if reader.may_see_list(one)), "")
+
+    def beside(later: bool) -> str:
+        found = ask_database(
+            lambda: queries.beside(database(), list_id, seen[0], reader, later=later)
+        )
+        return addresses.of_message(hash_of(found)) if found else ""
+
+    earlier, later = beside(False), beside(True)
+    facts = ("message", [row.version() for row in seen], earlier, later, reader, shows_addresses())
+
+    def make() -> str:
+        return render_template(
+            "message.html",
+            rows=seen,
+            list_id=list_id,
+            earlier=earlier,
+            later=later,
+            texts={row.id: blocks_of(row) for row in seen},
+            reply=_reply(seen[0], list_id),
+        )
+
+    return answer(*facts, make=make)
+
+
+def _message_elsewhere(name: str) -> ResponseReturnValue:
+    """Lead from a Message-ID to its hash."""
+    message_id = parse_message_id(name if name.startswith("<") else f"<{name}>")
+    message_hash = hash_of(message_id) if message_id else ""
+    if message_hash and ask_database(lambda: queries.at_hash(database(), message_hash)):
+        return redirect(addresses.of_message(message_hash))
+    abort(404)
+
+
+def not_shown(rows: list[MessageRow], reader: Reader) -> ResponseReturnValue:
+    """Tell of a withheld message that it was here (410); of what is closed to the reader nothing (404)."""
+    if not any(reader.may_know_of(row.restrictions, row.list_ids) for row in rows):
+        abort(404)
+    return render_template("tombstone.html"), 410
+
+
+class _Reply(NamedTuple):
+    """What a reader needs to answer: a mailto: URL, and the line for git send-email; both "" without a list."""
+
+    mailto: str
+    command: str
+
+
+def _reply(row: MessageRow, list_id: str) -> _Reply:
+    """Return how to answer to the list. Its address is that of its List-Id, as most lists have it (RFC 2919, 2)."""
+    name, _, domain = list_id.partition(".")
+    if not domain or row.withheld:
+        return _Reply("", "")
+    address = f"{name}@{domain}"
+    subject = row.subject if row.subject.lower().startswith("re:") else f"Re: {row.subject}"
+    fields = {"In-Reply-To": f"<{row.message_id}>", "Subject": " ".join(subject.split())}
+    query = "&".join(f"{key}={quote(value, safe='')}" for key, value in fields.items())
+    command = f"git send-email --in-reply-to='<{row.message_id}>' --to={address}"
+    safe = re.fullmatch(r"[\w.@+=/~$&*!#%^{}|-]+", row.message_id) and "'" not in row.message_id
+    return _Reply(f"mailto:{quote(address)}?{query}", command if safe else "")

@@ -1,0 +1,105 @@
+"""Threads to read: flat, by date, and as a tree of headers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from flask import Blueprint, abort, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from models import Reader
+from mrilu.mail.permalinks import hash_of
+from mrilu.runtime.database import database
+from mrilu.web import addresses
+from mrilu.web.caching import answer
+from mrilu.web.keyset import BEGINNING, mark_of, place_at
+from mrilu.web.pages.threads import tree
+from mrilu.web.patience import ask_database
+from mrilu.web.queries import archive as queries
+from mrilu.web.queries.archive import MessageRow, ThreadState
+from mrilu.web.readers import current_reader, readable, shows_addresses, told_of
+from mrilu.web.texts_kept import blocks_of
+
+pages = Blueprint("threads", __name__)
+
+VIEWS = ("flat", "tree", "date")
+
+
+class _Asked(NamedTuple):
+    """Which part of which thread is shown to whom, and how."""
+
+    number: int
+    canonical: str
+    view: str
+    after: tuple[datetime, int]
+    state: ThreadState
+    reader: Reader
+
+    def headed(self, seen: list[MessageRow]) -> dict[str, Any]:
+        """Return what each view of it shows: the subject, a list that it is on, who is readable."""
+        named = (one for row in seen for one in row.list_ids if self.reader.may_see_list(one))
+        return {
+            "state": self.state,
+            "view": self.view,
+            "canonical": self.canonical,
+            "readable": {row.id for row in seen},
+            "subject": seen[0].subject if seen else "",
+            "list_id": next(named, ""),
+        }
+
+
+@pages.get("/t/<message_hash>/")
+def thread(message_hash: str) -> ResponseReturnValue:
+    """Show a thread: flat and by date (pages of it), or as a tree of headers."""
+    rows = ask_database(lambda: queries.at_hash(database(), message_hash))
+    if not rows:
+        abort(404)
+    state = ask_database(lambda: queries.thread_state(database(), rows[0].thread))
+    canonical, view = hash_of(state.first), request.args.get("view", "flat")
+    view = view if view in VIEWS else "flat"
+    if view == "flat" and state.messages > queries.IN_THREAD:
+        view = "date"  # a tree in pages would tear answers from what they answer
+    reader = current_reader()
+    if not any(told_of(row, reader) for row in rows):
+        abort(404)
+    if message_hash != canonical:
+        return redirect(_place_in_thread(canonical, rows[0], view, state))
+    after = place_at(request.args.get("after", "")) or (BEGINNING, 0)
+    asked = _Asked(rows[0].thread, canonical, view, after, state, reader)
+    facts = ("thread", state, view, after, reader, shows_addresses())
+    return answer(*facts, make=lambda: _outline(asked) if view == "tree" else _flat(asked))
+
+
+def _place_in_thread(canonical: str, row: MessageRow, view: str, state: ThreadState) -> str:
+    """Return the address of a message in its thread; where that has pages, one that begins with the message."""
+    if view == "tree" or state.messages <= queries.IN_THREAD:
+        return addresses.of_thread(canonical, at=row.hash, view=view)
+    before = f"{row.sent_at.timestamp():.6f}-{max(0, row.id - 1)}"
+    return f"{addresses.of_thread(canonical)}?view={view}&after={before}#{row.hash}"
+
+
+def _flat(asked: _Asked) -> str:
+    found = ask_database(lambda: queries.thread_messages(database(), asked.number, asked.after))
+    rows = [row for row in found if told_of(row, asked.reader)]
+    if asked.view == "flat" and asked.state.messages <= queries.IN_THREAD:
+        rows = [node.row for node in tree(rows)]
+    seen = readable(rows, asked.reader)
+    return render_template(
+        "thread.html",
+        rows=rows,
+        texts={row.id: blocks_of(row) for row in seen},
+        further=mark_of(found[-1]) if len(found) == queries.IN_THREAD else "",
+        **asked.headed(seen),
+    )
+
+
+def _outline(asked: _Asked) -> str:
+    found = ask_database(lambda: queries.outline(database(), asked.number))
+    rows = [row for row in found if told_of(row, asked.reader)]
+    return render_template(
+        "outline.html",
+        nodes=tree(rows),
+        cut=len(found) == queries.IN_OUTLINE and asked.state.messages > len(found),
+        **asked.headed(readable(rows, asked.reader)),
+    )
