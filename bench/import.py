@@ -34,9 +34,6 @@ class FirstImport:
     def available(self) -> None:
         return None
 
-    def prepare(self, maildir: Path, work: Path) -> None:
-        """Nothing: each round starts with empty data."""
-
     def run(self, maildir: Path, work: Path) -> Result:
         paths = mail_files(maildir)
         with service(maildir, work / "service") as running:
@@ -93,9 +90,6 @@ class Renames:
 
     def available(self) -> None:
         return None
-
-    def prepare(self, maildir: Path, work: Path) -> None:
-        """Nothing: the watcher runs already."""
 
     def run(self, maildir: Path, work: Path) -> Result:
         moved = (

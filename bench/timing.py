@@ -1,6 +1,6 @@
 """Run contenders in alternation, keep medians, and compare them with our bars.
 
-A contender is anything with a name, `available`, `prepare` and `run`: the peers (`bench.peers`) and ourselves.
+A contender is anything with a name, `available` and `run`, and with `prepare` where it needs that: the peers (`bench.peers`) and ourselves.
 """
 
 import fcntl
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Results = dict[str, list["Result"]]
 Bars = Mapping[str, float]
@@ -43,11 +43,16 @@ class Contender(Protocol):
     def available(self) -> str | None:
         """None, or why it cannot run here and how to install it."""
 
-    def prepare(self, maildir: Path, work: Path) -> None:
-        """Untimed set-up, once before the first round."""
-
     def run(self, maildir: Path, work: Path) -> Result:
         """One timed run, once a round; raises when the sanity check fails."""
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A contender that needs something before its first round."""
+
+    def prepare(self, maildir: Path, work: Path) -> None:
+        """Untimed set-up, once before the first round."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,8 @@ def take_turns(
     present = [contender for contender in contenders if _is_present(contender)]
     folders = {contender.name: _own_folder(contender, work) for contender in present}
     for contender in present:
-        contender.prepare(maildir, folders[contender.name])
+        if isinstance(contender, Prepared):
+            contender.prepare(maildir, folders[contender.name])
     results: Results = {contender.name: [] for contender in present}
     for turn in range(rounds):
         for contender in present:

@@ -47,7 +47,7 @@ def up(only: str = "") -> int:
     began = time.monotonic()
     signals = Signals()
     try:
-        settings = load({**os.environ, **({"ROLES": only} if only else {})})
+        settings = load(ROLES=only) if only else load()
         roles.check(settings)
         settings = _placed(settings)
         with checks.only_one(settings.data_dir):

@@ -13,12 +13,12 @@ from mrilu.settings.secrets import masked, passwords_in
 from mrilu.settings.table import Settings
 
 
-def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from `environ` (the process's own by default).
+def load(environ: Mapping[str, str] | None = None, **given: str) -> Settings:
+    """Read the settings from `environ` (the process's own by default); what is `given` goes before.
 
     Raises SettingError, whose message names the variable and what to use instead.
     """
-    source = os.environ if environ is None else environ
+    source = {**(os.environ if environ is None else environ), **given}
     values: dict[str, Any] = {}
     for one in fields(Settings):
         if one.metadata["variable"].endswith("*"):

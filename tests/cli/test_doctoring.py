@@ -31,7 +31,7 @@ from tests.factories import make_maildir
 NOW = 1_800_000_000.0
 
 
-def says(found: Finding, level: str, word: str) -> None:
+def assert_says(found: Finding, level: str, word: str) -> None:
     assert found.level == level and word in found.what, found
     assert bool(found.advice) == (level != OK), found
 
@@ -39,8 +39,8 @@ def says(found: Finding, level: str, word: str) -> None:
 def test_a_maildir_that_is_missing_or_closed(tmp_path: Path, monkeypatch) -> None:
     root = make_maildir(tmp_path / "Maildir", ".one")
     one = MaildirSetting("test", root, "inotify")
-    says(machine.check_maildir(one), OK, "0 mails")
-    says(
+    assert_says(machine.check_maildir(one), OK, "0 mails")
+    assert_says(
         machine.check_maildir(MaildirSetting("test", tmp_path / "no", "poll")),
         ERROR,
         "there is no such folder",
@@ -51,59 +51,61 @@ def test_a_maildir_that_is_missing_or_closed(tmp_path: Path, monkeypatch) -> Non
         yield "new/1"
 
     monkeypatch.setattr(machine, "scan", half)
-    says(machine.check_maildir(one), ERROR, "1 folders cannot be read: .one")
+    assert_says(machine.check_maildir(one), ERROR, "1 folders cannot be read: .one")
 
 
 def test_a_data_folder_that_is_missing_or_open(tmp_path: Path, monkeypatch) -> None:
     tmp_path.chmod(0o711)
-    says(machine.check_data_folder(tmp_path), OK, "data folder")
+    assert_says(machine.check_data_folder(tmp_path), OK, "data folder")
     tmp_path.chmod(0o755)
-    says(machine.check_data_folder(tmp_path), WARNING, "others can read")
-    says(machine.check_data_folder(tmp_path / "no"), ERROR, "No such file")
+    assert_says(machine.check_data_folder(tmp_path), WARNING, "others can read")
+    assert_says(machine.check_data_folder(tmp_path / "no"), ERROR, "No such file")
     monkeypatch.setattr(machine.os, "geteuid", lambda: 123_456)
-    says(machine.check_data_folder(tmp_path), ERROR, "belongs to")
+    assert_says(machine.check_data_folder(tmp_path), ERROR, "belongs to")
     monkeypatch.undo()
     monkeypatch.setattr(machine.os, "access", lambda *_: False)
-    says(machine.check_data_folder(tmp_path), ERROR, "cannot be written")
+    assert_says(machine.check_data_folder(tmp_path), ERROR, "cannot be written")
 
 
 def test_a_secret_file_that_everybody_reads(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.touch(0o600)
-    says(machine.check_secret_file("TOKEN_SECRET_FILE", file), OK, "closed")
+    assert_says(machine.check_secret_file("TOKEN_SECRET_FILE", file), OK, "closed")
     file.chmod(0o644)
-    says(machine.check_secret_file("TOKEN_SECRET_FILE", file), WARNING, "everybody can read")
-    says(machine.check_secret_file("TOKEN_SECRET_FILE", tmp_path / "no"), ERROR, "No such file")
+    assert_says(machine.check_secret_file("TOKEN_SECRET_FILE", file), WARNING, "everybody can read")
+    assert_says(
+        machine.check_secret_file("TOKEN_SECRET_FILE", tmp_path / "no"), ERROR, "No such file"
+    )
 
 
 def test_inotify_limits_that_are_too_low(tmp_path: Path) -> None:
-    says(machine.check_inotify(3, tmp_path), WARNING, "has none")
+    assert_says(machine.check_inotify(3, tmp_path), WARNING, "has none")
     (tmp_path / "max_user_watches").write_text("8192\n")
     (tmp_path / "max_user_instances").write_text("128\n")
-    says(machine.check_inotify(100, tmp_path), OK, "100 folders")
+    assert_says(machine.check_inotify(100, tmp_path), OK, "100 folders")
     low = machine.check_inotify(10_000, tmp_path)
-    says(low, ERROR, "10,000 folders to watch")
+    assert_says(low, ERROR, "10,000 folders to watch")
     assert "sysctl fs.inotify.max_user_watches=" in low.advice
     (tmp_path / "max_user_instances").write_text("2\n")
-    says(machine.check_inotify(100, tmp_path), WARNING, "instances")
+    assert_says(machine.check_inotify(100, tmp_path), WARNING, "instances")
 
 
 def test_a_disk_that_is_full(tmp_path: Path) -> None:
-    says(machine.check_disk(tmp_path, lambda _: 10 * machine.GIGABYTE), OK, "10.0 GB free")
-    says(machine.check_disk(tmp_path, lambda _: machine.GIGABYTE), WARNING, "1.0 GB free")
-    says(machine.check_disk(tmp_path, lambda _: 1000), ERROR, "0.0 GB free")
-    says(machine.check_disk(tmp_path / "no"), ERROR, "No such file")
+    assert_says(machine.check_disk(tmp_path, lambda _: 10 * machine.GIGABYTE), OK, "10.0 GB free")
+    assert_says(machine.check_disk(tmp_path, lambda _: machine.GIGABYTE), WARNING, "1.0 GB free")
+    assert_says(machine.check_disk(tmp_path, lambda _: 1000), ERROR, "0.0 GB free")
+    assert_says(machine.check_disk(tmp_path / "no"), ERROR, "No such file")
 
 
 def test_versions_that_are_too_old() -> None:
-    says(machine.check_python(), OK, "Python 3")
-    says(machine.check_python((3, 10, 1)), ERROR, "3.10.1")
-    says(servers.check_postgresql(180006, ["vector", "pg_trgm", "unaccent"]), OK, "18.6")
-    says(servers.check_postgresql(130001, ["vector", "pg_trgm", "unaccent"]), ERROR, "13.1")
-    says(servers.check_postgresql(180006, ["pg_trgm", "unaccent"]), ERROR, "lacks vector")
-    says(servers.check_redis("7.2.4", "noeviction"), OK, "7.2.4")
-    says(servers.check_redis("6.0.1", "noeviction"), ERROR, "6.0.1")
-    says(servers.check_redis("7.2.4", "allkeys-lru"), WARNING, "allkeys-lru")
+    assert_says(machine.check_python(), OK, "Python 3")
+    assert_says(machine.check_python((3, 10, 1)), ERROR, "3.10.1")
+    assert_says(servers.check_postgresql(180006, ["vector", "pg_trgm", "unaccent"]), OK, "18.6")
+    assert_says(servers.check_postgresql(130001, ["vector", "pg_trgm", "unaccent"]), ERROR, "13.1")
+    assert_says(servers.check_postgresql(180006, ["pg_trgm", "unaccent"]), ERROR, "lacks vector")
+    assert_says(servers.check_redis("7.2.4", "noeviction"), OK, "7.2.4")
+    assert_says(servers.check_redis("6.0.1", "noeviction"), ERROR, "6.0.1")
+    assert_says(servers.check_redis("7.2.4", "allkeys-lru"), WARNING, "allkeys-lru")
 
 
 def test_packages_that_are_not_the_pinned_ones() -> None:
@@ -112,87 +114,99 @@ def test_packages_that_are_not_the_pinned_ones() -> None:
             raise metadata.PackageNotFoundError
         return "1.0"
 
-    says(
+    assert_says(
         machine.check_packages(["one[extra]==1.0", "gone==2; python_version < '3'"], installed),
         OK,
         "packages",
     )
-    says(machine.check_packages(["one==1.1"], installed), ERROR, "one 1.0 (1.1 is pinned)")
-    says(machine.check_packages(["torch==2.13.0"], lambda name: "2.13.0+cpu"), OK, "packages")
-    says(
+    assert_says(machine.check_packages(["one==1.1"], installed), ERROR, "one 1.0 (1.1 is pinned)")
+    assert_says(
+        machine.check_packages(["torch==2.13.0"], lambda name: "2.13.0+cpu"), OK, "packages"
+    )
+    assert_says(
         machine.check_packages(["torch==2.13.0"], lambda name: "2.13.1+cpu"),
         ERROR,
         "2.13.0 is pinned",
     )
-    says(machine.check_packages(["gone==1.1"], installed), ERROR, "gone is missing")
+    assert_says(machine.check_packages(["gone==1.1"], installed), ERROR, "gone is missing")
 
 
 def test_another_time_zone_than_the_machines() -> None:
-    says(machine.check_zone("Europe/Berlin", "UTC"), OK, "Europe/Berlin")
-    says(machine.check_zone("UTC", "Europe/Berlin"), WARNING, "this machine is in Europe/Berlin")
+    assert_says(machine.check_zone("Europe/Berlin", "UTC"), OK, "Europe/Berlin")
+    assert_says(
+        machine.check_zone("UTC", "Europe/Berlin"), WARNING, "this machine is in Europe/Berlin"
+    )
 
 
 def test_a_schema_that_is_not_ours() -> None:
-    says(servers.check_schema({"0001_a"}, {"0001_a"}), OK, "0001_a")
-    says(servers.check_schema({"0001_a"}, {"0001_a", "0002_b"}), ERROR, "lacks 0002_b")
-    says(servers.check_schema({"0001_a", "0009_z"}, {"0001_a"}), ERROR, "0009_z is newer")
+    assert_says(servers.check_schema({"0001_a"}, {"0001_a"}), OK, "0001_a")
+    assert_says(servers.check_schema({"0001_a"}, {"0001_a", "0002_b"}), ERROR, "lacks 0002_b")
+    assert_says(servers.check_schema({"0001_a", "0009_z"}, {"0001_a"}), ERROR, "0009_z is newer")
 
 
 def test_clocks_that_differ_or_were_set_back() -> None:
-    says(servers.check_clocks(NOW, {"Redis": NOW + 1}, NOW - 5), OK, "agree")
-    says(servers.check_clocks(NOW, {"Redis": NOW + 9}, None), ERROR, "Redis +9.0 s")
-    says(servers.check_clocks(NOW, {}, NOW + 4000), ERROR, "in the future")
+    assert_says(servers.check_clocks(NOW, {"Redis": NOW + 1}, NOW - 5), OK, "agree")
+    assert_says(servers.check_clocks(NOW, {"Redis": NOW + 9}, None), ERROR, "Redis +9.0 s")
+    assert_says(servers.check_clocks(NOW, {}, NOW + 4000), ERROR, "in the future")
 
 
 def test_programs_that_do_not_run_or_are_in_trouble() -> None:
-    says(servers.check_beat("watcher", {"at": NOW}, NOW + 1), OK, "lives")
-    says(servers.check_beat("watcher", None, NOW), ERROR, "does not run")
-    says(servers.check_beat("watcher", {"at": NOW - 12}, NOW), WARNING, "12 s ago")
-    says(servers.check_beat("watcher", {"at": NOW, "trouble": "no disk"}, NOW), WARNING, "no disk")
-    says(servers.check_workers({"mail": 2, "default": 1, "notify": 1, "embed": 1}), OK, "mail 2")
-    says(servers.check_workers({"mail": 2, "default": 1, "notify": 1}), ERROR, "embed")
+    assert_says(servers.check_beat("watcher", {"at": NOW}, NOW + 1), OK, "lives")
+    assert_says(servers.check_beat("watcher", None, NOW), ERROR, "does not run")
+    assert_says(servers.check_beat("watcher", {"at": NOW - 12}, NOW), WARNING, "12 s ago")
+    assert_says(
+        servers.check_beat("watcher", {"at": NOW, "trouble": "no disk"}, NOW), WARNING, "no disk"
+    )
+    assert_says(
+        servers.check_workers({"mail": 2, "default": 1, "notify": 1, "embed": 1}), OK, "mail 2"
+    )
+    assert_says(servers.check_workers({"mail": 2, "default": 1, "notify": 1}), ERROR, "embed")
 
 
 def test_workers_that_live_and_take_nothing() -> None:
-    says(servers.check_queues([]), OK, "worked on")
+    assert_says(servers.check_queues([]), OK, "worked on")
     found = servers.check_queues(["all workers are suspended (rq suspend): rq resume"])
-    says(found, ERROR, "suspended")
+    assert_says(found, ERROR, "suspended")
     assert found.advice == "rq resume"
-    says(servers.check_refusal(""), OK, "takes new work")
-    says(servers.check_refusal("READONLY You can't write"), ERROR, "READONLY")
+    assert_says(servers.check_refusal(""), OK, "takes new work")
+    assert_says(servers.check_refusal("READONLY You can't write"), ERROR, "READONLY")
 
 
 def test_a_ledger_with_a_gap() -> None:
     level = {"maildir": "m", "on_disk": 3, "waiting": 0}
     level |= {"lost": [], "stale": [], "changed": [], "unreadable": []}
-    says(servers.check_ledger(level), OK, "3 files")
-    says(
+    assert_says(servers.check_ledger(level), OK, "3 files")
+    assert_says(
         servers.check_ledger(level | {"lost": ["new/1"]}), WARNING, "1 files that nothing knows of"
     )
-    says(servers.check_ledger(level | {"stale": ["new/1"]}), WARNING, "1 that are gone")
-    says(servers.check_ledger(level | {"changed": ["new/1"]}), WARNING, "1 that were written")
-    says(servers.check_ledger(level | {"unreadable": [".a"]}), ERROR, "1 folders cannot be read")
+    assert_says(servers.check_ledger(level | {"stale": ["new/1"]}), WARNING, "1 that are gone")
+    assert_says(
+        servers.check_ledger(level | {"changed": ["new/1"]}), WARNING, "1 that were written"
+    )
+    assert_says(
+        servers.check_ledger(level | {"unreadable": [".a"]}), ERROR, "1 folders cannot be read"
+    )
 
 
 def test_a_service_that_runs_is_not_told_to_start() -> None:
     found = servers.while_it_runs(servers.check_beat("watcher", None, NOW))
-    says(found, ERROR, "does not run")
+    assert_says(found, ERROR, "does not run")
     assert "the service runs" in found.advice and "start the service" not in found.advice
 
 
 def test_a_schedule_that_drifts() -> None:
-    says(servers.check_schedule({"upkeep": NOW + 5}, NOW), OK, "1 jobs")
-    says(servers.check_schedule({"upkeep": None}, NOW), ERROR, "upkeep has no next time")
-    says(servers.check_schedule({"upkeep": NOW - 100}, NOW), ERROR, "upkeep is overdue")
+    assert_says(servers.check_schedule({"upkeep": NOW + 5}, NOW), OK, "1 jobs")
+    assert_says(servers.check_schedule({"upkeep": None}, NOW), ERROR, "upkeep has no next time")
+    assert_says(servers.check_schedule({"upkeep": NOW - 100}, NOW), ERROR, "upkeep is overdue")
     slot = datetime(2026, 11, 24, tzinfo=UTC)
-    says(servers.check_drift([("upkeep", slot, slot + timedelta(seconds=1))]), OK, "in time")
-    says(
+    assert_says(servers.check_drift([("upkeep", slot, slot + timedelta(seconds=1))]), OK, "in time")
+    assert_says(
         servers.check_drift([("upkeep", slot, slot + timedelta(seconds=90))]),
         WARNING,
         "upkeep 90 s",
     )
-    says(servers.check_failures({}), OK, "no job")
-    says(servers.check_failures({"upkeep": "SomeError: x"}), WARNING, "upkeep: SomeError")
+    assert_says(servers.check_failures({}), OK, "no job")
+    assert_says(servers.check_failures({"upkeep": "SomeError: x"}), WARNING, "upkeep: SomeError")
     assert servers.check_failures({"upkeep": "x"}).advice == "./run.sh run upkeep --wait"
     assert (
         "./run.sh run" not in servers.check_failures({"import_messages": "x"}).advice
@@ -224,39 +238,39 @@ def smtp_port() -> Iterator[int]:
 
 
 def test_a_mail_server_that_is_away_or_refuses_the_login(smtp_port: int, tmp_path: Path) -> None:
-    says(outside.check_mail_server(None, "x"), OK, "SMTP_URL is not set")
+    assert_says(outside.check_mail_server(None, "x"), OK, "SMTP_URL is not set")
 
     def with_password(word: str) -> Finding:
         url = f"smtp://u:{word}@127.0.0.1:{smtp_port}?starttls=never"
         return outside.check_mail_server(server_of(url, None, 30.0), "x.example")
 
-    says(with_password("right"), OK, "logged in")
-    says(with_password("hush"), ERROR, "refuses us")
+    assert_says(with_password("right"), OK, "logged in")
+    assert_says(with_password("hush"), ERROR, "refuses us")
     assert "hush" not in with_password("hush").what
     away = server_of("smtp://127.0.0.1:1?starttls=never", None, 2.0)
-    says(outside.check_mail_server(away, "x.example"), ERROR, "mail server")
+    assert_says(outside.check_mail_server(away, "x.example"), ERROR, "mail server")
 
 
 def test_a_model_whose_weights_are_others(tmp_path: Path) -> None:
     def broken() -> None:
         raise ValueError("SHA-256 is another")
 
-    says(outside.check_model(True, True, lambda: True), OK, "are the pinned ones")
+    assert_says(outside.check_model(True, True, lambda: True), OK, "are the pinned ones")
     own = Model("own@1", str(tmp_path), tmp_path, 3, 256)
-    says(
+    assert_says(
         outside.check_model(True, True, lambda: verify(own)), OK, "no hash of its weights is pinned"
     )
-    says(outside.check_model(False, True, broken), OK, "off")
-    says(outside.check_model(True, False, broken), WARNING, "not installed")
-    says(outside.check_model(True, True, broken), ERROR, "SHA-256 is another")
+    assert_says(outside.check_model(False, True, broken), OK, "off")
+    assert_says(outside.check_model(True, False, broken), WARNING, "not installed")
+    assert_says(outside.check_model(True, True, broken), ERROR, "SHA-256 is another")
 
 
 def test_pages_that_the_world_sees_or_nobody() -> None:
-    says(outside.check_reach("127.0.0.1:8025", None), OK, "web pages")
-    says(outside.check_reach("0.0.0.0:8025", None), WARNING, "listen on")
-    says(outside.check_reach("[::]:8025", "x"), OK, "web pages")
-    says(outside.check_web("off"), OK, "off")
-    says(outside.check_web("127.0.0.1:1", 1.0), ERROR, "nothing answers")
+    assert_says(outside.check_reach("127.0.0.1:8025", None), OK, "web pages")
+    assert_says(outside.check_reach("0.0.0.0:8025", None), WARNING, "listen on")
+    assert_says(outside.check_reach("[::]:8025", "x"), OK, "web pages")
+    assert_says(outside.check_web("off"), OK, "off")
+    assert_says(outside.check_web("127.0.0.1:1", 1.0), ERROR, "nothing answers")
 
 
 @pytest.mark.parametrize(
@@ -270,26 +284,28 @@ def test_pages_that_the_world_sees_or_nobody() -> None:
     ],
 )
 def test_links_that_readers_cannot_open_or_not_safely(site, level, hint) -> None:
-    says(outside.check_links(site, sending=True), level, hint)
-    says(outside.check_links(site, sending=False), OK, "would lead")
+    assert_says(outside.check_links(site, sending=True), level, hint)
+    assert_says(outside.check_links(site, sending=False), OK, "would lead")
 
 
 def test_links_that_nothing_answers() -> None:
-    says(outside.check_links("https://a.example", sending=True, served=False), WARNING, "off")
+    assert_says(
+        outside.check_links("https://a.example", sending=True, served=False), WARNING, "off"
+    )
 
 
 def test_sockets_that_others_can_reach(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    says(outside.check_sockets(tmp_path), OK, "closed")
+    assert_says(outside.check_sockets(tmp_path), OK, "closed")
     tmp_path.chmod(0o755)
-    says(outside.check_sockets(tmp_path), ERROR, "others can enter")
-    says(outside.check_sockets(tmp_path / "no"), ERROR, "No such file")
+    assert_says(outside.check_sockets(tmp_path), ERROR, "others can enter")
+    assert_says(outside.check_sockets(tmp_path / "no"), ERROR, "No such file")
 
 
 def test_settings_that_cannot_be_read(monkeypatch) -> None:
     monkeypatch.setenv("MAIL_WORKERS", "many")
     [found] = doctoring.examine()
-    says(found, ERROR, "settings: MAIL_WORKERS")
+    assert_says(found, ERROR, "settings: MAIL_WORKERS")
 
 
 def doctor(tmp_path: Path, **more: str) -> subprocess.CompletedProcess[str]:

@@ -121,7 +121,7 @@ def cases(entry: str, seed: int | str) -> Iterator[Case]:
         yield Case(entry, some(0, 3), some(1, 3), some(0, 2))
 
 
-def check(case: Case) -> None:
+def assert_linear(case: Case) -> None:
     """Raise TooSlow when reading it is slow and takes more than in line with its size."""
     few = _seconds(case, SIZE)
     if few <= FLOOR_SECONDS:
@@ -168,7 +168,7 @@ def main() -> int:
     while time.monotonic() < until:
         for stream in streams:
             try:
-                check(next(stream))
+                assert_linear(next(stream))
             except TooSlow as error:
                 print(error)
                 return 1

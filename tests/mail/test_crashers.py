@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests import fuzz_parser
-from tests.mail.test_hostile import check
+from tests.mail.test_hostile import assert_readable
 
 CRASHERS = sorted(fuzz_parser.CRASHERS.glob("*.eml"))
 
 
 @pytest.mark.parametrize("file", CRASHERS, ids=lambda file: file.stem)
 def test_a_crasher_crashes_no_more(file: Path) -> None:
-    assert check(file.read_bytes()) is not None, "it is a mail, and its words are kept"
+    assert assert_readable(file.read_bytes()) is not None, "it is a mail, and its words are kept"
 
 
 @pytest.mark.parametrize("needle", [b"=?utf-8?B?", b"message/rfc822"])
@@ -25,7 +25,7 @@ def test_a_fault_of_the_parser_is_found_and_kept(
         if needle in raw:
             raise ValueError("a fault")
 
-    monkeypatch.setattr(fuzz_parser, "check", faulty)
+    monkeypatch.setattr(fuzz_parser, "assert_readable", faulty)
     monkeypatch.setattr(fuzz_parser, "CRASHERS", tmp_path / "crashers")
     assert fuzz_parser.main(30.0) == 1
     [kept] = (tmp_path / "crashers").iterdir()
@@ -33,5 +33,5 @@ def test_a_fault_of_the_parser_is_found_and_kept(
 
 
 def test_without_a_fault_it_ends_in_time(monkeypatch, capsys) -> None:
-    monkeypatch.setattr(fuzz_parser, "check", lambda raw: None)
+    monkeypatch.setattr(fuzz_parser, "assert_readable", lambda raw: None)
     assert fuzz_parser.main(0.1) == 0 and "nothing broke" in capsys.readouterr().out

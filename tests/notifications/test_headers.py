@@ -32,7 +32,7 @@ def decoded(folded: str) -> str:
     return standard
 
 
-def check(text: str, indent: int = 9) -> None:
+def assert_survives(text: str, indent: int = 9) -> None:
     folded = encoded_text(text, indent=indent)
     lines = folded.split("\r\n")
     assert all(line.startswith(" ") for line in lines[1:]) and folded.isascii()
@@ -67,7 +67,7 @@ def check(text: str, indent: int = 9) -> None:
     ],
 )
 def test_a_subject_decodes_to_what_it_was(text):
-    check(text)
+    assert_survives(text)
 
 
 @hypothesis.settings(deadline=None)
@@ -75,7 +75,7 @@ def test_a_subject_decodes_to_what_it_was(text):
 def test_whatever_the_line_it_decodes_to_what_it_was(text):
     line = one_line(text)
     if line:
-        check(line)
+        assert_survives(line)
 
 
 def test_the_real_subjects_beyond_ascii_survive():
@@ -92,7 +92,7 @@ def test_the_real_subjects_beyond_ascii_survive():
     assert len(beyond) > 100
     for subject in beyond:
         for title in (f"Reply: {subject}", f"Found for “x”: {subject}"):
-            check(one_line(title))
+            assert_survives(one_line(title))
 
 
 def test_accents_stay_with_their_letters():
