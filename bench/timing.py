@@ -1,6 +1,7 @@
 """Run contenders in alternation, keep medians, and compare them with our bars.
 
-A contender is anything with a name, `available` and `run`, and with `prepare` where it needs that: the peers (`bench.peers`) and ourselves.
+A contender is anything with a name, `available` and `run`, and `prepare` where it needs that: the peers
+(`bench.peers`) and ourselves.
 """
 
 import fcntl
