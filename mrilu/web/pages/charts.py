@@ -27,7 +27,9 @@ def months_histogram(
         bars.append(Markup('<a href="{}">{}</a>').format(address(name), bar) if count else bar)
     width = len(names) * (BAR + GAP)
     label = f"messages by month, {names[0]} to {names[-1]}"
-    head = f'<svg class="hist" viewBox="0 0 {width} {HEIGHT}" preserveAspectRatio="none" role="img"'
+    head = (
+        f'<svg class="hist" viewBox="0 0 {width} {HEIGHT}" preserveAspectRatio="none" role="group"'
+    )
     return Markup(f'{head} aria-label="{label}">') + Markup("").join(bars) + Markup("</svg>")  # noqa: S704
 
 

@@ -1,0 +1,199 @@
+"""What a reader meets in a browser: pages that fit, that all can read, that update and fetch from nowhere else."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from flask.testing import FlaskClient
+from playwright.sync_api import Browser, Page, expect
+
+from tests.web.conftest import LIST, Import, hide
+
+HOSTILE = (
+    '<script>fetch("https://evil.example/")</script><img src=https://evil.example/x onerror=alert(1)>'
+    ' " onmouseover="alert(1) \u202egnp.exe'
+)
+SCREENS = {"phone": (320, 640), "desktop": (1280, 900)}
+# Pages by what they show; {one} is the hash of the first message.
+PLACES = (
+    "/", f"/l/{LIST}/", f"/l/{LIST}/2025-10/", "/t/{one}/", "/t/{one}/?view=date", "/t/{one}/?view=tree",
+    "/m/{one}/", "/m/{two}/", "/m/{gone}/", "/search", "/search?q=tea", "/search?q=from:", "/search?q=nothing-at-all",
+    "/exports/", "/why", "/why?id=one@x", "/why?id=never@x", "/w/nowhere", "/t/NOWHERE/", "/subscribe",
+)  # fmt: skip
+
+
+@pytest.fixture
+def known(take_in: Import) -> dict[str, str]:
+    """A small archive: a talk with a quotation, a hostile mail, a withheld one."""
+    one = take_in("one@x", subject="green tea", body="Is it good?\n\nSo they say of tea.\n")
+    gone = take_in("gone@x", subject="secret", in_reply_to="<one@x>")
+    hide(gone)
+    two = take_in(
+        "two@x",
+        subject="Re: green tea",
+        in_reply_to="<one@x>",
+        body="On Monday, A wrote:\n> Is it good?\n\nIt is.\n\n> So they say of tea.\n\n"
+        + "long" * 200
+        + "\n",
+    )
+    evil = take_in("evil@x", subject=HOSTILE, sender=f"{HOSTILE[:40]} <a@x.example>", body=HOSTILE)
+    return {"one": one, "two": two, "evil": evil, "gone": gone}
+
+
+def opened(
+    browser: Browser, screen: str = "desktop", scheme: str = "light", script: bool = True
+) -> Page:
+    width, height = SCREENS[screen]
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if scheme == "dark" else "light",
+        java_script_enabled=script,
+        bypass_csp=False,
+    )
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    return page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_pages_are_for_all_and_as_wide_as_the_screen(
+    browser: Browser, site: str, known: dict[str, str], screen: str, scheme: str
+) -> None:
+    context = browser.new_context(
+        viewport={"width": SCREENS[screen][0], "height": SCREENS[screen][1]},
+        color_scheme="dark" if scheme == "dark" else "light",
+        bypass_csp=True,  # axe is a script of the test's
+    )
+    page = context.new_page()
+    wrong = []
+    for place in (one.format(**known) for one in PLACES):
+        page.goto(site + place)
+        found = Axe().run(page)
+        wrong += [
+            f"{place}: {one['id']}: {[node['html'] for node in one['nodes']][:2]}"
+            for one in found.response["violations"]
+        ]
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > SCREENS[screen][0]:
+            wrong.append(f"{place}: {width} pixels wide")
+    context.close()
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    "place", ["/m/{evil}/", "/t/{evil}/", f"/l/{LIST}/", "/search?q=evil.example"]
+)
+def test_a_hostile_mail_runs_and_fetches_nothing(
+    browser: Browser, site: str, known: dict[str, str], place: str
+) -> None:
+    page = opened(browser)
+    asked, told = [], []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).netloc))
+    page.on("dialog", lambda dialog: (told.append(dialog.message), dialog.dismiss()))
+    page.on(
+        "console", lambda message: told.append(message.text) if message.type == "error" else None
+    )
+    page.goto(site + place.format(**known))
+    page.mouse.move(200, 200)
+    assert "evil.example" in page.inner_text("body"), "or this shows nothing"
+    assert set(asked) == {urlsplit(site).netloc} and told == []
+    page.context.close()
+
+
+def test_the_way_from_search_to_thread_message_and_mail(
+    browser: Browser, site: str, known: dict[str, str]
+) -> None:
+    page = opened(browser)
+    page.goto(site)
+    page.keyboard.press("/")
+    page.keyboard.type("tea")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="green tea").first.click()
+    expect(page).to_have_url(f"{site}/m/{known['one']}/")
+    page.get_by_role("link", name="Thread").click()
+    expect(page.locator("article")).to_have_count(3)
+    page.keyboard.press("j")
+    page.locator("article").nth(1).get_by_role("link").first.click()
+    page.get_by_text("Answer, follow, link").click()
+    with page.expect_download() as loading:
+        page.get_by_role("link", name="As a mail").click()
+    assert b"Message-ID: <" in loading.value.path().read_bytes()
+    page.context.close()
+
+
+@pytest.mark.parametrize("place", [f"/l/{LIST}/", "/t/{one}/"])
+def test_a_delivered_mail_comes_to_an_open_page(
+    browser: Browser, site: str, known: dict[str, str], take_in: Import, place: str
+) -> None:
+    page = opened(browser)
+    page.goto(site + place.format(**known))
+    page.wait_for_load_state("networkidle")
+    take_in("new@x", subject="Re: just now", in_reply_to="<one@x>", body="fresh words\n")
+    expect(page.locator("main")).to_contain_text("fresh words" if "/t/" in place else "4")
+    page.context.close()
+
+
+def test_all_is_there_without_scripts(browser: Browser, site: str, known: dict[str, str]) -> None:
+    page = opened(browser, script=False)
+    page.goto(f"{site}/t/{known['one']}/")
+    assert page.locator("article").count() == 3
+    page.get_by_role("searchbox").fill("tea")
+    page.get_by_role("searchbox").press("Enter")
+    assert page.get_by_role("link", name="green tea").count() >= 1
+    page.context.close()
+
+
+def test_keys_move_from_item_to_item(browser: Browser, site: str, known: dict[str, str]) -> None:
+    page = opened(browser)
+    page.goto(f"{site}/t/{known['one']}/")
+    seen = []
+    for key in "jjk":
+        page.keyboard.press(key)
+        seen.append(page.evaluate("document.activeElement.closest('[data-item]')?.id"))
+    assert seen[0] == seen[2] and seen[0] != seen[1] and None not in seen
+    page.context.close()
+
+
+def test_text_browsers_get_all_text_and_links(site: str, known: dict[str, str]) -> None:
+    if not shutil.which("lynx"):
+        pytest.skip("lynx is not installed (Debian: lynx)")
+
+    def dump(place: str) -> str:
+        command = ["lynx", "-dump", "-nonumbers=off", "-width=200", site + place.format(**known)]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=30
+        ).stdout
+
+    thread = dump("/t/{one}/")
+    for words in (
+        "Is it good?",
+        "So they say of tea.",
+        "It is.",
+        "It is not shown",
+        f"/m/{known['two']}/",
+    ):
+        assert words in thread
+    assert f"/l/{LIST}/" in dump("/") and "green tea" in dump(f"/l/{LIST}/")
+    assert known["one"] in dump(f"/l/{LIST}/2025-10/")
+
+
+def test_the_pages_are_valid_html(
+    pages: FlaskClient, known: dict[str, str], tmp_path: Path
+) -> None:
+    checker = shutil.which("vnu")
+    if not checker or not shutil.which("java"):
+        pytest.skip("vnu is not installed (npm: vnu-jar; Debian: default-jre-headless)")
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    for number, place in enumerate(PLACES):
+        page = pages.get(place.format(**known))
+        (folder / f"{number}.html").write_text(page.text)
+    command = [checker, "--errors-only", "--no-langdetect", str(folder)]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert found.stderr == ""
