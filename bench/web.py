@@ -105,7 +105,7 @@ def made_thread(folder: Path, name: str, messages: int) -> None:
         quoted = "".join(
             f"> line {line} of message {(number - 1) // 3}, and some words\n" for line in range(5)
         )
-        (folder / f"{name}.{number}.bench").write_text(
+        (folder / f"{name}.{number:04}.bench").write_text(
             f"From: Reader {number % 40} <reader{number % 40}@bench.example>\nTo: bench@lists.example.org\n"
             f"Date: {time.strftime('%a, %d %b %Y %H:%M:%S +0000', time.gmtime(1_500_000_000 + 60 * number))}\n"
             f"Subject: {'Re: ' if number else ''}{name}\nMessage-ID: <{name}-{number}@bench.example>\n"

@@ -35,6 +35,9 @@ TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP
         "django_mailman3.context_processors.common", "hyperkitty.context_processors.common",
     ]}}]
 COMPRESS_ENABLED = False
+LOGIN_URL = "account_login"
+LOGOUT_URL = "account_logout"
+LOGIN_REDIRECT_URL = "hk_root"
 COMPRESS_PRECOMPILERS = ()
 INSTALLED_APPS += ["django.contrib.staticfiles"]
 """
