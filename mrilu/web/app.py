@@ -16,7 +16,6 @@ from mrilu.settings.table import Settings
 from mrilu.web import dashboard, health, metrics
 from mrilu.web.facts_slow import SlowFacts, gather_slow
 from mrilu.web.guesses import Guesses
-from mrilu.web.kept import Kept
 from mrilu.web.routes import (
     downloads,
     elsewhere,
@@ -32,7 +31,8 @@ from mrilu.web.routes import (
     why,
     words,
 )
-from mrilu.web.server import MAX_BODY_BYTES
+from mrilu.web.limits import DOWNLOAD, PAGE, SEARCH, limit
+from mrilu.web.server import MAX_BODY_BYTES, THREADS
 from mrilu.web.templating import prepare
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,6 @@ PARTS = (
     elsewhere.pages,
 )
 
-KEPT_SECONDS = 30.0
 # What says that PostgreSQL or Redis is away, or hangs.
 AWAY: tuple[type[Exception], ...] = (
     TimeoutError,
@@ -86,9 +85,14 @@ def make_app(settings: Settings) -> Flask:
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
     )
     app.extensions["guesses"] = Guesses()
-    app.extensions["months"] = Kept(KEPT_SECONDS)
     app.extensions["slow_facts"] = SlowFacts(gather_slow)
     prepare(app)
+    per_minute = {
+        PAGE: settings.page_rate,
+        SEARCH: settings.search_rate,
+        DOWNLOAD: settings.download_rate,
+    }
+    limit(app, per_minute, seats=THREADS // 2)
     for part in PARTS:
         app.register_blueprint(part)
     dashboard.mount(app)
