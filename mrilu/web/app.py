@@ -7,7 +7,7 @@ import logging
 import peewee
 import psycopg
 import redis
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -16,7 +16,9 @@ from mrilu.settings.table import Settings
 from mrilu.web import dashboard, health, metrics
 from mrilu.web.facts_slow import SlowFacts, gather_slow
 from mrilu.web.guesses import Guesses
+from mrilu.web.limits import DOWNLOAD, PAGE, SEARCH, limit
 from mrilu.web.routes import (
+    api,
     downloads,
     elsewhere,
     exports,
@@ -31,7 +33,6 @@ from mrilu.web.routes import (
     why,
     words,
 )
-from mrilu.web.limits import DOWNLOAD, PAGE, SEARCH, limit
 from mrilu.web.server import MAX_BODY_BYTES, THREADS
 from mrilu.web.templating import prepare
 
@@ -50,6 +51,7 @@ PARTS = (
     robots.pages,
     exports.pages,
     why.pages,
+    api.pages,
     health.pages,
     metrics.pages,
     subscribing.pages,
@@ -95,6 +97,7 @@ def make_app(settings: Settings) -> Flask:
     limit(app, per_minute, seats=THREADS // 2)
     for part in PARTS:
         app.register_blueprint(part)
+    api.negotiate(app)
     dashboard.mount(app)
     app.after_request(_add_headers)
     app.register_error_handler(HTTPException, _tell)
@@ -114,17 +117,24 @@ def _add_headers(answer: Response) -> Response:
 
 
 def _tell(error: HTTPException) -> ResponseReturnValue:
-    return render_template("error.html", code=error.code, name=error.name), error.code or 500
+    return _error(error.code or 500, error.name)
 
 
 def _apologise(error: Exception) -> ResponseReturnValue:
     logger.error("a page failed path=%s", request.url_rule or "?", exc_info=error)
-    return render_template("error.html", code=500, name="Something went wrong here"), 500
+    return _error(500, "Something went wrong here")
 
 
 def _ask_to_wait(error: Exception) -> ResponseReturnValue:
     logger.warning(
         "a page waits for its servers path=%s: %s", request.url_rule, type(error).__name__
     )
-    shown = render_template("error.html", code=503, name="The archive cannot be reached just now")
-    return shown, 503, {"Retry-After": "10"}
+    shown = _error(503, "The archive cannot be reached just now")
+    shown.headers["Retry-After"] = "10"
+    return shown
+
+
+def _error(code: int, name: str) -> Response:
+    if api.prefers_json():
+        return api.as_error(code, name)
+    return make_response(render_template("error.html", code=code, name=name), code)

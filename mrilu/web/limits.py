@@ -111,6 +111,8 @@ def kind_of(asked: Request) -> str | None:
     name = asked.blueprint or asked.endpoint or ""
     if name in _FREE:
         return None
+    if asked.endpoint == "api.find":
+        return SEARCH
     return _KINDS.get(name) or (DOWNLOAD if asked.path.endswith(_PACKED) else PAGE)
 
 

@@ -9,7 +9,7 @@ from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
 from mrilu.runtime.database import database
-from mrilu.search.engine import KINDS, Wanted, search
+from mrilu.search.engine import KINDS, Page, Wanted, search
 from mrilu.search.grammar import QueryError
 from mrilu.search.patience import SearchTooSlow
 from mrilu.search.query_vector import QueryEncoder, encode_query
@@ -23,7 +23,7 @@ MOST_PAGES = 50
 LONGEST = 1000  # characters of a query
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
     """What the address of a search says."""
 
     query: str
@@ -35,13 +35,12 @@ class _Asked(NamedTuple):
 @pages.get("/search")
 def find() -> ResponseReturnValue:
     """Show what answers ?q=, of one kind (?in=message, word or sentence), by message or (?by=thread) by thread."""
-    asked = _asked()
+    asked = asked_for()
     if not asked.query.strip():
         return render_template("search.html", asked=asked, kinds=KINDS, page=None)
     try:
-        if len(asked.query) > LONGEST:
-            raise QueryError(f"a search has at most {LONGEST} characters", LONGEST + 1)
-        wanted, encode = _wanted(asked), _encoder()
+        check(asked)
+        wanted, encode = wanted_of(asked), encoder()
         found = ask_database(lambda: search(database(), asked.query, asked.kind, wanted, encode))
     except QueryError as error:
         shown = render_template("search.html", asked=asked, kinds=KINDS, page=None, error=error)
@@ -49,15 +48,27 @@ def find() -> ResponseReturnValue:
     except SearchTooSlow as error:
         shown = render_template("search.html", asked=asked, kinds=KINDS, page=None, slow=error)
         return shown, 503, {"Retry-After": "60"}
-    more = found.more or found.total > asked.page * A_PAGE
+    more = has_more(asked, found)
     return render_template("search.html", asked=asked, kinds=KINDS, page=found, more=more)
 
 
-def _asked() -> _Asked:
+def check(asked: Asked) -> None:
+    """Raise QueryError for a search that is too long to be made."""
+    if len(asked.query) > LONGEST:
+        raise QueryError(f"a search has at most {LONGEST} characters", LONGEST + 1)
+
+
+def has_more(asked: Asked, found: Page) -> bool:
+    """Tell whether there is a page after this one."""
+    return asked.page < MOST_PAGES and (found.more or found.total > asked.page * A_PAGE)
+
+
+def asked_for() -> Asked:
+    """Return what the address of the request asks for."""
     args = request.args
     kind = args.get("in", "message")
     number = args.get("page", "1")
-    return _Asked(
+    return Asked(
         args.get("q", ""),
         kind if kind in KINDS else "message",
         args.get("by") == "thread",
@@ -65,7 +76,8 @@ def _asked() -> _Asked:
     )
 
 
-def _wanted(asked: _Asked) -> Wanted:
+def wanted_of(asked: Asked) -> Wanted:
+    """Return how the search is to be made."""
     return Wanted(
         by_thread=asked.by_thread,
         limit=A_PAGE,
@@ -75,6 +87,7 @@ def _wanted(asked: _Asked) -> Wanted:
     )
 
 
-def _encoder() -> QueryEncoder | None:
+def encoder() -> QueryEncoder | None:
+    """Return what makes vectors of queries, None where search by meaning is off."""
     device = current_app.config["EMBEDDING_DEVICE"]
     return partial(encode_query, device=device) if device else None
