@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import peewee
 import psycopg
@@ -13,10 +14,11 @@ from werkzeug.exceptions import HTTPException
 
 from mrilu.queues.rules import stranger_of
 from mrilu.settings.table import Settings
-from mrilu.web import dashboard, health, metrics
+from mrilu.web import assets, dashboard, health, metrics
 from mrilu.web.facts_slow import SlowFacts, gather_slow
 from mrilu.web.guesses import Guesses
 from mrilu.web.limits import DOWNLOAD, PAGE, SEARCH, limit
+from mrilu.web.packing import pack
 from mrilu.web.routes import (
     api,
     downloads,
@@ -52,6 +54,7 @@ PARTS = (
     exports.pages,
     why.pages,
     api.pages,
+    assets.pages,
     health.pages,
     metrics.pages,
     subscribing.pages,
@@ -80,6 +83,7 @@ def make_app(settings: Settings) -> Flask:
         OPERATOR_PASSWORD=settings.operator_password,
         METRICS_TOKEN=settings.metrics_token,
         SITE_URL=settings.site_url,
+        RENDERING=assets.rendering_of(Path(__file__).parent),
         READER=stranger_of(settings),
         SHOW_ADDRESSES=settings.show_addresses,
         SEARCH_SECONDS=settings.search_timeout,
@@ -89,6 +93,7 @@ def make_app(settings: Settings) -> Flask:
     app.extensions["guesses"] = Guesses()
     app.extensions["slow_facts"] = SlowFacts(gather_slow)
     prepare(app)
+    assets.load(app)
     per_minute = {
         PAGE: settings.page_rate,
         SEARCH: settings.search_rate,
@@ -99,6 +104,7 @@ def make_app(settings: Settings) -> Flask:
         app.register_blueprint(part)
     api.negotiate(app)
     dashboard.mount(app)
+    pack(app)
     app.after_request(_add_headers)
     app.register_error_handler(HTTPException, _tell)
     app.register_error_handler(Exception, _apologise)

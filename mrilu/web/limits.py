@@ -19,9 +19,15 @@ from flask import Flask, Request, Response, g, render_template, request
 logger = logging.getLogger(__name__)
 
 PAGE, SEARCH, DOWNLOAD = "page", "search", "download"
-# By blueprint; what is in none of them is a page, but for what programs ask.
-_KINDS = {"search": SEARCH, "downloads": DOWNLOAD, "exports": DOWNLOAD}
-_FREE = ("health", "metrics", "static")
+# By blueprint or endpoint; what is in none of them is a page, but for what programs ask.
+_KINDS = {
+    "search": SEARCH,
+    "downloads": DOWNLOAD,
+    "exports": DOWNLOAD,
+    "robots.sitemap": DOWNLOAD,
+    "api.find": SEARCH,
+}
+_FREE = ("health", "metrics", "static", "assets")
 _PACKED = (".gz", ".eml", "/raw")
 IPV4_BITS, IPV6_BITS = 24, 48  # what one customer of a provider has, about
 AT_ONCE = 60.0  # seconds: as much may be asked for at once as in this time
@@ -56,6 +62,12 @@ class Rates:
             while len(self._empty_at) > MOST_NETWORKS:
                 self._told.pop(self._empty_at.popitem(last=False)[0], None)
         return 0.0
+
+    def give_back(self, network: str, kind: str) -> None:
+        """Count one request less: what was asked for had not changed."""
+        with self._lock:
+            if (network, kind) in self._empty_at:
+                self._empty_at[network, kind] -= self._cost[kind]
 
     def _tell(self, key: tuple[str, str], now: float) -> None:
         if now - self._told.get(key, float("-inf")) >= LOUD_SECONDS:
@@ -97,7 +109,14 @@ def limit(app: Flask, per_minute: Mapping[str, int], seats: int) -> None:
             g.seat = costly
         return None
 
+    def note(made: Response) -> Response:
+        # Open pages ask each second whether they changed (site.js): a whole office must not wait for that.
+        if made.status_code == 304 and kind_of(request) == PAGE:
+            rates.give_back(network_of(request), PAGE)
+        return made
+
     app.before_request(admit)
+    app.after_request(note)
     app.teardown_request(_leave)
 
 
@@ -111,9 +130,11 @@ def kind_of(asked: Request) -> str | None:
     name = asked.blueprint or asked.endpoint or ""
     if name in _FREE:
         return None
-    if asked.endpoint == "api.find":
-        return SEARCH
-    return _KINDS.get(name) or (DOWNLOAD if asked.path.endswith(_PACKED) else PAGE)
+    return (
+        _KINDS.get(asked.endpoint or "")
+        or _KINDS.get(name)
+        or (DOWNLOAD if asked.path.endswith(_PACKED) else PAGE)
+    )
 
 
 def network_of(asked: Request) -> str:

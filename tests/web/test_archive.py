@@ -110,7 +110,9 @@ def test_a_month_leads_to_the_months_beside_it_that_have_mail(
 ) -> None:
     for month in ("Jan", "Apr", "Dec"):
         take_in(f"{month}@x", date=f"Mon, 06 {month} 2025 09:12:44 +0000")
-    links = re.findall(rf'href="/l/{LIST}/(\d\d\d\d-\d\d)/"', pages.get(f"/l/{LIST}/2025-04/").text)
+    links = re.findall(
+        rf'<a [^>]*href="/l/{LIST}/(\d\d\d\d-\d\d)/"', pages.get(f"/l/{LIST}/2025-04/").text
+    )
     assert links == ["2025-01", "2025-12"]
     assert "2025-12" not in pages.get(f"/l/{LIST}/2025-01/").text
 

@@ -82,6 +82,15 @@ def test_a_proxy_of_this_machine_says_for_whom_it_asks(open_pages: Ask) -> None:
     assert [ask("203.0.113.1", "203.0.113.77"), ask("8.8.8.8", "203.0.113.78")] == [200, 503]
 
 
+def test_open_pages_that_ask_whether_they_changed_cost_nothing(open_pages: Ask) -> None:
+    pages = open_pages(page_rate=3)
+    tag = {"If-None-Match": pages.get("/", environ_base=FAR).headers["ETag"]}
+    asked = [pages.get("/", headers=tag, environ_base=FAR).status_code for _ in range(20)]
+    assert asked == [304] * 20
+    read = [pages.get("/", environ_base=FAR).status_code for _ in range(3)]
+    assert read == [200, 200, 503]
+
+
 def test_health_is_never_limited(open_pages: Ask) -> None:
     pages = open_pages(page_rate=1)
     assert {pages.get("/livez", environ_base=FAR).status_code for _ in range(5)} == {200}

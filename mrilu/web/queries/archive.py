@@ -34,6 +34,11 @@ MONTHS = """
 SELECT to_char(month, 'YYYY-MM'), sum(messages)::bigint FROM posting_count
  WHERE list = list_number(%s) GROUP BY month HAVING sum(messages) > 0 ORDER BY month
 """
+MONTHS_OF_ALL = """
+SELECT name, to_char(month, 'YYYY-MM'), sum(messages)::bigint
+  FROM unnest(%s::text[]) WITH ORDINALITY AS l (name, place) JOIN posting_count ON list = list_number(name)
+ GROUP BY place, name, month HAVING sum(messages) > 0 ORDER BY place, month
+"""
 COLUMNS = """m.id, m.message_id, m.node, m.subject, m.from_name, m.from_address, m.sent_at, m.utc_offset, m.list_ids,
        m.restrictions, m.has_attachment, l.thread"""
 POSTED = f"""
@@ -147,6 +152,11 @@ def lists(db: PostgresqlDatabase, reader: Reader) -> list[ListRow]:
 def months(db: PostgresqlDatabase, list_id: str) -> list[tuple[str, int]]:
     """Return how many messages each month (UTC) of a list has, oldest first."""
     return [(month, count) for month, count in _rows(db, MONTHS, (list_id,))]
+
+
+def months_of_all(db: PostgresqlDatabase, lists: Sequence[str]) -> list[tuple[str, str, int]]:
+    """Return how many messages each of the lists has in each month, in the order of the lists, oldest month first."""
+    return [tuple(row) for row in _rows(db, MONTHS_OF_ALL, (list(lists),))]
 
 
 def posted(

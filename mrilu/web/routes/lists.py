@@ -50,6 +50,7 @@ def mailing_list(name: str) -> ResponseReturnValue:
             page=found,
             further=mark_at(found.further),
             first=before is None,
+            before=mark_at(before),
             count=sum(number for _, number in by_month),
             ledger=told(ledger),
         )
@@ -82,6 +83,7 @@ def month_of_list(name: str, month: str) -> ResponseReturnValue:
             page=found,
             further=mark_at(found.further),
             first=before is None,
+            before=mark_at(before),
         )
 
     return answer(*facts, make=make)
