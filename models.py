@@ -10,6 +10,7 @@ from mrilu.tables.archive import (
     Maildir,
     Message,
     Posting,
+    PostingCount,
     Rejected,
     SubjectEntry,
     Thread,
@@ -29,7 +30,7 @@ from mrilu.tables.dictionary import (
 )
 from mrilu.tables.embeddings import Embedded, Embedding, EmbeddingModel
 from mrilu.tables.exports import CachedExport, FailedExport
-from mrilu.tables.folders import MailFolder, RemovedMessage, Vanishing
+from mrilu.tables.folders import LedgerCheck, MailFolder, RemovedMessage, Vanishing
 from mrilu.tables.notifications import (
     Bounce,
     BounceFile,
@@ -63,9 +64,19 @@ NOTIFICATIONS = (
 )
 EMBEDDINGS = (EmbeddingModel, Embedded, Embedding)
 EXPORTS = (CachedExport, FailedExport)
-FOLDERS = (MailFolder, Vanishing, RemovedMessage)
+FOLDERS = (MailFolder, Vanishing, RemovedMessage, LedgerCheck)
 THREADS = (Thread, ThreadLink, ThreadEdge, SubjectEntry)
-ARCHIVE = (Maildir, Message, Posting, Withholding, Location, Rejected, *THREADS, *FOLDERS)
+ARCHIVE = (
+    Maildir,
+    Message,
+    Posting,
+    PostingCount,
+    Withholding,
+    Location,
+    Rejected,
+    *THREADS,
+    *FOLDERS,
+)
 ALL = (*ARCHIVE, JobRun, Total, *DICTIONARY, *NOTIFICATIONS, *EMBEDDINGS, *EXPORTS)
 
 __all__ = [

@@ -88,6 +88,13 @@ SCHEDULE = (
         timeout=HOUR // 6,
         at_start=True,
     ),
+    Periodic(
+        id="note_ledgers",
+        function="jobs.note_ledgers.note_ledgers",
+        cron="* * * * *",
+        timeout=HOUR // 6,
+        at_start=True,
+    ),
     Periodic(id="upkeep", function="jobs.upkeep.upkeep", cron="47 * * * *", timeout=HOUR),
 )
 

@@ -13,7 +13,7 @@ from psycopg import OperationalError
 from rq.timeouts import JobTimeoutException
 
 from models import BounceFile, DeliveryReport, Location, Maildir
-from mrilu.archive.read import read_bytes
+from mrilu.archive.read_bytes import read_bytes
 from mrilu.maildir.names import MAIL_SUBDIRS, split_name, to_text
 from mrilu.notifications.bounces import expire_bounces, take_in
 from mrilu.notifications.reports import MAX_BYTES, read_report

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +10,11 @@ from pathlib import Path
 from rq.timeouts import JobTimeoutException
 
 from mrilu.archive.plan import FoundFile
+from mrilu.archive.read_bytes import read_bytes
+from mrilu.archive.rejected_header import RejectedHeader, header_of
 from mrilu.mail.compression import decompressed
 from mrilu.mail.message import Limits, ParsedMessage, RejectedMail
 from mrilu.mail.parse import PARSER_VERSION, parse_message
-from mrilu.maildir.names import to_disk
-from mrilu.maildir.presence import mail_status
 from mrilu.runtime.reading import NO_NOTE, Note
 
 logger = logging.getLogger(__name__)
@@ -36,6 +34,7 @@ class Rejection:
     reason: str
     error: str
     parser_version: int = PARSER_VERSION
+    header: RejectedHeader = RejectedHeader()
 
 
 @dataclass(slots=True)
@@ -87,7 +86,9 @@ def read_mails(
             if unseen is not None and isinstance(error, OSError) and file.row_in("location"):
                 unseen[file.path] = error.strerror or str(error)
                 continue
-            rejections.append(rejection_of(file, error))
+            rejection = rejection_of(file, error)
+            rejection.header = header_of(root, file.path)
+            rejections.append(rejection)
     return mails, rejections, vanished
 
 
@@ -102,32 +103,6 @@ def _parse(root: Path, file: FoundFile, limits: Limits) -> ParsedMessage:
             "too-large", f"it has more than MAX_MESSAGE_BYTES ({limits.max_bytes} bytes)"
         )
     return parse_message(raw, limits=limits, file_name=file.parts.name, mtime=file.mtime)
-
-
-def read_bytes(root: Path, path: str, max_bytes: int) -> bytes:
-    """Return the file's bytes, at most `max_bytes` + 1 of them.
-
-    O_NOFOLLOW and O_NONBLOCK: a symlink or FIFO that took the file's place since it was looked at must
-    neither lead out of the Maildir nor block; if it took a folder's place, another file was opened than
-    lies at the path, which counts as not there. Raises OSError.
-    """
-    descriptor = os.open(
-        f"{root}/{to_disk(path)}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    )
-    with open(descriptor, "rb", buffering=0) as stream:
-        opened, there = os.fstat(descriptor), mail_status(root, path)
-        if there is None or not os.path.samestat(opened, there):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        size = opened.st_size
-        raw = stream.read(min(size, max_bytes) + 1)
-        # One read is all, but for a file that grows meanwhile or a file system that returns short reads.
-        while (
-            len(raw) != size
-            and len(raw) <= max_bytes
-            and (more := stream.read(max_bytes + 1 - len(raw)))
-        ):
-            raw += more
-    return raw
 
 
 def rejection_of(file: FoundFile, error: Exception) -> Rejection:

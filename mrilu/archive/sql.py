@@ -133,11 +133,12 @@ FORGET_REJECTIONS = "DELETE FROM rejected WHERE id = ANY(%s)"
 
 # A new file's rejection gives way to one that another worker wrote in the meantime.
 INSERT_REJECTION = """
-INSERT INTO rejected (maildir, folder, unique_name, nth, subdir, name, size, mtime, reason, error,
-                      parser_version)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+INSERT INTO rejected (maildir, folder, unique_name, nth, subdir, name, size, mtime, message_id, list_ids,
+                      reason, error, parser_version)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, nullif(%s, ''), %s, %s, %s, %s)
 ON CONFLICT (maildir, unique_name, md5(folder), nth) DO UPDATE
    SET subdir = excluded.subdir, name = excluded.name, size = excluded.size, mtime = excluded.mtime,
+       message_id = excluded.message_id, list_ids = excluded.list_ids,
        reason = excluded.reason, error = excluded.error, parser_version = excluded.parser_version,
        attempts = rejected.attempts + 1, last_seen = now(), gone_at = NULL
  WHERE rejected.id = %s

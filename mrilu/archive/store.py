@@ -239,7 +239,15 @@ def store_rejections(
                 one.file.row_in("rejected"),
                 (one.file.parts.subdir, one.file.parts.name, one.file.size, one.file.mtime),
             )
-            values = (*place, one.reason, one.error, one.parser_version, row.id if row else 0)
+            said = (one.header.message_id, list(one.header.list_ids))
+            values = (
+                *place,
+                *said,
+                one.reason,
+                one.error,
+                one.parser_version,
+                row.id if row else 0,
+            )
             cursor.execute(sql.INSERT_REJECTION, (maildir, *_key_of(one.file), *values))
             if cursor.rowcount:
                 stored.counts["rejected"] += 1

@@ -50,7 +50,7 @@ def search(
 ) -> None:
     """Search the archive and the dictionary; exit code 1 if nothing is found, 2 if the query is wrong.
 
-    from: to: list: subject: before: after: has:attachment is:thread "a phrase" -word OR
+    from: to: list: subject: before: after: has:attachment is:thread thread:HASH "a phrase" -word OR
 
     before:2024-03-31 and after:2024-03 mean the start of that day or month in UTC, as the dates that are shown.
     """

@@ -24,6 +24,7 @@ from rq.utils import as_text
 from models import JobRun, Maildir, Total
 from mrilu.archive.plan import known_files, look_at, parse_path
 from mrilu.archive.read import RETRY_ALWAYS, Rejection
+from mrilu.archive.rejected_header import header_of
 from mrilu.archive.store import store_rejections
 from mrilu.mail.parse import PARSER_VERSION
 from mrilu.queues.alive import is_alive
@@ -337,7 +338,9 @@ def quarantine(name: str, path: str, reason: str, error: str) -> None:
     # An import-error may be the service's own fault after all: each rescan tries again.
     version = RETRY_ALWAYS if reason == RAISED else PARSER_VERSION
     with db.atomic():
-        stored = store_rejections(db, maildir.id, [Rejection(file, reason, error, version)])
+        header = header_of(Path(maildir.root), path)
+        rejection = Rejection(file, reason, error, version, header)
+        stored = store_rejections(db, maildir.id, [rejection])
         Total.add("items", IMPORT, stored.counts)
     logger.error("file quarantined maildir=%s path=%s reason=%s", name, path, reason)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from mrilu.mail.permalinks import permalink_in
 from mrilu.search.grammar import Group, Term
 from mrilu.search.lexemes import Lexemes, tsquery_of
 
@@ -101,6 +102,15 @@ def _is(term: Term) -> Condition:
     )
 
 
+def _thread(term: Term) -> Condition:
+    """In the thread of the message with this hash in its address (of its first one, or of any other)."""
+    return Condition(
+        "s.node IN (SELECT other.node FROM message AS named JOIN thread_link AS own ON own.node = named.node "
+        "JOIN thread_link AS other USING (thread) WHERE named.permalink = %s)",
+        (permalink_in(term.text),),
+    )
+
+
 _IN_MAIL: dict[str, Callable[[Term], Condition]] = {
     "from": _from,
     "to": _to,
@@ -109,4 +119,5 @@ _IN_MAIL: dict[str, Callable[[Term], Condition]] = {
     "after": _after,
     "has": _has,
     "is": _is,
+    "thread": _thread,
 }

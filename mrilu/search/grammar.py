@@ -11,7 +11,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-OPERATORS = ("from", "to", "list", "subject", "before", "after", "has", "is")
+from mrilu.mail.permalinks import permalink_in
+
+OPERATORS = ("from", "to", "list", "subject", "before", "after", "has", "is", "thread")
 MAX_CHARS, MAX_TERMS = 1000, 64
 
 _TERM = re.compile(
@@ -150,6 +152,8 @@ def _term(match: re.Match[str]) -> Term | None:
 def _checked(term: Term) -> Term:
     if term.operator in ("before", "after"):
         term.date()
+    if term.operator == "thread" and permalink_in(term.text) is None:
+        raise QueryError("thread: needs the 32 signs of a thread's address", term.column)
     known = _KNOWN_VALUES.get(term.operator)
     if known and term.text.lower() not in known:
         raise QueryError(f"{term.operator}: knows only {' and '.join(known)}", term.column)

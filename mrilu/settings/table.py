@@ -340,6 +340,18 @@ class Settings:
     search_timeout: float = setting(
         "SEARCH_TIMEOUT", 10.0, seconds, "maximum time that PostgreSQL works on one search"
     )
+    page_rate: int = setting(
+        "PAGE_RATE",
+        1200,
+        count,
+        "pages a minute that one network (IPv4 /24, IPv6 /48) may read; who asks for more is told to wait",
+    )
+    search_rate: int = setting(
+        "SEARCH_RATE", 120, count, "searches a minute of one network; the others wait"
+    )
+    download_rate: int = setting(
+        "DOWNLOAD_RATE", 120, count, "downloads a minute of one network; the others wait"
+    )
     data_dir: Path = setting(
         "DATA_DIR", PROJECT / "data", folder, "where the service keeps its data, sockets and logs"
     )

@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from peewee import (
+    SQL,
     BigIntegerField,
     BooleanField,
     CompositeKey,
+    DateField,
     DoubleField,
     IntegerField,
     SmallIntegerField,
@@ -195,6 +197,18 @@ class Posting(BaseModel):
         primary_key = CompositeKey("list", "sent_at", "message")
 
 
+class PostingCount(BaseModel):
+    """How many messages a list has in a month (UTC; its first day), kept by triggers: the sum of all such rows."""
+
+    id = IdentityField()
+    list = BigIntegerField()
+    month = DateField()
+    messages = BigIntegerField()
+
+    class Meta:
+        indexes = ((("list", "month"), False),)
+
+
 class Withholding(BaseModel):
     """An operator's decision that a message is not shown; kept by identity, so that a new import does not undo it.
 
@@ -257,7 +271,10 @@ UPDATE rejected SET parser_version = 0
 
 
 class Rejected(BaseModel):
-    """One file that could not be imported, with the reason; nothing is thrown away."""
+    """One file that could not be imported, with the reason; nothing is thrown away.
+
+    `message_id` and `list_ids` are of its header, as far as that could be read.
+    """
 
     id = IdentityField()
     maildir = IntegerField()
@@ -275,10 +292,18 @@ class Rejected(BaseModel):
     last_seen = DateTimeTZField()
     gone_at = DateTimeTZField(null=True)
     mtime = DoubleField(null=True)
+    message_id = TextField(null=True)
+    list_ids = ArrayField(TextField, index=False, null=True)
 
     def path(self) -> str:
         """Return the file's path below its Maildir's root."""
         return "/".join(part for part in (self.folder, self.subdir, self.name) if part)
+
+    @classmethod
+    def with_message_id(cls, name: str) -> list[Rejected]:
+        """Return the live files that were rejected and have this Message-ID, the last first."""
+        same = SQL("md5(message_id) = md5(%s)", (name,)), cls.message_id == name
+        return list(cls.select().where(*same, cls.gone_at.is_null()).order_by(cls.id.desc()))
 
     @classmethod
     def reconsider(cls, maildir: int) -> int:

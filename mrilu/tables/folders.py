@@ -50,3 +50,18 @@ class RemovedMessage(BaseModel):
 
     identity = UUIDField(primary_key=True)
     removed_at = DateTimeTZField(index=True)
+
+
+class LedgerCheck(BaseModel):
+    """The last look at a watched Maildir's ledger, for readers.
+
+    `complete_to` is when a look last found nothing waiting (NULL: never yet), `waiting` and `rejected` are files, and
+    `trouble` is the kind of what kept this look from seeing all, "" if nothing did.
+    """
+
+    maildir = IntegerField(primary_key=True)
+    checked_at = DateTimeTZField()
+    complete_to = DateTimeTZField(null=True)
+    waiting = IntegerField()
+    rejected = IntegerField()
+    trouble = TextField()

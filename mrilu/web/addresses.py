@@ -37,6 +37,11 @@ def of_search(query: str, **more: str) -> str:
     return "/search?" + urlencode({"q": query} | {name: one for name, one in more.items() if one})
 
 
+def with_query(path: str, arguments: dict[str, str]) -> str:
+    """Return an address of this site with these arguments."""
+    return f"{quote(path)}?{urlencode(arguments)}"
+
+
 def month_in(text: str) -> datetime | None:
     """Return the beginning (UTC) of the month that an address names, None if it names none."""
     if not _MONTH.fullmatch(text):

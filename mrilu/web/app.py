@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import peewee
 import psycopg
 import redis
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from mrilu.queues.rules import stranger_of
 from mrilu.settings.table import Settings
-from mrilu.web import dashboard, health, metrics
+from mrilu.web import assets, dashboard, health, metrics
 from mrilu.web.facts_slow import SlowFacts, gather_slow
 from mrilu.web.guesses import Guesses
-from mrilu.web.kept import Kept
+from mrilu.web.limits import DOWNLOAD, PAGE, SEARCH, limit
+from mrilu.web.packing import pack
 from mrilu.web.routes import (
+    api,
     downloads,
     elsewhere,
     exports,
@@ -32,7 +35,7 @@ from mrilu.web.routes import (
     why,
     words,
 )
-from mrilu.web.server import MAX_BODY_BYTES
+from mrilu.web.server import MAX_BODY_BYTES, THREADS
 from mrilu.web.templating import prepare
 
 logger = logging.getLogger(__name__)
@@ -50,13 +53,14 @@ PARTS = (
     robots.pages,
     exports.pages,
     why.pages,
+    api.pages,
+    assets.pages,
     health.pages,
     metrics.pages,
     subscribing.pages,
     elsewhere.pages,
 )
 
-KEPT_SECONDS = 30.0
 # What says that PostgreSQL or Redis is away, or hangs.
 AWAY: tuple[type[Exception], ...] = (
     TimeoutError,
@@ -79,6 +83,7 @@ def make_app(settings: Settings) -> Flask:
         OPERATOR_PASSWORD=settings.operator_password,
         METRICS_TOKEN=settings.metrics_token,
         SITE_URL=settings.site_url,
+        RENDERING=assets.rendering_of(Path(__file__).parent),
         READER=stranger_of(settings),
         SHOW_ADDRESSES=settings.show_addresses,
         SEARCH_SECONDS=settings.search_timeout,
@@ -86,12 +91,20 @@ def make_app(settings: Settings) -> Flask:
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
     )
     app.extensions["guesses"] = Guesses()
-    app.extensions["months"] = Kept(KEPT_SECONDS)
     app.extensions["slow_facts"] = SlowFacts(gather_slow)
     prepare(app)
+    assets.load(app)
+    per_minute = {
+        PAGE: settings.page_rate,
+        SEARCH: settings.search_rate,
+        DOWNLOAD: settings.download_rate,
+    }
+    limit(app, per_minute, seats=THREADS // 2)
     for part in PARTS:
         app.register_blueprint(part)
+    api.negotiate(app)
     dashboard.mount(app)
+    pack(app)
     app.after_request(_add_headers)
     app.register_error_handler(HTTPException, _tell)
     app.register_error_handler(Exception, _apologise)
@@ -110,17 +123,24 @@ def _add_headers(answer: Response) -> Response:
 
 
 def _tell(error: HTTPException) -> ResponseReturnValue:
-    return render_template("error.html", code=error.code, name=error.name), error.code or 500
+    return _error(error.code or 500, error.name)
 
 
 def _apologise(error: Exception) -> ResponseReturnValue:
     logger.error("a page failed path=%s", request.url_rule or "?", exc_info=error)
-    return render_template("error.html", code=500, name="Something went wrong here"), 500
+    return _error(500, "Something went wrong here")
 
 
 def _ask_to_wait(error: Exception) -> ResponseReturnValue:
     logger.warning(
         "a page waits for its servers path=%s: %s", request.url_rule, type(error).__name__
     )
-    shown = render_template("error.html", code=503, name="The archive cannot be reached just now")
-    return shown, 503, {"Retry-After": "10"}
+    shown = _error(503, "The archive cannot be reached just now")
+    shown.headers["Retry-After"] = "10"
+    return shown
+
+
+def _error(code: int, name: str) -> Response:
+    if api.prefers_json():
+        return api.as_error(code, name)
+    return make_response(render_template("error.html", code=code, name=name), code)

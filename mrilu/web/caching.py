@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from flask import Response, make_response, request
+from flask import Response, current_app, make_response, request
 
 from mrilu.web.readers import shows_addresses
-
-RENDERING = "1"  # changes whenever pages of the same rows look different
 
 
 def answer(*facts: object, make: Callable[[], str | Response], seconds: int = 0) -> Response:
@@ -18,7 +16,7 @@ def answer(*facts: object, make: Callable[[], str | Response], seconds: int = 0)
     `seconds` is how long it may be shown without asking again; who may see it is among the facts.
     """
     digest = hashlib.blake2b(
-        repr((RENDERING, shows_addresses(), facts)).encode(), digest_size=12
+        repr((current_app.config["RENDERING"], shows_addresses(), facts)).encode(), digest_size=12
     ).hexdigest()
     if request.if_none_match.contains_weak(digest):
         found = Response(status=304)

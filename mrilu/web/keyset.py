@@ -12,7 +12,12 @@ BEGINNING, END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UT
 
 def mark_of(row: MessageRow) -> str:
     """Return how an address names the place of a message."""
-    return f"{row.sent_at.timestamp():.6f}-{row.id}"
+    return mark_at((row.sent_at, row.id))
+
+
+def mark_at(place: tuple[datetime, int] | None) -> str:
+    """Return how an address names a place, "" for none."""
+    return f"{place[0].timestamp():.6f}-{place[1]}" if place else ""
 
 
 def place_at(mark: str) -> tuple[datetime, int] | None:

@@ -105,27 +105,14 @@ def test_months_end_in_utc(take_in: Import, pages: FlaskClient) -> None:
     assert "2025-11-01 04:30 UTC (23:30 -0500)" in shown
 
 
-def test_a_months_pages_have_each_message_once(
-    take_in: Import, pages: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(queries, "IN_MONTH", 3)
-    monkeypatch.setattr(queries.posted, "__defaults__", (3,))
-    hashes = [take_in(f"{number}@x", subject=f"talk {number}") for number in range(8)]
-    seen, place = [], f"/l/{LIST}/2025-10/"
-    while place:
-        text = pages.get(place).text
-        seen += re.findall(r'class="subject" href="/m/(\w+)/"', text)
-        further = re.search(r'rel="next" href="\?([^"]+)"', text)
-        place = f"/l/{LIST}/2025-10/?{further[1]}" if further else ""
-    assert sorted(seen) == sorted(hashes)
-
-
 def test_a_month_leads_to_the_months_beside_it_that_have_mail(
     take_in: Import, pages: FlaskClient
 ) -> None:
     for month in ("Jan", "Apr", "Dec"):
         take_in(f"{month}@x", date=f"Mon, 06 {month} 2025 09:12:44 +0000")
-    links = re.findall(rf'href="/l/{LIST}/(\d\d\d\d-\d\d)/"', pages.get(f"/l/{LIST}/2025-04/").text)
+    links = re.findall(
+        rf'<a [^>]*href="/l/{LIST}/(\d\d\d\d-\d\d)/"', pages.get(f"/l/{LIST}/2025-04/").text
+    )
     assert links == ["2025-01", "2025-12"]
     assert "2025-12" not in pages.get(f"/l/{LIST}/2025-01/").text
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 from lxml import etree
 
+from mrilu.web.routes import robots
 from mrilu.web.routes.feeds import ATOM, THR
 from tests.web.conftest import LIST, Ask, Import, hide
 
@@ -74,3 +76,33 @@ def test_feeds_of_what_is_not_there_are_not_found(
     tmp_path: Path, pages: FlaskClient, path: str
 ) -> None:
     assert pages.get(path).status_code == 404
+
+
+def test_sitemaps_reach_every_message_however_many_there_are(
+    take_in: Import, pages: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(robots, "MOST", 2)
+    dates = [
+        f"{day:02} {month} 2025 09:00:00 +0000"
+        for month in ("Jan", "Feb", "Mar")
+        for day in (1, 28)
+    ]
+    hashes = {take_in(f"{number}@x", date=date) for number, date in enumerate(dates)}
+    hashes.add(
+        take_in("more@x", date="28 Feb 2025 10:00:00 +0000")
+    )  # too many for a sitemap of the month
+    indexes = re.findall(r"Sitemap: http://127.0.0.1:8025(\S+)", pages.get("/robots.txt").text)
+    maps = [place for one in indexes for place in places(pages, one)]
+    assert len(indexes) == -(-len(maps) // 2) and len(maps) == len(set(maps)) == 2 + 28
+    found = [place for one in maps for place in places(pages, one)]
+    assert sorted(found) == sorted(f"/m/{one}/" for one in hashes)
+    assert pages.get(f"/sitemap-{len(indexes) + 1}.xml").status_code == 404
+    assert pages.get(f"/l/{LIST}/2025-02/sitemap-29.xml").status_code == 404
+
+
+def places(pages: FlaskClient, path: str) -> list[str]:
+    root = etree.fromstring(pages.get(path).data)
+    return [
+        (one.text or "").removeprefix("http://127.0.0.1:8025")
+        for one in root.iterfind(".//s:loc", SITEMAP)
+    ]

@@ -1,8 +1,8 @@
-"""Who answers whom in a thread, and the threads of a page of messages. Pure."""
+"""Who answers whom in a thread. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mrilu.mail.thread_keys import node_of
@@ -14,15 +14,6 @@ class Node(NamedTuple):
 
     row: MessageRow
     depth: int
-
-
-class Conversation(NamedTuple):
-    """A thread on a list's page: its newest message there, its oldest, and how many of it are there."""
-
-    newest: MessageRow
-    oldest: MessageRow
-    messages: int
-    names: tuple[str, ...]
 
 
 def tree(rows: Sequence[MessageRow]) -> list[Node]:
@@ -55,19 +46,3 @@ def _parent(number: int, row: MessageRow, at: dict[int, int]) -> int | None:
         if found is not None and found != number:
             return found
     return None
-
-
-def conversations(rows: Iterable[MessageRow]) -> list[Conversation]:
-    """Return the threads of these messages (newest first), that with the newest message first."""
-    groups: dict[int, list[MessageRow]] = {}
-    for row in rows:
-        groups.setdefault(row.thread, []).append(row)
-    return [
-        Conversation(
-            group[0],
-            group[-1],
-            len(group),
-            tuple(dict.fromkeys(one.from_name or one.from_address for one in reversed(group))),
-        )
-        for group in groups.values()
-    ]

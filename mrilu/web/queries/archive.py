@@ -13,7 +13,7 @@ from mrilu.mail.own_words.spans import own_text, paired
 from mrilu.mail.permalinks import hash_of, permalink_in
 
 MOST_LISTS = 2000
-IN_MONTH = 500  # messages of a month's page
+IN_MONTH = 500  # messages of a list or month that are taken at once
 IN_THREAD = 200  # messages of a thread's page
 IN_OUTLINE = 2000  # messages of a thread's tree
 
@@ -31,8 +31,13 @@ SELECT coalesce((SELECT name FROM unnest(m.list_ids) AS l (name) WHERE list_numb
   FROM one JOIN message AS m ON m.id = one.message LIMIT %s
 """
 MONTHS = """
-SELECT to_char(date_trunc('month', sent_at, 'UTC') AT TIME ZONE 'UTC', 'YYYY-MM'), count(*) FROM posting
- WHERE list = list_number(%s) GROUP BY 1 ORDER BY 1
+SELECT to_char(month, 'YYYY-MM'), sum(messages)::bigint FROM posting_count
+ WHERE list = list_number(%s) GROUP BY month HAVING sum(messages) > 0 ORDER BY month
+"""
+MONTHS_OF_ALL = """
+SELECT name, to_char(month, 'YYYY-MM'), sum(messages)::bigint
+  FROM unnest(%s::text[]) WITH ORDINALITY AS l (name, place) JOIN posting_count ON list = list_number(name)
+ GROUP BY place, name, month HAVING sum(messages) > 0 ORDER BY place, month
 """
 COLUMNS = """m.id, m.message_id, m.node, m.subject, m.from_name, m.from_address, m.sent_at, m.utc_offset, m.list_ids,
        m.restrictions, m.has_attachment, l.thread"""
@@ -147,6 +152,11 @@ def lists(db: PostgresqlDatabase, reader: Reader) -> list[ListRow]:
 def months(db: PostgresqlDatabase, list_id: str) -> list[tuple[str, int]]:
     """Return how many messages each month (UTC) of a list has, oldest first."""
     return [(month, count) for month, count in _rows(db, MONTHS, (list_id,))]
+
+
+def months_of_all(db: PostgresqlDatabase, lists: Sequence[str]) -> list[tuple[str, str, int]]:
+    """Return how many messages each of the lists has in each month, in the order of the lists, oldest month first."""
+    return [tuple(row) for row in _rows(db, MONTHS_OF_ALL, (list(lists),))]
 
 
 def posted(

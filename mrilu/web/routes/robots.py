@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from xml.sax.saxutils import escape
 
-from flask import Blueprint, Response, abort, current_app
+from flask import Blueprint, Response, abort, current_app, url_for
 from flask.typing import ResponseReturnValue
 
-from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.web import addresses
 from mrilu.web.caching import answer
+from mrilu.web.keyset import BEGINNING
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
-from mrilu.web.readers import current_reader
-from mrilu.web.routes.lists import months_of
+from mrilu.web.readers import current_reader, readable
+from mrilu.web.routes.lists import list_named
 
 pages = Blueprint("robots", __name__)
 
@@ -38,44 +39,70 @@ _CLOSED = (
 def robots() -> Response:
     """Close what is not for crawlers: searches, other views of threads, what acts."""
     lines = ["User-agent: *", *(f"Disallow: {path}" for path in _CLOSED), "Disallow: /*?"]
-    lines.append(f"Sitemap: {_site()}/sitemap.xml")
+    parts = range(1, 1 + max(1, -(-len(_sitemaps()) // MOST)))
+    lines += [f"Sitemap: {_site()}{url_for('robots.sitemap_index', part=part)}" for part in parts]
     return Response("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")
 
 
-@pages.get("/sitemap.xml")
-def sitemap_index() -> Response:
-    """List the sitemaps: one for each month of each list."""
-    reader = current_reader()
-    lists = ask_database(lambda: queries.lists(database(), reader))
-    months = [(one.list_id, month) for one in lists for month, _ in months_of(one.list_id)]
+@pages.get("/sitemap.xml", defaults={"part": 1})
+@pages.get("/sitemap-<int:part>.xml")
+def sitemap_index(part: int) -> Response:
+    """List the sitemaps: one for each month of each list, or for each day of a month with too many messages for one.
+
+    An index may not name another (sitemaps.org): robots.txt names each part of it.
+    """
+    found = _sitemaps()[(part - 1) * MOST : part * MOST]
+    if not found and part != 1:
+        abort(404)
 
     def make() -> Response:
-        places = (f"{_site()}{addresses.of_list(*one)}sitemap.xml" for one in months[-MOST:])
+        places = (f"{_site()}{place}" for place in found)
         maps = "".join(f"<sitemap><loc>{escape(place)}</loc></sitemap>\n" for place in places)
         return _xml(f"<sitemapindex {_SPACE}>\n{maps}</sitemapindex>\n")
 
-    return answer("sitemaps", months, reader, make=make)
+    return answer("sitemaps", found, make=make)
 
 
-@pages.get("/l/<name>/<month>/sitemap.xml")
-def sitemap(name: str, month: str) -> ResponseReturnValue:
-    """List the messages of a month that readers may see."""
-    list_id, reader = "" if name == addresses.NO_LIST else name.lower(), current_reader()
+def _sitemaps() -> list[str]:
+    """Return the addresses of all sitemaps."""
+    reader = current_reader()
+    lists = [one.list_id for one in ask_database(lambda: queries.lists(database(), reader))]
+    months = ask_database(lambda: queries.months_of_all(database(), sorted(lists)))
+    return [
+        f"{addresses.of_list(list_id, month)}sitemap{day}.xml"
+        for list_id, month, messages in months
+        for day in (_days_of(month) if messages > MOST else ("",))
+    ]
+
+
+def _days_of(month: str) -> list[str]:
+    since = addresses.month_in(month) or BEGINNING
+    return [f"-{day + 1:02}" for day in range((addresses.month_after(since) - since).days)]
+
+
+@pages.get("/l/<name>/<month>/sitemap.xml", defaults={"day": ""})
+@pages.get("/l/<name>/<month>/sitemap-<day>.xml")
+def sitemap(name: str, month: str, day: str) -> ResponseReturnValue:
+    """List the messages of a month, or of one of its days, that readers may see."""
+    list_id, reader = list_named(name), current_reader()
     since = addresses.month_in(month)
-    if since is None or not reader.may_see_list(list_id):
+    if since is None or (day and f"-{day}" not in _days_of(month)):
         abort(404)
     until = addresses.month_after(since)
+    if day:
+        since += timedelta(days=int(day) - 1)
+        until = since + timedelta(days=1)
     found = ask_database(lambda: queries.posted(database(), list_id, since, (until, 0), MOST))
-    rows = [row for row in found if reader.may_read(row.restrictions, row.list_ids)]
+    rows = readable(found, reader)
 
     def make() -> Response:
         urls = "".join(
-            f"<url><loc>{escape(_site() + addresses.of_message(hash_of(row.message_id)))}</loc></url>\n"
+            f"<url><loc>{escape(_site() + addresses.of_message(row.hash))}</loc></url>\n"
             for row in rows
         )
         return _xml(f"<urlset {_SPACE}>\n{urls}</urlset>\n")
 
-    return answer("sitemap", list_id, month, [row.version() for row in rows], make=make)
+    return answer("sitemap", list_id, month, day, [row.version() for row in rows], make=make)
 
 
 def _xml(text: str) -> Response:

@@ -9,21 +9,27 @@ from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
 from mrilu.runtime.database import database
-from mrilu.search.engine import KINDS, Wanted, search
+from mrilu.search.engine import KINDS, Page, Wanted, search
+from mrilu.search.facets import Facet, Facets, facets
 from mrilu.search.grammar import QueryError
 from mrilu.search.patience import SearchTooSlow
 from mrilu.search.query_vector import QueryEncoder, encode_query
+from mrilu.web import addresses
+from mrilu.web.caching import answer
+from mrilu.web.masking import masked
+from mrilu.web.pages.years import years_histogram
 from mrilu.web.patience import ask_database
-from mrilu.web.readers import current_reader
+from mrilu.web.readers import current_reader, shows_addresses
 
 pages = Blueprint("search", __name__)
 
 A_PAGE = 20
 MOST_PAGES = 50
 LONGEST = 1000  # characters of a query
+FACETS_SHARE = 10  # of the time of a search goes into how it is spread
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
     """What the address of a search says."""
 
     query: str
@@ -35,13 +41,12 @@ class _Asked(NamedTuple):
 @pages.get("/search")
 def find() -> ResponseReturnValue:
     """Show what answers ?q=, of one kind (?in=message, word or sentence), by message or (?by=thread) by thread."""
-    asked = _asked()
+    asked = asked_for()
     if not asked.query.strip():
         return render_template("search.html", asked=asked, kinds=KINDS, page=None)
     try:
-        if len(asked.query) > LONGEST:
-            raise QueryError(f"a search has at most {LONGEST} characters", LONGEST + 1)
-        wanted, encode = _wanted(asked), _encoder()
+        check(asked)
+        wanted, encode = wanted_of(asked), encoder()
         found = ask_database(lambda: search(database(), asked.query, asked.kind, wanted, encode))
     except QueryError as error:
         shown = render_template("search.html", asked=asked, kinds=KINDS, page=None, error=error)
@@ -49,23 +54,72 @@ def find() -> ResponseReturnValue:
     except SearchTooSlow as error:
         shown = render_template("search.html", asked=asked, kinds=KINDS, page=None, slow=error)
         return shown, 503, {"Retry-After": "60"}
-    more = found.more or found.total > asked.page * A_PAGE
-    return render_template("search.html", asked=asked, kinds=KINDS, page=found, more=more)
+    spread = _facets(asked) if found.hits else None
+    facts = ("search", asked, found, spread, current_reader())
+    return answer(
+        *facts,
+        make=lambda: render_template(
+            "search.html",
+            asked=asked,
+            kinds=KINDS,
+            page=found,
+            more=has_more(asked, found),
+            facets=spread,
+            histogram=years_histogram(spread.years, partial(_narrowed, asked)) if spread else "",
+            narrowed=partial(_narrowed, asked),
+        ),
+    )
 
 
-def _asked() -> _Asked:
+def _facets(asked: Asked) -> Facets | None:
+    """Return how what was found is spread, for the first page of messages; None where that takes too long."""
+    if asked.kind != "message" or asked.page > 1:
+        return None
+    reader, seconds = current_reader(), current_app.config["SEARCH_SECONDS"] / FACETS_SHARE
+    try:
+        found = ask_database(lambda: facets(database(), asked.query, reader, seconds))
+    except SearchTooSlow:
+        return None
+    if found is None or shows_addresses():
+        return found
+    # A link that looks for an author holds the name as it is.
+    return found._replace(authors=[one for one in found.authors if masked(one.name) == one.name])
+
+
+def _narrowed(asked: Asked, facet: Facet) -> str:
+    """Return the address of the search that finds only what has a value."""
+    query = f"{asked.query.strip()} {facet.terms}"
+    return addresses.of_search(query, by="thread" if asked.by_thread else "")
+
+
+def check(asked: Asked) -> None:
+    """Raise QueryError for a search that is too long to be made."""
+    if len(asked.query) > LONGEST:
+        raise QueryError(f"a search has at most {LONGEST} characters", LONGEST + 1)
+
+
+def has_more(asked: Asked, found: Page) -> bool:
+    """Tell whether there is a page after this one."""
+    return asked.page < MOST_PAGES and (found.more or found.total > asked.page * A_PAGE)
+
+
+def asked_for() -> Asked:
+    """Return what the address of the request asks for."""
     args = request.args
     kind = args.get("in", "message")
     number = args.get("page", "1")
-    return _Asked(
-        args.get("q", ""),
+    inside = args.get("thread", "")
+    query = args.get("q", "")
+    return Asked(
+        f"{query} thread:{inside}" if inside and query.strip() else query,
         kind if kind in KINDS else "message",
         args.get("by") == "thread",
         min(MOST_PAGES, max(1, int(number))) if number.isascii() and number.isdigit() else 1,
     )
 
 
-def _wanted(asked: _Asked) -> Wanted:
+def wanted_of(asked: Asked) -> Wanted:
+    """Return how the search is to be made."""
     return Wanted(
         by_thread=asked.by_thread,
         limit=A_PAGE,
@@ -75,6 +129,7 @@ def _wanted(asked: _Asked) -> Wanted:
     )
 
 
-def _encoder() -> QueryEncoder | None:
+def encoder() -> QueryEncoder | None:
+    """Return what makes vectors of queries, None where search by meaning is off."""
     device = current_app.config["EMBEDDING_DEVICE"]
     return partial(encode_query, device=device) if device else None

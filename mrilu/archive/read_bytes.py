@@ -1,0 +1,36 @@
+"""The bytes of one file of a Maildir, and of no other."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from mrilu.maildir.names import to_disk
+from mrilu.maildir.presence import mail_status
+
+
+def read_bytes(root: Path, path: str, max_bytes: int) -> bytes:
+    """Return the file's bytes, at most `max_bytes` + 1 of them.
+
+    O_NOFOLLOW and O_NONBLOCK: a symlink or FIFO that took the file's place since it was looked at must
+    neither lead out of the Maildir nor block; if it took a folder's place, another file was opened than
+    lies at the path, which counts as not there. Raises OSError.
+    """
+    descriptor = os.open(
+        f"{root}/{to_disk(path)}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    )
+    with open(descriptor, "rb", buffering=0) as stream:
+        opened, there = os.fstat(descriptor), mail_status(root, path)
+        if there is None or not os.path.samestat(opened, there):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        size = opened.st_size
+        raw = stream.read(min(size, max_bytes) + 1)
+        # One read is all, but for a file that grows meanwhile or a file system that returns short reads.
+        while (
+            len(raw) != size
+            and len(raw) <= max_bytes
+            and (more := stream.read(max_bytes + 1 - len(raw)))
+        ):
+            raw += more
+    return raw

@@ -1,0 +1,312 @@
+"""The JSON beside the pages, and its description at /openapi.json. What may be seen is decided as for the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Flask, Response, abort, current_app, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from models import CachedExport
+from mrilu.mail.permalinks import hash_of
+from mrilu.runtime.database import database
+from mrilu.search.engine import search
+from mrilu.search.grammar import QueryError
+from mrilu.search.patience import SearchTooSlow
+from mrilu.web import addresses
+from mrilu.web.api import rows
+from mrilu.web.api.document import openapi
+from mrilu.web.api.table import BESIDE, OPERATIONS
+from mrilu.web.caching import answer
+from mrilu.web.keyset import BEGINNING, END, mark_at, mark_of, place_at
+from mrilu.web.masking import masked
+from mrilu.web.patience import ask_database
+from mrilu.web.queries import archive as queries
+from mrilu.web.queries.archive import MessageRow
+from mrilu.web.queries.conversations import ListPage, Period, page_of
+from mrilu.web.queries.entries import entries
+from mrilu.web.queries.ledger import standing
+from mrilu.web.readers import current_reader, readable, shows_addresses, told_of
+from mrilu.web.routes import lists as list_pages
+from mrilu.web.routes import search as search_pages
+from mrilu.web.routes.why import asked_for, fate_of, status_of
+from mrilu.web.templating import files
+
+pages = Blueprint("api", __name__)
+
+JSON = "application/json"
+MOST_OF_THREAD = 50  # messages of a thread, with their texts, at once
+
+
+def negotiate(app: Flask) -> None:
+    """Have the pages that have JSON beside them answer with it where the client prefers it (RFC 9110, 12.5.1)."""
+    views = {one.name: f"{pages.name}.{one.name}" for one in OPERATIONS}
+
+    def turn() -> ResponseReturnValue | None:
+        name = BESIDE.get(request.endpoint or "")
+        if name is None or not prefers_json():
+            return None
+        return current_app.ensure_sync(app.view_functions[views[name]])(**(request.view_args or {}))
+
+    def tell(made: Response) -> Response:
+        if request.endpoint in BESIDE:
+            made.vary.add("Accept")
+        return made
+
+    app.before_request(turn)
+    app.after_request(tell)
+
+
+def prefers_json() -> bool:
+    """Tell whether the client wants JSON: by the address, or rather than HTML."""
+    if (request.endpoint or "").startswith(f"{pages.name}.") or request.path.endswith(".json"):
+        return True
+    accepted = request.accept_mimetypes
+    return accepted[JSON] > accepted["text/html"]
+
+
+def as_error(status: int, text: str, **more: object) -> Response:
+    """Return an error as JSON."""
+    made = jsonify({"status": status, "error": text, **more})
+    made.status_code = status
+    return made
+
+
+@pages.get("/openapi.json")
+def description() -> Response:
+    """Describe all of it (OpenAPI 3.1)."""
+    made = openapi(str(current_app.config["SITE_URL"]).rstrip("/"))
+    return answer("openapi", made, make=lambda: jsonify(made))
+
+
+def lists() -> Response:
+    """Return all lists that the reader may know of."""
+    reader = current_reader()
+    found = ask_database(lambda: queries.lists(database(), reader))
+    return _answer(
+        "lists",
+        {
+            "lists": [
+                {
+                    "list": one.list_id,
+                    "url": addresses.of_list(one.list_id),
+                    "newest": rows.time_of(one.newest),
+                    "subject": _show(one.subject),
+                }
+                for one in found
+            ]
+        },
+    )
+
+
+def mailing_list(name: str) -> Response:
+    """Return a list with its months and a page of its threads."""
+    list_id = list_pages.list_named(name)
+    months = list_pages.months_of(list_id)
+    if not months:
+        abort(404)
+    found = _page(Period(list_id, BEGINNING, END), list_pages.ON_LIST)
+    return _answer(
+        "list",
+        {
+            "list": list_id,
+            "messages": sum(count for _, count in months),
+            "months": [
+                {"month": month, "messages": count, "url": addresses.of_list(list_id, month)}
+                for month, count in months
+            ],
+            "ledger": rows.ledger(ask_database(lambda: standing(database()))),
+            **_threads_of(found),
+        },
+    )
+
+
+def month_of_list(name: str, month: str) -> Response:
+    """Return a page of the threads of a list in a month."""
+    list_id = list_pages.list_named(name)
+    since = addresses.month_in(month)
+    if since is None or month not in dict(list_pages.months_of(list_id)):
+        abort(404)
+    found = _page(Period(list_id, since, addresses.month_after(since)), list_pages.IN_MONTH)
+    return _answer("month", {"list": list_id, "month": month, **_threads_of(found)})
+
+
+def _page(period: Period, wanted: int) -> ListPage:
+    reader = current_reader()
+    before = place_at(request.args.get("before", "")) or (END, 0)
+    return ask_database(lambda: page_of(database(), period, before, wanted, reader))
+
+
+def _threads_of(found: ListPage) -> dict[str, Any]:
+    threads = [rows.conversation(one, _show) for one in found.conversations]
+    return {"threads": threads, **_next(before=mark_at(found.further))}
+
+
+def thread(message_hash: str) -> Response:
+    """Return a page of the thread of a message."""
+    named, reader = (
+        ask_database(lambda: queries.at_hash(database(), message_hash)),
+        current_reader(),
+    )
+    if not any(told_of(row, reader) for row in named):
+        abort(404)
+    number = named[0].thread
+    state = ask_database(lambda: queries.thread_state(database(), number))
+    after = place_at(request.args.get("after", "")) or (BEGINNING, 0)
+    found = ask_database(lambda: queries.thread_messages(database(), number, after, MOST_OF_THREAD))
+    seen = readable(found, reader)
+    shown = {row.id for row in seen}
+    told = [row for row in found if told_of(row, reader)]
+    return _answer(
+        "thread",
+        {
+            "hash": hash_of(state.first),
+            "url": addresses.of_thread(hash_of(state.first)),
+            "subject": _show(seen[0].subject) if seen else "",
+            "messages": state.messages,
+            "items": [
+                _message(row) if row.id in shown else {"hash": row.hash, "withheld": True}
+                for row in told
+            ],
+            **_next(after=mark_of(found[-1]) if len(found) == MOST_OF_THREAD else ""),
+        },
+    )
+
+
+def message(message_hash: str = "", name: str = "") -> Response:
+    """Return the messages of a Message-ID."""
+    asked, reader = message_hash or name, current_reader()
+    found = ask_database(lambda: queries.at_hash(database(), asked))
+    seen = readable(found, reader)
+    if not seen and any(reader.may_know_of(row.restrictions, row.list_ids) for row in found):
+        abort(410)
+    if not seen:
+        abort(404)
+    return _answer("message", {"messages": [_message(row) for row in seen]})
+
+
+def find() -> Response:
+    """Return a page of what answers ?q=."""
+    asked = search_pages.asked_for()
+    try:
+        search_pages.check(asked)
+        wanted, encode = search_pages.wanted_of(asked), search_pages.encoder()
+        found = ask_database(lambda: search(database(), asked.query, asked.kind, wanted, encode))
+    except QueryError as error:
+        return as_error(400, str(error), column=error.column)
+    except SearchTooSlow as error:
+        late = as_error(503, str(error))
+        late.headers["Retry-After"] = "60"
+        return late
+    more = search_pages.has_more(asked, found)
+    return _answer(
+        "search",
+        {
+            "query": asked.query,
+            "kind": asked.kind,
+            "total": found.total,
+            "more": found.more,
+            "notices": list(found.notices),
+            "hits": [rows.hit(one, _show) for one in found.hits],
+            **_next(page=str(asked.page + 1) if more else ""),
+        },
+    )
+
+
+def word(word: str) -> Response:
+    """Return the definitions of a word."""
+    found = ask_database(lambda: entries(database(), word)) if word.isprintable() else []
+    if not found:
+        abort(404)
+    return _answer(
+        "word",
+        {
+            "word": found[0].word,
+            "url": addresses.of_word(found[0].word),
+            "definitions": [
+                {
+                    "id": one.number,
+                    "language": one.language,
+                    "type": one.type,
+                    "rafsi": one.rafsi,
+                    "definition": one.definition,
+                    "notes": one.notes,
+                }
+                for one in found
+            ],
+        },
+    )
+
+
+def exports() -> Response:
+    """Return the exported files of the dictionary."""
+
+    def ask() -> list[dict[str, Any]]:
+        database()
+        return CachedExport.listed()
+
+    return _answer(
+        "exports",
+        {
+            "exports": [
+                {
+                    "url": f"/exports/{one['tag']}/{one['format']}/{one['filename']}",
+                    "language": one["tag"],
+                    "format": one["format"],
+                    "size": one["size"],
+                    "built_at": rows.time_of(one["built_at"]),
+                    "sha256": one["sha256"],
+                }
+                for one in ask_database(ask)
+            ]
+        },
+    )
+
+
+def why() -> Response:
+    """Return what became of a mail."""
+    asked, name = asked_for()
+    if not name:
+        return as_error(400, "id: this is no Message-ID")
+    fate = fate_of(name, current_reader())
+    if status_of(asked, fate) == 404:
+        return as_error(404, "no mail that everyone may read has this Message-ID")
+    messages = [
+        {**rows.header(row, _show), "has_attachment": row.has_attachment} for row in fate.rows
+    ]
+    facts = {"message_id": name, "state": fate.state, "messages": messages}
+    reason = {"reason": fate.reason} if fate.reason else {}
+    ledger = rows.ledger(ask_database(lambda: standing(database())))
+    return _answer("why", {**facts, **reason, "ledger": ledger})
+
+
+def _message(row: MessageRow) -> dict[str, Any]:
+    named = [
+        {"name": _show(one.name), "type": one.kind, "size": one.size} for one in files(row.parts)
+    ]
+    return rows.message(row, _show, named)
+
+
+def _show(text: str) -> str:
+    return text if shows_addresses() else masked(text)
+
+
+def _next(**argument: str) -> dict[str, str]:
+    """Return the address of the next page, which has the argument in place of this one's."""
+    if not any(argument.values()):
+        return {}
+    kept = request.args.to_dict() | argument
+    return {"next": addresses.with_query(request.path, kept)}
+
+
+def _answer(name: str, made: dict[str, Any]) -> Response:
+    return answer("json", name, made, make=lambda: jsonify(made))
+
+
+_VIEWS: dict[str, Callable[..., Response]] = {
+    view.__name__: view
+    for view in (lists, mailing_list, month_of_list, thread, message, find, word, exports, why)
+}
+for _one in OPERATIONS:
+    pages.add_url_rule(_one.rule, _one.name, _VIEWS[_one.name])

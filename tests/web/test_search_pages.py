@@ -1,0 +1,118 @@
+"""The page of a search: how what it found is spread, errors at their column, search in a thread."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.web.conftest import LIST, Ask, Import, hide
+
+FACET = re.compile(r'<a href="(/search\?[^"]+)"><bdi>([^<]*)</bdi></a> ([\d,]+)')
+
+
+def facets(pages: FlaskClient, path: str) -> dict[str, tuple[str, int]]:
+    """Return the address and count of each value."""
+    return {
+        name: (html.unescape(place), int(count.replace(",", "")))
+        for place, name, count in FACET.findall(pages.get(path).text)
+    }
+
+
+@pytest.fixture
+def mails(take_in: Import) -> list[str]:
+    made = []
+    for number in range(12):
+        date = f"06 Jan {2001 + number % 3} 09:00:{number:02} +0000"
+        sender = f"{('Ann', 'Ann Lee', 'Bob')[number % 3]} <w{number % 3}@x.example>"
+        list_id = f"<{'tea' if number % 2 else 'milk'}.example.org>"
+        facts = {"date": date, "sender": sender, "list_id": list_id, "subject": f"talk {number}"}
+        made.append(take_in(f"{number}@x", body="an aardvark\n", **facts))
+    return made
+
+
+def test_counts_equal_what_the_narrower_search_finds(pages: FlaskClient, mails: list[str]) -> None:
+    found = facets(pages, "/search?q=aardvark")
+    assert {name: count for name, (_, count) in found.items()} == {
+        "2001": 4, "2002": 4, "2003": 4, LIST: 6, "milk.example.org": 6, "Ann": 8, "Ann Lee": 4, "Bob": 4,
+    }  # fmt: skip
+    for place, count in found.values():
+        assert (
+            len(set(re.findall(r'class="subject" href="(/m/\w+/)"', pages.get(place).text)))
+            == count
+        ), place
+
+
+def test_years_are_bars_that_lead_to_them(pages: FlaskClient, mails: list[str]) -> None:
+    text = pages.get("/search?q=aardvark").text
+    bars = re.findall(r'<a href="([^"]+)"><rect [^>]+><title>(\d+): (\d+)</title>', text)
+    assert [(year, count) for _, year, count in bars] == [
+        ("2001", "4"),
+        ("2002", "4"),
+        ("2003", "4"),
+    ]
+    assert "after%3A2001" in bars[0][0] and "before%3A2002" in bars[0][0]
+    assert "<rect" not in pages.get("/search?q=aardvark+after:2003").text
+
+
+def test_what_is_hidden_is_not_counted(
+    pages: FlaskClient, open_pages: Ask, mails: list[str]
+) -> None:
+    hide(mails[0])
+    assert facets(pages, "/search?q=aardvark")["2001"][1] == 3
+    closed = facets(open_pages(private_lists=(LIST,)), "/search?q=aardvark")
+    assert LIST not in closed and closed["milk.example.org"][1] == 5
+
+
+def test_of_many_the_newest_are_counted_and_it_is_said(
+    pages: FlaskClient, mails: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mrilu.search.facets.NEWEST", 3)
+    assert "The newest 3 that hold all words" in pages.get("/search?q=aardvark").text
+    assert (
+        sum(
+            count
+            for name, (_, count) in facets(pages, "/search?q=aardvark").items()
+            if name == "2003"
+        )
+        == 3
+    )
+
+
+def test_addresses_of_authors_are_not_told(take_in: Import, pages: FlaskClient) -> None:
+    take_in("one@x", body="an aardvark\n", sender="eve@people.example")
+    take_in("two@x", body="an aardvark\n", sender='"eve@people.example" <eve@people.example>')
+    text = pages.get("/search?q=aardvark").text
+    assert "people.example" not in text and "%40people" not in text
+
+
+def test_a_search_in_a_thread_finds_there_alone(take_in: Import, pages: FlaskClient) -> None:
+    one = take_in("one@x", body="an aardvark\n")
+    two = take_in("two@x", body="an aardvark, too\n", references="<one@x>")
+    other = take_in("other@x", body="an aardvark\n", subject="other")
+    form = re.search(r'name="thread" value="(\w+)"', pages.get(f"/t/{one}/").text)
+    assert form and form[1] == one
+    for path in (f"/search?q=aardvark&thread={one}", f"/search?q=aardvark+thread:{two}"):
+        text = pages.get(path).text
+        assert f"/m/{one}/" in text and f"/m/{two}/" in text and other not in text, path
+    left = pages.get(f"/search?q=aardvark+-thread:{one}").text
+    assert other in left and two not in left.replace(f"thread:{one}", "")
+    assert pages.get("/search?q=aardvark+thread:x").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "column"), [("before:never", 1), ("tea before:never", 5), ("tea OR", 5)]
+)
+def test_a_caret_points_to_the_error(pages: FlaskClient, query: str, column: int) -> None:
+    answer = pages.get("/search", query_string={"q": query})
+    assert answer.status_code == 400 and f"{query}\n{' ' * (column - 1)}^</pre>" in answer.text
+
+
+def test_an_unchanged_search_is_not_sent_again(take_in: Import, pages: FlaskClient) -> None:
+    take_in("one@x", body="an aardvark\n")
+    tag = {"If-None-Match": pages.get("/search?q=aardvark").headers["ETag"]}
+    assert pages.get("/search?q=aardvark", headers=tag).status_code == 304
+    take_in("two@x", body="an aardvark\n")
+    assert pages.get("/search?q=aardvark", headers=tag).status_code == 200
