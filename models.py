@@ -43,6 +43,7 @@ from mrilu.tables.notifications import (
     SubscriptionLexeme,
     TokenKey,
 )
+from mrilu.tables.quotes import Quote, QuoteSought, QuoteWait
 from mrilu.tables.runs import JobRun
 from mrilu.tables.totals import Total
 from mrilu.tables.visibility import OPERATOR, Reader, Restriction, stranger, visible_to
@@ -66,7 +67,8 @@ EXPORTS = (CachedExport, FailedExport)
 FOLDERS = (MailFolder, Vanishing, RemovedMessage)
 THREADS = (Thread, ThreadLink, ThreadEdge, SubjectEntry)
 ARCHIVE = (Maildir, Message, Posting, Withholding, Location, Rejected, *THREADS, *FOLDERS)
-ALL = (*ARCHIVE, JobRun, Total, *DICTIONARY, *NOTIFICATIONS, *EMBEDDINGS, *EXPORTS)
+QUOTES = (Quote, QuoteWait, QuoteSought)
+ALL = (*ARCHIVE, *QUOTES, JobRun, Total, *DICTIONARY, *NOTIFICATIONS, *EMBEDDINGS, *EXPORTS)
 
 __all__ = [
     "ALL",
