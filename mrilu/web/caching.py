@@ -9,7 +9,7 @@ from flask import Response, make_response, request
 
 from mrilu.web.readers import shows_addresses
 
-RENDERING = "1"  # changes whenever pages of the same rows look different
+RENDERING = "2"  # changes whenever pages of the same rows look different
 
 
 def answer(*facts: object, make: Callable[[], str | Response], seconds: int = 0) -> Response:
