@@ -18,6 +18,7 @@ from mrilu.web.facts_slow import SlowFacts, gather_slow
 from mrilu.web.guesses import Guesses
 from mrilu.web.kept import Kept
 from mrilu.web.routes import (
+    asked,
     downloads,
     elsewhere,
     exports,
@@ -42,6 +43,7 @@ PARTS = (
     start.pages,
     lists.pages,
     threads.pages,
+    asked.pages,
     messages.pages,
     words.pages,
     search.pages,
@@ -57,6 +59,7 @@ PARTS = (
 )
 
 KEPT_SECONDS = 30.0
+SIMILAR_SECONDS = 600.0  # threads nearest in meaning
 # What says that PostgreSQL or Redis is away, or hangs.
 AWAY: tuple[type[Exception], ...] = (
     TimeoutError,
@@ -87,6 +90,7 @@ def make_app(settings: Settings) -> Flask:
     )
     app.extensions["guesses"] = Guesses()
     app.extensions["months"] = Kept(KEPT_SECONDS)
+    app.extensions["similar"] = Kept(SIMILAR_SECONDS)
     app.extensions["slow_facts"] = SlowFacts(gather_slow)
     prepare(app)
     for part in PARTS:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import NamedTuple
 
 from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
+from models import EmbeddingModel
+from mrilu.embeddings.model import EncoderMissing
 from mrilu.runtime.database import database
+from mrilu.search.asked import AskedThread, like_question, threads_of
 from mrilu.search.engine import KINDS, Wanted, search
 from mrilu.search.grammar import QueryError
 from mrilu.search.patience import SearchTooSlow
@@ -20,6 +24,10 @@ pages = Blueprint("search", __name__)
 
 A_PAGE = 20
 MOST_PAGES = 50
+QUESTION = 3  # words, from which on a search is taken for a question
+MOST_SIMILAR = 3  # threads above the hits
+SIMILAR_SECONDS = 1.0
+_OPERATOR = re.compile(r'["():]|(?:^|\s)-\w|\bOR\b')
 LONGEST = 1000  # characters of a query
 
 
@@ -50,7 +58,30 @@ def find() -> ResponseReturnValue:
         shown = render_template("search.html", asked=asked, kinds=KINDS, page=None, slow=error)
         return shown, 503, {"Retry-After": "60"}
     more = found.more or found.total > asked.page * A_PAGE
-    return render_template("search.html", asked=asked, kinds=KINDS, page=found, more=more)
+    near = _asked_before(asked, encode)
+    return render_template(
+        "search.html", asked=asked, kinds=KINDS, page=found, more=more, similar=near
+    )
+
+
+def _asked_before(asked: _Asked, encode: QueryEncoder | None) -> list[AskedThread]:
+    """Return the threads nearest to what reads as a question, with its first page of messages; none without vectors."""
+    plain = len(asked.query.split()) >= QUESTION and not _OPERATOR.search(asked.query)
+    if encode is None or asked.kind != "message" or asked.page > 1 or not plain:
+        return []
+    reader, seconds = current_reader(), current_app.config["SEARCH_SECONDS"]
+
+    def find() -> list[AskedThread]:
+        if (model := EmbeddingModel.searched()) is None:
+            return []
+        vector = encode(model, asked.query)
+        near = like_question(database(), model, vector, reader, min(SIMILAR_SECONDS, seconds))
+        return threads_of(database(), near, reader)
+
+    try:
+        return ask_database(find)[:MOST_SIMILAR]
+    except EncoderMissing:
+        return []  # the search itself says so
 
 
 def _asked() -> _Asked:
