@@ -44,6 +44,7 @@ from mrilu.tables.notifications import (
     SubscriptionLexeme,
     TokenKey,
 )
+from mrilu.tables.quotes import Quote, QuoteSought, QuoteWait
 from mrilu.tables.runs import JobRun
 from mrilu.tables.totals import Total
 from mrilu.tables.visibility import OPERATOR, Reader, Restriction, stranger, visible_to
@@ -77,7 +78,8 @@ ARCHIVE = (
     *THREADS,
     *FOLDERS,
 )
-ALL = (*ARCHIVE, JobRun, Total, *DICTIONARY, *NOTIFICATIONS, *EMBEDDINGS, *EXPORTS)
+QUOTES = (Quote, QuoteWait, QuoteSought)
+ALL = (*ARCHIVE, *QUOTES, JobRun, Total, *DICTIONARY, *NOTIFICATIONS, *EMBEDDINGS, *EXPORTS)
 
 __all__ = [
     "ALL",

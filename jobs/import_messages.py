@@ -28,7 +28,7 @@ from mrilu.queues.lag import lag_buckets
 from mrilu.queues.queues import retry_policy
 from mrilu.queues.rules import limits_of, news_rules_of
 from mrilu.queues.runs import MAX_ERROR
-from mrilu.queues.wake import wake_embedding
+from mrilu.queues.wake import wake_embedding, wake_quotes
 from mrilu.runtime.database import database
 from mrilu.runtime.logs import brief, log_as, run_of
 from mrilu.runtime.memory import collector_paused, limit_memory
@@ -94,6 +94,7 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
 def _wake(counts: Mapping[str, int]) -> None:
     if counts.get("imported") or counts.get("updated"):
         wake_embedding()
+        wake_quotes()
 
 
 def import_paths(

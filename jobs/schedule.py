@@ -95,6 +95,13 @@ SCHEDULE = (
         timeout=HOUR // 6,
         at_start=True,
     ),
+    Periodic(
+        id="link_quotes",
+        function="jobs.link_quotes.link_quotes",
+        cron="3 * * * *",
+        timeout=HOUR // 6,
+        at_start=True,
+    ),
     Periodic(id="upkeep", function="jobs.upkeep.upkeep", cron="47 * * * *", timeout=HOUR),
 )
 

@@ -53,7 +53,7 @@ def pytest_configure() -> None:
 @pytest.fixture(autouse=True)
 def unbounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs run in this process here, and the bound on a worker's memory would stay with it for good."""
-    for job in ("import_messages", "reread_messages"):
+    for job in ("import_messages", "reread_messages", "link_quotes"):
         monkeypatch.setattr(f"jobs.{job}.limit_memory", lambda address_space: None)
 
 

@@ -45,8 +45,10 @@ NO_NEWS = "DELETE FROM news WHERE message = ANY(%s)"
 ERASED_AMONG = """
 SELECT m.id FROM message AS m JOIN withholding AS w USING (identity) WHERE m.id = ANY(%s) AND w.kind = 'erased'
 """
-# Answers name it; those that do not are in its thread.
+# Those that the quote graph knows; answers name it; those that do not are in its thread.
 MAY_QUOTE = """
+SELECT m.id, m.body FROM quote AS q JOIN message AS m ON m.id = q.message WHERE q.source = %(id)s
+UNION
 SELECT m.id, m.body FROM thread_edge AS e JOIN message AS m ON m.id = e.message WHERE e.other = %(node)s
 UNION
 SELECT m.id, m.body FROM thread_link AS o JOIN thread_link AS l USING (thread) JOIN message AS m ON m.node = l.node
@@ -110,7 +112,7 @@ def erase_again(connection: Connection, messages: Sequence[int]) -> None:
 def quoting(db: PostgresqlDatabase, message: Message) -> list[tuple[Message, int]]:
     """Return the messages that quote this one, with how many of its own lines, those with the most first."""
     source = message.own_text()
-    facts = {"node": message.node, "most": MOST_LOOKED_AT}
+    facts = {"id": message.id, "node": message.node, "most": MOST_LOOKED_AT}
     rows = db.connection().execute(MAY_QUOTE, facts)
     counts = {number: lines_quoted(body, source) for number, body in rows if number != message.id}
     quoted = {number: count for number, count in counts.items() if count}

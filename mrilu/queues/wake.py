@@ -1,4 +1,4 @@
-"""Asking for a run of `embed_missing` between the hours: new mail is embedded within seconds.
+"""Asking for a run of `embed_missing` or `link_quotes` between the hours: new mail is embedded within seconds.
 
 `python -m mrilu.queues.wake` asks for all that waits for packages, exports too; the installation in the background
 ends with it.
@@ -17,12 +17,15 @@ from mrilu.settings.current import current_settings
 logger = logging.getLogger(__name__)
 
 FUNCTION = "jobs.embed_missing.embed_missing"
+QUOTES = "jobs.link_quotes.link_quotes"
 EXPORTS = "jobs.export_dictionaries.export_dictionaries"
 # Set while such a run waits in the queue; it expires in case that run was lost.
 WAKE_KEY = "mrilu:embed:wake"
 WAKE_ALL_KEY = "mrilu:embed:wake-all"
+WAKE_QUOTES_KEY = "mrilu:quotes:wake"
 WAKE_TTL = 300
 TIMEOUT = 3600  # seconds; a run stops by itself long before
+QUOTES_TIMEOUT = 600  # seconds; the same
 EXPORTS_TIMEOUT = 7200  # seconds
 
 
@@ -61,6 +64,26 @@ def ask_for_run(*, recent: bool) -> None:
         failure_ttl=FAILURE_TTL,
         description=f"embed_missing({'recent' if recent else ''})",
     )
+
+
+def wake_quotes() -> None:
+    """Ask for the quotations that wait to be linked. Never raises: the hourly run makes up for what is missed."""
+    try:
+        if redis_connection().set(WAKE_QUOTES_KEY, 1, nx=True, ex=WAKE_TTL):
+            queue(DEFAULT).enqueue(
+                QUOTES,
+                job_timeout=QUOTES_TIMEOUT,
+                result_ttl=RESULT_TTL,
+                failure_ttl=FAILURE_TTL,
+                description="link_quotes()",
+            )
+    except (RedisError, OSError) as error:
+        logger.warning("quotations wait for the hourly run: %s", type(error).__name__)
+
+
+def heard_quotes() -> None:
+    """Say that such a run has begun: what comes from now on asks for another."""
+    redis_connection().delete(WAKE_QUOTES_KEY)
 
 
 def wake_exports() -> None:

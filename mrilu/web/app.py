@@ -17,10 +17,12 @@ from mrilu.settings.table import Settings
 from mrilu.web import assets, dashboard, health, metrics
 from mrilu.web.facts_slow import SlowFacts, gather_slow
 from mrilu.web.guesses import Guesses
+from mrilu.web.kept import Kept
 from mrilu.web.limits import DOWNLOAD, PAGE, SEARCH, limit
 from mrilu.web.packing import pack
 from mrilu.web.routes import (
     api,
+    asked,
     downloads,
     elsewhere,
     exports,
@@ -45,6 +47,7 @@ PARTS = (
     start.pages,
     lists.pages,
     threads.pages,
+    asked.pages,
     messages.pages,
     words.pages,
     search.pages,
@@ -61,6 +64,7 @@ PARTS = (
     elsewhere.pages,
 )
 
+SIMILAR_SECONDS = 600.0  # threads nearest in meaning
 # What says that PostgreSQL or Redis is away, or hangs.
 AWAY: tuple[type[Exception], ...] = (
     TimeoutError,
@@ -91,6 +95,7 @@ def make_app(settings: Settings) -> Flask:
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
     )
     app.extensions["guesses"] = Guesses()
+    app.extensions["similar"] = Kept(SIMILAR_SECONDS)
     app.extensions["slow_facts"] = SlowFacts(gather_slow)
     prepare(app)
     assets.load(app)

@@ -15,6 +15,7 @@ from mrilu.web import addresses
 from mrilu.web.masking import masked, masked_parts
 from mrilu.web.pages.texts import visible
 from mrilu.web.queries.archive import MessageRow
+from mrilu.web.queries.quotes import End
 from mrilu.web.readers import shows_addresses
 
 
@@ -66,7 +67,7 @@ def moment(row: MessageRow) -> str:
     return f"{text} ({local:%H:%M %z})"
 
 
-def author(row: MessageRow) -> str:
+def author(row: MessageRow | End) -> str:
     """Return the author's name, or the address, as readers see it."""
     return shown(row.from_name or row.from_address) or "(nobody)"
 

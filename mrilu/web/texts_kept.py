@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 
+from mrilu.web.pages.quotes import Graph, ShownBlock
 from mrilu.web.pages.texts import Block, blocks
 from mrilu.web.queries.archive import MessageRow
 from mrilu.web.readers import shows_addresses
@@ -50,3 +52,8 @@ _texts = _Texts()
 def blocks_of(row: MessageRow) -> list[Block]:
     """Return a message's text in blocks, made once as long as it is shown now and then."""
     return _texts.of(row)
+
+
+def texts_of(rows: Iterable[MessageRow], graph: Graph) -> dict[int, list[ShownBlock]]:
+    """Return the texts of messages by their numbers, with the links of the quote graph."""
+    return {row.id: graph.shown(row.id, row.hash, blocks_of(row)) for row in rows}

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
+from mrilu.mail.own_words.passages import Line, lines_of
 from mrilu.web.masking import masked
 
 MAX_BODY = 200_000  # characters of a message that are shown
 FOLDED = 4  # quoted lines in a row, from which on they are folded
-_QUOTED = re.compile(r"\s{0,3}(?:[>|]|[A-Za-z]{1,4}>)")
 _LINK = re.compile(r"https?://[^\s<>\"'{}|\\^`\x00-\x1f]{1,1000}")
 _TRAILING = ".,;:!?)]'*_"
 # What begins a difference (diff -u, git), and the lines that it is made of.
@@ -23,12 +25,25 @@ _DIFF_LINE = re.compile(
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
+class Passage(NamedTuple):
+    """A passage of a message's own text, with the blank lines up to the next one."""
+
+    number: int
+    html: Markup
+
+
 class Block(NamedTuple):
-    """Lines that belong together: `kind` is own, other (signature, attribution, forwarded), quote or diff."""
+    """Lines that belong together: `kind` is own, other (signature, attribution, forwarded), quote or diff.
+
+    They are body[start:stop]. Own words and differences are in `passages`, too.
+    """
 
     kind: str
     html: Markup
     lines: int
+    start: int
+    stop: int
+    passages: tuple[Passage, ...] = ()
 
     @property
     def folded(self) -> bool:
@@ -39,14 +54,38 @@ class Block(NamedTuple):
 def blocks(body: str, own_spans: Sequence[int], *, mask: bool = True) -> list[Block]:
     """Return the text in blocks. What is folded is a quotation for sure: each line is marked, and none is own."""
     shown = body[:MAX_BODY]
-    made: list[Block] = []
-    for kind, lines in _runs(shown, own_spans):
-        text = "\n".join(lines)
-        html = _coloured(lines, mask) if kind == "diff" else marked_up(text, mask=mask)
-        made.append(Block(kind, html, len(lines)))
+    made = [_block(shown, kind, lines, mask) for kind, lines in _runs(shown, own_spans)]
     if len(body) > MAX_BODY:
-        made.append(Block("other", escape("[…]"), 1))
+        made.append(Block("other", escape("[…]"), 1, MAX_BODY, MAX_BODY))
     return made
+
+
+def _block(body: str, kind: str, lines: Sequence[Line], mask: bool) -> Block:
+    passages: tuple[Passage, ...] = ()
+    if kind in ("own", "diff"):
+        passages = tuple(_passages(body, kind, lines, mask))
+        html = Markup("\n").join(one.html for one in passages)
+    else:
+        html = _html(body, kind, lines, mask)
+    return Block(kind, html, len(lines), lines[0].start, lines[-1].end, passages)
+
+
+def _passages(body: str, kind: str, lines: Sequence[Line], mask: bool) -> Iterator[Passage]:
+    for number, group in groupby(_numbered(lines), key=itemgetter(0)):
+        yield Passage(number, _html(body, kind, [line for _, line in group], mask))
+
+
+def _html(body: str, kind: str, lines: Sequence[Line], mask: bool) -> Markup:
+    texts = [body[line.start : line.end] for line in lines]
+    return _coloured(texts, mask) if kind == "diff" else marked_up("\n".join(texts), mask=mask)
+
+
+def _numbered(lines: Sequence[Line]) -> Iterator[tuple[int, Line]]:
+    """Yield each line with its passage, a blank one with that above it."""
+    number = lines[0].passage
+    for line in lines:
+        number = line.passage or number
+        yield number, line
 
 
 def marked_up(text: str, *, mask: bool = True) -> Markup:
@@ -72,45 +111,30 @@ def _plain(text: str, mask: bool) -> Markup:
     return escape(visible(masked(text) if mask else text))
 
 
-def _runs(body: str, own_spans: Sequence[int]) -> Iterator[tuple[str, list[str]]]:
+def _runs(body: str, own_spans: Sequence[int]) -> Iterator[tuple[str, list[Line]]]:
     """Yield the lines of each block with its kind."""
-    kind = ""
-    lines: list[str] = []
-    for one, line in _kinds(body, own_spans):
-        if lines and one != kind:
-            yield from _trimmed(kind, lines)
-            lines = []
-        kind = one
-        lines.append(line)
-    yield from _trimmed(kind, lines)
+    for kind, group in groupby(_kinds(body, own_spans), key=itemgetter(0)):
+        lines = [line for _, line in group]
+        while lines and not body[lines[0].start : lines[0].end].strip():
+            lines.pop(0)
+        while lines and not body[lines[-1].start : lines[-1].end].strip():
+            lines.pop()
+        if lines:
+            yield kind, lines
 
 
-def _trimmed(kind: str, lines: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield the block without the blank lines around it."""
-    while lines and not lines[0].strip():
-        lines.pop(0)
-    while lines and not lines[-1].strip():
-        lines.pop()
-    if lines:
-        yield kind, lines
-
-
-def _kinds(body: str, own_spans: Sequence[int]) -> Iterator[tuple[str, str]]:
+def _kinds(body: str, own_spans: Sequence[int]) -> Iterator[tuple[str, Line]]:
     """Yield each line with its kind; a blank line is of the kind before it."""
-    place, span, kind, differs = 0, 0, "own", False
-    for line in body.split("\n"):
-        end = place + len(line)
-        while span < len(own_spans) and own_spans[span + 1] <= place:
-            span += 2
-        own = span < len(own_spans) and own_spans[span] < max(end, place + 1)
-        if line.strip():
+    kind, differs = "own", False
+    for line in lines_of(body, own_spans):
+        text = body[line.start : line.end]
+        if text.strip():
             differs = bool(
-                _DIFF_BEGINS.match(line) or (differs and kind == "diff" and _DIFF_LINE.match(line))
+                _DIFF_BEGINS.match(text) or (differs and kind == "diff" and _DIFF_LINE.match(text))
             )
-            quoted = not own and _QUOTED.match(line)
-            kind = "quote" if quoted else "diff" if differs and own else "own" if own else "other"
+            own = "diff" if differs else "own"
+            kind = "quote" if line.quoted else own if line.own else "other"
         yield kind, line
-        place = end + 1
 
 
 def _coloured(lines: list[str], mask: bool) -> Markup:

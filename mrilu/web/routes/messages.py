@@ -15,11 +15,13 @@ from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.web import addresses
 from mrilu.web.caching import answer
+from mrilu.web.pages.quotes import Graph
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
+from mrilu.web.queries import quotes
 from mrilu.web.queries.archive import MessageRow
 from mrilu.web.readers import current_reader, readable, shows_addresses
-from mrilu.web.texts_kept import blocks_of
+from mrilu.web.texts_kept import texts_of
 
 pages = Blueprint("messages", __name__)
 
@@ -43,7 +45,10 @@ def message(name: str) -> ResponseReturnValue:
         return addresses.of_message(hash_of(found)) if found else ""
 
     earlier, later = beside(False), beside(True)
-    facts = ("message", [row.version() for row in seen], earlier, later, reader, shows_addresses())
+    numbers = [row.id for row in seen]
+    links = ask_database(lambda: quotes.links(database(), numbers, reader))
+    versions = [row.version() for row in seen]
+    facts = ("message", versions, links, earlier, later, reader, shows_addresses())
 
     def make() -> str:
         return render_template(
@@ -52,7 +57,7 @@ def message(name: str) -> ResponseReturnValue:
             list_id=list_id,
             earlier=earlier,
             later=later,
-            texts={row.id: blocks_of(row) for row in seen},
+            texts=texts_of(seen, Graph(links, numbers, together=False)),
             reply=_reply(seen[0], list_id),
         )
 

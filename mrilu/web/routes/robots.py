@@ -24,6 +24,7 @@ _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _SPACE = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
 _CLOSED = (
     "/search",
+    "/*/similar/",
     "/*.eml",
     "/*.gz",
     "/rq",

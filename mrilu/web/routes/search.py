@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import NamedTuple
 
 from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
+from models import EmbeddingModel
+from mrilu.embeddings.model import EncoderMissing
 from mrilu.runtime.database import database
+from mrilu.search.asked import AskedThread, like_question, threads_of
 from mrilu.search.engine import KINDS, Page, Wanted, search
 from mrilu.search.facets import Facet, Facets, facets
 from mrilu.search.grammar import QueryError
@@ -25,6 +29,10 @@ pages = Blueprint("search", __name__)
 
 A_PAGE = 20
 MOST_PAGES = 50
+QUESTION = 3  # words, from which on a search is taken for a question
+MOST_SIMILAR = 3  # threads above the hits
+SIMILAR_SECONDS = 1.0
+_OPERATOR = re.compile(r'["():]|(?:^|\s)-\w|\bOR\b')
 LONGEST = 1000  # characters of a query
 FACETS_SHARE = 10  # of the time of a search goes into how it is spread
 
@@ -55,7 +63,8 @@ def find() -> ResponseReturnValue:
         shown = render_template("search.html", asked=asked, kinds=KINDS, page=None, slow=error)
         return shown, 503, {"Retry-After": "60"}
     spread = _facets(asked) if found.hits else None
-    facts = ("search", asked, found, spread, current_reader())
+    near = _asked_before(asked, encode)
+    facts = ("search", asked, found, spread, near, current_reader())
     return answer(
         *facts,
         make=lambda: render_template(
@@ -66,9 +75,30 @@ def find() -> ResponseReturnValue:
             more=has_more(asked, found),
             facets=spread,
             histogram=years_histogram(spread.years, partial(_narrowed, asked)) if spread else "",
+            similar=near,
             narrowed=partial(_narrowed, asked),
         ),
     )
+
+
+def _asked_before(asked: Asked, encode: QueryEncoder | None) -> list[AskedThread]:
+    """Return the threads nearest to what reads as a question, with its first page of messages; none without vectors."""
+    plain = len(asked.query.split()) >= QUESTION and not _OPERATOR.search(asked.query)
+    if encode is None or asked.kind != "message" or asked.page > 1 or not plain:
+        return []
+    reader, seconds = current_reader(), current_app.config["SEARCH_SECONDS"]
+
+    def find() -> list[AskedThread]:
+        if (model := EmbeddingModel.searched()) is None:
+            return []
+        vector = encode(model, asked.query)
+        near = like_question(database(), model, vector, reader, min(SIMILAR_SECONDS, seconds))
+        return threads_of(database(), near, reader)
+
+    try:
+        return ask_database(find)[:MOST_SIMILAR]
+    except EncoderMissing:
+        return []  # the search itself says so
 
 
 def _facets(asked: Asked) -> Facets | None:

@@ -14,12 +14,14 @@ from mrilu.runtime.database import database
 from mrilu.web import addresses
 from mrilu.web.caching import answer
 from mrilu.web.keyset import BEGINNING, mark_of, place_at
+from mrilu.web.pages.quotes import Graph
 from mrilu.web.pages.threads import tree
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
+from mrilu.web.queries import quotes
 from mrilu.web.queries.archive import MessageRow, ThreadState
 from mrilu.web.readers import current_reader, readable, shows_addresses, told_of
-from mrilu.web.texts_kept import blocks_of
+from mrilu.web.texts_kept import texts_of
 
 pages = Blueprint("threads", __name__)
 
@@ -67,7 +69,10 @@ def thread(message_hash: str) -> ResponseReturnValue:
         return redirect(_place_in_thread(canonical, rows[0], view, state))
     after = place_at(request.args.get("after", "")) or (BEGINNING, 0)
     asked = _Asked(rows[0].thread, canonical, view, after, state, reader)
-    facts = ("thread", state, view, after, reader, shows_addresses())
+    graph = (
+        "" if view == "tree" else ask_database(lambda: quotes.version(database(), rows[0].thread))
+    )
+    facts = ("thread", state, graph, view, after, reader, shows_addresses())
     return answer(*facts, make=lambda: _outline(asked) if view == "tree" else _flat(asked))
 
 
@@ -85,10 +90,12 @@ def _flat(asked: _Asked) -> str:
     if asked.view == "flat" and asked.state.messages <= queries.IN_THREAD:
         rows = [node.row for node in tree(rows)]
     seen = readable(rows, asked.reader)
+    numbers = [row.id for row in seen]
+    links = ask_database(lambda: quotes.links(database(), numbers, asked.reader))
     return render_template(
         "thread.html",
         rows=rows,
-        texts={row.id: blocks_of(row) for row in seen},
+        texts=texts_of(seen, Graph(links, numbers, together=True)),
         further=mark_of(found[-1]) if len(found) == queries.IN_THREAD else "",
         **asked.headed(seen),
     )

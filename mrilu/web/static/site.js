@@ -64,3 +64,10 @@ if (live && !location.search.includes("before=") && !location.search.includes("a
   };
   setTimeout(look, pause);
 }
+
+// The threads nearest in meaning, at the end of a thread; without this a link leads to them.
+const similar = document.querySelector("a[data-similar]");
+if (similar) fetch(similar.href).then(answer => answer.ok ? answer.text() : "").then(text => {
+  const found = new DOMParser().parseFromString(text, "text/html").querySelector("[data-asked]");
+  if (found) { found.firstElementChild.outerHTML = "<h2>Asked before?</h2>"; similar.parentNode.after(found); similar.remove(); }
+}).catch(() => {});

@@ -1,0 +1,1 @@
+"""The quote graph: which passage of which earlier message a quotation came from."""

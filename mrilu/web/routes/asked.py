@@ -1,0 +1,36 @@
+"""Asked before? The threads nearest in meaning to a thread: a page of its own, for which the thread's does not wait."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, current_app, render_template
+from flask.typing import ResponseReturnValue
+
+from mrilu.mail.permalinks import hash_of
+from mrilu.runtime.database import database
+from mrilu.search.asked import like_thread, threads_of
+from mrilu.web.patience import ask_database
+from mrilu.web.queries import archive as queries
+from mrilu.web.readers import current_reader, told_of
+
+pages = Blueprint("asked", __name__)
+
+SECONDS = 2.0  # then nothing is shown
+
+
+@pages.get("/t/<message_hash>/similar/")
+def similar(message_hash: str) -> ResponseReturnValue:
+    """Show the threads that are nearest in meaning; the thread's page puts them at its end."""
+    rows = ask_database(lambda: queries.at_hash(database(), message_hash))
+    reader = current_reader()
+    if not any(told_of(row, reader) for row in rows):
+        abort(404)
+    thread = rows[0].thread
+
+    def find() -> list[int]:
+        return ask_database(lambda: like_thread(database(), thread, reader, SECONDS))
+
+    on = bool(current_app.config["EMBEDDING_DEVICE"])
+    near = current_app.extensions["similar"].get((thread, reader), find) if on else []
+    found = ask_database(lambda: threads_of(database(), near, reader, thread))
+    canonical = hash_of(ask_database(lambda: queries.thread_state(database(), thread)).first)
+    return render_template("similar.html", found=found, canonical=canonical)
