@@ -15,6 +15,7 @@ from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.web import addresses
 from mrilu.web.caching import answer
+from mrilu.web.part_links import files_of, html_place
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import MessageRow
@@ -42,6 +43,7 @@ def message(name: str) -> ResponseReturnValue:
         )
         return addresses.of_message(hash_of(found)) if found else ""
 
+    nths = {row.id: nth for nth, row in enumerate(rows, 1)}
     earlier, later = beside(False), beside(True)
     facts = ("message", [row.version() for row in seen], earlier, later, reader, shows_addresses())
 
@@ -53,6 +55,9 @@ def message(name: str) -> ResponseReturnValue:
             earlier=earlier,
             later=later,
             texts={row.id: blocks_of(row) for row in seen},
+            files={row.id: files_of(row, nths[row.id]) for row in seen},
+            letters={row.id: html_place(row, nths[row.id]) for row in seen},
+            nths=nths,
             reply=_reply(seen[0], list_id),
         )
 
