@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from mrilu.queues.rules import limits_of, stranger_of
 from mrilu.settings.table import Settings
 from mrilu.web import dashboard, health, metrics
+from mrilu.web.downloads.made import MadeFiles
 from mrilu.web.facts_slow import SlowFacts, gather_slow
 from mrilu.web.guesses import Guesses
 from mrilu.web.kept import Kept
@@ -91,6 +92,7 @@ def make_app(settings: Settings) -> Flask:
     )
     app.extensions["guesses"] = Guesses()
     app.extensions["months"] = Kept(KEPT_SECONDS)
+    app.extensions["made_files"] = MadeFiles(settings.data_dir / "downloads")
     app.extensions["slow_facts"] = SlowFacts(gather_slow)
     prepare(app)
     for part in PARTS:
