@@ -10,7 +10,7 @@ import lzma
 import sys
 import zlib
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from mrilu.mail.message import RejectedMail
 
@@ -43,6 +43,7 @@ FORMATS: tuple[tuple[bytes, str, Callable[[], Any]], ...] = (
 )
 MAGICS = tuple(magic for magic, *_ in FORMATS)
 LZ4 = b"Dovecot-LZ4\x0d\x2a\x9b\xc5"  # Dovecot, lib-compression/iostream-lz4.h: a format of its own
+PIECE = 256 * 1024  # bytes that are unpacked at a time
 ERRORS = (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError, zstd.ZstdError)
 
 
@@ -72,3 +73,46 @@ def _frames(raw: bytes, name: str, make: Callable[[], Decompressor], most: int) 
             raise RejectedMail("compressed", f"the {name} data ends early")
         raw = frame.unused_data
     return found
+
+
+def decompress_to(source: IO[bytes], target: IO[bytes], most: int) -> None:
+    """Write the mail that `source` holds compressed to `target` in pieces; at most `most` + PIECE bytes of it.
+
+    Raises RejectedMail ("compressed") as `decompressed` does, OSError.
+    """
+    waiting = source.read(PIECE)
+    while waiting and target.tell() <= most:
+        rows = [row for row in FORMATS if waiting.startswith(row[0])]
+        if not rows:
+            raise RejectedMail("compressed", "damaged data behind a compressed mail")
+        try:
+            waiting = _frame_to(source, target, waiting, rows[0], most)
+        except ERRORS as error:
+            raise RejectedMail("compressed", f"damaged {rows[0][1]} data: {error}"[:500]) from error
+        # The next frame, whose first bytes tell its format; zeros may fill the end.
+        waiting = waiting.lstrip(b"\0")
+        if len(waiting) < len(LZ4):
+            waiting = (waiting + source.read(PIECE)).lstrip(b"\0")
+
+
+def _frame_to(
+    source: IO[bytes],
+    target: IO[bytes],
+    waiting: bytes,
+    row: tuple[bytes, str, Callable[[], Any]],
+    most: int,
+) -> bytes:
+    """Write one frame, whose first bytes are `waiting`; return what was read beyond it."""
+    frame = row[2]()
+    while target.tell() <= most:
+        made = frame.decompress(waiting, PIECE)
+        target.write(made)
+        if frame.eof:
+            return bytes(frame.unused_data)
+        # zlib's hands back what it has not read yet, the others keep it.
+        waiting = getattr(frame, "unconsumed_tail", b"")
+        if not waiting and getattr(frame, "needs_input", True):
+            waiting = source.read(PIECE)
+            if not waiting and not made:
+                raise RejectedMail("compressed", f"the {row[1]} data ends early")
+    return b""

@@ -66,9 +66,23 @@ def parse_message(
         clock.stop()
 
 
+def mime_tree(raw: bytes, *, limits: Limits = _DEFAULT_LIMITS) -> Part:
+    """Return the MIME tree that `parse_message` reads a mail by; raises RejectedMail."""
+    clock.start(limits.max_seconds)
+    try:
+        return _tree(raw, Budget(limits), lean=True)[0]
+    finally:
+        clock.stop()
+
+
 def _read(
     raw: bytes, budget: Budget, origin: tuple[str, float | None], *, lean: bool
 ) -> ParsedMessage:
+    part, opened = _tree(raw, budget, lean=lean)
+    return _compose(part, opened, budget, origin)
+
+
+def _tree(raw: bytes, budget: Budget, *, lean: bool) -> tuple[Part, OpenedMail]:
     check_size(raw, budget)
     opened = open_mail(raw, budget)
     part = build_lean_tree(opened.fields, opened.body, budget) if lean else None
@@ -77,7 +91,7 @@ def _read(
         opened = with_header_ended(opened, budget)
         body = with_own_boundaries(opened.fields, opened.body)
         part = build_tree(opened.header + b"\n" + body, budget)
-    return _compose(part, opened, budget, origin)
+    return part, opened
 
 
 def _compose(

@@ -25,7 +25,7 @@ from mrilu.service.valkey import Server
 from mrilu.service.venv_place import publish
 from mrilu.settings.table import PROJECT, Settings
 
-PROGRAMS_OWN = ("home", "reading")  # folders below DATA_DIR that our programs write in
+PROGRAMS_OWN = ("home", "reading", "downloads")  # folders below DATA_DIR that our programs write in
 UNPACKED = "unpacked"  # folder below DATA_DIR that `import` writes in, and our programs read
 NOTE = "service.json"  # where the embedded servers are, for `status` and the like
 

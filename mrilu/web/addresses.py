@@ -21,6 +21,12 @@ def of_message(message_hash: str) -> str:
     return f"/m/{message_hash}/"
 
 
+def of_file(message_hash: str, number: int, name: str, nth: int = 1) -> str:
+    """Return the address of a part of a message, the `nth` of those with this hash."""
+    which = f"{nth}-{number}" if nth > 1 else str(number)
+    return f"{of_message(message_hash)}files/{which}/{quote(name, safe='')}"
+
+
 def of_thread(message_hash: str, at: str = "", view: str = "flat") -> str:
     """Return the page of the thread of a message, at the message `at`."""
     query = f"?view={view}" if view != "flat" else ""

@@ -12,9 +12,10 @@ from flask import Flask, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from mrilu.queues.rules import stranger_of
+from mrilu.queues.rules import limits_of, stranger_of
 from mrilu.settings.table import Settings
 from mrilu.web import assets, dashboard, health, metrics
+from mrilu.web.downloads.made import MadeFiles
 from mrilu.web.facts_slow import SlowFacts, gather_slow
 from mrilu.web.guesses import Guesses
 from mrilu.web.kept import Kept
@@ -27,6 +28,7 @@ from mrilu.web.routes import (
     elsewhere,
     exports,
     feeds,
+    files,
     lists,
     messages,
     robots,
@@ -53,6 +55,7 @@ PARTS = (
     search.pages,
     feeds.pages,
     downloads.pages,
+    files.pages,
     robots.pages,
     exports.pages,
     why.pages,
@@ -92,10 +95,13 @@ def make_app(settings: Settings) -> Flask:
         SHOW_ADDRESSES=settings.show_addresses,
         SEARCH_SECONDS=settings.search_timeout,
         EMBEDDING_DEVICE=settings.embedding_device if settings.embeddings else "",
+        LIMITS=limits_of(settings),
+        DOWNLOADS=settings.data_dir / "downloads",
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
     )
     app.extensions["guesses"] = Guesses()
     app.extensions["similar"] = Kept(SIMILAR_SECONDS)
+    app.extensions["made_files"] = MadeFiles(settings.data_dir / "downloads")
     app.extensions["slow_facts"] = SlowFacts(gather_slow)
     prepare(app)
     assets.load(app)
@@ -120,7 +126,9 @@ def make_app(settings: Settings) -> Flask:
 
 def _add_headers(answer: Response) -> Response:
     of_dashboard = request.path.startswith(f"{dashboard.PLACE}/")
-    answer.headers["Content-Security-Policy"] = _DASHBOARD_POLICY if of_dashboard else _POLICY
+    # A page of foreign HTML has a policy of its own (mrilu/web/pages/html_mail.py).
+    policy = _DASHBOARD_POLICY if of_dashboard else _POLICY
+    answer.headers.setdefault("Content-Security-Policy", policy)
     answer.headers["X-Content-Type-Options"] = "nosniff"
     # A token in the address must not travel on.
     answer.headers["Referrer-Policy"] = "same-origin" if of_dashboard else "no-referrer"

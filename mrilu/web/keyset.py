@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from mrilu.web.queries.archive import MessageRow
+from mrilu.web.queries.archive import BEGINNING, END, MessageRow
 
-BEGINNING, END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+__all__ = ["BEGINNING", "END", "mark_of", "place_at"]
 
 
 def mark_of(row: MessageRow) -> str:

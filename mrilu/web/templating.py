@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, timedelta, timezone
-from typing import Any, NamedTuple
 
 from flask import Flask
 
@@ -19,14 +18,6 @@ from mrilu.web.queries.quotes import End
 from mrilu.web.readers import shows_addresses
 
 
-class File(NamedTuple):
-    """A file in a message; `size` in bytes, 0 where it is not known."""
-
-    name: str
-    kind: str
-    size: int
-
-
 def prepare(app: Flask) -> None:
     """Give the application's templates their filters and functions."""
     app.jinja_env.filters.update(
@@ -35,7 +26,6 @@ def prepare(app: Flask) -> None:
         moment=moment,
         author=author,
         hash=hash_of,
-        files=files,
         plain=readable_definition,
     )
     app.jinja_env.globals.update(
@@ -70,15 +60,3 @@ def moment(row: MessageRow) -> str:
 def author(row: MessageRow | End) -> str:
     """Return the author's name, or the address, as readers see it."""
     return shown(row.from_name or row.from_address) or "(nobody)"
-
-
-def files(part: dict[str, Any]) -> list[File]:
-    """Return the files in a tree of parts."""
-    return list(_files(part))
-
-
-def _files(part: dict[str, Any]) -> Iterator[File]:
-    if part.get("filename"):
-        yield File(part["filename"], part.get("type", ""), part.get("size", 0))
-    for one in part.get("parts", ()):
-        yield from _files(one)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import mailbox
+import threading
+from collections.abc import Callable
 from contextlib import closing
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from mrilu.web.downloads.made import BeingMade, MadeFiles
 from mrilu.web.queries import archive as queries
 from mrilu.web.routes import downloads
 from tests.web.conftest import LIST, Ask, Import, hide
@@ -75,3 +78,81 @@ def test_no_field_can_be_put_into_a_mail(take_in: Import, pages: FlaskClient) ->
                   sender="=?utf-8?q?A=0ABcc:_b?= <a@x.example>")  # fmt: skip
     found = message_from_bytes(pages.get(f"/m/{one}/message.eml").data, policy=policy.default)
     assert "Bcc" not in found and found.get_content() == "coi rodo\n"
+
+
+def ids(client: FlaskClient, path: str, folder: Path) -> list[str]:
+    return [one["Message-ID"].strip("<>") for one in read(client, path, folder)]
+
+
+def test_months_lists_and_searches_are_mboxes(
+    take_in: Import, pages: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "A_PIECE", 2)
+    for number in range(5):
+        take_in(f"{number}@x", body="green tea\n", date=f"Mon, 06 Oct 2025 09:1{number}:00 +0000")
+    take_in("5@x", body="black tea\n", date="Sat, 01 Nov 2025 00:00:00 +0000")
+    october = [f"{number}@x" for number in range(5)]
+    assert ids(pages, f"/l/{LIST}/2025-10/mbox.gz", tmp_path) == october
+    assert ids(pages, f"/l/{LIST}/mbox.gz", tmp_path) == [*october, "5@x"]
+    assert sorted(ids(pages, "/search/mbox.gz?q=green", tmp_path)) == october
+    with closing(pages.get(f"/l/{LIST}/mbox.gz", headers={"Range": "bytes=0-1"})) as part:
+        assert (part.status_code, part.data) == (206, b"\x1f\x8b")
+    assert pages.get("/search/mbox.gz?q=from:").status_code == 400
+    assert pages.get("/search/mbox.gz?q=nowhere").status_code == 404
+    for path in ("2025-09/mbox.gz", "2025-13/mbox.gz"):
+        assert pages.get(f"/l/{LIST}/{path}").status_code == 404
+
+
+def test_what_is_withheld_is_in_no_mbox_any_more(
+    take_in: Import, pages: FlaskClient, open_pages: Ask, tmp_path: Path
+) -> None:
+    one = take_in("one@x", body="green tea\n")
+    take_in("two@x", body="green tea\n")
+    paths = [f"/l/{LIST}/2025-10/mbox.gz", f"/l/{LIST}/mbox.gz", "/search/mbox.gz?q=green"]
+    closed = open_pages(private_lists=(LIST,))
+    for path in paths:
+        assert sorted(ids(pages, path, tmp_path)) == ["one@x", "two@x"]
+        assert closed.get(path).status_code == 404
+    hide(one)
+    for path in paths:
+        assert ids(pages, path, tmp_path) == ["two@x"]
+
+
+def test_a_file_is_made_once_and_the_oldest_go(tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    def make(number: int) -> Callable[[], list[bytes]]:
+        def pieces() -> list[bytes]:
+            calls.append(number)
+            return [bytes(600)]
+
+        return pieces
+
+    kept = MadeFiles(tmp_path, most_bytes=1500, patience=30)
+    for number in (1, 1, 2, 2, 3, 3, 1):
+        with kept.get(f"file {number}", "state", make(number)) as file:
+            assert len(file.read()) == 600
+    assert calls == [1, 2, 3, 1]
+    with kept.get("file 1", "another state", make(1)):
+        pass
+    assert sum(one.stat().st_size for one in (tmp_path / "made").iterdir()) <= 1500
+
+
+def test_who_asks_while_a_file_is_made_is_told_to_wait(tmp_path: Path) -> None:
+    go = threading.Event()
+
+    def make() -> list[bytes]:
+        assert go.wait(30)
+        return [b"made"]
+
+    kept = MadeFiles(tmp_path, patience=0)
+    with pytest.raises(BeingMade):
+        kept.get("file", "state", make)
+    with pytest.raises(BeingMade):
+        kept.get("file", "state", lambda: [b"another"])
+    go.set()
+    for thread in threading.enumerate():
+        if thread.name == "make-file":
+            thread.join(30)
+    with kept.get("file", "state", lambda: [b"another"]) as file:
+        assert file.read() == b"made"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from peewee import PostgresqlDatabase
@@ -11,6 +11,7 @@ from peewee import PostgresqlDatabase
 from models import Reader, Restriction, visible_to
 from mrilu.mail.own_words.spans import own_text, paired
 from mrilu.mail.permalinks import hash_of, permalink_in
+from mrilu.web.addresses import month_after, month_in
 
 MOST_LISTS = 2000
 IN_MONTH = 500  # messages of a list or month that are taken at once
@@ -39,6 +40,13 @@ SELECT name, to_char(month, 'YYYY-MM'), sum(messages)::bigint
   FROM unnest(%s::text[]) WITH ORDINALITY AS l (name, place) JOIN posting_count ON list = list_number(name)
  GROUP BY place, name, month HAVING sum(messages) > 0 ORDER BY place, month
 """
+# What an mbox of a month, or of some messages, depends on.
+_STATE = "count(*), md5(string_agg(m.id || ':' || m.xmin, ',' ORDER BY m.id))"
+MONTH_STATES = f"""
+SELECT to_char(date_trunc('month', p.sent_at, 'UTC') AT TIME ZONE 'UTC', 'YYYY-MM'), {_STATE}
+  FROM posting AS p JOIN message AS m ON m.id = p.message
+ WHERE p.list = list_number(%s) AND p.sent_at >= %s AND p.sent_at < %s GROUP BY 1 ORDER BY 1
+"""  # noqa: S608 - ours
 COLUMNS = """m.id, m.message_id, m.node, m.subject, m.from_name, m.from_address, m.sent_at, m.utc_offset, m.list_ids,
        m.restrictions, m.has_attachment, l.thread"""
 POSTED = f"""
@@ -48,6 +56,14 @@ SELECT {COLUMNS} FROM (
      ORDER BY sent_at DESC, message DESC LIMIT %s) AS p
   JOIN message AS m ON m.id = p.message JOIN thread_link AS l USING (node)
  ORDER BY m.sent_at DESC, m.id DESC
+"""  # noqa: S608 - the columns are ours
+POSTED_SINCE = f"""
+SELECT {COLUMNS}, {{texts}} FROM (
+    SELECT message, sent_at FROM posting
+     WHERE list = list_number(%s) AND (sent_at, message) > (%s, %s) AND sent_at < %s
+     ORDER BY sent_at, message LIMIT %s) AS p
+  JOIN message AS m ON m.id = p.message JOIN thread_link AS l USING (node)
+ ORDER BY m.sent_at, m.id
 """  # noqa: S608 - the columns are ours
 _TEXTS = "m.body, m.own_spans, m.parts, m.in_reply_to, m.reference_ids, m.text_state::text, m.date_source"
 MESSAGES = f"SELECT {COLUMNS}, {_TEXTS} FROM message AS m JOIN thread_link AS l USING (node) WHERE "  # noqa: S608 - ours
@@ -70,6 +86,8 @@ SELECT m.message_id FROM posting AS p JOIN message AS m ON m.id = p.message
  WHERE p.list = list_number(%s) AND (p.sent_at, p.message) {sign} (%s, %s) AND {visible}
  ORDER BY p.sent_at {order}, p.message {order} LIMIT 1
 """
+
+BEGINNING, END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 
 class ListRow(NamedTuple):
@@ -168,6 +186,37 @@ def posted(
 ) -> list[MessageRow]:
     """Return the newest messages of a list from `since` on and before (date, id), newest first."""
     return [MessageRow(*row) for row in _rows(db, POSTED, (list_id, since, *before, limit))]
+
+
+def posted_since(
+    db: PostgresqlDatabase,
+    list_id: str,
+    after: tuple[datetime, int],
+    until: datetime,
+    limit: int,
+) -> list[MessageRow]:
+    """Return the messages of a list, with their texts, behind (date, id) and before `until`, oldest first."""
+    sql = POSTED_SINCE.format(texts=_TEXTS)
+    return [MessageRow(*row) for row in _rows(db, sql, (list_id, *after, until, limit))]
+
+
+def month_states(
+    db: PostgresqlDatabase, list_id: str, month: str = ""
+) -> list[tuple[str, int, str]]:
+    """Return what the mboxes of a list's months (or of one, "2024-03") depend on, oldest first."""
+    since = month_in(month) or BEGINNING
+    until = month_after(since) if month_in(month) else END
+    return [
+        (name, count, digest)
+        for name, count, digest in _rows(db, MONTH_STATES, (list_id, since, until))
+    ]
+
+
+def state_of(db: PostgresqlDatabase, messages: Sequence[int]) -> tuple[int, str]:
+    """Return what an mbox of these messages depends on."""
+    sql = f"SELECT {_STATE} FROM message AS m WHERE m.id = ANY(%s)"  # noqa: S608 - ours
+    count, digest = _rows(db, sql, (list(messages),))[0]
+    return count, digest
 
 
 def at_hash(db: PostgresqlDatabase, message_hash: str) -> list[MessageRow]:

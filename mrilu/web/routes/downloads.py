@@ -1,19 +1,23 @@
-"""Messages and threads for mail programs."""
+"""Messages, and mboxes of threads, months, lists and searches, for mail programs."""
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Iterator
-from tempfile import SpooledTemporaryFile
-from typing import IO, cast
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, NamedTuple
 
-from flask import Blueprint, Response, abort, send_file
+from flask import Blueprint, Response, abort, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
 from models import Reader
 from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
+from mrilu.search.engine import Wanted, search
+from mrilu.search.grammar import QueryError
+from mrilu.search.patience import SearchTooSlow
+from mrilu.web import addresses
 from mrilu.web.caching import answer
+from mrilu.web.downloads.made import BeingMade, MadeFiles
 from mrilu.web.keyset import BEGINNING
 from mrilu.web.pages.mails import as_mail, mbox
 from mrilu.web.patience import ask_database
@@ -21,10 +25,28 @@ from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import IN_THREAD, MessageRow
 from mrilu.web.readers import current_reader, readable, shows_addresses
 from mrilu.web.routes.messages import not_shown
+from mrilu.web.sending import safe_name, sent_file, unchanged
 
 pages = Blueprint("downloads", __name__)
 
-IN_MEMORY = 1024 * 1024  # bytes of an mbox that is made; more goes to a temporary file
+A_PIECE = 200  # messages that are read at once
+MOST_FOUND = 1000  # messages of a search's mbox
+LONGEST = 1000  # characters of a query
+_GZIP = 31  # zlib's wbits for a gzip header and trailer
+Rows = Callable[[], Iterator[MessageRow]]
+
+
+class Viewer(NamedTuple):
+    """Who a file is made for: what the reader may see, and whether addresses are masked."""
+
+    reader: Reader
+    mask: bool
+
+
+@pages.errorhandler(BeingMade)
+def _ask_again(error: Exception) -> ResponseReturnValue:
+    shown = render_template("error.html", code=503, name=str(BeingMade.__doc__))
+    return shown, 503, {"Retry-After": "10"}
 
 
 @pages.get("/m/<message_hash>/message.eml")
@@ -51,24 +73,138 @@ def thread(message_hash: str) -> ResponseReturnValue:
     rows = ask_database(lambda: queries.at_hash(database(), message_hash))
     if not rows:
         abort(404)
-    number, reader, mask = rows[0].thread, current_reader(), not shows_addresses()
+    return thread_mbox(rows[0].thread)
+
+
+def thread_mbox(number: int) -> Response:
+    """Return the mbox of a thread. Raises 404 where the reader may see nothing of it, BeingMade."""
+    viewer = _viewer()
     state = ask_database(lambda: queries.thread_state(database(), number))
-
-    def make() -> Response:
-        file = cast(IO[bytes], SpooledTemporaryFile(IN_MEMORY))
-        with gzip.GzipFile(fileobj=file, mode="wb", mtime=0, filename="") as packed:
-            for one in mbox(_all_of(number, reader), mask=mask):
-                packed.write(one)
-        file.seek(0)
-        name = f"{hash_of(state.first)}.mbox.gz"
-        return send_file(file, "application/gzip", as_attachment=True, download_name=name)
-
-    if not next(_all_of(number, reader), None):
+    if not next(_of_thread(number, viewer.reader), None):
         abort(404)
-    return answer("mbox", state, reader, mask, make=make)
+    kind, name = f"thread {state.first}", f"{hash_of(state.first)}.mbox.gz"
+    return _mbox(kind, state, name, lambda: _of_thread(number, viewer.reader))
 
 
-def _all_of(thread_number: int, reader: Reader) -> Iterator[MessageRow]:
+@pages.get("/l/<name>/<month>/mbox.gz")
+def month(name: str, month: str) -> ResponseReturnValue:
+    """Return a month of a list as a packed mbox."""
+    list_id, viewer = _list_named(name), _viewer()
+    states = ask_database(lambda: queries.month_states(database(), list_id, month))
+    if addresses.month_in(month) is None or not states:
+        abort(404)
+    rows: Rows = lambda: _of_month(list_id, month, viewer.reader)  # noqa: E731
+    return _mbox(
+        _kind_of_month(list_id, month), states, f"{list_id or 'mail'}-{month}.mbox.gz", rows
+    )
+
+
+@pages.get("/l/<name>/mbox.gz")
+def whole_list(name: str) -> ResponseReturnValue:
+    """Return a list as a packed mbox: those of its months, one behind the other (RFC 1952, 2.2)."""
+    list_id, viewer = _list_named(name), _viewer()
+    states = ask_database(lambda: queries.month_states(database(), list_id))
+    if not states:
+        abort(404)
+    kept = _made_files()
+
+    def make() -> Iterator[bytes]:
+        for one in states:
+            rows: Rows = lambda: _of_month(list_id, one[0], viewer.reader)  # noqa: B023, E731 - used up at once
+            kind = _kind_of_month(list_id, one[0])
+            yield from kept.taken(kind, ([one], viewer), lambda: _packed(rows(), viewer.mask))  # noqa: B023
+
+    kind, saved_as = f"list {list_id}", f"{list_id or 'mail'}.mbox.gz"
+    return _sent(kept, kind, (states, viewer), make, saved_as)
+
+
+@pages.get("/search/mbox.gz")
+def found() -> ResponseReturnValue:
+    """Return the messages that answer ?q=, at most MOST_FOUND, as a packed mbox."""
+    return search_mbox(request.args.get("q", ""))
+
+
+def search_mbox(query: str) -> ResponseReturnValue:
+    """Return the mbox of a search; a plain line of text says what is wrong with it."""
+    try:
+        numbers = found_by(query, MOST_FOUND)
+    except QueryError as error:
+        return Response(f"{error}\n", 400, content_type="text/plain; charset=utf-8")
+    except SearchTooSlow as error:
+        retry = {"Retry-After": "60"}
+        return Response(f"{error}\n", 503, retry, content_type="text/plain; charset=utf-8")
+    if not numbers:
+        return Response("nothing found\n", 404, content_type="text/plain; charset=utf-8")
+    state = ask_database(lambda: queries.state_of(database(), numbers))
+    reader = _viewer().reader
+    return _mbox(
+        f"search {query}", (numbers, state), "search.mbox.gz", lambda: _these(numbers, reader)
+    )
+
+
+def found_by(query: str, most: int) -> list[int]:
+    """Return the messages that answer a query, the best first. Raises QueryError, SearchTooSlow."""
+    if not query.strip() or len(query) > LONGEST:
+        raise QueryError(f"a search has from 1 to {LONGEST} characters", 1)
+    wanted = Wanted(
+        mode="text",
+        limit=most,
+        seconds=current_app.config["SEARCH_SECONDS"],
+        reader=current_reader(),
+    )
+    return [
+        hit.id for hit in ask_database(lambda: search(database(), query, "message", wanted)).hits
+    ]
+
+
+def _list_named(name: str) -> str:
+    list_id = "" if name == addresses.NO_LIST else name.lower()
+    if not current_reader().may_see_list(list_id):
+        abort(404)
+    return list_id
+
+
+def _viewer() -> Viewer:
+    return Viewer(current_reader(), not shows_addresses())
+
+
+def _made_files() -> MadeFiles:
+    kept: MadeFiles = current_app.extensions["made_files"]
+    return kept
+
+
+def _kind_of_month(list_id: str, month: str) -> str:
+    return f"month {list_id} {month}"
+
+
+def _mbox(kind: str, state: object, name: str, rows: Rows) -> Response:
+    viewer = _viewer()
+    facts = (state, viewer)
+    return _sent(_made_files(), kind, facts, lambda: _packed(rows(), viewer.mask), name)
+
+
+def _sent(
+    kept: MadeFiles, kind: str, facts: object, make: Callable[[], Iterable[bytes]], name: str
+) -> Response:
+    saved_as = safe_name(name, "mail.mbox.gz")
+    tag = kept.tag_of(kind, facts)
+    if (same := unchanged(tag, saved_as)) is not None:
+        return same
+    file: IO[bytes] = kept.get(kind, facts, make)
+    size = file.seek(0, 2)
+    file.seek(0)
+    return sent_file(file, size=size, tag=tag, kind="application/gzip", name=saved_as)
+
+
+def _packed(rows: Iterable[MessageRow], mask: bool) -> Iterator[bytes]:
+    """Yield an mbox of the messages as one member of a gzip file."""
+    packer = zlib.compressobj(wbits=_GZIP)
+    for one in mbox(rows, mask=mask):
+        yield packer.compress(one)
+    yield packer.flush()
+
+
+def _of_thread(thread_number: int, reader: Reader) -> Iterator[MessageRow]:
     """Yield a thread's messages that the reader may see, oldest first, a page at a time."""
     after = (BEGINNING, 0)
     while True:
@@ -80,3 +216,27 @@ def _all_of(thread_number: int, reader: Reader) -> Iterator[MessageRow]:
         if len(rows) < IN_THREAD:
             return
         after = (rows[-1].sent_at, rows[-1].id)
+
+
+def _of_month(list_id: str, month: str, reader: Reader) -> Iterator[MessageRow]:
+    """Yield a month's messages that the reader may see, oldest first."""
+    since = addresses.month_in(month) or BEGINNING
+    until, after = addresses.month_after(since), (since, 0)
+    while True:
+        place = after
+        rows = ask_database(
+            lambda: queries.posted_since(database(), list_id, place, until, A_PIECE)  # noqa: B023 - asked at once
+        )
+        yield from readable(rows, reader)
+        if len(rows) < A_PIECE:
+            return
+        after = (rows[-1].sent_at, rows[-1].id)
+
+
+def _these(numbers: list[int], reader: Reader) -> Iterator[MessageRow]:
+    """Yield these messages, as far as the reader may see them, in their order."""
+    for start in range(0, len(numbers), A_PIECE):
+        piece = numbers[start : start + A_PIECE]
+        rows = ask_database(lambda: queries.with_texts(database(), piece))  # noqa: B023 - asked at once
+        by_number = {row.id: row for row in readable(rows, reader)}
+        yield from (by_number[number] for number in piece if number in by_number)

@@ -16,6 +16,7 @@ from mrilu.runtime.database import database
 from mrilu.web import addresses
 from mrilu.web.caching import answer
 from mrilu.web.pages.quotes import Graph
+from mrilu.web.part_links import files_of, html_place
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries import quotes
@@ -44,6 +45,7 @@ def message(name: str) -> ResponseReturnValue:
         )
         return addresses.of_message(hash_of(found)) if found else ""
 
+    nths = {row.id: nth for nth, row in enumerate(rows, 1)}
     earlier, later = beside(False), beside(True)
     numbers = [row.id for row in seen]
     links = ask_database(lambda: quotes.links(database(), numbers, reader))
@@ -58,6 +60,9 @@ def message(name: str) -> ResponseReturnValue:
             earlier=earlier,
             later=later,
             texts=texts_of(seen, Graph(links, numbers, together=False)),
+            files={row.id: files_of(row, nths[row.id]) for row in seen},
+            letters={row.id: html_place(row, nths[row.id]) for row in seen},
+            nths=nths,
             reply=_reply(seen[0], list_id),
         )
 
