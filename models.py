@@ -43,6 +43,7 @@ from mrilu.tables.notifications import (
     SubscriptionLexeme,
     TokenKey,
 )
+from mrilu.tables.pgvector import lack_of_vectors
 from mrilu.tables.runs import JobRun
 from mrilu.tables.totals import Total
 from mrilu.tables.visibility import OPERATOR, Reader, Restriction, stranger, visible_to
@@ -82,6 +83,7 @@ __all__ = [
     "Restriction",
     "bind",
     "db",
+    "lack_of_vectors",
     "session_options",
     "stranger",
     "visible_to",

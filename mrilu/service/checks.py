@@ -127,7 +127,7 @@ def usable_address(address: str) -> None:
 
 
 def usable_database(url: str) -> None:
-    """Raise ServerError unless DATABASE_URL leads to a PostgreSQL that is new enough and has pgvector."""
+    """Raise ServerError unless DATABASE_URL leads to a PostgreSQL that is new enough and has contrib's extensions."""
     import psycopg
 
     from models import IDLE_IN_TRANSACTION, session_options
@@ -159,10 +159,10 @@ def usable_database(url: str) -> None:
         )
     if limit != (IDLE_IN_TRANSACTION,):  # left out by a pooler with ignore_startup_parameters
         raise ServerError(POOLED)
-    missing = {"vector", "pg_trgm", "unaccent"} - {name for (name,) in offered}
+    missing = {"pg_trgm", "unaccent"} - {name for (name,) in offered}
     if missing:
         raise ServerError(
-            f"DATABASE_URL: that server lacks {', '.join(sorted(missing))}: install pgvector and contrib"
+            f"DATABASE_URL: that server lacks {', '.join(sorted(missing))}: install PostgreSQL's contrib there"
         )
 
 

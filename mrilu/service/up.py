@@ -266,11 +266,15 @@ def _migrate(url: str, variable: str) -> None:
 
     try:
         migrations.apply(models.bind(url))
+        with models.db.connection_context():
+            lack = models.lack_of_vectors(models.db)
     except (peewee.PeeweeException, psycopg.Error) as error:
         told = str(error).strip().partition("\n")[0]
         raise ServerError(
             f"{variable}: cannot bring the schema up to date there: {told}"
         ) from error
+    if lack:
+        _say(f"no search by meaning: {lack}")
 
 
 def _wait_for_programs(

@@ -67,13 +67,21 @@ def check_postgresql(version: int, extensions: Collection[str]) -> Finding:
     text = f"PostgreSQL {version // 10000}.{version % 10000}"
     if version // 10000 < LEAST_POSTGRESQL:
         return error(text, f"DATABASE_URL: use PostgreSQL {LEAST_POSTGRESQL} or newer, or unset it")
-    missing = {"vector", "pg_trgm", "unaccent"} - set(extensions)
+    missing = {"pg_trgm", "unaccent"} - set(extensions)
     if missing:
         return error(
             f"{text} lacks {', '.join(sorted(missing))}",
             "CREATE EXTENSION them as a superuser, start again",
         )
     return ok(text)
+
+
+def check_vectors(lack: str) -> Finding:
+    """Look whether the database holds vectors (`lack`: why not, with what to do)."""
+    if lack:
+        what, _, advice = lack.partition(": ")
+        return warning(f"no search by meaning: {what}", advice)
+    return ok("PostgreSQL holds vectors")
 
 
 def check_waits(holders: Sequence[str]) -> Finding:
