@@ -16,7 +16,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import redis
 
 DEADLINE = 20.0
 
@@ -92,11 +91,19 @@ def make_certificates(folder: Path) -> Certificates:
 
 
 @contextmanager
-def running(command: list[str], log: Path, user: str | None) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: list[str], log: Path, user: str | None, environ: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the end of the block."""
     with open(log, "wb") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd="/", user=user
+            command,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            cwd="/",
+            user=user,
+            env=environ,
         )
     try:
         yield process
@@ -178,12 +185,3 @@ def wait_for_port(port: int, log: Path) -> None:
             return
         except OSError:
             assert time.monotonic() < deadline, log.read_text()
-
-
-def is_master(port: int) -> bool:
-    """Tell whether the Redis of this port answers as a master."""
-    try:
-        with redis.Redis(port=port, socket_timeout=1) as link:
-            return bool(link.role()[0] == b"master")
-    except redis.RedisError:
-        return False

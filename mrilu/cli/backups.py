@@ -264,20 +264,29 @@ def grant_again(settings: Settings) -> str:
 
 
 def program(name: str, settings: Settings) -> str:
-    """Return the path of one of PostgreSQL's programs: POSTGRES_BIN's, the embedded one's or the PATH's."""
+    """Return the path of one of PostgreSQL's programs: POSTGRES_BIN's, the embedded one's or the PATH's.
+
+    The embedded ones were built without TLS: for a server that is to be reached over it they are no choice.
+    """
     from mrilu.service import instance
 
-    folders = [
-        str(settings.postgres_bin or ""),
-        instance.noted(settings.data_dir).get("binaries", ""),
-        _wheel(),
-    ]
+    folders = [str(settings.postgres_bin or "")]
+    if not _over_tls(settings):
+        folders += [instance.noted(settings.data_dir).get("binaries", ""), _wheel()]
     found = shutil.which(name, path=os.pathsep.join(filter(None, folders))) or shutil.which(name)
     if found is None:
         raise ServerError(
-            f"{name} is not there: set POSTGRES_BIN to the folder of PostgreSQL's programs"
+            f"{name} is not there: install PostgreSQL's client programs (of the server's version or newer), or set "
+            "POSTGRES_BIN to the folder of them"
         )
     return found
+
+
+def _over_tls(settings: Settings) -> bool:
+    from psycopg.conninfo import conninfo_to_dict
+
+    mode = conninfo_to_dict(settings.database_url or "").get("sslmode")
+    return mode in ("require", "verify-ca", "verify-full")
 
 
 def _wheel() -> str:

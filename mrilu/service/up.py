@@ -115,7 +115,8 @@ def _prepare(service: Instance) -> None:
     else:
         checks.usable_database(str(service.settings.database_url))
     if not service.valkey:
-        checks.usable_redis(str(service.settings.redis_url))
+        for warning in checks.usable_redis(str(service.settings.redis_url)):
+            _say(f"warning: {warning}")
     service.note()
 
 
@@ -283,11 +284,13 @@ def _wait_for_programs(
     """Wait until the workers are known to Redis; says what is wrong after a while, and goes on."""
     import redis
 
+    from mrilu.runtime.redis_url import RedisClient
+
     expected = roles.workers_of(service.settings)
     deadline = time.monotonic() + SLOW_SECONDS
     # A Redis that hangs meanwhile must not keep a signal from being heard.
     address = str(service.reached.redis_url)
-    with redis.Redis.from_url(address, socket_timeout=2, socket_connect_timeout=2) as link:
+    with RedisClient.from_url(address, socket_timeout=2, socket_connect_timeout=2) as link:
 
         def registered() -> bool:
             try:
