@@ -44,6 +44,7 @@ from mrilu.tables.notifications import (
     SubscriptionLexeme,
     TokenKey,
 )
+from mrilu.tables.pgvector import lack_of_vectors
 from mrilu.tables.quotes import Quote, QuoteSought, QuoteWait
 from mrilu.tables.runs import JobRun
 from mrilu.tables.totals import Total
@@ -95,6 +96,7 @@ __all__ = [
     "Restriction",
     "bind",
     "db",
+    "lack_of_vectors",
     "session_options",
     "stranger",
     "visible_to",

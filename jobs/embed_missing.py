@@ -7,7 +7,7 @@ import time
 
 from peewee import PostgresqlDatabase
 
-from models import EmbeddingModel
+from models import EmbeddingModel, lack_of_vectors
 from mrilu.embeddings.backlog import embed_backlog
 from mrilu.embeddings.encoder import load_encoder
 from mrilu.embeddings.index import drop_indexes_of_others, ensure_indexes
@@ -31,11 +31,14 @@ def embed_missing(recent: bool = False) -> dict[str, int]:
     """Embed what has no current vector; return how many sources, texts embedded and copied, and what is left.
 
     `recent` looks at the latest messages only. Without its packages, which are installed in the
-    background, it does nothing. Raises EncoderMissing when the model cannot be used.
+    background, or without pgvector it does nothing. Raises EncoderMissing when the model cannot be used.
     """
     now, db = current_settings(), database()
     if not now.embeddings:
         return {"off": 1}
+    if lack := lack_of_vectors(db):
+        logger.warning("nothing is embedded: %s", lack)
+        return {"no_pgvector": 1}
     if recent:
         time.sleep(SETTLE_SECONDS)
     heard_wake(recent=recent)

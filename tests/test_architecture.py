@@ -61,7 +61,7 @@ EDGES: dict[str, set[str]] = {
     "mrilu.downloads": {"models", "mrilu.settings"},
     "mrilu.embeddings": {"models", "mrilu.dictionary", "mrilu.mail", "mrilu.runtime"},
     "mrilu.exports": {"mrilu.dictionary", "mrilu.text"},
-    "mrilu.migrations": {"mrilu.mail"},
+    "mrilu.migrations": {"mrilu.mail", "mrilu.tables"},
     "mrilu.notifications": {
         "models",
         "mrilu.dictionary",

@@ -23,7 +23,10 @@ GROUP = "app"  # supervisor's group of our programs
 CLEAN = (
     b"DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\nGRANT USAGE ON SCHEMA public TO PUBLIC;\n"
 )
-_MADE_ALREADY = b"CREATE SCHEMA public;"
+_LEFT_OUT = (
+    b"CREATE SCHEMA public;",  # CLEAN made it
+    b"SET transaction_timeout = 0;",  # of pg_dump 17 and newer, which older servers do not know
+)
 _ROW = re.compile(r"^\d+\t(0\d{3}_\w+)\t|^(0\d{3}_\w+)(?:\t|$)", re.MULTILINE)
 # What waited when the backup was made may have been sent since; which is unknown, and twice is worse than not at all.
 SETTLE = b"""
@@ -170,14 +173,14 @@ def put_back(settings: Settings, file: Path, *, send_waiting: bool = False) -> N
 
 
 def _pour(source: IO[bytes], target: IO[bytes], last: bytes) -> bool:
-    """Hand the statements over, but what CLEAN did already, and the `last`; False when the other side ended."""
+    """Hand over the statements but those of _LEFT_OUT, and the `last`; False when the other side ended."""
     data = False  # between COPY and its end, where a line is a row
     try:
         target.write(
             b"SET lock_timeout = '%ds';\n" % LOCK_SECONDS + CLEAN
         )  # the backup sets it to 0
         for line in source:
-            if data or line.rstrip() != _MADE_ALREADY:
+            if data or line.rstrip() not in _LEFT_OUT:
                 target.write(line)
             data = line != b"\\.\n" if data else line.startswith(b"COPY ")
         target.write(last)
@@ -261,20 +264,29 @@ def grant_again(settings: Settings) -> str:
 
 
 def program(name: str, settings: Settings) -> str:
-    """Return the path of one of PostgreSQL's programs: POSTGRES_BIN's, the embedded one's or the PATH's."""
+    """Return the path of one of PostgreSQL's programs: POSTGRES_BIN's, the embedded one's or the PATH's.
+
+    The embedded ones were built without TLS: for a server that is to be reached over it they are no choice.
+    """
     from mrilu.service import instance
 
-    folders = [
-        str(settings.postgres_bin or ""),
-        instance.noted(settings.data_dir).get("binaries", ""),
-        _wheel(),
-    ]
+    folders = [str(settings.postgres_bin or "")]
+    if not _over_tls(settings):
+        folders += [instance.noted(settings.data_dir).get("binaries", ""), _wheel()]
     found = shutil.which(name, path=os.pathsep.join(filter(None, folders))) or shutil.which(name)
     if found is None:
         raise ServerError(
-            f"{name} is not there: set POSTGRES_BIN to the folder of PostgreSQL's programs"
+            f"{name} is not there: install PostgreSQL's client programs (of the server's version or newer), or set "
+            "POSTGRES_BIN to the folder of them"
         )
     return found
+
+
+def _over_tls(settings: Settings) -> bool:
+    from psycopg.conninfo import conninfo_to_dict
+
+    mode = conninfo_to_dict(settings.database_url or "").get("sslmode")
+    return mode in ("require", "verify-ca", "verify-full")
 
 
 def _wheel() -> str:
@@ -285,21 +297,15 @@ def _wheel() -> str:
 def _environment(settings: Settings) -> dict[str, str]:
     """Return libpq's variables: an argument would show a password to everyone on the machine."""
     from psycopg.conninfo import conninfo_to_dict
+    from psycopg.pq import Conninfo
 
-    names = {
-        "dbname": "PGDATABASE",
-        "host": "PGHOST",
-        "port": "PGPORT",
-        "user": "PGUSER",
-        "password": "PGPASSWORD",
-        "sslmode": "PGSSLMODE",
-        "sslrootcert": "PGSSLROOTCERT",
-        "sslcert": "PGSSLCERT",
-        "sslkey": "PGSSLKEY",
-    }
+    # each keyword that has a variable, by libpq's own list: sslmode, sslrootcert, channel_binding, options ...
+    names = {one.keyword.decode(): one.envvar for one in Conninfo.get_defaults()}
     facts = conninfo_to_dict(str(settings.database_url))
     known = {
-        names[key]: str(value) for key, value in facts.items() if key in names and value is not None
+        variable.decode(): str(value)
+        for key, value in facts.items()
+        if (variable := names[key]) and value is not None
     }
     return {"PATH": os.defpath, "LC_ALL": "C", **known}
 

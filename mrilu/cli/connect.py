@@ -15,7 +15,7 @@ from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from mrilu.runtime.database import database, wait_at_most
 from mrilu.runtime.redis import redis_connection
-from mrilu.service import instance
+from mrilu.service import checks, instance
 from mrilu.service import up as service
 from mrilu.settings.current import use_settings
 from mrilu.settings.load import load
@@ -98,6 +98,8 @@ def _check(variable: str, what: str, attempt: Callable[[], object]) -> None:
         with _answering_in(ANSWER_SECONDS):
             attempt()
     except (psycopg.Error, redis.RedisError, peewee.PeeweeException, OSError) as error:
+        if "startup parameter" in str(error):  # PgBouncer's word for our sessions' settings
+            raise ServiceDown(checks.POOLED) from error
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         advice = f"start the service with ./run.sh, or check {variable}"
         if service.states():

@@ -139,18 +139,22 @@ def _answers(checks: Callable[[], Findings]) -> Findings:
 
 
 def _servers() -> Findings:
+    from models import lack_of_vectors
     from mrilu.queues.health import refusal_of
     from mrilu.runtime.database import database
     from mrilu.runtime.redis import redis_connection
     from mrilu.service import waits
+    from mrilu.service.checks import is_pooled
 
     link, redis = database().connection(), redis_connection()
     yield servers.check_waits([str(one) for one in waits.holders(link)])
     [extensions] = link.execute("SELECT array_agg(extname::text) FROM pg_extension").fetchone()
     yield servers.check_postgresql(link.info.server_version, extensions)
+    yield servers.check_pooler(is_pooled(link))
+    yield servers.check_vectors(lack_of_vectors(database()))
     yield servers.check_refusal(refusal_of(redis))
     facts: Any = redis.info()
-    yield servers.check_redis(str(facts["redis_version"]), str(facts.get("maxmemory_policy", "")))
+    yield from servers.check_redis(facts, ours=not load().redis_url)
     ours = {path.stem for path in (PROJECT / "mrilu" / "migrations").glob("0*.py")}
     yield servers.check_schema(
         {name for (name,) in link.execute("SELECT name FROM schema_migration")}, ours

@@ -7,7 +7,7 @@ from typing import Any
 
 from peewee import PostgresqlDatabase
 
-from models import Embedded, EmbeddingModel
+from models import Embedded, EmbeddingModel, lack_of_vectors
 from mrilu.embeddings.model import EncoderMissing, find_model
 from mrilu.embeddings.sources import KINDS, count_waiting
 from mrilu.runtime.heartbeat import beat, last_beat
@@ -25,10 +25,12 @@ def report(counts: Counter[str], seconds: float) -> None:
 def progress(db: PostgresqlDatabase, model: str) -> dict[str, Any]:
     """Return state, model, done and waiting by kind, rate (sources/s while a run works) and ETA in seconds.
 
-    The state is "missing" (with `why`: packages or weights), "building" (another model's vectors
+    The state is "missing" (with `why`: packages, weights or pgvector), "building" (another model's vectors
     answer until these are complete), "behind" or "level".
     """
     facts: dict[str, Any] = {"model": model}
+    if lack := lack_of_vectors(db):
+        return facts | {"state": "missing", "why": lack}
     try:
         row = EmbeddingModel.get_or_none(EmbeddingModel.name == find_model(model).name)
     except EncoderMissing as error:

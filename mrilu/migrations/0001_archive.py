@@ -3,7 +3,6 @@
 STATEMENTS = """
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE EXTENSION IF NOT EXISTS unaccent;
-CREATE EXTENSION IF NOT EXISTS vector;
 
 -- A configuration of our own, so that a site can ALTER its dictionaries for the language of its lists.
 CREATE TEXT SEARCH CONFIGURATION mrilu (COPY = english);

@@ -77,7 +77,8 @@ CREATE TABLE IF NOT EXISTS embedded (
     PRIMARY KEY (model, kind, owner)
 );
 
--- start: where in the message's own text the chunk begins (characters). The vectors' length is the model's:
+-- start: where in the message's own text the chunk begins (characters). The vectors' length is the model's,
+-- their type is halfvec once mrilu/migrations/vectors.py finds pgvector:
 -- mrilu/embeddings/index.py makes the indices for nearest neighbours, one a model and kind.
 CREATE TABLE IF NOT EXISTS embedding (
     model smallint NOT NULL REFERENCES embedding_model ON DELETE CASCADE,
@@ -86,10 +87,9 @@ CREATE TABLE IF NOT EXISTS embedding (
     chunk smallint NOT NULL,
     text_hash uuid NOT NULL,
     start integer NOT NULL,
-    vector halfvec NOT NULL,
+    vector bytea NOT NULL,
     PRIMARY KEY (model, kind, owner, chunk)
 );
-ALTER TABLE embedding ALTER vector SET STORAGE PLAIN;
 -- The same text is embedded once, whoever wrote it.
 CREATE INDEX IF NOT EXISTS embedding_text ON embedding (model, text_hash);
 """

@@ -9,6 +9,7 @@ from functools import lru_cache
 from redis import Redis
 
 from mrilu.runtime.errors import NotConfigured
+from mrilu.runtime.redis_url import RedisClient
 from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
@@ -26,4 +27,4 @@ def redis_connection() -> Redis:
 def _client(pid: int, url: str) -> Redis:
     logger.debug("redis client made pid=%d", pid)
     # A server that accepts and then says nothing must not block the watcher or a job for good.
-    return Redis.from_url(url, socket_connect_timeout=5, socket_timeout=30)
+    return RedisClient.from_url(url, socket_connect_timeout=5, socket_timeout=30)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from peewee import PostgresqlDatabase
 
-from models import OPERATOR, EmbeddingModel, Reader, visible_to
+from models import OPERATOR, EmbeddingModel, Reader, lack_of_vectors, visible_to
 from mrilu.embeddings.model import EncoderMissing
 from mrilu.search.conditions import ALWAYS, Condition, both, condition_of
 from mrilu.search.direct import glossed_words, named_messages, named_words
@@ -40,6 +40,7 @@ TEXT_COUNTS, MEANING_COUNTS, GLOSS_COUNTS, SPELLING_COUNTS = 0.7, 1.0, 1.0, 0.8
 # Beside meaning, hits by text that hold less than this share of the query only disturb.
 LEAST_SHARE = 0.7
 NO_MODEL = "nothing has been embedded yet: these hits are by text alone"
+NO_VECTORS = "the database holds no vectors: these hits are by text alone"
 NO_TEXT = "there is no text here whose meaning could be looked for: these hits are by text alone"
 TOO_COMMON = "{} is left out: it has nothing but words too common to be searched, or signs"
 DEEPEST = 1_000_000  # hits that a page may lie below the ranked ones
@@ -190,7 +191,7 @@ class _Search:
         model = EmbeddingModel.searched()
         if model is None or encode is None:
             off = "search by meaning is off: these hits are by text alone"
-            self._let_text_answer(NO_MODEL if model is None else off)
+            self._let_text_answer(self._why_no_model() if model is None else off)
             return []
         try:
             vector = encode(model, text)
@@ -201,6 +202,9 @@ class _Search:
         near = find_near(self.db, model, self.kind, vector, holds)
         self.starts = {one.id: one.start for one in near}
         return [one.id for one in near]
+
+    def _why_no_model(self) -> str:
+        return NO_VECTORS if lack_of_vectors(self.db) else NO_MODEL
 
     def _can_answer(self) -> bool:
         """Tell whether meaning may: what a phrase demands, and no text can be found by, would not be looked at."""

@@ -8,10 +8,14 @@ import os
 import shutil
 import socket
 import stat
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 from mrilu.service.account import Account, ServerError
+
+if TYPE_CHECKING:
+    import psycopg
 
 LEAST_FREE = 512 * 1024**2
 FULL = 32 * 1024**2  # less than this is the likely cause of whatever ends
@@ -127,7 +131,7 @@ def usable_address(address: str) -> None:
 
 
 def usable_database(url: str) -> None:
-    """Raise ServerError unless DATABASE_URL leads to a PostgreSQL that is new enough and has pgvector."""
+    """Raise ServerError unless DATABASE_URL leads to a PostgreSQL that is new enough and has contrib's extensions."""
     import psycopg
 
     from models import IDLE_IN_TRANSACTION, session_options
@@ -139,6 +143,7 @@ def usable_database(url: str) -> None:
             offered = link.execute("SELECT name FROM pg_available_extensions").fetchall()
             asked = "SHOW idle_in_transaction_session_timeout"
             limit = link.execute(asked).fetchone() if version >= LEAST_POSTGRESQL else None
+            pooled = is_pooled(link)
     except (
         psycopg.ProgrammingError
     ) as error:  # libpq quotes what it cannot read: a piece of the password
@@ -157,13 +162,19 @@ def usable_database(url: str) -> None:
         raise ServerError(
             f"DATABASE_URL: PostgreSQL {version} is too old, {LEAST_POSTGRESQL} or newer is needed"
         )
-    if limit != (IDLE_IN_TRANSACTION,):  # left out by a pooler with ignore_startup_parameters
+    # left out by a pooler with ignore_startup_parameters; the database may say the same by itself
+    if pooled or limit != (IDLE_IN_TRANSACTION,):
         raise ServerError(POOLED)
-    missing = {"vector", "pg_trgm", "unaccent"} - {name for (name,) in offered}
+    missing = {"pg_trgm", "unaccent"} - {name for (name,) in offered}
     if missing:
         raise ServerError(
-            f"DATABASE_URL: that server lacks {', '.join(sorted(missing))}: install pgvector and contrib"
+            f"DATABASE_URL: that server lacks {', '.join(sorted(missing))}: install PostgreSQL's contrib there"
         )
+
+
+def is_pooled(link: psycopg.Connection) -> bool:
+    """Tell whether a pooler is in between: PostgreSQL tells each session its process, PgBouncer a number of its own."""
+    return link.execute("SELECT pg_backend_pid()").fetchone() != (link.info.backend_pid,)
 
 
 def reason_of(error: Exception) -> str:
@@ -173,13 +184,15 @@ def reason_of(error: Exception) -> str:
     return telling[-1].strip()
 
 
-def usable_redis(url: str) -> None:
-    """Raise ServerError unless REDIS_URL leads to a Redis or Valkey that is new enough for RQ."""
+def usable_redis(url: str) -> list[str]:
+    """Return what to mind of REDIS_URL's server; raise ServerError unless it is new enough for RQ."""
     import redis
 
+    from mrilu.runtime.redis_url import RedisClient
+
     try:
-        with redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as link:
-            facts = link.info("server")
+        with RedisClient.from_url(url, socket_connect_timeout=5, socket_timeout=5) as link:
+            facts: Any = link.info()
     except redis.AuthenticationError as error:
         raise ServerError(
             "REDIS_URL: that server wants a (another) password: redis://:PASSWORD@HOST/0"
@@ -191,3 +204,26 @@ def usable_redis(url: str) -> None:
     version = str(facts["redis_version"])  # Valkey tells the Redis version that it speaks here
     if tuple(int(part) for part in version.split(".")[:2]) < LEAST_REDIS:
         raise ServerError(f"REDIS_URL: version {version} is too old, 6.2 or newer is needed")
+    told = (forgets(facts), forgets_at_restart(facts))
+    return [f"REDIS_URL: {reason}" for reason in told if reason]
+
+
+def forgets(facts: Mapping[str, Any]) -> str:
+    """Return how a Redis (`facts`: its INFO) drops work when its memory is full, with what to do; "" if it does not."""
+    policy = str(facts.get("maxmemory_policy") or "noeviction")
+    if policy == "noeviction" or not int(facts.get("maxmemory") or 0):
+        return ""
+    return (
+        f"that server drops keys when its memory is full (maxmemory-policy {policy}): "
+        "CONFIG SET maxmemory-policy noeviction"
+    )
+
+
+def forgets_at_restart(facts: Mapping[str, Any]) -> str:
+    """Return what is lost at a restart of a Redis (`facts`: its INFO) that keeps no append-only file; "" if nothing."""
+    if int(facts.get("aof_enabled") or 0):
+        return ""
+    return (
+        "it keeps no append-only file: a restart forgets what waits until the next scan finds it again: "
+        "CONFIG SET appendonly yes"
+    )

@@ -12,6 +12,7 @@ from typing import Any
 
 from redis import Redis, RedisError
 
+from mrilu.runtime.redis_url import RedisClient
 from mrilu.settings.roles import ROLES
 from mrilu.settings.table import Settings
 
@@ -24,7 +25,7 @@ class Sign:
     """The sign that this service runs; a Redis that is away for a while is no reason to stop."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client = Redis.from_url(
+        self._client = RedisClient.from_url(
             str(settings.redis_url), socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE
         )
         self._facts = {

@@ -1,9 +1,10 @@
 """Make RQ's defaults ours in every Python of this .venv, so that a plain `rq worker mail` does the right thing.
 
 Setup copies this file into the .venv's site-packages, where a .pth line imports it at each start of Python. It
-imports nothing of RQ by itself: it waits for RQ's modules and changes three defaults, one fallback, and what a job
+imports nothing of RQ by itself: it waits for RQ's modules and changes four defaults, one fallback, and what a job
 may name.
 
+- `rq -u` takes the URL of a Sentinel, too.
 - JSON payloads instead of pickle: unpickling runs whatever code someone with access to Redis put there.
 - A worker that died is noticed after 45 s, not 7 minutes, and its job is taken up within 30 s, not 10 minutes;
   `rq worker-pool` has no option for either.
@@ -27,6 +28,7 @@ from typing import Any
 def _set_defaults(module: ModuleType) -> None:
     module.__dict__.update(
         DEFAULT_SERIALIZER_CLASS="rq.serializers.JSONSerializer",
+        DEFAULT_CONNECTION_CLASS="mrilu.runtime.redis_url.RedisClient",
         DEFAULT_WORKER_TTL=45,
         DEFAULT_MAINTENANCE_TASK_INTERVAL=30,
     )

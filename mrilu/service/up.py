@@ -115,7 +115,8 @@ def _prepare(service: Instance) -> None:
     else:
         checks.usable_database(str(service.settings.database_url))
     if not service.valkey:
-        checks.usable_redis(str(service.settings.redis_url))
+        for warning in checks.usable_redis(str(service.settings.redis_url)):
+            _say(f"warning: {warning}")
     service.note()
 
 
@@ -266,11 +267,15 @@ def _migrate(url: str, variable: str) -> None:
 
     try:
         migrations.apply(models.bind(url))
+        with models.db.connection_context():
+            lack = models.lack_of_vectors(models.db)
     except (peewee.PeeweeException, psycopg.Error) as error:
         told = str(error).strip().partition("\n")[0]
         raise ServerError(
             f"{variable}: cannot bring the schema up to date there: {told}"
         ) from error
+    if lack:
+        _say(f"no search by meaning: {lack}")
 
 
 def _wait_for_programs(
@@ -279,11 +284,13 @@ def _wait_for_programs(
     """Wait until the workers are known to Redis; says what is wrong after a while, and goes on."""
     import redis
 
+    from mrilu.runtime.redis_url import RedisClient
+
     expected = roles.workers_of(service.settings)
     deadline = time.monotonic() + SLOW_SECONDS
     # A Redis that hangs meanwhile must not keep a signal from being heard.
     address = str(service.reached.redis_url)
-    with redis.Redis.from_url(address, socket_timeout=2, socket_connect_timeout=2) as link:
+    with RedisClient.from_url(address, socket_timeout=2, socket_connect_timeout=2) as link:
 
         def registered() -> bool:
             try:

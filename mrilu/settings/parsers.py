@@ -183,6 +183,17 @@ def url(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def redis_url(value: str) -> str:
+    """Check the URL of a Redis, or of its Sentinels."""
+    checked = url("redis", "rediss", "redis+sentinel", "rediss+sentinel", "unix")(value)
+    parts = urlsplit(value)
+    if "+sentinel" in parts.scheme and not (parts.hostname and parts.path.strip("/")):
+        raise ValueError(
+            "use redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/0: its Sentinels, its service"
+        )
+    return checked
+
+
 def _is_unescaped(value: str) -> bool:
     """Tell whether a server's URL ends its authority too early, or has a "%" that is no escape (RFC 3986, 2.1)."""
     rest = value.partition("://")[2]

@@ -24,6 +24,7 @@ from mrilu.settings.parsers import (
     parse_maildirs,
     parse_modes,
     percent,
+    redis_url,
     seconds,
     sender,
     site_url,
@@ -120,8 +121,8 @@ class Settings:
     redis_url: str | None = setting(
         "REDIS_URL",
         None,
-        url("redis", "rediss", "unix"),
-        "Redis or Valkey to use instead of the embedded one",
+        redis_url,
+        "Redis or Valkey to use instead of the embedded one; `redis+sentinel://HOST,HOST/SERVICE/0` for Sentinel",
         secret=True,
     )
     maildir_path: str = setting(

@@ -102,10 +102,26 @@ def test_versions_that_are_too_old() -> None:
     assert_says(machine.check_python((3, 10, 1)), ERROR, "3.10.1")
     assert_says(servers.check_postgresql(180006, ["vector", "pg_trgm", "unaccent"]), OK, "18.6")
     assert_says(servers.check_postgresql(130001, ["vector", "pg_trgm", "unaccent"]), ERROR, "13.1")
-    assert_says(servers.check_postgresql(180006, ["pg_trgm", "unaccent"]), ERROR, "lacks vector")
-    assert_says(servers.check_redis("7.2.4", "noeviction"), OK, "7.2.4")
-    assert_says(servers.check_redis("6.0.1", "noeviction"), ERROR, "6.0.1")
-    assert_says(servers.check_redis("7.2.4", "allkeys-lru"), WARNING, "allkeys-lru")
+    assert_says(servers.check_postgresql(180006, ["unaccent"]), ERROR, "lacks pg_trgm")
+
+
+@pytest.mark.parametrize(
+    ("facts", "ours", "level", "told"),
+    [
+        ({}, True, OK, "7.2.4"),
+        ({"aof_enabled": 1}, False, OK, "7.2.4"),
+        ({"redis_version": "6.0.1", "aof_enabled": 1}, False, ERROR, "6.0.1"),
+        ({"maxmemory": 1, "maxmemory_policy": "allkeys-lru"}, True, ERROR, "allkeys-lru"),
+        ({"maxmemory": 1, "maxmemory_policy": "volatile-ttl"}, True, ERROR, "volatile-ttl"),
+        ({"maxmemory": 1, "maxmemory_policy": "noeviction"}, True, OK, "7.2.4"),
+        ({"aof_enabled": 0}, False, WARNING, "restart forgets"),
+    ],
+)
+def test_a_redis_that_forgets_is_told(
+    facts: dict[str, object], ours: bool, level: str, told: str
+) -> None:
+    found = list(servers.check_redis({"redis_version": "7.2.4", **facts}, ours=ours))
+    assert_says(found[-1], level, told)
 
 
 def test_packages_that_are_not_the_pinned_ones() -> None:

@@ -207,3 +207,15 @@ def test_no_piece_of_a_password_that_was_not_escaped_is_shown(url):
     with pytest.raises(ServerError, match="DATABASE_URL") as raised:
         checks.usable_database(url)
     assert not any(piece in str(raised.value) for piece in ("rd#", "rd%", "cret", "zz"))
+
+
+def test_a_redis_that_would_forget_is_told_at_the_start(tmp_path):
+    with Server(tmp_path / "server") as server:
+        assert checks.usable_redis(server.url) == []
+        with Redis.from_url(server.url) as link:
+            link.config_set("maxmemory", "1gb")
+            link.config_set("maxmemory-policy", "allkeys-lru")
+            link.config_set("appendonly", "no")
+        dropped, restarted = checks.usable_redis(server.url)
+    assert "REDIS_URL: that server drops keys" in dropped and "allkeys-lru" in dropped
+    assert "CONFIG SET appendonly yes" in restarted

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from mrilu.cli.diagnosis.finding import Finding, error, ok, warning
 from mrilu.queues.queues import NAMES
+from mrilu.service.checks import POOLED, forgets, forgets_at_restart
 
 LEAST_POSTGRESQL = 15
 LEAST_REDIS = (6, 2)
@@ -67,13 +68,28 @@ def check_postgresql(version: int, extensions: Collection[str]) -> Finding:
     text = f"PostgreSQL {version // 10000}.{version % 10000}"
     if version // 10000 < LEAST_POSTGRESQL:
         return error(text, f"DATABASE_URL: use PostgreSQL {LEAST_POSTGRESQL} or newer, or unset it")
-    missing = {"vector", "pg_trgm", "unaccent"} - set(extensions)
+    missing = {"pg_trgm", "unaccent"} - set(extensions)
     if missing:
         return error(
             f"{text} lacks {', '.join(sorted(missing))}",
             "CREATE EXTENSION them as a superuser, start again",
         )
     return ok(text)
+
+
+def check_pooler(pooled: bool) -> Finding:
+    """Look whether we talk to PostgreSQL itself (`pooled`: to a pooler)."""
+    if pooled:
+        return error(*POOLED.rsplit(": ", 1))
+    return ok("PostgreSQL: no connection pooler in between")
+
+
+def check_vectors(lack: str) -> Finding:
+    """Look whether the database holds vectors (`lack`: why not, with what to do)."""
+    if lack:
+        what, _, advice = lack.partition(": ")
+        return warning(f"no search by meaning: {what}", advice)
+    return ok("PostgreSQL holds vectors")
 
 
 def check_waits(holders: Sequence[str]) -> Finding:
@@ -86,16 +102,17 @@ def check_waits(holders: Sequence[str]) -> Finding:
     return ok("PostgreSQL: no session keeps others waiting")
 
 
-def check_redis(version: str, policy: str) -> Finding:
-    """Look at the version and at what the server does when its memory is full: it must not forget work."""
+def check_redis(facts: Mapping[str, Any], *, ours: bool) -> Iterator[Finding]:
+    """Look at the version, and at whether it keeps what it holds (`facts`: INFO; `ours`: it is the embedded one)."""
+    version = str(facts["redis_version"])
     if tuple(int(part) for part in version.split(".")[:2]) < LEAST_REDIS:
-        return error(f"Redis {version}", "REDIS_URL: use Redis 6.2 or newer, or unset it")
-    if policy not in ("noeviction", ""):
-        return warning(
-            f"Redis {version} with maxmemory-policy {policy}",
-            "CONFIG SET maxmemory-policy noeviction",
-        )
-    return ok(f"Redis {version} (or the Valkey that speaks it)")
+        yield error(f"Redis {version}", "REDIS_URL: use Redis 6.2 or newer, or unset it")
+    else:
+        yield ok(f"Redis {version} (or the Valkey that speaks it)")
+    if reason := forgets(facts):
+        yield error(*f"Redis: {reason}".rsplit(": ", 1))
+    if not ours and (reason := forgets_at_restart(facts)):
+        yield warning(*f"Redis: {reason}".rsplit(": ", 1))
 
 
 def check_schema(applied: Collection[str], ours: Collection[str]) -> Finding:
