@@ -44,7 +44,7 @@ class Difference:
     A file with two rows, which only workers in each other's way can make, counts as one of the latter.
     `changed` are files that were written since they were read. `unreadable` are folders that could not be listed;
     their files are left out of all. `held` are paths that are not found below a root that may be the wrong one.
-    `folders` are those in which a known file lies.
+    `folders` are those in which a known file lies. `rejected_again` are the known files that are worth another try.
     """
 
     unknown: list[str]
@@ -54,6 +54,7 @@ class Difference:
     changed: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     folders: set[str] = field(default_factory=set)
+    rejected_again: set[str] = field(default_factory=set)
 
     @property
     def paths(self) -> list[str]:
@@ -111,9 +112,12 @@ def difference(db: PostgresqlDatabase, root: Path | str, name: str) -> Differenc
     hidden = tuple(f"{error.folder}/" if error.folder else "" for error in unreadable)
     known: dict[str, KnownPath] = {}
     doubled: set[str] = set()
+    rejected_again: set[str] = set()
     for one in known_paths(db, maildir) if maildir else ():
         if one.path in known:
             doubled.add(one.path)
+        if not one.settled:
+            rejected_again.add(one.path)
         known[one.path] = one
     vanished = {path for path in known.keys() - on_disk if not (hidden and path.startswith(hidden))}
     settled = [one for path, one in known.items() if one.settled and path in on_disk]
@@ -124,6 +128,7 @@ def difference(db: PostgresqlDatabase, root: Path | str, name: str) -> Differenc
         unreadable=[error.folder for error in unreadable],
         changed=sorted(one.path for one in settled if was_written(Path(root), one)),
         folders={folder_of(place) for place in {one.path.rpartition("/")[0] for one in settled}},
+        rejected_again=rejected_again,
     )
     if maildir and vanished and 2 * len(settled) < len(known) and is_another_root(db, maildir):
         found.held, found.vanished = found.vanished, []
@@ -168,7 +173,6 @@ def balance(db: PostgresqlDatabase, maildir: Maildir, queued: set[str]) -> Balan
     counts = maildir.file_counts()
     found = difference(db, maildir.root, maildir.name)
     unknown = set(found.unknown)
-    rejected_again = {one.path for one in known_paths(db, maildir) if not one.settled}
     return Balance(
         maildir=maildir.name,
         root=maildir.root,
@@ -176,8 +180,8 @@ def balance(db: PostgresqlDatabase, maildir: Maildir, queued: set[str]) -> Balan
         imported=counts.imported,
         copies=counts.copies,
         rejected=counts.rejected,
-        waiting=len((unknown & queued) - rejected_again),
-        lost=sorted(unknown - queued - rejected_again),
+        waiting=len((unknown & queued) - found.rejected_again),
+        lost=sorted(unknown - queued - found.rejected_again),
         stale=found.vanished,
         unreadable=found.unreadable,
         changed=found.changed,

@@ -45,8 +45,11 @@ def passed_over(root: Path | str, kind: Kind) -> list[PassedOver]:
     found: Counter[tuple[str, str]] = Counter()
     for directory, entries in _directories(root, kind):
         opened = 0
+        place = known.get(directory)
+        if kind == "maildir" and place is not None and place.mail:
+            # nearly all the files there are: they are looked at, whatever their names; a link may not be
+            entries = [entry for entry in entries if entry.is_symlink()]
         for entry in entries:
-            place = known.get(directory)
             what = _link(root, directory, entry, kind) or _what(directory, place, entry, kind)
             if not what and _may_be_mbox(place, entry) and opened < MOST_OPENED:
                 opened += 1

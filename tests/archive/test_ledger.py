@@ -6,6 +6,7 @@ import pytest
 import models
 from jobs.import_messages import import_messages
 from models import Location
+from mrilu.archive import ledger
 from mrilu.archive.ledger import balance, difference
 from mrilu.maildir.names import MaildirMissing
 from tests.factories import deliver, mail, make_maildir, register
@@ -98,3 +99,18 @@ def test_another_maildirs_files_do_not_count(maildir, tmp_path, root):
         and balance(models.db, other, set()).imported == 1
     )
     assert balance(models.db, maildir, set()).level and balance(models.db, other, set()).level
+
+
+def test_a_rejected_file_worth_another_try_is_neither_lost_nor_waiting_and_rows_are_read_once(
+    maildir, root, monkeypatch
+):
+    path = deliver(root, b"")
+    import_messages("test", [path])
+    models.db.execute_sql("UPDATE rejected SET parser_version = 0")
+    reads = []
+    read = ledger.known_paths
+    monkeypatch.setattr(ledger, "known_paths", lambda *of: reads.append(of) or read(*of))
+    found = balance(models.db, maildir, {path})
+    assert (found.rejected, found.waiting, found.lost, found.gap) == (1, 0, [], 0)
+    assert len(reads) == 1
+    assert difference(models.db, root, maildir.name).unknown == [path]
