@@ -1,4 +1,4 @@
-"""Style and script at addresses that hold their hash: a browser keeps them, a new version has a new address."""
+"""Style, script and icon at addresses that hold their hash: a browser keeps them, a new version has a new address."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ pages = Blueprint("assets", __name__)
 
 FOR_GOOD = "public, max-age=31536000, immutable"  # RFC 8246
 DIGEST_CHARS = 12
-_KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
-_SOURCES = (".py", ".html", ".xml", ".css", ".js")
+_KINDS = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_SOURCES = (".py", ".html", ".xml", *_KINDS)
 
 
 class Asset(NamedTuple):

@@ -29,7 +29,7 @@ def test_style_and_script_have_addresses_that_change_with_them(pages: FlaskClien
 
 def test_style_and_script_together_are_small_on_the_wire(pages: FlaskClient) -> None:
     found = re.findall(r'"(/a/[^"]+)"', pages.get("/").text)
-    assert len(found) == 2
+    assert len(found) == 3
     assert sum(len(pages.get(path, headers=PACKED).data) for path in found) < 20_000
 
 

@@ -21,6 +21,7 @@ from mrilu.web.api.table import BESIDE, OPERATIONS
 from mrilu.web.caching import answer
 from mrilu.web.keyset import BEGINNING, END, mark_at, mark_of, place_at
 from mrilu.web.masking import masked
+from mrilu.web.part_links import files_of
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import MessageRow
@@ -31,7 +32,6 @@ from mrilu.web.readers import current_reader, readable, shows_addresses, told_of
 from mrilu.web.routes import lists as list_pages
 from mrilu.web.routes import search as search_pages
 from mrilu.web.routes.why import asked_for, fate_of, status_of
-from mrilu.web.templating import files
 
 pages = Blueprint("api", __name__)
 
@@ -282,9 +282,7 @@ def why() -> Response:
 
 
 def _message(row: MessageRow) -> dict[str, Any]:
-    named = [
-        {"name": _show(one.name), "type": one.kind, "size": one.size} for one in files(row.parts)
-    ]
+    named = [{"name": _show(one.name), "type": one.kind, "size": one.size} for one in files_of(row)]
     return rows.message(row, _show, named)
 
 
