@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS quote (
     passage smallint NOT NULL,
     last_passage smallint NOT NULL,
     whole boolean NOT NULL,
+    answered boolean NOT NULL,
     PRIMARY KEY (message, start)
 );
 CREATE INDEX IF NOT EXISTS quote_source ON quote (source);

@@ -42,7 +42,8 @@ class Link(NamedTuple):
     """body[start:stop] of the message came from body[source_start:source_stop] of `source`.
 
     These are whole lines; `passage` to `last_passage` are the source's passages there. `whole`: the run of quoted
-    lines holds all of the source's own words, unchanged.
+    lines holds all of the source's own words, unchanged. `answered`: the message's own words follow, and of the lines
+    above them none is quoted less deep.
     """
 
     start: int
@@ -53,6 +54,7 @@ class Link(NamedTuple):
     passage: int
     last_passage: int
     whole: bool
+    answered: bool
 
 
 class _Piece(NamedTuple):
@@ -116,6 +118,7 @@ def _links(run: Quoted, places: Places) -> Iterator[Link]:
             first.passage,
             last.passage,
             piece.candidate.message in whole,
+            run.followed and _depth(run, piece.start) == min(run.depths),
         )
 
 

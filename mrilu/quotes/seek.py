@@ -41,8 +41,9 @@ SELECT message, xid::text, again, pg_current_snapshot()::text FROM quote_wait WH
 DONE = "DELETE FROM quote_wait WHERE message = %s AND xid = %s::xid8"
 FORGET = "DELETE FROM quote WHERE message = %s"
 WRITE = """
-INSERT INTO quote (message, start, stop, source, source_start, source_stop, passage, last_passage, whole)
-SELECT %s, * FROM unnest(%s::int[], %s::int[], %s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[], %s::bool[])
+INSERT INTO quote (message, start, stop, source, source_start, source_stop, passage, last_passage, whole, answered)
+SELECT %s, * FROM unnest(%s::int[], %s::int[], %s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[], %s::bool[],
+                         %s::bool[])
 """
 SOUGHT = """
 INSERT INTO quote_sought (message, unfound, seen) VALUES (%s, %s, %s::pg_snapshot)

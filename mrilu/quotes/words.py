@@ -34,11 +34,12 @@ class Source(NamedTuple):
 
 
 class Quoted(NamedTuple):
-    """A run of quoted lines: their words, the lines, and how deep each is quoted."""
+    """A run of quoted lines: their words, the lines, how deep each is quoted, and whether own words follow."""
 
     words: list[Word]
     lines: list[Line]
     depths: list[int]
+    followed: bool = False
 
 
 def weight(text: str) -> int:
@@ -67,6 +68,8 @@ def quoted_runs(body: str, own_spans: Sequence[int]) -> list[Quoted]:
     for line in lines_of(shown, own_spans):
         text = shown[line.start : line.end]
         if not line.quoted:
+            if line.passage and open_run:
+                runs[-1] = runs[-1]._replace(followed=True)
             open_run = open_run and not text.strip() and not line.own
             continue
         if not open_run:

@@ -17,7 +17,8 @@ from mrilu.tables.base import BaseModel
 class Quote(BaseModel):
     """Lines of a message, body[start:stop], that came from body[source_start:source_stop] of `source`.
 
-    `passage` to `last_passage` are the source's passages there; `whole`: all of its own words stand here unchanged.
+    `passage` to `last_passage` are the source's passages there; `whole`: all of its own words stand here unchanged;
+    `answered`: the message's own words follow, and the lines are quoted the least deep of those above.
     """
 
     message = BigIntegerField()
@@ -29,6 +30,7 @@ class Quote(BaseModel):
     passage = SmallIntegerField()
     last_passage = SmallIntegerField()
     whole = BooleanField()
+    answered = BooleanField()
 
     class Meta:
         primary_key = CompositeKey("message", "start")

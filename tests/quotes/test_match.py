@@ -62,6 +62,12 @@ def test_words_that_were_moved_are_not_whole():
     assert not any(one.whole for one in links(f"{quoted(THIRD)}\n{quoted(FIRST)}\nYes.\n"))
 
 
+def test_only_what_own_words_follow_is_answered():
+    root, reply = candidate(FIRST, 1, 1, "ann@x"), candidate(SECOND, 2, 0, "bob@x")
+    body = f"{quoted(FIRST, '> > ')}{quoted(SECOND)}\nMine.\n\n{quoted(SECOND)}"
+    assert [one.answered for one in links(body, root, reply)] == [False, True, False]
+
+
 def test_depth_tells_whose_words_they_are():
     root, reply = candidate(FIRST, 1, 1, "ann@x"), candidate(SECOND, 2, 0, "bob@x")
     found = links(f"{quoted(FIRST, '> > ')}{quoted(SECOND)}\nMine.\n", root, reply)

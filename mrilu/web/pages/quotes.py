@@ -82,10 +82,10 @@ class Graph:
         return ShownBlock(block, tuple(first.values())[:MOST_ORIGINS], whole)
 
     def _answers(self, quoted: Sequence[LinkRow]) -> dict[int, tuple[Reference, ...]]:
-        """Return who quotes each passage, each once. Who quotes all answers no passage."""
+        """Return who quotes each passage, each once. Who only carries it along does not answer it."""
         found: dict[int, dict[Reference, None]] = defaultdict(dict)
         for link in quoted:
-            if not link.whole:
+            if link.answered and not link.whole:
                 place = self._place(link.message, link.answer)
                 found[link.last_passage][Reference(place, link.answer)] = None
         return {number: tuple(those) for number, those in found.items()}
