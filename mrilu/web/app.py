@@ -26,6 +26,7 @@ from mrilu.web.routes import (
     files,
     lists,
     messages,
+    public_inbox,
     robots,
     search,
     start,
@@ -57,6 +58,7 @@ PARTS = (
     metrics.pages,
     subscribing.pages,
     elsewhere.pages,
+    public_inbox.pages,
 )
 
 KEPT_SECONDS = 30.0
