@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import shutil
 from typing import TYPE_CHECKING
 
 import click
@@ -28,7 +29,7 @@ def withhold(name: str, reason: str, erase: bool, with_quotes: bool) -> None:
     from mrilu.cli.connect import connect
     from mrilu.mail.permalinks import hash_of
 
-    connect()
+    settings = connect()
     messages = _named(name)
     quotes = {
         one.id: (one, n) for message in messages for one, n in withholding.quoting(db, message)
@@ -39,6 +40,8 @@ def withhold(name: str, reason: str, erase: bool, with_quotes: bool) -> None:
     paths = _files(list(taken.values()))
     kind = withholding.ERASED if erase else withholding.HIDDEN
     withholding.withhold(db, list(taken.values()), kind, getpass.getuser(), reason)
+    # Mboxes that were made before have it. Nobody is given them any more, but they lie on the disk.
+    shutil.rmtree(settings.data_dir / "downloads" / "made", ignore_errors=True)
     print(f"{len(taken):,} message{'s are' if len(taken) > 1 else ' is'} {kind}")
     for one, count in quotes.values():
         if one.id not in taken:

@@ -77,15 +77,19 @@ class CachedExport(BaseModel):
 
         All come from one copy: it stops with LookupError when the copy was replaced in between.
         """
-        for start in range(1, self.size + 1, piece):
-            content = fn.substring(CachedExport.content, start, piece)
-            query = CachedExport.select(content.alias("piece")).where(
-                CachedExport.id == self.id, CachedExport.sha256 == self.sha256
-            )
-            row = query.tuples().first()
-            if row is None:
-                raise LookupError(f"{self.filename} was replaced while it was read")
-            yield bytes(row[0])
+        for start in range(0, self.size, piece):
+            yield self.part(start, piece)
+
+    def part(self, start: int, length: int) -> bytes:
+        """Return at most `length` bytes of the content from `start` on. Raises LookupError as `pieces` does."""
+        content = fn.substring(CachedExport.content, start + 1, length)
+        query = CachedExport.select(content.alias("piece")).where(
+            CachedExport.id == self.id, CachedExport.sha256 == self.sha256
+        )
+        row = query.tuples().first()
+        if row is None:
+            raise LookupError(f"{self.filename} was replaced while it was read")
+        return bytes(row[0])
 
 
 class FailedExport(BaseModel):

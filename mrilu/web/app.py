@@ -31,6 +31,7 @@ from mrilu.web.routes import (
     files,
     lists,
     messages,
+    public_inbox,
     robots,
     search,
     start,
@@ -65,6 +66,7 @@ PARTS = (
     metrics.pages,
     subscribing.pages,
     elsewhere.pages,
+    public_inbox.pages,
 )
 
 SIMILAR_SECONDS = 600.0  # threads nearest in meaning

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,23 @@ from models import Message, Withholding
 from mrilu.cli import withholding
 from mrilu.mail.permalinks import hash_of
 from mrilu.service.account import ServerError
+from mrilu.settings.table import Settings
+from mrilu.web.downloads.made import MadeFiles
 from tests.factories import deliver, mail
 
 LINE = "my telephone number is 0123456789\n"
 
 
 @pytest.fixture
-def mails(root: Path, redis_client: object, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("mrilu.cli.connect.connect", lambda: None)
+def mails(
+    root: Path,
+    redis_client: object,
+    service_settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    settings = replace(service_settings, data_dir=tmp_path / "data")
+    monkeypatch.setattr("mrilu.cli.connect.connect", lambda: settings)
     for raw in (
         mail("<one@x>", body=LINE),
         mail("<two@x>", in_reply_to="<one@x>", body=f"> {LINE}ah\n"),
@@ -40,6 +50,15 @@ def test_it_says_who_quotes_it_and_where_its_file_lies(mails: Path) -> None:
     assert f"the file stays: {mails}/new/" in told
     row = Withholding.get()
     assert (row.message_id, row.kind, row.reason) == ("one@x", "hidden", "asked")
+
+
+def test_mboxes_that_were_made_before_go_from_the_disk(mails: Path, tmp_path: Path) -> None:
+    kept = MadeFiles(tmp_path / "data" / "downloads")
+    kept.get("thread", "state", lambda: [LINE.encode()]).close()
+    made = tmp_path / "data" / "downloads" / "made"
+    assert list(made.iterdir())
+    call(withholding.withhold, "<one@x>", "--erase")
+    assert not made.exists()
 
 
 def test_one_decision_withholds_what_quotes_it_too_and_all_can_be_shown_again(mails: Path) -> None:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import gzip
 import mailbox
+import os
+import pty
+import select
+import shutil
+import signal
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -101,6 +106,29 @@ def test_months_lists_and_searches_are_mboxes(
     assert pages.get("/search/mbox.gz?q=nowhere").status_code == 404
     for path in ("2025-09/mbox.gz", "2025-13/mbox.gz"):
         assert pages.get(f"/l/{LIST}/{path}").status_code == 404
+
+
+@pytest.mark.skipif(not shutil.which("mutt"), reason="needs mutt")
+def test_mutt_counts_as_many_messages(take_in: Import, pages: FlaskClient, tmp_path: Path) -> None:
+    for number in range(3):
+        take_in(f"{number}@x", body="From the start\n\nFrom me\n>From you\n")
+    assert ids(pages, f"/l/{LIST}/mbox.gz", tmp_path) == ["0@x", "1@x", "2@x"]
+    (tmp_path / "Mail").mkdir()
+    (tmp_path / "rc").write_text(f'set folder={tmp_path}/Mail\nset status_format="Messages=%m"\n')
+    process, screen = pty.fork()
+    if not process:  # mutt wants a terminal
+        os.environ |= {"TERM": "xterm", "HOME": str(tmp_path)}
+        box = str(tmp_path / "read.mbox")
+        os.execvp("mutt", ["mutt", "-n", "-F", str(tmp_path / "rc"), "-R", "-f", box])  # noqa: S606, S607
+    shown = b""
+    try:
+        while b"Messages=" not in shown and select.select([screen], [], [], 30)[0]:
+            shown += os.read(screen, 9999)
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        os.close(screen)
+    assert b"Messages=3" in shown
 
 
 def test_what_is_withheld_is_in_no_mbox_any_more(

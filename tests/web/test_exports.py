@@ -48,6 +48,27 @@ def test_a_part_of_a_file_can_be_had(pages: FlaskClient, cached: str) -> None:
     assert pages.get(PLACE, headers={"Range": "bytes=9999999-"}).status_code == 416
 
 
+def test_only_what_is_asked_for_is_read(
+    pages: FlaskClient, cached: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[int, int]] = []
+    part = CachedExport.part
+
+    def noted(self: CachedExport, start: int, length: int) -> bytes:
+        read.append((start, length))
+        return part(self, start, length)
+
+    monkeypatch.setattr(CachedExport, "part", noted)
+    tag = f'"{cached}"'
+    assert pages.head(PLACE).content_length == len(CONTENT)
+    assert pages.get(PLACE, headers={"If-None-Match": tag}).status_code == 304
+    assert pages.get(PLACE, headers={"Range": "bytes=9999999-"}).status_code == 416
+    assert read == []
+    with_tag = {"Range": "bytes=1500000-1500099", "If-Range": tag}
+    assert pages.get(PLACE, headers=with_tag).data == CONTENT[1500000:1500100]
+    assert sum(length for _, length in read) <= 1024 * 1024 and read[0][0] == 1500000
+
+
 @pytest.mark.parametrize(
     "path", ["/exports/fr/xml/jbo-fr.xml", "/exports/en/pdf/x.pdf", "/exports/en/xml/other.xml",
              "/exports/en/xml/..%2Fx"]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
+import feedparser
 import pytest
 from flask.testing import FlaskClient
 from lxml import etree
 
+from models import Definition, Language, Word
 from mrilu.web.routes import robots
 from mrilu.web.routes.feeds import ATOM, THR
 from tests.web.conftest import LIST, Ask, Import, hide
@@ -106,3 +110,36 @@ def places(pages: FlaskClient, path: str) -> list[str]:
         (one.text or "").removeprefix("http://127.0.0.1:8025")
         for one in root.iterfind(".//s:loc", SITEMAP)
     ]
+
+
+def test_searches_and_words_have_feeds_that_programs_read(
+    take_in: Import, pages: FlaskClient, open_pages: Ask
+) -> None:
+    one = take_in("one@x", subject="green tea", body="green\n")
+    take_in("two@x", subject="black tea", body="black\n")
+    found = feedparser.parse(pages.get("/search/atom.xml?q=green").data)
+    assert not found.bozo and [entry.title for entry in found.entries] == ["green tea"]
+    assert found.entries[0].link.endswith(f"/m/{one}/")
+    assert found.feed.title == "search: green"
+    assert pages.get("/search/atom.xml?q=from:").status_code == 400
+    closed = open_pages(private_lists=(LIST,)).get("/search/atom.xml?q=green")
+    assert not feedparser.parse(closed.data).entries
+    hide(one)
+    assert not feedparser.parse(pages.get("/search/atom.xml?q=green").data).entries
+    assert pages.get("/w/nothing/atom.xml").status_code == 404
+
+
+def test_a_words_feed_has_its_definitions(pages: FlaskClient) -> None:
+    now = datetime(2025, 10, 6, tzinfo=UTC)
+    language = Language.insert(tag="en", name="English", source="s", synced_at=now).execute()
+    word = Word.insert(word="tcati", type="gismu").execute()
+    Definition.insert(
+        language=language, word=word, source_id=77, text="$x_1$ is tea", notes="", selmaho="",
+        username="ann", realname="", score=1.0, content_hash=UUID(int=1), added_at=now, changed_at=now,
+    ).execute()  # fmt: skip
+    answer = pages.get("/w/tcati/atom.xml")
+    found = feedparser.parse(answer.data)
+    assert not found.bozo and [entry.title for entry in found.entries] == ["tcati (en)"]
+    assert found.entries[0].id.endswith("/w/tcati#d77") and found.entries[0].author == "ann"
+    again = pages.get("/w/tcati/atom.xml", headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304

@@ -311,3 +311,17 @@ def test_the_raw_mail_is_masked_but_its_ids_are_not(
         assert found.data == head.encode()
     with closing(pages.get(place, headers={"Range": "bytes=0-6"})) as part:
         assert (part.status_code, part.data) == (206, b"Return-")
+
+
+def test_a_mail_program_gets_the_whole_mail_where_addresses_are_shown(
+    give: Give, root: Path, pages: FlaskClient, open_pages: Ask
+) -> None:
+    raw = with_file(DATA)
+    path = give(raw)
+    place = f"/m/{hash_of('one@x')}/message.eml"
+    operators = open_pages(show_addresses=True)
+    with closing(operators.get(place)) as found:
+        assert found.data == raw and found.content_type == "message/rfc822"
+    assert b"people.example" not in pages.get(place).data
+    (root / path).unlink()
+    assert b"here it is" in operators.get(place).data

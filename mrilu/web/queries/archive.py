@@ -253,6 +253,12 @@ def with_texts(db: PostgresqlDatabase, messages: Sequence[int]) -> list[MessageR
     return [MessageRow(*row) for row in _rows(db, sql, (list(messages),))]
 
 
+def newest_of(db: PostgresqlDatabase, messages: Sequence[int], limit: int) -> list[MessageRow]:
+    """Return the newest of these messages with their texts, newest first."""
+    sql = f"{MESSAGES} m.id = ANY(%s) ORDER BY m.sent_at DESC, m.id DESC LIMIT %s"
+    return [MessageRow(*row) for row in _rows(db, sql, (list(messages), limit))]
+
+
 def outline(db: PostgresqlDatabase, thread: int) -> list[MessageRow]:
     """Return the headers of a thread, oldest first, visible or not."""
     return [MessageRow(*row) for row in _rows(db, OUTLINE, (thread, IN_OUTLINE))]

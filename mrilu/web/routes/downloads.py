@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import IO, NamedTuple
 
 from flask import Blueprint, Response, abort, current_app, render_template, request
@@ -18,12 +19,14 @@ from mrilu.search.patience import SearchTooSlow
 from mrilu.web import addresses
 from mrilu.web.caching import answer
 from mrilu.web.downloads.made import BeingMade, MadeFiles
+from mrilu.web.downloads.stored import FileAway, FileChanged, FileGone
 from mrilu.web.keyset import BEGINNING
 from mrilu.web.pages.mails import as_mail, mbox
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import IN_THREAD, MessageRow
 from mrilu.web.readers import current_reader, readable, shows_addresses
+from mrilu.web.routes import files
 from mrilu.web.routes.messages import not_shown
 from mrilu.web.sending import safe_name, sent_file, unchanged
 
@@ -51,13 +54,17 @@ def _ask_again(error: Exception) -> ResponseReturnValue:
 
 @pages.get("/m/<message_hash>/message.eml")
 def mail(message_hash: str) -> ResponseReturnValue:
-    """Return a message for a mail program."""
+    """Return a message for a mail program: its file, where addresses are shown, else what its page shows of it."""
     reader = current_reader()
     rows = ask_database(lambda: queries.at_hash(database(), message_hash))
     seen = readable(rows, reader)
     if not seen:
         return not_shown(rows, reader)
     mask = not shows_addresses()
+    if not mask:
+        # Where the file cannot be had, what the database has of it is better than nothing.
+        with suppress(FileAway, FileChanged, FileGone):
+            return files.raw_answer(seen[0], "message/rfc822", f"{seen[0].hash}.eml")
 
     def make() -> Response:
         made = Response(as_mail(seen[0], mask=mask), content_type="message/rfc822")
