@@ -68,7 +68,14 @@ def filled(take_in: Import, pages: FlaskClient) -> str:
         changed_at=NOW,
     )
     Maildir.update(watched=True).execute()
-    row = {"checked_at": NOW, "complete_to": NOW, "waiting": 0, "rejected": 0, "trouble": ""}
+    row = {
+        "checked_at": NOW,
+        "complete_to": NOW,
+        "waiting": 0,
+        "rejected": 0,
+        "trouble": "",
+        "seconds": 0,
+    }
     LedgerCheck.insert(maildir=Maildir.get().id, **row).execute()
     return one
 
