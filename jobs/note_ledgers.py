@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from models import Maildir
-from mrilu.archive.ledger_checks import note_ledger
+from mrilu.archive.ledger_checks import is_due, note_ledger
 from mrilu.maildir.names import MaildirError
 from mrilu.queues.ledgers import queued_in
 from mrilu.queues.runs import recorded
@@ -18,8 +18,9 @@ logger = logging.getLogger(__name__)
 
 @recorded
 def note_ledgers() -> dict[str, int]:
-    """Note how each watched Maildir's ledger stands; return how many there are, and what waits and is rejected.
+    """Note how each watched Maildir's ledger stands; return how many were looked at, and what waits and is rejected.
 
+    One whose last look took long is left out until it has rested.
     One that cannot be listed is noted as in trouble; `check_new_mail` is what fails over it.
     """
     database()
@@ -30,8 +31,10 @@ def note_ledgers() -> dict[str, int]:
 
 
 def _note(maildir: Maildir) -> dict[str, int]:
+    now = datetime.now(UTC)
+    if not is_due(maildir, now):
+        return {"resting": 1}
     try:
-        now = datetime.now(UTC)
         noted = note_ledger(database(), maildir, now, lambda: queued_in(maildir.name))
     except MaildirError as error:
         logger.warning("maildir=%s cannot be listed: %s", maildir.name, error)

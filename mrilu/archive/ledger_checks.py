@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -10,7 +11,14 @@ from peewee import SQL, PostgresqlDatabase
 from models import LedgerCheck, Maildir
 from mrilu.archive.ledger import quick_balance
 
+SHARE = 20  # rest so many times as long as a look took: a large Maildir on a slow disk is looked at more seldom
 UNREADABLE, OUT_OF_REACH = "unreadable", "out-of-reach"
+
+
+def is_due(maildir: Maildir, now: datetime) -> bool:
+    """Tell whether the Maildir is to be looked at again."""
+    last = LedgerCheck.get_or_none(LedgerCheck.maildir == maildir.id)
+    return last is None or (now - last.checked_at).total_seconds() >= SHARE * last.seconds
 
 
 def note_ledger(
@@ -21,22 +29,24 @@ def note_ledger(
     `queued` returns the paths that wait in import jobs. Returns how many files wait and are rejected.
     Raises what `quick_balance` raises, after it was noted.
     """
+    clock = time.monotonic()
     try:
         found = quick_balance(db, maildir, queued)
     except Exception:
         _note(maildir, checked_at=began, trouble=OUT_OF_REACH)
         raise
+    seconds = time.monotonic() - clock
     waiting = found.waiting + len(found.lost) + len(found.changed)
     trouble = UNREADABLE if found.unreadable or found.held else ""
     counts = {"waiting": waiting, "rejected": found.rejected}
     complete = {} if waiting or trouble else {"complete_to": began}
-    _note(maildir, checked_at=began, trouble=trouble, **counts, **complete)
+    _note(maildir, checked_at=began, trouble=trouble, seconds=seconds, **counts, **complete)
     return counts
 
 
 def _note(maildir: Maildir, **facts: object) -> None:
     """Write what is known now; what is not among the facts stays as it was."""
-    usual = {"waiting": 0, "rejected": 0, "trouble": ""}
+    usual = {"waiting": 0, "rejected": 0, "trouble": "", "seconds": 0.0}
     changed = {name: SQL(f"excluded.{name}") for name in facts}
     row = LedgerCheck.insert(maildir=maildir.id, **(usual | facts))
     row.on_conflict(conflict_target=[LedgerCheck.maildir], update=changed).execute()

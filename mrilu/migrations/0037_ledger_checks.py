@@ -11,7 +11,8 @@ CREATE TABLE IF NOT EXISTS ledger_check (
     complete_to timestamptz,
     waiting integer NOT NULL,
     rejected integer NOT NULL,
-    trouble text NOT NULL
+    trouble text NOT NULL,
+    seconds double precision NOT NULL
 );
 """
 # NULL: rejected before this was noted, or its header has none.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from peewee import CompositeKey, DecimalField, IntegerField, TextField, UUIDField
+from peewee import CompositeKey, DecimalField, DoubleField, IntegerField, TextField, UUIDField
 from playhouse.postgres_ext import DateTimeTZField, IdentityField
 
 from mrilu.tables.base import BaseModel
@@ -56,7 +56,7 @@ class LedgerCheck(BaseModel):
     """The last look at a watched Maildir's ledger, for readers.
 
     `complete_to` is when a look last found nothing waiting (NULL: never yet), `waiting` and `rejected` are files, and
-    `trouble` is the kind of what kept this look from seeing all, "" if nothing did.
+    `trouble` is the kind of what kept this look from seeing all, "" if nothing did. `seconds` is how long it took.
     """
 
     maildir = IntegerField(primary_key=True)
@@ -65,3 +65,4 @@ class LedgerCheck(BaseModel):
     waiting = IntegerField()
     rejected = IntegerField()
     trouble = TextField()
+    seconds = DoubleField()

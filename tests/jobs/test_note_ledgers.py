@@ -56,3 +56,11 @@ def test_a_maildir_out_of_reach_is_in_trouble_and_keeps_what_was_known(watched: 
 def test_what_is_not_watched_is_left_out(watched: Path) -> None:
     Maildir.update(watched=False).execute()
     assert note_ledgers()["maildirs"] == 0 and not LedgerCheck.select().exists()
+
+
+def test_a_maildir_whose_look_takes_long_is_left_to_rest(watched: Path) -> None:
+    note_ledgers()
+    LedgerCheck.update(seconds=3600.0).execute()
+    assert note_ledgers()["resting"] == 1
+    LedgerCheck.update(checked_at=datetime(2000, 1, 1, tzinfo=UTC)).execute()
+    assert note_ledgers()["maildirs"] == 1 and LedgerCheck.get().seconds < 3600

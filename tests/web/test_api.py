@@ -47,7 +47,14 @@ def filled(take_in: Import, pages: FlaskClient) -> str:
     take_in("two@x", subject="Re: green tea", in_reply_to="<one@x>", body="> klama\nyes\n")
     language = Language.create(tag="en", name="English", source="x", synced_at=NOW)
     word = Word.create(word="klama", type="gismu")
-    facts = {"notes": "", "selmaho": "", "username": "", "realname": "", "search": "klama"}
+    facts = {
+        "notes": "",
+        "selmaho": "",
+        "username": "",
+        "realname": "",
+        "search": "klama",
+        "type": "gismu",
+    }
     Definition.create(
         language=language.id, word=word.id, source_id=1, text="to come", rafsi=["kla"], added_at=NOW,
         changed_at=NOW, content_hash="0" * 32, **facts,
@@ -61,7 +68,14 @@ def filled(take_in: Import, pages: FlaskClient) -> str:
         changed_at=NOW,
     )
     Maildir.update(watched=True).execute()
-    row = {"checked_at": NOW, "complete_to": NOW, "waiting": 0, "rejected": 0, "trouble": ""}
+    row = {
+        "checked_at": NOW,
+        "complete_to": NOW,
+        "waiting": 0,
+        "rejected": 0,
+        "trouble": "",
+        "seconds": 0,
+    }
     LedgerCheck.insert(maildir=Maildir.get().id, **row).execute()
     return one
 

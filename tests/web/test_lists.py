@@ -93,7 +93,13 @@ def test_months_are_counted_at_once(take_in: Import, pages: FlaskClient) -> None
 def note(**facts: object) -> None:
     Maildir.update(watched=True).execute()
     LedgerCheck.delete().execute()
-    usual = {"waiting": 0, "rejected": 0, "trouble": "", "checked_at": datetime.now(UTC)}
+    usual = {
+        "waiting": 0,
+        "rejected": 0,
+        "trouble": "",
+        "seconds": 0,
+        "checked_at": datetime.now(UTC),
+    }
     LedgerCheck.insert(maildir=Maildir.get().id, **(usual | facts)).execute()
 
 

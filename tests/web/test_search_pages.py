@@ -92,6 +92,9 @@ def test_a_search_in_a_thread_finds_there_alone(take_in: Import, pages: FlaskCli
     one = take_in("one@x", body="an aardvark\n")
     two = take_in("two@x", body="an aardvark, too\n", references="<one@x>")
     other = take_in("other@x", body="an aardvark\n", subject="other")
+    assert 'name="thread"' not in pages.get(f"/t/{one}/").text
+    for number in range(4):
+        take_in(f"{number}@x", body="no such word\n", references="<one@x>")
     form = re.search(r'name="thread" value="(\w+)"', pages.get(f"/t/{one}/").text)
     assert form and form[1] == one
     for path in (f"/search?q=aardvark&thread={one}", f"/search?q=aardvark+thread:{two}"):

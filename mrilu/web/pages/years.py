@@ -9,7 +9,7 @@ from markupsafe import Markup
 from mrilu.search.facets import Facet
 
 BAR, GAP, HEIGHT = 12, 2, 48
-MOST = 120  # years
+MOST, LEAST = 120, 40  # years; of few the bars are as wide as of LEAST
 
 
 def years_histogram(years: Sequence[Facet], address: Callable[[Facet], str]) -> Markup:
@@ -25,7 +25,7 @@ def years_histogram(years: Sequence[Facet], address: Callable[[Facet], str]) -> 
         for year in range(first, last + 1)
         if year in known
     ]
-    width = (last - first + 1) * (BAR + GAP)
+    width = max(LEAST, last - first + 1) * (BAR + GAP)
     head = Markup(
         '<svg class="hist" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" '
         'aria-label="messages found by year, {} to {}">'

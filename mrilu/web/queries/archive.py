@@ -185,7 +185,10 @@ def posted(
     limit: int = IN_MONTH,
 ) -> list[MessageRow]:
     """Return the newest messages of a list from `since` on and before (date, id), newest first."""
-    return [MessageRow(*row) for row in _rows(db, POSTED, (list_id, since, *before, limit))]
+    # prepare=False: a generic plan does not see how short the time is
+    parameters = (list_id, since, *before, limit)
+    rows = db.connection().execute(POSTED, parameters, prepare=False)
+    return [MessageRow(*row) for row in rows]
 
 
 def posted_since(

@@ -19,7 +19,7 @@ from mrilu.web.readers import current_reader
 
 pages = Blueprint("lists", __name__)
 
-ON_LIST, IN_MONTH = 30, 100  # threads of a page
+ON_LIST, IN_MONTH = 30, 50  # threads of a page
 
 
 @pages.get("/l/")
