@@ -121,6 +121,9 @@ def test_what_is_told_is_what_is_there(filled: str, pages: FlaskClient) -> None:
     assert listed["threads"][0]["url"] == f"/t/{filled}/"
     assert pages.get("/w/klama.json").json["definitions"][0]["rafsi"] == ["kla"]
     assert len(pages.get("/search.json?q=klama&in=sentence").json["hits"]) == 1
+    facets = pages.get("/search.json?q=klama").json["facets"]
+    assert facets["total"] == 1 and facets["authors"][0]["name"] == "Ann"
+    assert facets["years"][0]["url"] == "/search?q=klama+after%3A2025+before%3A2026"
 
 
 def test_a_page_is_json_where_the_client_prefers_it(filled: str, pages: FlaskClient) -> None:

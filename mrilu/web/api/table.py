@@ -104,13 +104,22 @@ SCHEMAS: dict[str, Schema] = {
         word=TEXT, url=PLACE, type=TEXT, language=TEXT, glosses=many(TEXT), definition=TEXT
     ),
     "SentenceHit": record(lojban=TEXT, english=TEXT),
+    "Facet": record(name=TEXT, messages=NUMBER, url=PLACE),
+    "Facets": record(
+        total={**NUMBER, "description": "messages that hold every term, among which is counted"},
+        more={**FLAG, "description": "whether these are the newest of a larger number"},
+        years=many(of("Facet")),
+        lists=many(of("Facet")),
+        authors=many(of("Facet")),
+    ),
     "Found": record(
-        ("next",),
+        ("next", "facets"),
         query=TEXT,
         kind={"enum": ["message", "word", "sentence"]},
         total=NUMBER,
         more={**FLAG, "description": "whether `total` counts only what has been looked at so far"},
         notices=many(TEXT),
+        facets=of("Facets"),
         hits=many({"oneOf": [of("MessageHit"), of("WordHit"), of("SentenceHit")]}),
         next=NEXT,
     ),

@@ -12,6 +12,7 @@ from models import CachedExport
 from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.search.engine import search
+from mrilu.search.facets import Facet, Facets
 from mrilu.search.grammar import QueryError
 from mrilu.search.patience import SearchTooSlow
 from mrilu.web import addresses
@@ -200,6 +201,7 @@ def find() -> Response:
         late.headers["Retry-After"] = "60"
         return late
     more = search_pages.has_more(asked, found)
+    spread = search_pages.facets_of(asked) if found.hits else None
     return _answer(
         "search",
         {
@@ -209,9 +211,28 @@ def find() -> Response:
             "more": found.more,
             "notices": list(found.notices),
             "hits": [rows.hit(one, _show) for one in found.hits],
+            **({"facets": _spread(asked, spread)} if spread else {}),
             **_next(page=str(asked.page + 1) if more else ""),
         },
     )
+
+
+def _spread(asked: search_pages.Asked, found: Facets) -> dict[str, Any]:
+    """Return the facets; the address of each is that of the narrower search."""
+
+    def told(values: list[Facet]) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": one.name,
+                "messages": one.messages,
+                "url": search_pages.narrowed(asked, one),
+            }
+            for one in values
+        ]
+
+    counts = {"total": found.total, "more": found.more}
+    facets = {"years": found.years, "lists": found.lists, "authors": found.authors}
+    return counts | {name: told(values) for name, values in facets.items()}
 
 
 def word(word: str) -> Response:

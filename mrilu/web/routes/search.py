@@ -62,7 +62,7 @@ def find() -> ResponseReturnValue:
     except SearchTooSlow as error:
         shown = render_template("search.html", asked=asked, kinds=KINDS, page=None, slow=error)
         return shown, 503, {"Retry-After": "60"}
-    spread = _facets(asked) if found.hits else None
+    spread = facets_of(asked) if found.hits else None
     near = _asked_before(asked, encode)
     facts = ("search", asked, found, spread, near, current_reader())
     return answer(
@@ -74,9 +74,9 @@ def find() -> ResponseReturnValue:
             page=found,
             more=has_more(asked, found),
             facets=spread,
-            histogram=years_histogram(spread.years, partial(_narrowed, asked)) if spread else "",
+            histogram=years_histogram(spread.years, partial(narrowed, asked)) if spread else "",
             similar=near,
-            narrowed=partial(_narrowed, asked),
+            narrowed=partial(narrowed, asked),
         ),
     )
 
@@ -101,7 +101,7 @@ def _asked_before(asked: Asked, encode: QueryEncoder | None) -> list[AskedThread
         return []  # the search itself says so
 
 
-def _facets(asked: Asked) -> Facets | None:
+def facets_of(asked: Asked) -> Facets | None:
     """Return how what was found is spread, for the first page of messages; None where that takes too long."""
     if asked.kind != "message" or asked.page > 1:
         return None
@@ -116,7 +116,7 @@ def _facets(asked: Asked) -> Facets | None:
     return found._replace(authors=[one for one in found.authors if masked(one.name) == one.name])
 
 
-def _narrowed(asked: Asked, facet: Facet) -> str:
+def narrowed(asked: Asked, facet: Facet) -> str:
     """Return the address of the search that finds only what has a value."""
     query = f"{asked.query.strip()} {facet.terms}"
     return addresses.of_search(query, by="thread" if asked.by_thread else "")
