@@ -57,6 +57,7 @@ PARTS = (
 )
 
 KEPT_SECONDS = 30.0
+GLOSSES_SECONDS = 60.0
 WORDS_SECONDS = 300.0  # what stands around a word: sentences, mails that use it
 # What says that PostgreSQL or Redis is away, or hangs.
 AWAY: tuple[type[Exception], ...] = (
@@ -90,6 +91,8 @@ def make_app(settings: Settings) -> Flask:
     app.extensions["months"] = Kept(KEPT_SECONDS)
     app.extensions["words"] = Kept(WORDS_SECONDS)
     app.extensions["word_facets"] = Kept(WORDS_SECONDS, most=2)
+    app.extensions["glosses"] = Kept(GLOSSES_SECONDS)
+    app.extensions["last_glosses"] = []
     app.extensions["slow_facts"] = SlowFacts(gather_slow)
     prepare(app)
     for part in PARTS:

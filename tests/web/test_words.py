@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -14,44 +11,10 @@ from lxml import etree, html
 from peewee import PostgresqlDatabase
 
 from models import EmbeddingModel
-from mrilu.dictionary.entries import Entry, Export, Gloss
-from mrilu.dictionary.store import store_export
+from mrilu.dictionary.entries import Gloss
 from mrilu.mail.permalinks import hash_of
 from mrilu.web.queries import word_index, word_uses
-from tests.web.conftest import Ask, Import, hide
-
-START = datetime(2024, 5, 1, tzinfo=UTC)
-ALL_MAY_GO = 100
-Sync = Callable[..., None]
-
-
-def entry(word: str, number: int, text: str = "it", **facts: Any) -> Entry:
-    known = {
-        "type": "gismu", "unofficial": False, "rafsi": (), "selmaho": "", "username": "ann", "realname": "",
-        "notes": "", "score": 5.0, "glosses": (),
-    }  # fmt: skip
-    return Entry(word=word, source_id=number, definition=text, **(known | facts))
-
-
-@pytest.fixture
-def sync(database: PostgresqlDatabase) -> Sync:
-    """A function that makes a language's dictionary these entries; each call is a day later."""
-    day = [START]
-
-    def store(*entries: Entry, tag: str = "en", name: str = "English") -> None:
-        day[0] += timedelta(days=1)
-        with database.atomic():
-            export = Export(language=name, entries=list(entries))
-            store_export(database, tag, f"file:{tag}", export, day[0], ALL_MAY_GO)
-
-    return store
-
-
-def forget(pages: FlaskClient) -> None:
-    """Let nothing be kept of what was asked before."""
-    for name in ("words", "word_facets"):
-        kept = pages.application.extensions[name]
-        kept._answers.clear()
+from tests.web.conftest import Ask, Import, Sync, entry, forget, hide
 
 
 def links(text: str, within: str) -> list[str]:

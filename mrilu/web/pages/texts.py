@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
 from mrilu.web.masking import masked
+
+Gloss = Callable[[str], Markup]
 
 MAX_BODY = 200_000  # characters of a message that are shown
 FOLDED = 4  # quoted lines in a row, from which on they are folded
@@ -36,30 +38,39 @@ class Block(NamedTuple):
         return self.kind == "quote" and self.lines >= FOLDED
 
 
-def blocks(body: str, own_spans: Sequence[int], *, mask: bool = True) -> list[Block]:
-    """Return the text in blocks. What is folded is a quotation for sure: each line is marked, and none is own."""
+def blocks(
+    body: str, own_spans: Sequence[int], *, mask: bool = True, glossed: Gloss | None = None
+) -> list[Block]:
+    """Return the text in blocks. What is folded is a quotation for sure: each line is marked, and none is own.
+
+    `glossed` makes HTML of plain text, with links from words to what they mean.
+    """
     shown = body[:MAX_BODY]
     made: list[Block] = []
     for kind, lines in _runs(shown, own_spans):
         text = "\n".join(lines)
-        html = _coloured(lines, mask) if kind == "diff" else marked_up(text, mask=mask)
+        html = (
+            _coloured(lines, mask)
+            if kind == "diff"
+            else marked_up(text, mask=mask, glossed=glossed)
+        )
         made.append(Block(kind, html, len(lines)))
     if len(body) > MAX_BODY:
         made.append(Block("other", escape("[…]"), 1))
     return made
 
 
-def marked_up(text: str, *, mask: bool = True) -> Markup:
+def marked_up(text: str, *, mask: bool = True, glossed: Gloss | None = None) -> Markup:
     """Return text as HTML: escaped, addresses masked, controls shown, http links made."""
     parts, end = [], 0
     for match in _LINK.finditer(text):
         url = match[0].rstrip(_TRAILING)
         if mask and masked(url) != url:  # it names a person, or acts for one
             continue
-        parts.append(_plain(text[end : match.start()], mask))
+        parts.append(_plain(text[end : match.start()], mask, glossed))
         parts.append(Markup('<a rel="nofollow noopener ugc" href="{0}">{0}</a>').format(url))
         end = match.start() + len(url)
-    parts.append(_plain(text[end:], mask))
+    parts.append(_plain(text[end:], mask, glossed))
     return Markup("").join(parts)
 
 
@@ -68,8 +79,9 @@ def visible(text: str) -> str:
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _plain(text: str, mask: bool) -> Markup:
-    return escape(visible(masked(text) if mask else text))
+def _plain(text: str, mask: bool, glossed: Gloss | None = None) -> Markup:
+    shown = visible(masked(text) if mask else text)
+    return glossed(shown) if glossed else escape(shown)
 
 
 def _runs(body: str, own_spans: Sequence[int]) -> Iterator[tuple[str, list[str]]]:

@@ -71,7 +71,8 @@ def _found(text: str) -> tuple[Condition, Condition]:
         like = "".join({"*": "%", "?": "_"}.get(one, _literal(one)) for one in text.lower())
         sql = 'lower(w.word) LIKE %s AND lower(w.word) COLLATE "C" >= %s AND lower(w.word) COLLATE "C" < %s'
         return Condition("0"), Condition(sql, (like, begins, begins + "\U0010ffff"))
-    names = [one.lower() for one in spellings(text)]
+    spelt = [one.lower() for one in spellings(text)]
+    names = [*spelt, f".{spelt[-1]}"]
     bare = text.strip(" .").replace("’", "'").lower()
     near = Condition(
         "CASE WHEN lower(w.word) = ANY(%s) THEN 0 WHEN starts_with(lower(w.word), %s) THEN 1 ELSE 2 END",

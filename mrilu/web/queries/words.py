@@ -66,6 +66,14 @@ SELECT w.word, best.gloss, best.text FROM word AS w CROSS JOIN LATERAL (
      ORDER BY coalesce(array_position(%s::text[], l.tag), 99), l.tag, d.score DESC NULLS LAST, d.id LIMIT 1) AS best
  WHERE w.word = ANY(%s)
 """
+MEANINGS = """
+SELECT DISTINCT ON (w.word) w.word, left(d.text, 400),
+       (SELECT string_agg(k.text, ', ' ORDER BY k.position) FROM keyword AS k
+         WHERE k.definition = d.id AND k.place = 0 AND k.position <= 3)
+  FROM definition AS d JOIN word AS w ON w.id = d.word JOIN language AS l ON l.id = d.language
+ WHERE d.gone_at IS NULL
+ ORDER BY w.word, l.tag <> 'en', l.tag, d.score DESC NULLS LAST, d.id LIMIT 200000
+"""
 OF_RAFSI = """
 SELECT DISTINCT w.word, w.type FROM word AS w
  WHERE (w.rafsi @> ARRAY[%s::text] OR w.word ~ ('^' || %s || '[aeiou]$') AND w.word ~ '^.{5}$')
@@ -146,7 +154,9 @@ def definitions(db: PostgresqlDatabase, word: str) -> list[DefinitionRow]:
     """Return the definitions of a word in all languages, the best of each first; those of one spelling only."""
     if not word.isprintable() or len(word) > LONGEST:
         return []
-    names = list(dict.fromkeys([word, word.strip(" ."), *spellings(word)]))
+    names = spellings(word)
+    # where the dictionary writes the dot that stands before each vowel
+    names = list(dict.fromkeys([word, word.strip(" ."), *names, f".{names[-1]}"]))
     rows = [DefinitionRow(*row) for row in _rows(db, DEFINITIONS, (names, names))]
     return [row for row in rows if row.word == rows[0].word]
 
@@ -177,6 +187,11 @@ def glosses(
     """Return the glosses of the words that are in the dictionary, in the first of the languages that has them."""
     found = _rows(db, GLOSSES, (list(tags), sorted(set(words))))
     return {row[0]: GlossRow(*row) for row in found}
+
+
+def meanings(db: PostgresqlDatabase) -> list[GlossRow]:
+    """Return all words with what they mean, in English where they have that."""
+    return [GlossRow(word, gloss, text) for word, text, gloss in _rows(db, MEANINGS, ())]
 
 
 def of_rafsi(db: PostgresqlDatabase, rafsi: str) -> str | None:

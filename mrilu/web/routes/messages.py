@@ -15,6 +15,8 @@ from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.web import addresses
 from mrilu.web.caching import answer
+from mrilu.web.glosses_kept import current_glosses
+from mrilu.web.pages.glosses import words_linked
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import MessageRow
@@ -43,16 +45,19 @@ def message(name: str) -> ResponseReturnValue:
         return addresses.of_message(hash_of(found)) if found else ""
 
     earlier, later = beside(False), beside(True)
-    facts = ("message", [row.version() for row in seen], earlier, later, reader, shows_addresses())
+    shown_as = (reader, shows_addresses(), current_glosses().version)
+    facts = ("message", [row.version() for row in seen], earlier, later, *shown_as)
 
     def make() -> str:
+        texts = {row.id: blocks_of(row) for row in seen}
         return render_template(
             "message.html",
             rows=seen,
             list_id=list_id,
             earlier=earlier,
             later=later,
-            texts={row.id: blocks_of(row) for row in seen},
+            texts=texts,
+            words=words_linked(block.html for one in texts.values() for block in one),
             reply=_reply(seen[0], list_id),
         )
 

@@ -13,6 +13,7 @@ from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.web import addresses
 from mrilu.web.caching import answer
+from mrilu.web.glosses_kept import current_glosses
 from mrilu.web.keyset import BEGINNING, mark_of, place_at
 from mrilu.web.pages.threads import tree
 from mrilu.web.patience import ask_database
@@ -67,7 +68,7 @@ def thread(message_hash: str) -> ResponseReturnValue:
         return redirect(_place_in_thread(canonical, rows[0], view, state))
     after = place_at(request.args.get("after", "")) or (BEGINNING, 0)
     asked = _Asked(rows[0].thread, canonical, view, after, state, reader)
-    facts = ("thread", state, view, after, reader, shows_addresses())
+    facts = ("thread", state, view, after, reader, shows_addresses(), current_glosses().version)
     return answer(*facts, make=lambda: _outline(asked) if view == "tree" else _flat(asked))
 
 

@@ -17,10 +17,10 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from mrilu.notifications.compose import readable_definition
 from mrilu.runtime.database import database
 from mrilu.web import addresses
 from mrilu.web.caching import answer
+from mrilu.web.glosses_kept import meaning_of
 from mrilu.web.kept import Kept
 from mrilu.web.pages import words as shapes
 from mrilu.web.pages.charts import years_chart
@@ -142,7 +142,7 @@ def index() -> ResponseReturnValue:
         return render_template(
             "words.html",
             wanted=wanted,
-            rows=[(name, kind, _gloss(meant.get(name))) for _, name, kind in here],
+            rows=[(name, kind, meaning_of(meant.get(name))) for _, name, kind in here],
             after=f"{last[0]}:{last[1]}" if last else "",
             types=kinds,
             languages=languages,
@@ -168,7 +168,7 @@ def suggest() -> ResponseReturnValue:
         [
             text,
             names,
-            [_gloss(meant.get(one)) for one in names],
+            [meaning_of(meant.get(one)) for one in names],
             [f"{site}{addresses.of_word(one)}" for one in names],
         ]
     )
@@ -210,19 +210,11 @@ def _pieces(word: str) -> list[_Piece]:
     )
     if not pieces and not all(source in meant for _, source in sources):
         return []
-    return [_Piece(piece, source, _gloss(meant.get(source))) for piece, source in sources]
+    return [_Piece(piece, source, meaning_of(meant.get(source))) for piece, source in sources]
 
 
 def _word_of(rafsi: str) -> str:
     return ask_database(lambda: queries.of_rafsi(database(), rafsi)) or ""
-
-
-def _gloss(row: queries.GlossRow | None, most: int = 100) -> str:
-    """Return what a word means in a line."""
-    if row is None:
-        return ""
-    text = " ".join((row.gloss or readable_definition(row.text)).split())
-    return text if len(text) <= most else f"{text[:most].rsplit(' ', 1)[0]} …"
 
 
 def _around(best: DefinitionRow) -> _Around:
