@@ -4,7 +4,8 @@
 atomic = False
 
 ORDER = """
-CREATE INDEX IF NOT EXISTS word_in_order ON word ((lower(word) COLLATE "C"), (word COLLATE "C"));
+-- ".a'o" stands among the words with a: the dot is before every vowel at a word's beginning, written or not.
+CREATE INDEX IF NOT EXISTS word_in_order ON word ((ltrim(lower(word), '.') COLLATE "C"), (word COLLATE "C"));
 """
 MENTIONS = r"""
 -- The words that a definition or its notes have in braces, as jbovlaste writes references.

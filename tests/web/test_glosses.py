@@ -31,6 +31,7 @@ def linked(text: str) -> str:
     [
         ("mi klama le zarci", "mi klama le zarci"),
         (".i mi klama", "i mi klama"),
+        (".i.ui mi klama", "i ui mi klama"),
         ("i mi'e klama .ui", "i mi'e klama ui"),
         ('He said "mi klama le zarci" to me', "mi klama le zarci"),
         ("The word {klama} is nice", "klama"),
@@ -61,6 +62,7 @@ def test_lojban_is_linked(text: str, words: str) -> None:
         "klama(do) le$zarci /mi/klama/le",
         "do, le, la",
         "Klama Zarci Prami",
+        "in a class, pl..i..a..se.)",
     ],
 )
 def test_other_languages_are_not_linked(text: str) -> None:

@@ -145,7 +145,8 @@ def _word(match: re.Match[str], glosses: Glosses, before: list[_Word]) -> _Word:
     named = before and _spelt(before[-1].text) in _NAMING
     if not kind and named and _NAME.fullmatch(text):
         kind = NEUTRAL
-    if kind == NEUTRAL and dotted.startswith(".") and text[0] in "aeiou":
+    alone = match.string[max(0, match.start() - 1) : match.start()] != "."  # "pl..e..ase"
+    if kind == NEUTRAL and alone and dotted.startswith(".") and text[0] in "aeiou":
         kind = STRONG
     return _Word(start, end, text, kind)
 

@@ -19,16 +19,18 @@ _LIVE_IN = (
     "EXISTS (SELECT FROM definition AS d JOIN language AS l ON l.id = d.language "
     "WHERE d.word = w.id AND d.gone_at IS NULL AND l.tag = %s)"
 )
-_ORDER = 'lower(w.word) COLLATE "C", w.word COLLATE "C"'
+# As migration 0034 has it.
+_KEY = "ltrim(lower(w.word), '.')"
+_ORDER = f'{_KEY} COLLATE "C", w.word COLLATE "C"'
 TYPES = f"SELECT w.type, count(*) FROM word AS w WHERE w.type <> '' AND {_LIVE} GROUP BY 1 ORDER BY 2 DESC LIMIT 30"  # noqa: S608
 LANGUAGES = """
 SELECT l.tag, l.name, count(*) FROM language AS l JOIN definition AS d ON d.language = l.id
  WHERE d.gone_at IS NULL GROUP BY 1, 2 ORDER BY 3 DESC, 1 LIMIT 200
 """
-LETTERS = (
-    f"SELECT DISTINCT left(lower(w.word), 1) FROM word AS w WHERE {_LIVE} ORDER BY 1 LIMIT 200"  # noqa: S608
-)
+LETTERS = f"SELECT DISTINCT left({_KEY}, 1) FROM word AS w WHERE {_LIVE} ORDER BY 1 LIMIT 200"  # noqa: S608
 STATE = "SELECT tag, synced_at FROM language ORDER BY tag LIMIT 200"
+
+EQUALLY = Condition("0")  # how near words are where nothing is asked for but a pattern
 
 
 class Wanted(NamedTuple):
@@ -48,13 +50,7 @@ def words(
 ) -> list[tuple[int, str, str]]:
     """Return the nearness, name and type of the next words: the word itself, what begins so, what has it inside."""
     near, found = _found(wanted.text)
-    after = Condition("")
-    if wanted.after is not None:
-        nearness, word = wanted.after
-        after = Condition(
-            f"({near.sql}, {_ORDER}) > (%s, lower(%s::text), %s::text)",
-            (*near.parameters, nearness, word, word),
-        )
+    after = _after(near, *wanted.after) if wanted.after else Condition("")
     of_type = Condition("w.type = %s", (wanted.type,)) if wanted.type else Condition("")
     live = Condition(_LIVE_IN, (wanted.tag,)) if wanted.tag else Condition(_LIVE)
     clause = where(*(one for one in (found, after, of_type, live) if one.sql))
@@ -62,23 +58,32 @@ def words(
     return _rows(db, sql, (*near.parameters, *clause.parameters, limit))
 
 
+def _after(near: Condition, nearness: int, word: str) -> Condition:
+    """Return what holds behind a word; where all are as near, in the form that the index answers."""
+    place = f"({_ORDER}) > (ltrim(lower(%s::text), '.'), %s::text)"
+    if near == EQUALLY:
+        return Condition(place, (word, word))
+    compared = f"({near.sql}, {_ORDER}) > (%s, ltrim(lower(%s::text), '.'), %s::text)"
+    return Condition(compared, (*near.parameters, nearness, word, word))
+
+
 def _found(text: str) -> tuple[Condition, Condition]:
     """Return how near a word is to what was asked, and whether it is found at all."""
     if not text:
-        return Condition("0"), Condition("")
+        return EQUALLY, Condition("")
     if set(text) & set("*?"):
-        begins = re.split(r"[*?]", text.lower(), maxsplit=1)[0]
-        like = "".join({"*": "%", "?": "_"}.get(one, _literal(one)) for one in text.lower())
-        sql = 'lower(w.word) LIKE %s AND lower(w.word) COLLATE "C" >= %s AND lower(w.word) COLLATE "C" < %s'
-        return Condition("0"), Condition(sql, (like, begins, begins + "\U0010ffff"))
-    spelt = [one.lower() for one in spellings(text)]
-    names = [*spelt, f".{spelt[-1]}"]
+        wanted = text.lower().lstrip(".")
+        begins = re.split(r"[*?]", wanted, maxsplit=1)[0]
+        like = "".join({"*": "%", "?": "_"}.get(one, _literal(one)) for one in wanted)
+        sql = f'{_KEY} LIKE %s AND {_KEY} COLLATE "C" >= %s AND {_KEY} COLLATE "C" < %s'
+        return EQUALLY, Condition(sql, (like, begins, begins + "\U0010ffff"))
+    names = [one.lower().lstrip(".") for one in spellings(text)]
     bare = text.strip(" .").replace("’", "'").lower()
     near = Condition(
-        "CASE WHEN lower(w.word) = ANY(%s) THEN 0 WHEN starts_with(lower(w.word), %s) THEN 1 ELSE 2 END",
+        f"CASE WHEN {_KEY} = ANY(%s) THEN 0 WHEN starts_with({_KEY}, %s) THEN 1 ELSE 2 END",
         (names, bare),
     )
-    inside = "lower(w.word) = ANY(%s) OR lower(w.word) LIKE %s"
+    inside = f"{_KEY} = ANY(%s) OR {_KEY} LIKE %s"
     return near, Condition(f"({inside})", (names, f"%{''.join(map(_literal, bare))}%"))
 
 

@@ -82,7 +82,8 @@ SELECT DISTINCT w.word, w.type FROM word AS w
 """
 ALIKE = """
 SELECT w.word FROM word AS w
- WHERE (w.word %% %s OR lower(w.word) COLLATE "C" >= %s AND lower(w.word) COLLATE "C" < %s)
+ WHERE (w.word %% %s
+        OR ltrim(lower(w.word), '.') COLLATE "C" >= %s AND ltrim(lower(w.word), '.') COLLATE "C" < %s)
    AND EXISTS (SELECT FROM definition AS d WHERE d.word = w.id AND d.gone_at IS NULL)
  ORDER BY similarity(w.word, %s) DESC, w.word LIMIT %s
 """

@@ -124,7 +124,7 @@ def history(word: str) -> ResponseReturnValue:
 def index() -> ResponseReturnValue:
     """Show the words: ?q= with * and ?, ?type=, ?lang=; ?after= goes on."""
     args = request.args
-    text = args.get("q", "").strip()[: word_index.LONGEST]
+    text = args.get("q", "").strip(" .")[: word_index.LONGEST]
     text = text if text.isprintable() else ""
     wanted = word_index.Wanted(
         text, args.get("type", "")[:100], args.get("lang", "")[:40], _after(args.get("after", ""))
@@ -155,7 +155,7 @@ def index() -> ResponseReturnValue:
 @pages.get("/w/suggest")
 def suggest() -> ResponseReturnValue:
     """Return words that begin as ?q= does, the word itself first, as OpenSearch suggestions (JSON)."""
-    text = request.args.get("q", "").strip()[: word_index.LONGEST]
+    text = request.args.get("q", "").strip(" .")[: word_index.LONGEST]
     names: list[str] = []
     if text and text.isprintable():
         wanted = word_index.Wanted(text)
