@@ -154,6 +154,16 @@ def test_a_word_of_too_many_mails_is_not_counted(
     assert "Too many mails have this word" in pages.get("/w/nelci").text
 
 
+def test_a_word_whose_mails_take_too_long_has_a_page_all_the_same(
+    sync: Sync, take_in: Import, pages: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync(entry("nelci", 1, "likes"))
+    take_in("one@x", body="mi nelci ta\n")
+    monkeypatch.setattr(word_uses, "SECONDS", 0.0)
+    answer = pages.get("/w/nelci")
+    assert answer.status_code == 200 and "took too long to count" in answer.text
+
+
 @pytest.mark.parametrize("word", ["a'o", "x.y", "a\\b", "(", "é", "$", "a*"])
 def test_any_word_is_found_as_it_is_written(word: str, database: PostgresqlDatabase) -> None:
     def holds(text: str) -> bool:
@@ -302,14 +312,16 @@ def test_a_browser_can_be_taught_to_look_words_up(sync: Sync, open_pages: Ask) -
     ]
 
 
-@pytest.mark.parametrize("place", ["/w/klama", "/w/klama/history", "/w/", "/w/?q=k*"])
+@pytest.mark.parametrize(
+    "place", ["/w/klama", "/w/klama/history", "/w/", "/w/?q=k*", "/w/suggest?q=k"]
+)
 def test_a_page_of_words_is_sent_again_when_the_dictionary_changed(
     place: str, sync: Sync, pages: FlaskClient
 ) -> None:
     sync(KLAMA)
     etag = pages.get(place).headers["ETag"]
     assert pages.get(place, headers={"If-None-Match": etag}).status_code == 304
-    sync(KLAMA._replace(definition="another text"))
+    sync(KLAMA._replace(definition="another text", glosses=()))
     assert pages.get(place, headers={"If-None-Match": etag}).status_code == 200
 
 

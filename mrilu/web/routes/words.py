@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,7 +11,6 @@ from flask import (
     Response,
     abort,
     current_app,
-    jsonify,
     redirect,
     render_template,
     request,
@@ -66,23 +66,23 @@ def word(word: str) -> ResponseReturnValue:
     name = found[0].word
     if name != word:
         return redirect(_address(name))
-    preferred, tag = _languages(), request.args.get("lang", "")
-    every = shapes.sections(found, preferred)
-    shown_here = [one for one in every if one.tag == tag] or every
-    texts = [text for row in found for text in (row.text, row.notes)]
+    every = shapes.sections(found, _languages())
+    tag = request.args.get("lang", "")
+    chosen = [one for one in every if one.tag == tag]
+    texts = [text for row in found for text in (row.text, row.notes, *row.examples)]
     known = ask_database(lambda: queries.known(database(), shapes.mentioned(texts)))
     around = _around(every[0].definitions[0])
     used = _readable_uses(around.uses)
-    order = [one.tag for one in shown_here]
+    order = [one.tag for one in chosen or every]
     facts = (name, found, order, sorted(known), around, [row.version() for row in used.values()])
 
     def make() -> str:
         return render_template(
             "word.html",
             word=name,
-            sections=shown_here,
+            sections=chosen or every,
             languages=every,
-            tag=tag if len(shown_here) < len(every) else "",
+            tag=tag if chosen else "",
             rafsi=shapes.all_rafsi(found),
             text=lambda text: shapes.linked(text, known, shown),
             badges=shapes.badges,
@@ -92,7 +92,7 @@ def word(word: str) -> ResponseReturnValue:
             robots="noindex" if tag else "",
         )
 
-    return _varied(answer("word", *facts, make=make))
+    return _varied(answer("word", *facts, bool(tag), make=make))
 
 
 @pages.get("/w/<path:word>/history")
@@ -164,25 +164,29 @@ def suggest() -> ResponseReturnValue:
     tags = [*_languages(), "en"]
     meant = ask_database(lambda: queries.glosses(database(), names, tags)) if names else {}
     site = str(current_app.config["SITE_URL"]).rstrip("/")
-    made = jsonify(
-        [
-            text,
-            names,
-            [meaning_of(meant.get(one)) for one in names],
-            [f"{site}{addresses.of_word(one)}" for one in names],
-        ]
-    )
-    made.content_type = "application/x-suggestions+json"
-    return made
+    suggested = [
+        text,
+        names,
+        [meaning_of(meant.get(one)) for one in names],
+        [f"{site}{addresses.of_word(one)}" for one in names],
+    ]
+
+    def make() -> Response:
+        return Response(json.dumps(suggested), content_type="application/x-suggestions+json")
+
+    return _varied(answer("suggest", suggested, make=make))
 
 
 @pages.get("/opensearch.xml")
 def opensearch() -> ResponseReturnValue:
     """Return the description by which a browser searches the dictionary from its address bar (OpenSearch 1.1)."""
     site = str(current_app.config["SITE_URL"]).rstrip("/") or request.host_url.rstrip("/")
-    made = Response(render_template("opensearch.xml", site=site))
-    made.content_type = "application/opensearchdescription+xml"
-    return made
+
+    def make() -> Response:
+        told = render_template("opensearch.xml", site=site)
+        return Response(told, content_type="application/opensearchdescription+xml")
+
+    return answer("opensearch", site, make=make)
 
 
 def _unknown(word: str) -> ResponseReturnValue:
