@@ -96,6 +96,7 @@ EDGES: dict[str, set[str]] = {
     "mrilu.web": {
         "models",
         "mrilu.archive",
+        "mrilu.dictionary",
         "mrilu.embeddings",
         "mrilu.mail",
         "mrilu.maildir",

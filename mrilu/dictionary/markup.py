@@ -118,10 +118,10 @@ def _plain_span(span: Span) -> str:
 def readable(text: str) -> str:
     """Return a text without markup as people write it, its lines kept: "$x_{1}$ is $10^{6}$" -> "x₁ is 10⁶"."""
     lines = (" ".join(line.split()) for line in text.split("\n"))
-    return "\n".join("".join(map(_readable_span, _spans(line))) for line in lines)
+    return "\n".join("".join(map(readable_span, _spans(line))) for line in lines)
 
 
-def _readable_span(span: Span) -> str:
+def readable_span(span: Span) -> str:
     """Return small digits and letters where Unicode has them all, otherwise "_" or "^" before them."""
     for kind, mark, small in (("low", "_", _LOW), ("high", "^", _HIGH)):
         if span.kind == kind:

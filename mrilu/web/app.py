@@ -70,6 +70,8 @@ PARTS = (
 )
 
 SIMILAR_SECONDS = 600.0  # threads nearest in meaning
+GLOSSES_SECONDS = 60.0
+WORDS_SECONDS = 300.0  # what stands around a word: sentences, mails that use it
 # What says that PostgreSQL or Redis is away, or hangs.
 AWAY: tuple[type[Exception], ...] = (
     TimeoutError,
@@ -104,6 +106,10 @@ def make_app(settings: Settings) -> Flask:
     app.extensions["guesses"] = Guesses()
     app.extensions["similar"] = Kept(SIMILAR_SECONDS)
     app.extensions["made_files"] = MadeFiles(settings.data_dir / "downloads")
+    app.extensions["words"] = Kept(WORDS_SECONDS)
+    app.extensions["word_facets"] = Kept(WORDS_SECONDS, most=2)
+    app.extensions["glosses"] = Kept(GLOSSES_SECONDS)
+    app.extensions["last_glosses"] = []
     app.extensions["slow_facts"] = SlowFacts(gather_slow)
     prepare(app)
     assets.load(app)

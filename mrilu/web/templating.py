@@ -33,6 +33,7 @@ def prepare(app: Flask) -> None:
         place_of_message=addresses.of_message,
         place_of_thread=addresses.of_thread,
         place_of_search=addresses.of_search,
+        place_of_word=addresses.of_word,
     )
 
 

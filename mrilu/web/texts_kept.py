@@ -6,7 +6,10 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
+from functools import partial
 
+from mrilu.web.glosses_kept import current_glosses
+from mrilu.web.pages.glosses import glossed
 from mrilu.web.pages.quotes import Graph, ShownBlock
 from mrilu.web.pages.texts import Block, blocks
 from mrilu.web.queries.archive import MessageRow
@@ -27,12 +30,18 @@ class _Texts:
         """Return a message's blocks."""
         # By the text itself: numbers are given anew when a database is.
         digest = hashlib.blake2b(row.body.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        key = (digest, tuple(row.own_spans), shows_addresses())
+        glosses = current_glosses()
+        key = (digest, tuple(row.own_spans), shows_addresses(), glosses.version)
         with self._lock:
             if key in self._made:
                 self._made.move_to_end(key)
                 return self._made[key]
-        made = blocks(row.body, row.own_spans, mask=not shows_addresses())
+        made = blocks(
+            row.body,
+            row.own_spans,
+            mask=not shows_addresses(),
+            glossed=partial(glossed, glosses=glosses),
+        )
         with self._lock:
             if key not in self._made:
                 self._made[key] = made

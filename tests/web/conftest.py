@@ -7,7 +7,9 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -16,6 +18,8 @@ from redis import Redis
 
 from jobs.import_messages import import_messages
 from models import Message, Restriction
+from mrilu.dictionary.entries import Entry, Export
+from mrilu.dictionary.store import store_export
 from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.operators import operator_token
 from mrilu.settings.table import Settings
@@ -24,7 +28,10 @@ from tests.factories import deliver, mail, make_maildir, register
 
 Ask = Callable[..., FlaskClient]
 Import = Callable[..., str]
+Sync = Callable[..., None]
 LIST = "tea.example.org"
+START = datetime(2024, 5, 1, tzinfo=UTC)
+ALL_MAY_GO = 100
 
 
 @pytest.fixture
@@ -105,3 +112,32 @@ def hide(message_hash: str) -> None:
     bit = int(Restriction.WITHHELD)
     query = Message.update(restrictions=Message.restrictions.bin_or(bit))
     assert query.where(Message.id == Message.at_permalink(message_hash)[0].id).execute() == 1
+
+
+def entry(word: str, number: int, text: str = "it", **facts: Any) -> Entry:
+    known = {
+        "type": "gismu", "unofficial": False, "rafsi": (), "selmaho": "", "username": "ann", "realname": "",
+        "notes": "", "score": 5.0, "glosses": (),
+    }  # fmt: skip
+    return Entry(word=word, source_id=number, definition=text, **(known | facts))
+
+
+@pytest.fixture
+def sync(database: PostgresqlDatabase) -> Sync:
+    """A function that makes a language's dictionary these entries; each call is a day later."""
+    day = [START]
+
+    def store(*entries: Entry, tag: str = "en", name: str = "English") -> None:
+        day[0] += timedelta(days=1)
+        with database.atomic():
+            export = Export(language=name, entries=list(entries))
+            store_export(database, tag, f"file:{tag}", export, day[0], ALL_MAY_GO)
+
+    return store
+
+
+def forget(pages: FlaskClient) -> None:
+    """Let nothing be kept of what was asked before."""
+    for name in ("words", "word_facets"):
+        kept = pages.application.extensions[name]
+        kept._answers.clear()

@@ -40,3 +40,22 @@ def _through(first: str, last: str) -> list[str]:
         names.append(name)
         year, month = (year + 1, 1) if month == 12 else (year, month + 1)
     return names
+
+
+def years_chart(years: Sequence[tuple[int, int]], label: str, most: int = 60) -> Markup:
+    """Return a bar for each year from the first to the last (2003, count), with the numbers as titles."""
+    if not years:
+        return Markup("")
+    known = dict(years)
+    span = range(max(years[0][0], years[-1][0] - most + 1), years[-1][0] + 1)
+    top = max(known.values())
+    wide = 18
+    bars = []
+    for number, year in enumerate(span):
+        count = known.get(year, 0)
+        high = max(2, round(HEIGHT * count / top)) if count else 0
+        place = f'x="{number * wide}" y="{HEIGHT - high}" width="{wide - 3}" height="{high}"'
+        bars.append(f"<rect {place}><title>{year}: {count:,}</title></rect>")
+    size = f'viewBox="0 0 {len(span) * wide} {HEIGHT}" preserveAspectRatio="xMinYMax meet"'
+    said = Markup('aria-label="{}"').format(f"{label}, {span[0]} to {span[-1]}")
+    return Markup(f'<svg class="hist" {size} role="img" {said}>{"".join(bars)}</svg>')  # noqa: S704 - numbers of ours

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -12,6 +12,8 @@ from markupsafe import Markup, escape
 
 from mrilu.mail.own_words.passages import Line, lines_of
 from mrilu.web.masking import masked
+
+Gloss = Callable[[str], Markup]
 
 MAX_BODY = 200_000  # characters of a message that are shown
 FOLDED = 4  # quoted lines in a row, from which on they are folded
@@ -51,33 +53,42 @@ class Block(NamedTuple):
         return self.kind == "quote" and self.lines >= FOLDED
 
 
-def blocks(body: str, own_spans: Sequence[int], *, mask: bool = True) -> list[Block]:
-    """Return the text in blocks. What is folded is a quotation for sure: each line is marked, and none is own."""
+def blocks(
+    body: str, own_spans: Sequence[int], *, mask: bool = True, glossed: Gloss | None = None
+) -> list[Block]:
+    """Return the text in blocks. What is folded is a quotation for sure: each line is marked, and none is own.
+
+    `glossed` makes HTML of plain text, with links from words to what they mean.
+    """
     shown = body[:MAX_BODY]
-    made = [_block(shown, kind, lines, mask) for kind, lines in _runs(shown, own_spans)]
+    made = [_block(shown, kind, lines, mask, glossed) for kind, lines in _runs(shown, own_spans)]
     if len(body) > MAX_BODY:
         made.append(Block("other", escape("[…]"), 1, MAX_BODY, MAX_BODY))
     return made
 
 
-def _block(body: str, kind: str, lines: Sequence[Line], mask: bool) -> Block:
+def _block(body: str, kind: str, lines: Sequence[Line], mask: bool, glossed: Gloss | None) -> Block:
     passages: tuple[Passage, ...] = ()
     if kind in ("own", "diff"):
-        passages = tuple(_passages(body, kind, lines, mask))
+        passages = tuple(_passages(body, kind, lines, mask, glossed))
         html = Markup("\n").join(one.html for one in passages)
     else:
-        html = _html(body, kind, lines, mask)
+        html = _html(body, kind, lines, mask, glossed)
     return Block(kind, html, len(lines), lines[0].start, lines[-1].end, passages)
 
 
-def _passages(body: str, kind: str, lines: Sequence[Line], mask: bool) -> Iterator[Passage]:
+def _passages(
+    body: str, kind: str, lines: Sequence[Line], mask: bool, glossed: Gloss | None
+) -> Iterator[Passage]:
     for number, group in groupby(_numbered(lines), key=itemgetter(0)):
-        yield Passage(number, _html(body, kind, [line for _, line in group], mask))
+        yield Passage(number, _html(body, kind, [line for _, line in group], mask, glossed))
 
 
-def _html(body: str, kind: str, lines: Sequence[Line], mask: bool) -> Markup:
+def _html(body: str, kind: str, lines: Sequence[Line], mask: bool, glossed: Gloss | None) -> Markup:
     texts = [body[line.start : line.end] for line in lines]
-    return _coloured(texts, mask) if kind == "diff" else marked_up("\n".join(texts), mask=mask)
+    if kind == "diff":
+        return _coloured(texts, mask)
+    return marked_up("\n".join(texts), mask=mask, glossed=glossed)
 
 
 def _numbered(lines: Sequence[Line]) -> Iterator[tuple[int, Line]]:
@@ -88,17 +99,17 @@ def _numbered(lines: Sequence[Line]) -> Iterator[tuple[int, Line]]:
         yield number, line
 
 
-def marked_up(text: str, *, mask: bool = True) -> Markup:
+def marked_up(text: str, *, mask: bool = True, glossed: Gloss | None = None) -> Markup:
     """Return text as HTML: escaped, addresses masked, controls shown, http links made."""
     parts, end = [], 0
     for match in _LINK.finditer(text):
         url = match[0].rstrip(_TRAILING)
         if mask and masked(url) != url:  # it names a person, or acts for one
             continue
-        parts.append(_plain(text[end : match.start()], mask))
+        parts.append(_plain(text[end : match.start()], mask, glossed))
         parts.append(Markup('<a rel="nofollow noopener ugc" href="{0}">{0}</a>').format(url))
         end = match.start() + len(url)
-    parts.append(_plain(text[end:], mask))
+    parts.append(_plain(text[end:], mask, glossed))
     return Markup("").join(parts)
 
 
@@ -107,8 +118,9 @@ def visible(text: str) -> str:
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _plain(text: str, mask: bool) -> Markup:
-    return escape(visible(masked(text) if mask else text))
+def _plain(text: str, mask: bool, glossed: Gloss | None = None) -> Markup:
+    shown = visible(masked(text) if mask else text)
+    return glossed(shown) if glossed else escape(shown)
 
 
 def _runs(body: str, own_spans: Sequence[int]) -> Iterator[tuple[str, list[Line]]]:

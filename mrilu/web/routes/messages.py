@@ -15,6 +15,8 @@ from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.web import addresses
 from mrilu.web.caching import answer
+from mrilu.web.glosses_kept import current_glosses
+from mrilu.web.pages.glosses import words_linked
 from mrilu.web.pages.quotes import Graph
 from mrilu.web.part_links import files_of, html_place
 from mrilu.web.patience import ask_database
@@ -50,19 +52,22 @@ def message(name: str) -> ResponseReturnValue:
     numbers = [row.id for row in seen]
     links = ask_database(lambda: quotes.links(database(), numbers, reader))
     versions = [row.version() for row in seen]
-    facts = ("message", versions, links, earlier, later, reader, shows_addresses())
+    shown_as = (reader, shows_addresses(), current_glosses().version)
+    facts = ("message", versions, links, earlier, later, *shown_as)
 
     def make() -> str:
+        texts = texts_of(seen, Graph(links, numbers, together=False))
         return render_template(
             "message.html",
             rows=seen,
             list_id=list_id,
             earlier=earlier,
             later=later,
-            texts=texts_of(seen, Graph(links, numbers, together=False)),
+            texts=texts,
             files={row.id: files_of(row, nths[row.id]) for row in seen},
             letters={row.id: html_place(row, nths[row.id]) for row in seen},
             nths=nths,
+            words=words_linked(block.block.html for one in texts.values() for block in one),
             reply=_reply(seen[0], list_id),
         )
 

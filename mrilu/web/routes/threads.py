@@ -13,6 +13,7 @@ from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.web import addresses
 from mrilu.web.caching import answer
+from mrilu.web.glosses_kept import current_glosses
 from mrilu.web.keyset import BEGINNING, mark_of, place_at
 from mrilu.web.pages.quotes import Graph
 from mrilu.web.pages.threads import tree
@@ -72,7 +73,8 @@ def thread(message_hash: str) -> ResponseReturnValue:
     graph = (
         "" if view == "tree" else ask_database(lambda: quotes.version(database(), rows[0].thread))
     )
-    facts = ("thread", state, graph, view, after, reader, shows_addresses())
+    shown_as = (reader, shows_addresses(), current_glosses().version)
+    facts = ("thread", state, graph, view, after, *shown_as)
     return answer(*facts, make=lambda: _outline(asked) if view == "tree" else _flat(asked))
 
 
