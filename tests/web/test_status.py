@@ -233,7 +233,12 @@ def test_sizes_are_measured_by_upkeep_and_old_hours_forgotten(
     assert all(value > 0 for value in sizes.values())
     operator.application.extensions["status"]._seconds = 0.0
     text = operator.get("/status").text
-    assert "database over the last 30 days" in text and re.search(r"Database: [\d.]+ MiB, \+", text)
+    assert "over the last 30 days" not in text and re.search(r"Database: [\d.]+ MiB, \+", text)
+    Hour.create(
+        hour=datetime.now(UTC) - timedelta(days=3), name="size", label="database", shard=0, value=1
+    )
+    text = operator.get("/status").text
+    assert "database over the last 30 days" in text and "iB since" in text
 
 
 def test_the_last_runs_of_a_job_are_a_line_in_which_failures_show(

@@ -96,8 +96,10 @@ def longest(rows: Sequence[HourRow]) -> str:
 
 
 def size_chart(sizes: Hours, label: str) -> Markup:
-    """Return how a size grew, a bar for each measure."""
+    """Return how a size grew, a bar for each measure, 60 at most; nothing for one measure."""
     known = sorted((hour, value) for (hour, name), value in sizes.items() if name == label)
+    if len(known) < 2:
+        return Markup("")
     step = max(1, math.ceil(len(known) / 60))
     shown = [
         Bar((("", value),), f"{hour:%Y-%m-%d %H:%M}: {in_bytes(value)}")

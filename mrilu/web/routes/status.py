@@ -88,20 +88,20 @@ def status() -> ResponseReturnValue:
 
 def _look() -> _Looked:
     now = datetime.now(UTC)
-    return _Looked(
-        now.replace(minute=0, second=0, microsecond=0),
-        _ask(_postgresql, lambda: queries.stored(database(), now)),
-        _ask(_redis, lambda: queries.moving(redis_connection())),
-        _ask(_both, lambda: queries.jobs(database(), redis_connection(), now)),
-    )
+    stored = _ask("postgresql", _postgresql, lambda: queries.stored(database(), now))
+    moving = _ask("redis", _redis, lambda: queries.moving(redis_connection()))
+    jobs = None
+    if stored and moving:
+        jobs = _ask("jobs", _both, lambda: queries.jobs(database(), redis_connection(), now))
+    return _Looked(now.replace(minute=0, second=0, microsecond=0), stored, moving, jobs)
 
 
-def _ask(asker: Asker, work: Callable[[], T]) -> T | None:
+def _ask(name: str, asker: Asker, work: Callable[[], T]) -> T | None:
     """Return what `work` returns, None when a server is away or hangs."""
     try:
         return asker.ask(work, PATIENCE)
     except Exception as error:
-        logger.warning("/status: %s does not answer: %s", asker, type(error).__name__)
+        logger.warning("/status: %s does not answer: %s", name, type(error).__name__)
         return None
 
 
