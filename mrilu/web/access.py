@@ -19,12 +19,15 @@ from mrilu.runtime.operators import operator_token
 from mrilu.runtime.redis import redis_connection
 from mrilu.web import sessions
 from mrilu.web.guesses import Guesses
+from mrilu.web.patience import Asker
 
 logger = logging.getLogger(__name__)
 
 _COOKIE = "mrilu_operator"
 _COOKIE_SECONDS = 30 * 86400
 _ENDED = "mrilu:session-ended:{}"
+PATIENCE = 2.0  # seconds for Redis; while it hangs, only the first one waits
+_redis = Asker("redis")
 _HARMLESS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -67,7 +70,7 @@ def is_operator() -> bool:
     if not hasattr(g, "logged_in"):
         try:
             g.logged_in = _session_of_cookie() != ""
-        except RedisError:
+        except (RedisError, TimeoutError):
             g.logged_in = False
     return bool(g.logged_in)
 
@@ -118,8 +121,8 @@ def log_out(answer: Response) -> None:
 def _has_ended(name: str) -> bool:
     """Tell whether its operator logged out; where Redis is away, the session goes on until it ends by itself."""
     try:
-        return bool(redis_connection().exists(_ENDED.format(name)))
-    except RedisError:
+        return bool(_redis.ask(lambda: redis_connection().exists(_ENDED.format(name)), PATIENCE))
+    except (RedisError, TimeoutError):
         return False
 
 
@@ -164,8 +167,8 @@ def _operators_password() -> str:
     if not hasattr(g, "operators_password"):
         known = current_app.extensions.get("operator_token")
         try:
-            known = operator_token(redis_connection())
-        except RedisError:
+            known = _redis.ask(lambda: operator_token(redis_connection()), PATIENCE)
+        except (RedisError, TimeoutError):
             if known is None:
                 raise
         g.operators_password = current_app.extensions["operator_token"] = known
