@@ -47,7 +47,7 @@ from mrilu.tables.notifications import (
 from mrilu.tables.pgvector import lack_of_vectors
 from mrilu.tables.quotes import Quote, QuoteSought, QuoteWait
 from mrilu.tables.runs import JobRun
-from mrilu.tables.totals import Total
+from mrilu.tables.totals import Hour, Total
 from mrilu.tables.visibility import OPERATOR, Reader, Restriction, stranger, visible_to
 
 DICTIONARY = (Source, Language, Word, Definition, DefinitionVersion, Keyword, Sentence)
@@ -80,7 +80,7 @@ ARCHIVE = (
     *FOLDERS,
 )
 QUOTES = (Quote, QuoteWait, QuoteSought)
-ALL = (*ARCHIVE, *QUOTES, JobRun, Total, *DICTIONARY, *NOTIFICATIONS, *EMBEDDINGS, *EXPORTS)
+ALL = (*ARCHIVE, *QUOTES, JobRun, Total, Hour, *DICTIONARY, *NOTIFICATIONS, *EMBEDDINGS, *EXPORTS)
 
 __all__ = [
     "ALL",

@@ -38,4 +38,6 @@ GRANT INSERT, DELETE ON subscription TO mrilu_web;
 GRANT UPDATE (confirmed_at) ON subscription TO mrilu_web;
 GRANT INSERT ON subscription_lexeme TO mrilu_web;
 GRANT INSERT, UPDATE ON notification TO mrilu_web;
+-- To try rejected mail again from /status; to withhold a message takes ./run.sh, as another role.
+GRANT UPDATE (parser_version) ON rejected TO mrilu_web;
 ALTER ROLE mrilu_web SET statement_timeout = '30s';

@@ -13,7 +13,7 @@ from pathlib import Path
 from peewee import PostgresqlDatabase
 from rq import Retry, get_current_job
 
-from models import JobRun, Maildir, Total
+from models import Hour, JobRun, Maildir, Total
 from mrilu.archive.folders import doubts
 from mrilu.archive.plan import FoundFile, Plan, known_files, make_plan, outdated
 from mrilu.archive.read import portions, read_mails, rejection_of
@@ -44,6 +44,7 @@ logger = logging.getLogger(__name__)
 NAME = "import_messages"
 # The parser looks at MAX_PARSE_SECONDS itself, wherever it runs Python code; so much later its process is ended.
 MARGIN_SECONDS = 5.0
+MAILS = ("imported", "copies", "rejected")  # what the hours are counted of
 MOST_LOOKS = 5  # at files that change while they are stored
 STILL_CHANGING = "they are being written"
 
@@ -210,8 +211,10 @@ def _counts(plan: Plan) -> Counter[str]:
 def record_run(counts: dict[str, int], started: datetime, lags: Mapping[str, float]) -> int:
     """Write this run's job_run row, and how long its mails had waited; return the row's id."""
     job = get_current_job()
+    mails = {label: float(counts[label]) for label in MAILS if label in counts}
     with database().atomic():
         Total.add("lag", NAME, lags)
+        Hour.add({"lag": lags, "mails": mails})
         return JobRun.record(NAME, job.id if job else "", started, datetime.now(UTC), counts)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from peewee import PostgresqlDatabase
 from psycopg import sql
 
-from models import JobRun
+from models import Hour, JobRun
 from mrilu.queues.runs import close_dead_runs, recorded
 from mrilu.runtime.database import database
 from mrilu.runtime.reading import forget_old_notes
@@ -30,6 +32,7 @@ FORGET_GONE = (
     "DELETE FROM location WHERE id IN (SELECT id FROM location WHERE gone_at < %s LIMIT %s)",
     "DELETE FROM rejected WHERE id IN (SELECT id FROM rejected WHERE gone_at < %s LIMIT %s)",
 )
+KEEP_HOURS = timedelta(days=31)
 AT_ONCE = 10_000  # rows of one transaction: an import must not wait long for it
 
 
@@ -45,6 +48,8 @@ def upkeep() -> dict[str, int]:
             db, moment - timedelta(days=settings.notify_days)
         ),
         "forgotten_notes": lambda: forget_old_notes(settings.data_dir),
+        "expired_hours": lambda: Hour.expire(moment - KEEP_HOURS),
+        "measured": lambda: measure_sizes(db, settings.data_dir),
         "analyzed": lambda: len(analyze_stale_tables(db)),
     }
     steps, counts = Steps(), {}
@@ -71,6 +76,15 @@ def forget_removed(db: PostgresqlDatabase, before: datetime) -> int:
     """Delete what is kept of messages removed before that time: should they come back, they are too old to be news."""
     statement = "DELETE FROM removed_message WHERE removed_at < %s"
     return db.connection().execute(statement, (before,)).rowcount
+
+
+def measure_sizes(db: PostgresqlDatabase, data_dir: Path) -> int:
+    """Note the size of the database, and what is used and free where DATA_DIR lies (bytes); return how many."""
+    used = shutil.disk_usage(next(one for one in (data_dir, *data_dir.parents) if one.exists()))
+    size = db.execute_sql("SELECT pg_database_size(current_database())").fetchone()[0]
+    sizes = {"database": float(size), "disk used": float(used.used), "disk free": float(used.free)}
+    Hour.measure("size", sizes)
+    return len(sizes)
 
 
 def analyze_stale_tables(db: PostgresqlDatabase) -> list[str]:

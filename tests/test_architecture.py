@@ -94,6 +94,7 @@ EDGES: dict[str, set[str]] = {
     },
     "mrilu.tables": {"mrilu.mail"},
     "mrilu.web": {
+        "jobs",
         "models",
         "mrilu.archive",
         "mrilu.dictionary",

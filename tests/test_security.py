@@ -23,16 +23,19 @@ from jobs.upkeep import upkeep
 from models import JobRun, Location, Message, Rejected, Subscription
 from mrilu.cli import backups
 from mrilu.downloads.errors import SourceUnreachable
+from mrilu.mail.permalinks import hash_of
 from mrilu.notifications.confirmation import confirm, request_subscription
 from mrilu.notifications.links import Outcome, SubscriptionScope, sign, token_key, unsubscribe
 from mrilu.notifications.preferences import Preferences, give_up, save_preferences
 from mrilu.notifications.subscriptions import target_for_query
+from mrilu.queues.queues import queue
 from mrilu.runtime.database import database as process_database
 from mrilu.runtime.database import disconnect
 from mrilu.service.postgres import Cluster
 from mrilu.settings.current import forget_settings, use_settings
 from mrilu.settings.table import PROJECT, Settings
 from mrilu.web import facts_postgresql
+from mrilu.web.app import make_app
 from tests.factories import deliver, mail, make_maildir, register
 
 
@@ -179,6 +182,25 @@ def test_the_webs_role_reads_and_does_what_subscribers_ask_for_and_no_more(
         "TRUNCATE notification",
         "DROP TABLE message",
     )
+
+
+def test_with_the_webs_role_operators_see_the_status_and_are_told_what_it_may_not(
+    roles: dict[str, Settings], root: Path, redis_client: Redis
+) -> None:
+    raw = mail("<one@x>", subject="tea")
+    assert import_messages("test", [deliver(root, raw), deliver(root, b"x")])["imported"] == 1  # type: ignore[index]
+    disconnect()
+    use_settings(roles["mrilu_web"])
+    client = make_app(replace(roles["mrilu_web"], operator_password=SECRET)).test_client()
+    assert client.post("/login", data={"password": SECRET}).status_code == 303
+    page = client.get("/status")
+    assert page.status_code == 200 and ">level</td>" in page.text and "no-header" in page.text
+    form = {"token": re.search(r'name="token" value="(\w+)"', page.text)[1]}  # type: ignore[index]
+    assert client.post("/status/rejected/retry", data=form).status_code == 303
+    assert queue("mail").count == 1
+    refused = client.post(f"/m/{hash_of('one@x')}/withhold", data=form)
+    assert refused.status_code == 403 and "docs/roles.sql" in refused.text
+    assert client.application.test_client().get(f"/m/{hash_of('one@x')}/").status_code == 200
 
 
 SECRET = "hush-hush-hush"

@@ -228,9 +228,10 @@ def retry(reason: str | None, wait: bool) -> None:
     from models import Maildir
     from mrilu.cli import importing
     from mrilu.cli.connect import connect
+    from mrilu.queues.retries import retry_rejected
 
     settings = connect()
-    offered = importing.retry_rejected(reason, settings.batch_size)
+    offered = retry_rejected(reason, settings.batch_size)
     print(f"{sum(map(len, offered.values())):,} rejected files will be tried again", flush=True)
     if wait:
         for name, paths in offered.items():

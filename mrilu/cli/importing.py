@@ -17,10 +17,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from models import Maildir, Rejected
+from models import Maildir
 from mrilu.cli import sources
 from mrilu.queues.ledgers import enqueue_difference, queued_in
-from mrilu.queues.queues import submit_backlog, submit_import
+from mrilu.queues.queues import submit_import
 from mrilu.queues.recovery import recover_imports
 
 POLL_SECONDS = 0.2
@@ -86,18 +86,3 @@ def _bar(count: ProgressColumn | None = None) -> Progress:
         left,
         redirect_stdout=False,
     )
-
-
-def retry_rejected(reason: str | None, batch_size: int) -> dict[str, list[str]]:
-    """Give rejected files another chance; return the paths that were enqueued, by Maildir."""
-    chosen = Rejected.gone_at.is_null() & ((Rejected.reason == reason) if reason else True)
-    offered = {}
-    for maildir in Maildir.select().order_by(Maildir.name):
-        mine = (Rejected.maildir == maildir.id) & chosen
-        paths = [row.path() for row in Rejected.select().where(mine).order_by(Rejected.id)]
-        # Version 0 is older than any parser, so the import job reads the file again.
-        Rejected.update(parser_version=0).where(mine).execute()
-        submit_backlog(maildir.name, paths, batch_size)
-        if paths:
-            offered[maildir.name] = paths
-    return offered

@@ -16,9 +16,7 @@ import click
 from mrilu.cli import terminal
 from mrilu.service.account import ServerError
 from mrilu.settings.load import secrets_of
-from mrilu.settings.secrets import hidden
 
-LATE = 5.0  # seconds after which an entry that did not fire is shown as overdue
 LOOK_EVERY = 0.2  # seconds between two looks at a run that is waited for
 
 
@@ -29,10 +27,16 @@ pause = time.sleep
 @click.option("--json", "as_json", is_flag=True, help="everything, for scripts")
 def schedule(as_json: bool) -> None:
     """Show each periodic job: its last run, outcome, duration, next run in local time, drift; exit code 1 if late."""
+    from jobs.schedule import schedule as table
     from mrilu.cli.connect import connect
+    from mrilu.queues.timetable import timetable
+    from mrilu.runtime.database import database
+    from mrilu.runtime.redis import redis_connection
 
     settings = connect()
-    rows, alive = gather(datetime.now(UTC)), _scheduler_lives()
+    database()
+    rows = timetable(table(), redis_connection(), datetime.now(UTC), secrets_of(settings))
+    alive = _scheduler_lives()
     if as_json:
         print(json.dumps({"scheduler": alive, "jobs": rows}, default=str, indent=1))
     else:
@@ -44,57 +48,6 @@ def _scheduler_lives() -> bool:
     from mrilu.runtime.heartbeat import last_beat
 
     return last_beat("scheduler") is not None
-
-
-def gather(now: datetime) -> list[dict[str, Any]]:
-    """Return the facts of each job of the schedule; times in UTC, durations and drift in seconds."""
-    from jobs.schedule import schedule as table
-    from models import JobRun
-    from mrilu.queues.enqueue import pending_job
-    from mrilu.queues.scheduler import PREFIX, TableScheduler
-    from mrilu.runtime.database import database
-    from mrilu.runtime.redis import redis_connection
-    from mrilu.settings.current import current_settings
-
-    database()
-    entries: Any = redis_connection().zrange(
-        TableScheduler.scheduled_jobs_key, 0, -1, withscores=True
-    )
-    scores = dict(entries)
-    runs = {run.job: run for run in JobRun.latest()}
-    secrets = secrets_of(current_settings())
-    rows = []
-    for row in table():
-        score = scores.get(f"{PREFIX}{row.id}".encode())
-        due = datetime.fromtimestamp(score, UTC) if score is not None else None
-        overdue = due is None or (now - due).total_seconds() > LATE
-        facts = {"job": row.id, "when": row.when(), "next": due, "overdue": overdue}
-        facts["pending"] = pending_job(row, redis_connection()) is not None
-        rows.append(facts | _last(runs.get(row.id), now, secrets))
-    return rows
-
-
-def _last(run: Any, now: datetime, secrets: set[str]) -> dict[str, Any]:
-    """Return the facts of a job's last run; drift is how long after its slot it began."""
-    if run is None:
-        return {
-            "last": None,
-            "outcome": "never",
-            "seconds": None,
-            "drift": None,
-            "counts": {},
-            "error": "",
-        }
-    drift = (run.started_at - run.slot).total_seconds() if run.slot else None
-    seconds = ((run.ended_at or now) - run.started_at).total_seconds()
-    return {
-        "last": run.started_at,
-        "outcome": run.outcome,
-        "seconds": round(seconds, 1),
-        "drift": None if drift is None else round(drift, 1),
-        "counts": run.counts,
-        "error": hidden(run.error, secrets),
-    }
 
 
 def _show(rows: list[dict[str, Any]], zone: ZoneInfo, alive: bool) -> None:

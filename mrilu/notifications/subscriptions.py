@@ -10,7 +10,7 @@ from peewee import PostgresqlDatabase
 from psycopg import Connection
 from psycopg.errors import InvalidParameterValue
 
-from models import Subscriber, Subscription
+from models import OPERATOR, Reader, Subscriber, Subscription, visible_to
 from mrilu.mail.thread_keys import node_of
 from mrilu.notifications.addresses import checked_address, one_line
 from mrilu.notifications.searches import SavedSearch, read_search
@@ -51,11 +51,16 @@ LEXEMES = "INSERT INTO subscription_lexeme (lexeme, subscription) SELECT unnest(
 THREAD_ROOT = """
 SELECT m.message_id, m.node, m.subject FROM thread AS t
   JOIN thread_link AS l ON l.thread = coalesce(t.merged_into, t.id) JOIN message AS m ON m.node = l.node
- WHERE t.id = %s ORDER BY m.sent_at, m.id LIMIT 1
+ WHERE t.id = %s AND {visible} ORDER BY m.sent_at, m.id LIMIT 1
 """
 SUBJECT_OF = """
-SELECT coalesce((SELECT subject FROM message WHERE node = %(node)s ORDER BY sent_at, id LIMIT 1), '')
- WHERE EXISTS (SELECT FROM thread_link WHERE node = %(node)s)
+SELECT m.subject FROM message AS m WHERE m.node = %s AND {visible} ORDER BY m.sent_at, m.id LIMIT 1
+"""
+# A message that never came, but that others in its thread refer to.
+IS_REFERRED_TO = """
+SELECT '' WHERE NOT EXISTS (SELECT FROM message WHERE node = %s) AND EXISTS (
+       SELECT FROM thread_link AS o JOIN thread_link AS l USING (thread) JOIN message AS m ON m.node = l.node
+        WHERE o.node = %s AND {visible})
 """
 COMMON_LEXEMES = """
 SELECT most_common_elems::text::text[], most_common_elem_freqs FROM pg_stats
@@ -127,15 +132,28 @@ def checked_languages(tags: Sequence[str]) -> tuple[str, ...]:
     return found
 
 
-def target_for_thread(connection: Connection, thread: str) -> Target:
-    """Return the target for replies in a thread, named by its number or by the Message-ID of a mail in it."""
+def target_for_thread(connection: Connection, thread: str, reader: Reader = OPERATOR) -> Target:
+    """Return the target for replies in a thread, named by its number or by the Message-ID of a mail in it.
+
+    Raises NotSubscribable, also for what the reader may not see: it is as if it were not there.
+    """
+    seen = visible_to(reader, "m")
+    visible = seen.sql or "true"
     name = thread.strip().strip("<>")
     if name.isascii() and name.isdecimal() and len(name) < 19:
-        root = connection.execute(THREAD_ROOT, (int(name),)).fetchone()
+        root = connection.execute(
+            THREAD_ROOT.format(visible=visible), (int(name), *seen.parameters)
+        ).fetchone()
         if root is None:
             raise NotSubscribable(f"the archive has no thread {name}")
         return Target("thread", root[0], one_line(root[2]), root[1])
-    subject = connection.execute(SUBJECT_OF, {"node": node_of(name)}).fetchone()
+    node = node_of(name)
+    subject = (
+        connection.execute(SUBJECT_OF.format(visible=visible), (node, *seen.parameters)).fetchone()
+        or connection.execute(
+            IS_REFERRED_TO.format(visible=visible), (node, node, *seen.parameters)
+        ).fetchone()
+    )
     if subject is None:
         raise NotSubscribable(f"the archive knows no message <{one_line(name)}>")
     return Target("thread", name, one_line(subject[0]), node_of(name))

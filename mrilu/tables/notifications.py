@@ -20,6 +20,17 @@ from playhouse.postgres_ext import ArrayField, DateTimeTZField, IdentityField
 
 from mrilu.tables.base import BaseModel, db
 
+LIFT = """
+UPDATE subscriber SET suppressed_at = NULL, suppressed_reply = '' WHERE suppressed_at IS NOT NULL AND id IN
+       (SELECT subscriber FROM notification WHERE state = 'dead' AND (%(number)s::bigint IS NULL OR id = %(number)s))
+"""
+REVIVE = """
+UPDATE notification AS n SET state = 'waiting', attempts = 0, next_attempt_at = now(), finished_at = NULL, mail = NULL
+  FROM subscriber AS r
+ WHERE r.id = n.subscriber AND r.address IS NOT NULL AND n.state = 'dead'
+   AND (%(number)s::bigint IS NULL OR n.id = %(number)s)
+"""
+
 
 class Subscriber(BaseModel):
     """A recipient of notifications; `suppressed_reply` is what a server said of a dead address."""
@@ -106,7 +117,7 @@ class Notification(BaseModel):
         return {"waiting": 0, "sent": 0, "dead": 0, "cancelled": 0} | dict(rows.fetchall())
 
     @classmethod
-    def dead(cls, subscriber: int | None = None) -> list[dict[str, Any]]:
+    def dead(cls, subscriber: int | None = None, limit: int | None = None) -> list[dict[str, Any]]:
         """Return what was given up, newest first, with address and label where they are still known."""
         rows = (
             cls.select(
@@ -126,7 +137,17 @@ class Notification(BaseModel):
         )
         if subscriber is not None:
             rows = rows.where(cls.subscriber == subscriber)
+        if limit is not None:
+            rows = rows.limit(limit)
         return [dict(row) for row in rows.dicts().iterator()]
+
+    @classmethod
+    def revive(cls, number: int | None = None) -> int:
+        """Let what was given up, all or one, be sent after all, to suppressed addresses too; return how many rows."""
+        facts = {"number": number}
+        with db.atomic():
+            db.connection().execute(LIFT, facts)
+            return int(db.connection().execute(REVIVE, facts).rowcount)
 
 
 class News(BaseModel):

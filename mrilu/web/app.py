@@ -8,19 +8,21 @@ from pathlib import Path
 import peewee
 import psycopg
 import redis
-from flask import Flask, Response, make_response, render_template, request
+from flask import Flask, Response, g, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from mrilu.queues.rules import limits_of, stranger_of
 from mrilu.settings.table import Settings
 from mrilu.web import assets, dashboard, health, metrics
+from mrilu.web.background import Background
 from mrilu.web.downloads.made import MadeFiles
 from mrilu.web.facts_slow import SlowFacts, gather_slow
 from mrilu.web.guesses import Guesses
 from mrilu.web.kept import Kept
 from mrilu.web.limits import DOWNLOAD, PAGE, SEARCH, limit
 from mrilu.web.packing import pack
+from mrilu.web.queries.status import gather_slow as gather_status
 from mrilu.web.routes import (
     api,
     asked,
@@ -31,10 +33,12 @@ from mrilu.web.routes import (
     files,
     lists,
     messages,
+    operators,
     public_inbox,
     robots,
     search,
     start,
+    status,
     subscribing,
     threads,
     why,
@@ -62,6 +66,8 @@ PARTS = (
     why.pages,
     api.pages,
     assets.pages,
+    status.pages,
+    operators.pages,
     health.pages,
     metrics.pages,
     subscribing.pages,
@@ -111,6 +117,8 @@ def make_app(settings: Settings) -> Flask:
     app.extensions["glosses"] = Kept(GLOSSES_SECONDS)
     app.extensions["last_glosses"] = []
     app.extensions["slow_facts"] = SlowFacts(gather_slow)
+    app.extensions["status"] = Kept(status.KEPT_SECONDS)
+    app.extensions["status_slow"] = Background("status-facts", gather_status)
     prepare(app)
     assets.load(app)
     per_minute = {
@@ -138,8 +146,15 @@ def _add_headers(answer: Response) -> Response:
     policy = _DASHBOARD_POLICY if of_dashboard else _POLICY
     answer.headers.setdefault("Content-Security-Policy", policy)
     answer.headers["X-Content-Type-Options"] = "nosniff"
+    if g.get("logged_in") and "no-store" not in answer.headers.get("Cache-Control", ""):
+        answer.headers["Cache-Control"] = (
+            "private, no-cache"  # it may show what others must not see
+        )
+        answer.vary.add("Cookie")
     # A token in the address must not travel on.
-    answer.headers["Referrer-Policy"] = "same-origin" if of_dashboard else "no-referrer"
+    # With "no-referrer" a browser says "Origin: null" of a form that it sends, as of another site's.
+    acts = of_dashboard or request.blueprint in ("status", "operators")
+    answer.headers["Referrer-Policy"] = "same-origin" if acts else "no-referrer"
     return answer
 
 

@@ -6,7 +6,6 @@ It is gathered again, in a thread, when a scrape finds it old; never more than a
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -21,47 +20,23 @@ from mrilu.maildir.names import MaildirError
 from mrilu.queues.ledgers import queued_in
 from mrilu.runtime.database import database
 from mrilu.settings.current import current_settings
+from mrilu.web.background import Background
 from mrilu.web.facts_postgresql import Samples
 
 logger = logging.getLogger(__name__)
 
-EVERY = 60.0  # seconds, at least
-SHARE = 20  # rest so many times as long as it took
 
-
-class SlowFacts:
-    """The last facts, and who renews them; `gather` does the work."""
+class SlowFacts(Background[Samples]):
+    """The last slow samples."""
 
     def __init__(
         self, gather: Callable[[], Samples], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._gather, self._clock = gather, clock
-        self._samples: Samples = {}
-        self._due = float("-inf")
-        self._busy = threading.Lock()
+        super().__init__("slow-facts", gather, clock)
 
     def latest(self) -> Samples:
-        """Return the last facts (none at first), and have them renewed if they are old."""
-        if self._clock() >= self._due and self._busy.acquire(blocking=False):
-            threading.Thread(target=self._renew, name="slow-facts", daemon=True).start()
-        return self._samples
-
-    def renew(self) -> None:
-        """Renew the facts now, in this thread."""
-        self._busy.acquire()
-        self._renew()
-
-    def _renew(self) -> None:
-        began = self._clock()
-        try:
-            self._samples = self._gather()
-        except Exception:
-            logger.exception("the ledger cannot be drawn up for the metrics")
-            self._samples = {}
-        finally:
-            ended = self._clock()
-            self._due = ended + max(EVERY, SHARE * (ended - began))
-            self._busy.release()
+        """Return the last samples (none at first), and have them renewed if they are old."""
+        return self.found().facts or {}
 
 
 def gather_slow() -> Samples:

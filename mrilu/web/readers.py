@@ -1,4 +1,4 @@
-"""Who reads: everyone, as the settings say, and how much of addresses is shown."""
+"""Who reads: everyone, as the settings say, or an operator; and how much of addresses is shown."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 from flask import current_app
 
-from models import Reader
+from models import OPERATOR, Reader
+from mrilu.web.access import is_operator
 from mrilu.web.queries.archive import MessageRow
 
 
 def current_reader() -> Reader:
-    """Return what the one who asks may read."""
-    reader: Reader = current_app.config["READER"]
+    """Return what the one who asks may read: operators all, everyone else what the settings say."""
+    reader: Reader = OPERATOR if is_operator() else current_app.config["READER"]
     return reader
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, timedelta, timezone
 
-from flask import Flask
+from flask import Flask, current_app
 
+from models import Reader, Restriction
 from mrilu.mail.permalinks import hash_of
 from mrilu.notifications.compose import readable_definition
 from mrilu.search.snippet import Segment
 from mrilu.web import addresses
+from mrilu.web.access import is_operator
 from mrilu.web.masking import masked, masked_parts
 from mrilu.web.pages.texts import visible
 from mrilu.web.queries.archive import MessageRow
@@ -34,6 +36,8 @@ def prepare(app: Flask) -> None:
         place_of_thread=addresses.of_thread,
         place_of_search=addresses.of_search,
         place_of_word=addresses.of_word,
+        is_operator=is_operator,
+        obstacles=obstacles,
     )
 
 
@@ -61,3 +65,16 @@ def moment(row: MessageRow) -> str:
 def author(row: MessageRow | End) -> str:
     """Return the author's name, or the address, as readers see it."""
     return shown(row.from_name or row.from_address) or "(nobody)"
+
+
+def obstacles(row: MessageRow) -> list[str]:
+    """Return why not everyone may read a message that is shown to an operator; never any for a stranger's."""
+    told = {
+        Restriction.WITHHELD: "withheld",
+        Restriction.NO_ARCHIVE: "X-No-Archive",
+        Restriction.OWN: "our own notification",
+    }
+    everyone: Reader = current_app.config["READER"]
+    hidden = [word for bit, word in told.items() if row.restrictions & everyone.hidden & bit]
+    closed = any(not everyone.may_see_list(one) for one in row.list_ids)
+    return hidden + ["private list"] * closed

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from models import CachedExport
 from mrilu.mail.permalinks import hash_of
+from mrilu.notifications.compose import readable_definition
 from mrilu.runtime.database import database
 from mrilu.search.engine import search
 from mrilu.search.facets import Facet, Facets
@@ -27,8 +28,8 @@ from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import MessageRow
 from mrilu.web.queries.conversations import ListPage, Period, page_of
-from mrilu.web.queries.entries import entries
 from mrilu.web.queries.ledger import standing
+from mrilu.web.queries.words import definitions
 from mrilu.web.readers import current_reader, readable, shows_addresses, told_of
 from mrilu.web.routes import lists as list_pages
 from mrilu.web.routes import search as search_pages
@@ -237,7 +238,7 @@ def _spread(asked: search_pages.Asked, found: Facets) -> dict[str, Any]:
 
 def word(word: str) -> Response:
     """Return the definitions of a word."""
-    found = ask_database(lambda: entries(database(), word)) if word.isprintable() else []
+    found = ask_database(lambda: definitions(database(), word))
     if not found:
         abort(404)
     return _answer(
@@ -247,12 +248,12 @@ def word(word: str) -> Response:
             "url": addresses.of_word(found[0].word),
             "definitions": [
                 {
-                    "id": one.number,
-                    "language": one.language,
+                    "id": one.source_id,
+                    "language": one.tag,
                     "type": one.type,
                     "rafsi": one.rafsi,
-                    "definition": one.definition,
-                    "notes": one.notes,
+                    "definition": readable_definition(one.text),
+                    "notes": readable_definition(one.notes),
                 }
                 for one in found
             ],

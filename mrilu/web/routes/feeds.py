@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from io import BytesIO
-from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, request
 from flask.typing import ResponseReturnValue
 from lxml import etree
 
 from mrilu.mail.permalinks import hash_of
+from mrilu.notifications.compose import readable_definition
 from mrilu.runtime.database import database
 from mrilu.search.grammar import QueryError
 from mrilu.search.patience import SearchTooSlow
@@ -21,7 +21,7 @@ from mrilu.web.keyset import BEGINNING, END
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import MessageRow
-from mrilu.web.queries.words import definitions
+from mrilu.web.queries.words import DefinitionRow, definitions
 from mrilu.web.readers import current_reader, readable, shows_addresses
 from mrilu.web.routes.downloads import found_by
 from mrilu.web.templating import author, shown
@@ -88,31 +88,31 @@ def search_feed(query: str) -> ResponseReturnValue:
 @pages.get("/w/<path:word>/atom.xml")
 def of_word(word: str) -> ResponseReturnValue:
     """Return a word's definitions as entries, that which changed last first."""
-    known = ask_database(lambda: definitions(word)) if word.isprintable() else []
+    known = ask_database(lambda: definitions(database(), word))
     if not known:
         abort(404)
-    newest = sorted(known, key=lambda one: (one["changed_at"], one["id"]), reverse=True)[:NEWEST]
+    newest = sorted(known, key=lambda one: (one.changed_at, one.id), reverse=True)[:NEWEST]
     place = addresses.of_word(word)
-    facts = [(one["id"], one["changed_at"]) for one in newest]
+    facts = [(one.id, one.changed_at) for one in newest]
     return answer("atom-word", place, facts, make=lambda: _word_feed(newest, place, word))
 
 
-def _word_feed(newest: Sequence[dict[str, Any]], place: str, word: str) -> Response:
+def _word_feed(newest: Sequence[DefinitionRow], place: str, word: str) -> Response:
     site = _site()
-    feed = _begun(f"{site}{place}", f"{site}{place}/atom.xml", word, newest[0]["changed_at"])
+    feed = _begun(f"{site}{place}", f"{site}{place}/atom.xml", word, newest[0].changed_at)
     for one in newest:
         entry = etree.SubElement(feed, f"{{{ATOM}}}entry")
-        page = f"{site}{place}#d{one['source_id']}"
+        page = f"{site}{place}#d{one.source_id}"
         _add(entry, "id", page)
-        _add(entry, "title", f"{word.strip(' .')} ({one['tag']})")
-        _add(entry, "updated", _moment(one["changed_at"]))
+        _add(entry, "title", f"{word.strip(' .')} ({one.tag})")
+        _add(entry, "updated", _moment(one.changed_at))
         _add(
             etree.SubElement(entry, f"{{{ATOM}}}author"),
             "name",
-            shown(one["realname"] or one["username"]) or "(nobody)",
+            shown(one.username) or "(nobody)",
         )
         etree.SubElement(entry, f"{{{ATOM}}}link", rel="alternate", type="text/html", href=page)
-        _add(entry, "content", shown(one["text"]))
+        _add(entry, "content", shown(readable_definition(one.text)))
     return _written(feed)
 
 

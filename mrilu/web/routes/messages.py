@@ -23,7 +23,7 @@ from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries import quotes
 from mrilu.web.queries.archive import MessageRow
-from mrilu.web.readers import current_reader, readable, shows_addresses
+from mrilu.web.readers import current_reader, readable, shows_addresses, told_of
 from mrilu.web.texts_kept import texts_of
 
 pages = Blueprint("messages", __name__)
@@ -78,9 +78,11 @@ def _message_elsewhere(name: str) -> ResponseReturnValue:
     """Lead from a Message-ID to its hash."""
     message_id = parse_message_id(name if name.startswith("<") else f"<{name}>")
     message_hash = hash_of(message_id) if message_id else ""
-    if message_hash and ask_database(lambda: queries.at_hash(database(), message_hash)):
-        return redirect(addresses.of_message(message_hash))
-    abort(404)
+    rows = ask_database(lambda: queries.at_hash(database(), message_hash)) if message_hash else []
+    reader = current_reader()
+    if not any(told_of(row, reader) for row in rows):
+        abort(404)
+    return redirect(addresses.of_message(message_hash))
 
 
 def not_shown(rows: list[MessageRow], reader: Reader) -> ResponseReturnValue:

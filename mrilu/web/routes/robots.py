@@ -32,6 +32,8 @@ _CLOSED = (
     "/*/raw",
     "/rq",
     "/metrics",
+    "/status",
+    "/login",
     "/subscribe",
     "/unsubscribe/",
     "/confirm/",

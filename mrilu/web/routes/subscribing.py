@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
-from models import Subscriber, Subscription
+from models import Reader, Subscriber, Subscription
 from mrilu.notifications import subscriptions
 from mrilu.notifications.addresses import InvalidAddress
 from mrilu.notifications.confirmation import TooManyRequests, confirm, request_subscription
@@ -116,11 +116,13 @@ def ask_to_confirm() -> ResponseReturnValue:
     form = request.form
     kind, target, address = form.get("kind", ""), form.get("target", ""), form.get("address", "")
     facts = {"locale": _locale(), "digest": form.get("digest", "none")}
+    # Mail is sent of what everyone may read, whoever asks for it.
+    reader: Reader = current_app.config["READER"]
     tags = form.get("languages", "").replace(",", " ").split()
     try:
         if kind not in KINDS or facts["digest"] not in DIGESTS:
             raise NotSubscribable("kind and digest: choose one of those in the form")
-        _ask(lambda: _request(address, kind, target, tags, facts))
+        _ask(lambda: _request(address, kind, target, tags, facts, reader))
     except (NotSubscribable, InvalidAddress) as error:
         return _form(problem=str(error), kind=kind, target=target, address=address), 400
     except TooManyRequests as error:
@@ -196,20 +198,27 @@ def _chosen_preferences() -> Preferences:
 
 
 def _request(
-    address: str, kind: str, target: str, languages: list[str], facts: dict[str, Any]
+    address: str,
+    kind: str,
+    target: str,
+    languages: list[str],
+    facts: dict[str, Any],
+    reader: Reader,
 ) -> None:
     db = database()
-    found = _target(db.connection(), kind, target, languages)
+    found = _target(db.connection(), kind, target, languages, reader)
     request_subscription(db, address, found, datetime.now(UTC), **facts)
 
 
-def _target(connection: Any, kind: str, target: str, languages: list[str]) -> Target:
+def _target(
+    connection: Any, kind: str, target: str, languages: list[str], reader: Reader
+) -> Target:
     if kind == "words":
         return subscriptions.target_for_new_words(languages)
     if kind == "word":
         return subscriptions.target_for_word(target, languages)
     if kind == "thread":
-        return subscriptions.target_for_thread(connection, target)
+        return subscriptions.target_for_thread(connection, target, reader)
     return subscriptions.target_for_query(connection, target)
 
 

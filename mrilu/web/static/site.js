@@ -53,7 +53,7 @@ if (live && !location.search.includes("before=") && !location.search.includes("a
       try {
         const answer = await fetch(location.pathname + location.search, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
         pause = answer.status === 503 || answer.status === 429 ? 30000 : 900 * (1 + Math.min(9, Math.floor(++quiet / 300)));
-        if (answer.status === 200) {
+        if (answer.status === 200 || answer.status === 503) {  // an error that has a live part tells what is down
           const page = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-live]");
           if (page && page.textContent !== live.textContent && !live.contains(document.activeElement)) { renew(page); quiet = 0; }
           tag = answer.headers.get("ETag");

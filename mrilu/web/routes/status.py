@@ -1,0 +1,148 @@
+"""/status: the machine room. What a server that is away would have told is left out, and the page says so."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from models import Maildir, Rejected
+from mrilu.archive.read import read_bytes
+from mrilu.runtime.database import database
+from mrilu.runtime.redis import redis_connection
+from mrilu.web.access import form_token, refuse_strangers, session
+from mrilu.web.background import Background
+from mrilu.web.caching import answer
+from mrilu.web.kept import Kept
+from mrilu.web.pages import status as shown
+from mrilu.web.patience import Asker, ask_database
+from mrilu.web.queries import status as queries
+from mrilu.web.sessions import BASIC
+
+logger = logging.getLogger(__name__)
+
+pages = Blueprint("status", __name__)
+
+T = TypeVar("T")
+
+PATIENCE = 3.0  # seconds for each of three
+FIRST_PATIENCE = 2.0  # seconds for the first ledger
+KEPT_SECONDS = 1.0  # that one look serves all who look
+PREVIEW_BYTES, PREVIEW_LINES = 4096, 40
+_postgresql, _redis, _both = Asker("postgresql"), Asker("redis"), Asker("jobs")
+
+
+class _Looked(NamedTuple):
+    """One look at everything; None where a server does not answer. The hour says when a chart moves on."""
+
+    hour: datetime
+    stored: queries.Stored | None
+    moving: queries.Moving | None
+    jobs: queries.Jobs | None
+
+
+@pages.before_request
+def _guard() -> ResponseReturnValue | None:
+    refusal = refuse_strangers()
+    if refusal is None or refusal.status_code != 401 or request.authorization:
+        return refusal
+    if request.accept_mimetypes.best_match(("text/plain", "text/html")) == "text/html":
+        return redirect(f"/login?next={request.path}", 303)
+    return refusal
+
+
+@pages.after_request
+def _keep_private(sent: Response) -> Response:
+    # no-transform: a page with a token must not be compressed on the way (BREACH)
+    sent.headers["Cache-Control"] = "no-store, no-transform"
+    return sent
+
+
+@pages.get("/status")
+def status() -> ResponseReturnValue:
+    """Show the ledgers, mails and lag by hour, schedule, queues, rejected mail, embeddings, exports, outbox, sizes."""
+    kept: Kept[_Looked] = current_app.extensions["status"]
+    looked, token = kept.get("all", _look), form_token()
+    background: Background[queries.Slow] = current_app.extensions["status_slow"]
+    slow = background.found(FIRST_PATIENCE)
+    down = [
+        name
+        for name, facts in (("PostgreSQL", looked.stored), ("Redis", looked.moving))
+        if facts is None
+    ]
+
+    def make() -> str:
+        return render_template("status.html", down=down, token=token, **_shown(looked, slow))
+
+    sent = answer("status", looked, slow, token, make=make)
+    if down and sent.status_code == 200:
+        sent.status_code = 503
+        sent.headers["Retry-After"] = "5"
+    return sent
+
+
+def _look() -> _Looked:
+    now = datetime.now(UTC)
+    stored = _ask("postgresql", _postgresql, lambda: queries.stored(database(), now))
+    moving = _ask("redis", _redis, lambda: queries.moving(redis_connection()))
+    jobs = None
+    if stored and moving:
+        jobs = _ask("jobs", _both, lambda: queries.jobs(database(), redis_connection(), now))
+    return _Looked(now.replace(minute=0, second=0, microsecond=0), stored, moving, jobs)
+
+
+def _ask(name: str, asker: Asker, work: Callable[[], T]) -> T | None:
+    """Return what `work` returns, None when a server is away or hangs."""
+    try:
+        return asker.ask(work, PATIENCE)
+    except Exception as error:
+        logger.warning("/status: %s does not answer: %s", name, type(error).__name__)
+        return None
+
+
+def _shown(looked: _Looked, slow: Any) -> dict[str, Any]:
+    """Return what the template shows."""
+    facts: dict[str, Any] = {"moving": looked.moving, "stored": looked.stored, "jobs": looked.jobs}
+    facts |= {"slow": slow.facts, "drawn_up": datetime.fromtimestamp(slow.at, UTC), "s": shown}
+    facts["logged_in"] = session() != BASIC
+    if looked.stored:
+        hours = shown.hour_rows(looked.hour, looked.stored.mails, looked.stored.lag)
+        facts |= {"hours": hours, "sizes": looked.stored.sizes}
+    return facts
+
+
+@pages.get("/status/rejected/<int:number>")
+def rejected(number: int) -> ResponseReturnValue:
+    """Show why a file was rejected, and its first lines."""
+
+    def ask() -> tuple[Rejected, Maildir] | None:
+        database()
+        row = Rejected.get_or_none(Rejected.id == number) if number < 2**63 else None
+        return (row, Maildir.get_by_id(row.maildir)) if row else None
+
+    found = ask_database(ask) or abort(404)
+    row, maildir = found
+    lines, problem = _first_lines(maildir, row)
+    return render_template(
+        "rejected.html",
+        row=row,
+        maildir=maildir,
+        lines=lines,
+        problem=problem,
+        token=form_token(),
+    )
+
+
+def _first_lines(maildir: Maildir, row: Rejected) -> tuple[list[str], str]:
+    """Return the first lines of a file, and why there are none."""
+    try:
+        raw = read_bytes(Path(maildir.root), row.path(), PREVIEW_BYTES)
+    except OSError as error:
+        return [], error.strerror or type(error).__name__
+    text = raw[:PREVIEW_BYTES].decode("utf-8", "backslashreplace")
+    return text.splitlines()[:PREVIEW_LINES], ""
