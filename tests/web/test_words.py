@@ -49,7 +49,7 @@ def test_the_readers_language_comes_first_and_one_can_be_shown_alone(
 
     def shown(query: str = "", accept: str = "") -> list[str]:
         answer = pages.get(f"/w/klama{query}", headers={"Accept-Language": accept})
-        assert answer.headers["Vary"] == "Accept-Language"
+        assert "Accept-Language" in answer.vary
         return re.findall(r'id="(d\d+)"', answer.text)
 
     assert shown() == ["d11", "d21", "d31"]
