@@ -17,6 +17,7 @@ import pytest
 from peewee import PostgresqlDatabase
 from redis import Redis
 
+import models
 from jobs.import_messages import import_messages
 from jobs.update_muplis import update_muplis
 from jobs.upkeep import upkeep
@@ -36,6 +37,7 @@ from mrilu.settings.current import forget_settings, use_settings
 from mrilu.settings.table import PROJECT, Settings
 from mrilu.web import facts_postgresql
 from mrilu.web.app import make_app
+from mrilu.web.patience import Asker, Askers
 from tests.factories import deliver, mail, make_maildir, register
 
 
@@ -184,8 +186,20 @@ def test_the_webs_role_reads_and_does_what_subscribers_ask_for_and_no_more(
     )
 
 
+@pytest.fixture
+def fresh_askers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Threads that ask the database for the pages, without the connections of earlier tests."""
+    several, one, another = Askers("database", 1), Asker("postgresql"), Asker("jobs")
+    monkeypatch.setattr("mrilu.web.patience._database", several)
+    monkeypatch.setattr("mrilu.web.routes.status._postgresql", one)
+    monkeypatch.setattr("mrilu.web.routes.status._both", another)
+    yield
+    for asker in (several, one, another):
+        asker.ask(lambda: models.db.close(), 10)
+
+
 def test_with_the_webs_role_operators_see_the_status_and_are_told_what_it_may_not(
-    roles: dict[str, Settings], root: Path, redis_client: Redis
+    roles: dict[str, Settings], root: Path, redis_client: Redis, fresh_askers: None
 ) -> None:
     raw = mail("<one@x>", subject="tea")
     assert import_messages("test", [deliver(root, raw), deliver(root, b"x")])["imported"] == 1  # type: ignore[index]

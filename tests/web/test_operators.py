@@ -23,6 +23,7 @@ PASSWORD = "hush-hush"
 TOKENLESS = {
     "public_inbox.inbox": "POST asks for an mbox, as public-inbox has it; nothing changes",
     "operators.take_password": "nobody has a session before it; other sites are refused",
+    "public_inbox.inbox": "changes nothing: lei posts a search",
     "subscribing.ask_to_confirm": "everyone's; it sends a mail that asks",
     "subscribing.give_up_subscription": "one click of a mail program (RFC 8058); the address is signed",
     "subscribing.begin_subscription": "the address is signed",
@@ -290,7 +291,21 @@ def test_the_history_of_a_message_names_its_files_and_the_run(
 SECRET = {
     "subject": "zanzibar plan",
     "sender": "Quixote <quixote@inside.example>",
-    "body": "wombats at dawn\n",
+    "more": 'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="b"\n',
+    "body": """--b
+
+wombats at dawn
+--b
+Content-Type: text/html
+
+<p>wombats at dawn</p>
+--b
+Content-Type: text/csv; name="zanzibar.csv"
+Content-Disposition: attachment; filename="zanzibar.csv"
+
+wombats,dawn
+--b--
+""",
 }
 TRACES = (
     "zanzibar",
@@ -306,9 +321,11 @@ def addresses_of(rule: Rule, message_hash: str, message: Message) -> list[str]:
     """Return the addresses of a route that could tell of the message."""
     values = {
         "message_hash": [message_hash],
-        "name": ["closed.example.org", message_hash, "hidden-id@x", "closed"],
+        "name": ["closed.example.org", message_hash, "hidden-id@x", "closed", "zanzibar.csv"],
         "month": ["2025-10"],
-        "number": [str(message.id), "1"],
+        "day": ["06"],
+        "number": ["1", "2", "3", "4", str(message.id)],
+        "rest": [f"hidden-id@x/{one}" for one in ("", "raw", "t.mbox.gz", "t.atom", "t/", "T/")],
         "word": ["zanzibar"],
     }
     made = [str(rule)]
@@ -327,42 +344,63 @@ def addresses_of(rule: Rule, message_hash: str, message: Message) -> list[str]:
     return [place + query for place in made for query in queries]
 
 
+def check_tells_nothing(client: FlaskClient, place: str) -> None:
+    """Check that a stranger's answer says nothing of the mail but what the address said itself."""
+    with client.get(place) as answer:
+        told = answer.get_data().lower() + str(answer.headers).lower().encode()
+        assert answer.status_code < 500 or place.startswith("/readyz"), place
+    for trace in TRACES:
+        assert trace in place.lower() or trace.encode() not in told, (place, trace)
+    assert b"wombats at" not in told and b"wombats,dawn" not in told
+    with client.get(place, headers={"Accept": "application/json"}) as answer:
+        assert b"wombats at" not in answer.get_data()
+
+
+def tells(client: FlaskClient, place: str) -> bool:
+    with client.get(place) as answer:
+        shown = answer.get_data().lower()
+    return any(one.encode() in shown and one not in place for one in ("zanzibar", "wombats"))
+
+
 def test_a_stranger_meets_no_trace_of_a_private_list_and_an_operator_does(
     open_pages: Ask, take_in: Import, redis_client: Redis
 ) -> None:
-    shared = take_in("open@x", subject="tea")
-    found = take_in("hidden-id@x", list_id="<closed.example.org>", in_reply_to="<open@x>", **SECRET)
-    message = Message.at_permalink(found)[0]
-    client = open_pages(
-        operator_password=PASSWORD, private_lists=("closed.example.org",), embeddings=False
+    hashes = [take_in("open@x", subject="tea")]
+    closed = "<closed.example.org>"
+    hashes.append(take_in("hidden-id@x", list_id=closed, in_reply_to="<open@x>", **SECRET))
+    message = Message.at_permalink(hashes[1])[0]
+    stranger = open_pages(
+        operator_password=PASSWORD,
+        private_lists=("closed.example.org",),
+        embeddings=False,
+        page_rate=100_000,
+        search_rate=100_000,
+        download_rate=100_000,
     )
-    stranger, operator = client, log_in(client.application.test_client())
+    operator = log_in(stranger.application.test_client())
+    rules = [one for one in stranger.application.url_map.iter_rules() if "GET" in one.methods]  # type: ignore[operator]
     seen = set()
-    for rule in client.application.url_map.iter_rules():
-        if "GET" not in rule.methods or rule.endpoint.startswith(DASHBOARD):  # type: ignore[operator]
-            continue
-        for place in addresses_of(rule, found, message) + addresses_of(rule, shared, message):
-            answer = stranger.get(place)
-            assert answer.status_code < 500 or rule.endpoint == "health.readyz", place
-            asked = place.lower()  # an answer may say again what it was asked
-            told = answer.get_data().lower() + str(answer.headers).lower().encode()
-            answer.close()
-            for trace in TRACES:
-                if trace not in asked:
-                    assert trace.encode() not in told, (place, trace)
-            if answer.status_code == 200 and "@" not in place:
-                assert b"wombats at" not in told
-            with operator.get(place) as answer:
-                shown = answer.get_data().lower()
-            if any(one.encode() in shown and one not in place for one in ("zanzibar", "wombats")):
+    for rule in (one for one in rules if not one.endpoint.startswith(DASHBOARD)):
+        for place in (place for one in hashes for place in addresses_of(rule, one, message)):
+            check_tells_nothing(stranger, place)
+            if tells(operator, place):
                 seen.add(rule.endpoint)
-    assert {
-        "messages.message",
-        "threads.thread",
-        "lists.mailing_list",
-        "lists.month_of_list",
-    } <= seen
-    assert {"feeds.of_list", "start.start", "search.find", "downloads.mail"} <= seen
+    assert {"messages.message", "threads.thread", "lists.mailing_list"} <= seen
+    assert {"lists.month_of_list", "feeds.of_list", "start.start", "search.find"} <= seen
+    assert {"downloads.mail", "files.raw", "files.letter", "files.attachment"} <= seen
+    assert {"api.message", "api.thread", "public_inbox.message"} <= seen
+
+
+def test_a_closed_lists_search_for_mail_programs_is_closed_too(
+    open_pages: Ask, take_in: Import, redis_client: Redis
+) -> None:
+    take_in("hidden-id@x", list_id="<closed.example.org>", **SECRET)
+    stranger = open_pages(operator_password=PASSWORD, private_lists=("closed.example.org",))
+    operator = log_in(stranger.application.test_client())
+    form = {"q": "zanzibar", "x": "m"}
+    for client, status in ((stranger, 404), (operator, 200)):
+        with client.post("/closed.example.org/", data=form) as answer:
+            assert answer.status_code == status
 
 
 def test_nobody_learns_of_a_closed_thread_by_asking_to_follow_it(
