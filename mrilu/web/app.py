@@ -16,6 +16,7 @@ from mrilu.queues.rules import limits_of, stranger_of
 from mrilu.settings.table import Settings
 from mrilu.web import assets, dashboard, health, metrics
 from mrilu.web.background import Background
+from mrilu.web.caching import kept_pages
 from mrilu.web.downloads.made import MadeFiles
 from mrilu.web.facts_slow import SlowFacts, gather_slow
 from mrilu.web.guesses import Guesses
@@ -110,6 +111,7 @@ def make_app(settings: Settings) -> Flask:
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
     )
     app.extensions["guesses"] = Guesses()
+    app.extensions["pages"] = kept_pages()
     app.extensions["similar"] = Kept(SIMILAR_SECONDS)
     app.extensions["made_files"] = MadeFiles(settings.data_dir / "downloads")
     app.extensions["words"] = Kept(WORDS_SECONDS)

@@ -35,3 +35,28 @@ class Kept(Generic[V]):
             while len(self._answers) > self._most:
                 self._answers.popitem(last=False)
         return answer
+
+
+class KeptBySize(Generic[V]):
+    """Answers that never change, by key: those last asked for, up to `most` of what `size` says of each."""
+
+    def __init__(self, most: int, size: Callable[[V], int]) -> None:
+        self._most, self._size = most, size
+        self._answers: OrderedDict[Hashable, V] = OrderedDict()
+        self._lock = threading.Lock()
+        self._sum = 0
+
+    def get(self, key: Hashable, ask: Callable[[], V]) -> V:
+        """Return the answer of the key, asked for where none is kept; two may ask at once."""
+        with self._lock:
+            if key in self._answers:
+                self._answers.move_to_end(key)
+                return self._answers[key]
+        answer = ask()
+        with self._lock:
+            if key not in self._answers:
+                self._answers[key] = answer
+                self._sum += self._size(answer)
+            while self._sum > self._most and len(self._answers) > 1:
+                self._sum -= self._size(self._answers.popitem(last=False)[1])
+        return answer

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import gzip
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
+
+from mrilu.web.kept import KeptBySize
 
 LEAST = 1000  # bytes that are worth it
 LEVEL = 5
+MOST_KEPT = 16 * 1024 * 1024  # bytes of packed pages
 _PACKED = {
     "text/html",
     "text/plain",
@@ -38,6 +41,7 @@ _OPEN = {
 
 def pack(app: Flask) -> None:
     """Have the application's answers packed."""
+    app.extensions["packed_pages"] = KeptBySize(MOST_KEPT, len)
     app.after_request(_pack)
 
 
@@ -50,9 +54,19 @@ def _pack(made: Response) -> Response:
     content = made.get_data() if not made.direct_passthrough else b""
     if len(content) < LEAST or not request.accept_encodings["gzip"] > 0:
         return made
-    made.set_data(gzip.compress(content, LEVEL, mtime=0))
+    made.set_data(_packed(made, content))
     made.headers["Content-Encoding"] = "gzip"
     return made
+
+
+def _packed(made: Response, content: bytes) -> bytes:
+    """Return the content packed; of a page with an ETag as it was packed before."""
+    tag = made.get_etag()[0]
+    if not tag:
+        return gzip.compress(content, LEVEL, mtime=0)
+    store: KeptBySize[bytes] = current_app.extensions["packed_pages"]
+    key = (tag, made.mimetype, len(content))
+    return store.get(key, lambda: gzip.compress(content, LEVEL, mtime=0))
 
 
 def _is_personal(made: Response) -> bool:

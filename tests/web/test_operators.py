@@ -21,7 +21,6 @@ from tests.web.conftest import Ask, Import
 PASSWORD = "hush-hush"
 # What acts without a token of ours, with the reason.
 TOKENLESS = {
-    "public_inbox.inbox": "POST asks for an mbox, as public-inbox has it; nothing changes",
     "operators.take_password": "nobody has a session before it; other sites are refused",
     "public_inbox.inbox": "changes nothing: lei posts a search",
     "subscribing.ask_to_confirm": "everyone's; it sends a mail that asks",

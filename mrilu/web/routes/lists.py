@@ -13,8 +13,8 @@ from mrilu.web.pages.charts import months_histogram
 from mrilu.web.pages.standing import told, version
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
-from mrilu.web.queries.conversations import Period, page_of
-from mrilu.web.queries.ledger import standing
+from mrilu.web.queries.conversations import ListPage, Period, page_of
+from mrilu.web.queries.ledger import Standing, standing
 from mrilu.web.readers import current_reader
 
 pages = Blueprint("lists", __name__)
@@ -32,13 +32,16 @@ def all_lists() -> ResponseReturnValue:
 def mailing_list(name: str) -> ResponseReturnValue:
     """Show a list: its months, and its threads, that with the newest message first; ?before= goes on."""
     list_id, reader = list_named(name), current_reader()
-    by_month = months_of(list_id)
+    before = place_at(request.args.get("before", ""))
+
+    def ask() -> tuple[list[tuple[str, int]], ListPage, Standing]:
+        db, whole = database(), Period(list_id, BEGINNING, END)
+        found = page_of(db, whole, before or (END, 0), ON_LIST, reader)
+        return queries.months(db, list_id), found, standing(db)
+
+    by_month, found, ledger = ask_database(ask)
     if not by_month:
         return _list_elsewhere(name)
-    before = place_at(request.args.get("before", ""))
-    whole = Period(list_id, BEGINNING, END)
-    found = ask_database(lambda: page_of(database(), whole, before or (END, 0), ON_LIST, reader))
-    ledger = ask_database(lambda: standing(database()))
     facts = ("list", list_id, by_month, before, found, version(ledger), reader)
 
     def make() -> str:

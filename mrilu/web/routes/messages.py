@@ -23,6 +23,7 @@ from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries import quotes
 from mrilu.web.queries.archive import MessageRow
+from mrilu.web.queries.quotes import LinkRow
 from mrilu.web.readers import current_reader, readable, shows_addresses, told_of
 from mrilu.web.texts_kept import texts_of
 
@@ -32,25 +33,14 @@ pages = Blueprint("messages", __name__)
 @pages.get("/m/<path:name>/")
 def message(name: str) -> ResponseReturnValue:
     """Show the messages of a Message-ID, by its hash; the Message-ID itself leads there."""
-    rows = ask_database(lambda: queries.at_hash(database(), name))
+    reader = current_reader()
+    rows, seen, list_id, earlier, later, links = ask_database(lambda: _standing(name, reader))
     if not rows:
         return _message_elsewhere(name)
-    reader = current_reader()
-    seen = readable(rows, reader)
     if not seen:
         return not_shown(rows, reader)
-    list_id = next((one for one in seen[0].list_ids if reader.may_see_list(one)), "")
-
-    def beside(later: bool) -> str:
-        found = ask_database(
-            lambda: queries.beside(database(), list_id, seen[0], reader, later=later)
-        )
-        return addresses.of_message(hash_of(found)) if found else ""
-
     nths = {row.id: nth for nth, row in enumerate(rows, 1)}
-    earlier, later = beside(False), beside(True)
     numbers = [row.id for row in seen]
-    links = ask_database(lambda: quotes.links(database(), numbers, reader))
     versions = [row.version() for row in seen]
     shown_as = (reader, shows_addresses(), current_glosses().version)
     facts = ("message", versions, links, earlier, later, *shown_as)
@@ -72,6 +62,33 @@ def message(name: str) -> ResponseReturnValue:
         )
 
     return answer(*facts, make=make)
+
+
+class _Standing(NamedTuple):
+    """The messages of an address, those that the reader may read, and what stands around the first of them."""
+
+    rows: list[MessageRow]
+    seen: list[MessageRow]
+    list_id: str
+    earlier: str
+    later: str
+    links: list[LinkRow]
+
+
+def _standing(message_hash: str, reader: Reader) -> _Standing:
+    db = database()
+    rows = queries.at_hash(db, message_hash)
+    seen = readable(rows, reader)
+    if not seen:
+        return _Standing(rows, [], "", "", "", [])
+    list_id = next((one for one in seen[0].list_ids if reader.may_see_list(one)), "")
+
+    def beside(later: bool) -> str:
+        found = queries.beside(db, list_id, seen[0], reader, later=later)
+        return addresses.of_message(hash_of(found)) if found else ""
+
+    links = quotes.links(db, [row.id for row in seen], reader)
+    return _Standing(rows, seen, list_id, beside(False), beside(True), links)
 
 
 def _message_elsewhere(name: str) -> ResponseReturnValue:

@@ -55,10 +55,9 @@ class _Asked(NamedTuple):
 @pages.get("/t/<message_hash>/")
 def thread(message_hash: str) -> ResponseReturnValue:
     """Show a thread: flat and by date (pages of it), or as a tree of headers."""
-    rows = ask_database(lambda: queries.at_hash(database(), message_hash))
-    if not rows:
+    rows, state, graph = ask_database(lambda: _standing(message_hash))
+    if state is None:
         abort(404)
-    state = ask_database(lambda: queries.thread_state(database(), rows[0].thread))
     canonical, view = hash_of(state.first), request.args.get("view", "flat")
     view = view if view in VIEWS else "flat"
     if view == "flat" and state.messages > queries.IN_THREAD:
@@ -70,12 +69,19 @@ def thread(message_hash: str) -> ResponseReturnValue:
         return redirect(_place_in_thread(canonical, rows[0], view, state))
     after = place_at(request.args.get("after", "")) or (BEGINNING, 0)
     asked = _Asked(rows[0].thread, canonical, view, after, state, reader)
-    graph = (
-        "" if view == "tree" else ask_database(lambda: quotes.version(database(), rows[0].thread))
-    )
     shown_as = (reader, shows_addresses(), current_glosses().version)
-    facts = ("thread", state, graph, view, after, *shown_as)
+    facts = ("thread", state, "" if view == "tree" else graph, view, after, *shown_as)
     return answer(*facts, make=lambda: _outline(asked) if view == "tree" else _flat(asked))
+
+
+def _standing(message_hash: str) -> tuple[list[MessageRow], ThreadState | None, str]:
+    """Return the messages of a hash, and what their thread and its quotations are now."""
+    db = database()
+    rows = queries.at_hash(db, message_hash)
+    if not rows:
+        return rows, None, ""
+    number = rows[0].thread
+    return rows, queries.thread_state(db, number), quotes.version(db, number)
 
 
 def _place_in_thread(canonical: str, row: MessageRow, view: str, state: ThreadState) -> str:
