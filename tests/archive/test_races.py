@@ -9,7 +9,7 @@ import models
 from jobs import import_messages as job
 from jobs.import_messages import import_messages
 from models import Location, Maildir, Message, Rejected
-from mrilu.archive import plan, read
+from mrilu.archive import plan, read_bytes
 from mrilu.archive.ledger import balance, difference
 from mrilu.queues import recovery
 from tests.factories import deliver, mail, make_maildir, register
@@ -176,7 +176,7 @@ def test_a_folder_that_became_a_symlink_does_not_lead_out_of_the_maildir(root, m
     path = deliver(root, mail("<a@x>"), ".one/new/1.a")
     secret = make_maildir(root.parent / "secret")
     deliver(secret, mail("<secret@x>"), "new/1.a")
-    real = read.os.open
+    real = read_bytes.os.open
 
     def swapped(name, *more):
         if not (root / ".one").is_symlink():
@@ -184,7 +184,7 @@ def test_a_folder_that_became_a_symlink_does_not_lead_out_of_the_maildir(root, m
             (root / ".one").symlink_to(secret)
         return real(name, *more)
 
-    monkeypatch.setattr(read.os, "open", swapped)
+    monkeypatch.setattr(read_bytes.os, "open", swapped)
     assert import_messages("test", [path]) == {"vanished": 1}
     assert import_messages("test", [path]) == {}
     assert Message.select().count() == 0
