@@ -9,7 +9,7 @@ import models
 from jobs import import_messages as job
 from jobs.import_messages import import_messages
 from models import Location, Maildir, Message, Rejected
-from mrilu.archive import plan, read_bytes
+from mrilu.archive import plan, read, read_bytes
 from mrilu.archive.ledger import balance, difference
 from mrilu.queues import recovery
 from tests.factories import deliver, mail, make_maildir, register
