@@ -21,7 +21,7 @@ from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries import quotes
 from mrilu.web.queries.archive import MessageRow, ThreadState
-from mrilu.web.readers import current_reader, readable, shows_addresses, told_of
+from mrilu.web.readers import current_reader, first_told_of, readable, shows_addresses, told_of
 from mrilu.web.texts_kept import texts_of
 
 pages = Blueprint("threads", __name__)
@@ -56,23 +56,20 @@ class _Asked(NamedTuple):
 def thread(message_hash: str) -> ResponseReturnValue:
     """Show a thread: flat and by date (pages of it), or as a tree of headers."""
     rows = ask_database(lambda: queries.at_hash(database(), message_hash))
-    if not rows:
+    reader = current_reader()
+    named = first_told_of(rows, reader)
+    if named is None:
         abort(404)
-    state = ask_database(lambda: queries.thread_state(database(), rows[0].thread))
+    state = ask_database(lambda: queries.thread_state(database(), named.thread, reader))
     canonical, view = hash_of(state.first), request.args.get("view", "flat")
     view = view if view in VIEWS else "flat"
     if view == "flat" and state.messages > queries.IN_THREAD:
         view = "date"  # a tree in pages would tear answers from what they answer
-    reader = current_reader()
-    if not any(told_of(row, reader) for row in rows):
-        abort(404)
     if message_hash != canonical:
-        return redirect(_place_in_thread(canonical, rows[0], view, state))
+        return redirect(_place_in_thread(canonical, named, view, state))
     after = place_at(request.args.get("after", "")) or (BEGINNING, 0)
-    asked = _Asked(rows[0].thread, canonical, view, after, state, reader)
-    graph = (
-        "" if view == "tree" else ask_database(lambda: quotes.version(database(), rows[0].thread))
-    )
+    asked = _Asked(named.thread, canonical, view, after, state, reader)
+    graph = "" if view == "tree" else ask_database(lambda: quotes.version(database(), named.thread))
     shown_as = (reader, shows_addresses(), current_glosses().version)
     facts = ("thread", state, graph, view, after, *shown_as)
     return answer(*facts, make=lambda: _outline(asked) if view == "tree" else _flat(asked))
