@@ -202,7 +202,7 @@ def rescan(wait: bool) -> None:
     from mrilu.cli import importing
     from mrilu.cli.connect import connect
     from mrilu.maildir.names import MaildirError
-    from mrilu.queues.ledgers import enqueue_difference
+    from mrilu.queues.ledgers import enqueue_difference, queued_in
 
     settings = connect()
     level = True
@@ -215,7 +215,7 @@ def rescan(wait: bool) -> None:
             continue
         print(f"{maildir.name}: {len(paths):,} files differ", flush=True)
         if wait:
-            importing.follow(maildir, paths)
+            importing.follow(maildir, {*paths, *queued_in(maildir.name)})
             level = _tell_level(maildir.name) and level
     sys.exit(0 if level else 1)
 

@@ -32,6 +32,10 @@ class Reader(NamedTuple):
         withheld = restrictions & Restriction.WITHHELD
         return bool(withheld) and self.may_read(restrictions & ~Restriction.WITHHELD, list_ids)
 
+    def told(self) -> Reader:
+        """Return the reader of all that this one may read, or may hear was here and is withheld."""
+        return self._replace(hidden=self.hidden & ~Restriction.WITHHELD)
+
     def may_see_list(self, list_id: str) -> bool:
         """Tell whether the reader may know of a list."""
         return list_id not in self.closed_lists

@@ -29,6 +29,9 @@ def readable(rows: Iterable[MessageRow], reader: Reader) -> list[MessageRow]:
 
 def told_of(row: MessageRow, reader: Reader) -> bool:
     """Tell whether the reader may read a message, or may know that it stood here."""
-    return reader.may_read(row.restrictions, row.list_ids) or reader.may_know_of(
-        row.restrictions, row.list_ids
-    )
+    return reader.told().may_read(row.restrictions, row.list_ids)
+
+
+def first_told_of(rows: Iterable[MessageRow], reader: Reader) -> MessageRow | None:
+    """Return the first of the messages that the reader may read or may know of, None where all are closed."""
+    return next((row for row in rows if told_of(row, reader)), None)

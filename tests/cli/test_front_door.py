@@ -167,6 +167,20 @@ def test_rescan_that_waits_tells_the_ledger_and_whether_it_is_level(run, root, m
     assert level.exit_code == 0 and "level: test: 1 files on disk = 1 imported" in level.output
 
 
+def test_rescan_that_waits_stays_for_what_was_queued_before_it(run, root, monkeypatch):
+    deliver(root, mail())
+    assert "test: 1 files differ" in run("rescan").output
+    worked = []
+
+    def work_once() -> None:  # in place of a worker beside
+        worked.append(work())
+
+    monkeypatch.setattr("mrilu.cli.importing.recover_imports", work_once)
+    result = run("rescan", "--wait")
+    assert "test: 0 files differ" in result.output and worked
+    assert result.exit_code == 0 and "level: test: 1 files on disk = 1 imported" in result.output
+
+
 def test_retry_gives_rejected_files_another_chance(run, root):
     bad = deliver(root, b"")
     import_messages("test", [bad, deliver(root, b"\0\1\2")])

@@ -140,7 +140,7 @@ def test_an_unchanged_page_is_not_sent_again_and_a_mail_changes_its_own_alone(
               ("/", f"/l/{LIST}/", f"/t/{two}/", f"/m/{two}/", f"/t/{one}/", "/l/milk.example.org/")}  # fmt: skip
     for path, tag in places.items():
         assert pages.get(path, headers={"If-None-Match": tag}).status_code == 304
-    take_in("three@x", in_reply_to="<two@x>")
+    take_in("three@x", subject="Re: tea", in_reply_to="<two@x>")
     changed = {path for path, tag in places.items() if pages.get(path).headers["ETag"] != tag}
     assert changed == {"/", f"/l/{LIST}/", f"/t/{two}/", f"/m/{two}/"}
 

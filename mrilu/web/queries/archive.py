@@ -14,6 +14,7 @@ from mrilu.mail.permalinks import hash_of, permalink_in
 from mrilu.web.addresses import month_after, month_in
 
 MOST_LISTS = 2000
+NEWEST_OF_LIST = 100  # messages of a list among which the newest that may be read is looked for
 IN_MONTH = 500  # messages of a list or month that are taken at once
 IN_THREAD = 200  # messages of a thread's page
 IN_OUTLINE = 2000  # messages of a thread's tree
@@ -28,8 +29,14 @@ WITH RECURSIVE one (list, newest, message) AS (
          ORDER BY list DESC, sent_at DESC, message DESC LIMIT 1) AS n
 )
 SELECT coalesce((SELECT name FROM unnest(m.list_ids) AS l (name) WHERE list_number(name) = one.list LIMIT 1), ''),
-       one.newest, m.subject, m.message_id, m.restrictions, m.list_ids
-  FROM one JOIN message AS m ON m.id = one.message LIMIT %s
+       coalesce(seen.sent_at, one.newest), coalesce(seen.subject, '')
+  FROM one JOIN message AS m ON m.id = one.message
+  LEFT JOIN LATERAL (
+        SELECT s.sent_at, s.subject
+          FROM (SELECT message FROM posting WHERE list = one.list
+                 ORDER BY sent_at DESC, message DESC LIMIT {looked_at}) AS p JOIN message AS s ON s.id = p.message
+         WHERE {visible} ORDER BY s.sent_at DESC, s.id DESC LIMIT 1) AS seen ON true
+ LIMIT %s
 """
 MONTHS = """
 SELECT to_char(month, 'YYYY-MM'), sum(messages)::bigint FROM posting_count
@@ -77,7 +84,8 @@ SELECT {COLUMNS}, '', '{{}}'::int[], '{{}}'::jsonb, m.in_reply_to, m.reference_i
 THREAD_STATE = """
 SELECT min(m.id + 0), count(*), max(m.id + 0), max(m.sent_at), bit_or(m.restrictions),
        md5(string_agg(m.xmin::text, ',' ORDER BY m.id)),
-       (array_agg(m.message_id ORDER BY m.id))[1]
+       coalesce((array_agg(m.message_id ORDER BY m.id) FILTER (WHERE {told}))[1], ''),
+       count(*) FILTER (WHERE {told})
   FROM thread_link AS l JOIN message AS m USING (node) WHERE l.thread = %s
 """
 # What stands before and behind a message on a list.
@@ -91,12 +99,11 @@ BEGINNING, END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UT
 
 
 class ListRow(NamedTuple):
-    """A list with its newest message."""
+    """A list with its newest message that may be read; "" for its subject where the newest ones are all hidden."""
 
     list_id: str
     newest: datetime
     subject: str
-    message_id: str
 
 
 class MessageRow(NamedTuple):
@@ -144,7 +151,10 @@ class MessageRow(NamedTuple):
 
 
 class ThreadState(NamedTuple):
-    """What a thread's page depends on; `first` is the Message-ID that it has its address of."""
+    """What a thread's page depends on.
+
+    `first` is the Message-ID that it has its address of, `told` how many messages the reader may know of.
+    """
 
     oldest: int
     messages: int
@@ -153,17 +163,15 @@ class ThreadState(NamedTuple):
     restrictions: int
     version: str
     first: str
+    told: int
 
 
 def lists(db: PostgresqlDatabase, reader: Reader) -> list[ListRow]:
-    """Return the lists, that with the newest message first; the subject only where the reader may see it."""
-    found = []
-    for list_id, newest, subject, message_id, restrictions, list_ids in _rows(
-        db, LISTS, (MOST_LISTS,)
-    ):
-        if reader.may_see_list(list_id):
-            shown = subject if reader.may_read(restrictions, list_ids) else ""
-            found.append(ListRow(list_id, newest, shown, message_id))
+    """Return the lists that the reader may know of, that with the newest message first."""
+    visible = visible_to(reader, "s")
+    sql = LISTS.format(visible=visible.sql or "true", looked_at=NEWEST_OF_LIST)
+    rows = (ListRow(*row) for row in _rows(db, sql, (*visible.parameters, MOST_LISTS)))
+    found = [row for row in rows if reader.may_see_list(row.list_id)]
     return sorted(found, key=lambda one: one.newest, reverse=True)
 
 
@@ -232,9 +240,11 @@ def at_hash(db: PostgresqlDatabase, message_hash: str) -> list[MessageRow]:
     return [row for row in rows if row.hash == message_hash.upper()]
 
 
-def thread_state(db: PostgresqlDatabase, thread: int) -> ThreadState:
-    """Return what the page of a thread depends on."""
-    return ThreadState(*_rows(db, THREAD_STATE, (thread,))[0])
+def thread_state(db: PostgresqlDatabase, thread: int, reader: Reader) -> ThreadState:
+    """Return what the page of a thread depends on; its address is that of a message that the reader may know of."""
+    told = visible_to(reader.told(), "m")
+    sql = THREAD_STATE.format(told=told.sql or "true")
+    return ThreadState(*_rows(db, sql, (*told.parameters, *told.parameters, thread))[0])
 
 
 def thread_messages(

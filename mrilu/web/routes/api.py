@@ -30,7 +30,7 @@ from mrilu.web.queries.archive import MessageRow
 from mrilu.web.queries.conversations import ListPage, Period, page_of
 from mrilu.web.queries.ledger import standing
 from mrilu.web.queries.words import definitions
-from mrilu.web.readers import current_reader, readable, shows_addresses, told_of
+from mrilu.web.readers import current_reader, first_told_of, readable, shows_addresses, told_of
 from mrilu.web.routes import lists as list_pages
 from mrilu.web.routes import search as search_pages
 from mrilu.web.routes.why import asked_for, fate_of, status_of
@@ -147,14 +147,15 @@ def _threads_of(found: ListPage) -> dict[str, Any]:
 
 def thread(message_hash: str) -> Response:
     """Return a page of the thread of a message."""
-    named, reader = (
+    rows_at, reader = (
         ask_database(lambda: queries.at_hash(database(), message_hash)),
         current_reader(),
     )
-    if not any(told_of(row, reader) for row in named):
+    named = first_told_of(rows_at, reader)
+    if named is None:
         abort(404)
-    number = named[0].thread
-    state = ask_database(lambda: queries.thread_state(database(), number))
+    number = named.thread
+    state = ask_database(lambda: queries.thread_state(database(), number, reader))
     after = place_at(request.args.get("after", "")) or (BEGINNING, 0)
     found = ask_database(lambda: queries.thread_messages(database(), number, after, MOST_OF_THREAD))
     seen = readable(found, reader)
@@ -166,7 +167,7 @@ def thread(message_hash: str) -> Response:
             "hash": hash_of(state.first),
             "url": addresses.of_thread(hash_of(state.first)),
             "subject": _show(seen[0].subject) if seen else "",
-            "messages": state.messages,
+            "messages": state.told,
             "items": [
                 _message(row) if row.id in shown else {"hash": row.hash, "withheld": True}
                 for row in told

@@ -10,7 +10,7 @@ from mrilu.runtime.database import database
 from mrilu.search.asked import like_thread, threads_of
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
-from mrilu.web.readers import current_reader, told_of
+from mrilu.web.readers import current_reader, first_told_of
 
 pages = Blueprint("asked", __name__)
 
@@ -22,9 +22,10 @@ def similar(message_hash: str) -> ResponseReturnValue:
     """Show the threads that are nearest in meaning; the thread's page puts them at its end."""
     rows = ask_database(lambda: queries.at_hash(database(), message_hash))
     reader = current_reader()
-    if not any(told_of(row, reader) for row in rows):
+    named = first_told_of(rows, reader)
+    if named is None:
         abort(404)
-    thread = rows[0].thread
+    thread = named.thread
 
     def find() -> list[int]:
         return ask_database(lambda: like_thread(database(), thread, reader, SECONDS))
@@ -32,5 +33,7 @@ def similar(message_hash: str) -> ResponseReturnValue:
     on = bool(current_app.config["EMBEDDING_DEVICE"])
     near = current_app.extensions["similar"].get((thread, reader), find) if on else []
     found = ask_database(lambda: threads_of(database(), near, reader, thread))
-    canonical = hash_of(ask_database(lambda: queries.thread_state(database(), thread)).first)
+    canonical = hash_of(
+        ask_database(lambda: queries.thread_state(database(), thread, reader)).first
+    )
     return render_template("similar.html", found=found, canonical=canonical)

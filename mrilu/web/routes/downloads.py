@@ -25,7 +25,7 @@ from mrilu.web.pages.mails import as_mail, mbox
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import IN_THREAD, MessageRow
-from mrilu.web.readers import current_reader, readable, shows_addresses
+from mrilu.web.readers import current_reader, first_told_of, readable, shows_addresses
 from mrilu.web.routes import files
 from mrilu.web.routes.messages import not_shown
 from mrilu.web.sending import safe_name, sent_file, unchanged
@@ -78,15 +78,16 @@ def mail(message_hash: str) -> ResponseReturnValue:
 def thread(message_hash: str) -> ResponseReturnValue:
     """Return all messages of a thread that the reader may see, as a packed mbox."""
     rows = ask_database(lambda: queries.at_hash(database(), message_hash))
-    if not rows:
+    named = first_told_of(rows, current_reader())
+    if named is None:
         abort(404)
-    return thread_mbox(rows[0].thread)
+    return thread_mbox(named.thread)
 
 
 def thread_mbox(number: int) -> Response:
     """Return the mbox of a thread. Raises 404 where the reader may see nothing of it, BeingMade."""
     viewer = _viewer()
-    state = ask_database(lambda: queries.thread_state(database(), number))
+    state = ask_database(lambda: queries.thread_state(database(), number, viewer.reader))
     if not next(_of_thread(number, viewer.reader), None):
         abort(404)
     kind, name = f"thread {state.first}", f"{hash_of(state.first)}.mbox.gz"

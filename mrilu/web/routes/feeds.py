@@ -22,7 +22,7 @@ from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import MessageRow
 from mrilu.web.queries.words import DefinitionRow, definitions
-from mrilu.web.readers import current_reader, readable, shows_addresses
+from mrilu.web.readers import current_reader, first_told_of, readable, shows_addresses
 from mrilu.web.routes.downloads import found_by
 from mrilu.web.templating import author, shown
 
@@ -52,11 +52,11 @@ def of_list(name: str) -> ResponseReturnValue:
 @pages.get("/t/<message_hash>/atom.xml")
 def of_thread(message_hash: str) -> ResponseReturnValue:
     """Return the newest messages of a thread."""
-    named = ask_database(lambda: queries.at_hash(database(), message_hash))
-    if not named:
-        abort(404)
     reader = current_reader()
-    found = ask_database(lambda: queries.newest_of_thread(database(), named[0].thread, NEWEST))
+    named = first_told_of(ask_database(lambda: queries.at_hash(database(), message_hash)), reader)
+    if named is None:
+        abort(404)
+    found = ask_database(lambda: queries.newest_of_thread(database(), named.thread, NEWEST))
     rows = readable(found, reader)
     if not rows:
         abort(404)

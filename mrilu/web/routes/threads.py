@@ -21,7 +21,7 @@ from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries import quotes
 from mrilu.web.queries.archive import MessageRow, ThreadState
-from mrilu.web.readers import current_reader, readable, shows_addresses, told_of
+from mrilu.web.readers import current_reader, first_told_of, readable, shows_addresses, told_of
 from mrilu.web.texts_kept import texts_of
 
 pages = Blueprint("threads", __name__)
@@ -55,33 +55,32 @@ class _Asked(NamedTuple):
 @pages.get("/t/<message_hash>/")
 def thread(message_hash: str) -> ResponseReturnValue:
     """Show a thread: flat and by date (pages of it), or as a tree of headers."""
-    rows, state, graph = ask_database(lambda: _standing(message_hash))
-    if state is None:
+    reader = current_reader()
+    named, state, graph = ask_database(lambda: _standing(message_hash, reader))
+    if named is None or state is None:
         abort(404)
     canonical, view = hash_of(state.first), request.args.get("view", "flat")
     view = view if view in VIEWS else "flat"
     if view == "flat" and state.messages > queries.IN_THREAD:
         view = "date"  # a tree in pages would tear answers from what they answer
-    reader = current_reader()
-    if not any(told_of(row, reader) for row in rows):
-        abort(404)
     if message_hash != canonical:
-        return redirect(_place_in_thread(canonical, rows[0], view, state))
+        return redirect(_place_in_thread(canonical, named, view, state))
     after = place_at(request.args.get("after", "")) or (BEGINNING, 0)
-    asked = _Asked(rows[0].thread, canonical, view, after, state, reader)
+    asked = _Asked(named.thread, canonical, view, after, state, reader)
     shown_as = (reader, shows_addresses(), current_glosses().version)
     facts = ("thread", state, "" if view == "tree" else graph, view, after, *shown_as)
     return answer(*facts, make=lambda: _outline(asked) if view == "tree" else _flat(asked))
 
 
-def _standing(message_hash: str) -> tuple[list[MessageRow], ThreadState | None, str]:
-    """Return the messages of a hash, and what their thread and its quotations are now."""
+def _standing(
+    message_hash: str, reader: Reader
+) -> tuple[MessageRow | None, ThreadState | None, str]:
+    """Return the message of a hash that the reader may know of, and what its thread and its quotations are now."""
     db = database()
-    rows = queries.at_hash(db, message_hash)
-    if not rows:
-        return rows, None, ""
-    number = rows[0].thread
-    return rows, queries.thread_state(db, number), quotes.version(db, number)
+    named = first_told_of(queries.at_hash(db, message_hash), reader)
+    if named is None:
+        return None, None, ""
+    return named, queries.thread_state(db, named.thread, reader), quotes.version(db, named.thread)
 
 
 def _place_in_thread(canonical: str, row: MessageRow, view: str, state: ThreadState) -> str:
