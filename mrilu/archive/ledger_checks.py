@@ -11,6 +11,7 @@ from peewee import SQL, PostgresqlDatabase
 from models import LedgerCheck, Maildir
 from mrilu.archive.ledger import quick_balance
 
+SHORT = 1.0  # seconds that a look may take without a rest: the job comes once a minute
 SHARE = 20  # rest so many times as long as a look took: a large Maildir on a slow disk is looked at more seldom
 UNREADABLE, OUT_OF_REACH = "unreadable", "out-of-reach"
 
@@ -18,7 +19,9 @@ UNREADABLE, OUT_OF_REACH = "unreadable", "out-of-reach"
 def is_due(maildir: Maildir, now: datetime) -> bool:
     """Tell whether the Maildir is to be looked at again."""
     last = LedgerCheck.get_or_none(LedgerCheck.maildir == maildir.id)
-    return last is None or (now - last.checked_at).total_seconds() >= SHARE * last.seconds
+    if last is None or last.seconds < SHORT:
+        return True
+    return bool((now - last.checked_at).total_seconds() >= SHARE * last.seconds)
 
 
 def note_ledger(
