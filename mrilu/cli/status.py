@@ -192,7 +192,7 @@ def vanished_lines(one: dict[str, Any]) -> Iterator[str]:
 
 def look_lines(one: dict[str, Any], now: datetime) -> Iterator[str]:
     """Yield a line on a ledger that is not of this moment: when it was drawn up, and what it does not see."""
-    if one["checked_at"]:
+    if one.get("checked_at"):
         at = datetime.fromisoformat(one["checked_at"])
         age = max(0, round((now - at).total_seconds()))
         yield (
