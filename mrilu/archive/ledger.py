@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,7 +14,15 @@ from peewee import PostgresqlDatabase
 from models import Maildir
 from mrilu.archive.folders import is_another_root
 from mrilu.mail.parse import PARSER_VERSION
-from mrilu.maildir.names import FolderUnreadable, Kind, folder_of, scan, to_disk
+from mrilu.maildir.names import (
+    FolderUnreadable,
+    Kind,
+    folder_of,
+    mail_places,
+    names_in,
+    scan,
+    to_disk,
+)
 
 # Every file that the database believes to be on disk, and rejected ones that are worth another try.
 KNOWN_PATHS = """
@@ -24,6 +33,14 @@ UNION ALL
 SELECT concat_ws('/', nullif(folder, ''), nullif(subdir, ''), name), parser_version >= %s, size, mtime,
        extract(epoch FROM last_seen)::float8
   FROM rejected WHERE maildir = %s AND gone_at IS NULL
+"""
+
+# The same files' names by directory, of SLICE ids each time: a string of PostgreSQL holds 1 GB, a name 1,020 bytes.
+SLICE = 1_000_000
+LAST_ID = "SELECT coalesce(max(id), 0) FROM {table}"
+KNOWN_NAMES = """
+SELECT concat_ws('/', nullif(folder, ''), nullif(subdir, '')), string_agg(name, '/')
+  FROM {table} WHERE maildir = %s AND gone_at IS NULL AND id BETWEEN %s AND %s GROUP BY folder, subdir
 """
 
 
@@ -146,6 +163,37 @@ def was_written(root: Path, known: KnownPath) -> bool:
     return (status.st_size, status.st_mtime) != (known.size, known.mtime)
 
 
+def agreeing_files(db: PostgresqlDatabase, maildir: Maildir) -> int | None:
+    """Return how many files a Maildir has, if those on disk and those the database knows have the same names.
+
+    None if they differ, or if a folder cannot be listed. Takes one directory at a time: no path is built, no file is
+    asked for anything. Raises what mrilu.maildir.names.kind_of raises.
+    """
+    known = names_by_place(db, maildir)
+    unreadable: list[FolderUnreadable] = []
+    files = 0
+    for place, kind in mail_places(maildir.root, unreadable, *_expected(maildir)):
+        rows = [name for chunk in known.pop(place, ()) for name in chunk.split("/")]
+        names = set(names_in(maildir.root, place, kind, unreadable))
+        if len(rows) != len(names) or not names.issuperset(rows):
+            return None
+        files += len(names)
+    return None if known or unreadable else files
+
+
+def names_by_place(db: PostgresqlDatabase, maildir: Maildir) -> dict[str, list[str]]:
+    """Return the names of the live files that the database knows, by directory: strings of many, "/" between."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    connection = db.connection()
+    for table in ("location", "rejected"):
+        (last,) = connection.execute(LAST_ID.format(table=table)).fetchone()
+        for first in range(1, last + 1, SLICE):
+            arguments = (maildir.id, first, first + SLICE - 1)
+            for place, names in connection.execute(KNOWN_NAMES.format(table=table), arguments):
+                found[place].append(names)
+    return dict(found)
+
+
 def files_of(
     maildir: Maildir, unreadable: list[FolderUnreadable], root: Path | str | None = None
 ) -> Iterator[str]:
@@ -153,9 +201,13 @@ def files_of(
 
     A flat folder without mail is taken for empty only if no file of it is missed: it may not be mounted.
     """
+    return scan(root or maildir.root, unreadable, *_expected(maildir))
+
+
+def _expected(maildir: Maildir) -> tuple[Kind, bool]:
+    """Return the Maildir's kind, and whether it may be empty."""
     kind = cast(Kind, maildir.kind)
-    may_be_empty = kind == "folder" and not maildir.has_files()
-    return scan(root or maildir.root, unreadable, kind, may_be_empty=may_be_empty)
+    return kind, kind == "folder" and not maildir.has_files()
 
 
 def known_paths(db: PostgresqlDatabase, maildir: Maildir) -> Iterator[KnownPath]:
@@ -192,15 +244,13 @@ def balance(db: PostgresqlDatabase, maildir: Maildir, queued: set[str]) -> Balan
 def quick_balance(
     db: PostgresqlDatabase, maildir: Maildir, queued: Callable[[], set[str]]
 ) -> Balance:
-    """Draw up one Maildir's ledger by counts where these agree, else by name.
+    """Draw up one Maildir's ledger without a look at any file's size and mtime, where all names agree.
 
-    A file that is lost and one that is stale make up for each other in the counts; the daily check tells them.
-    Raises what `difference` raises.
+    Files that were written since they were read are told by the daily check only. Raises what `difference` raises.
     """
     counts = maildir.file_counts()
-    unreadable: list[FolderUnreadable] = []
-    on_disk = sum(1 for _ in files_of(maildir, unreadable))
-    if on_disk == sum(counts) and not unreadable:
+    on_disk = agreeing_files(db, maildir)
+    if on_disk == sum(counts):
         return Balance(maildir.name, maildir.root, on_disk, *counts, 0, [], [], [])
     return settled_balance(db, maildir, queued(), queued)
 

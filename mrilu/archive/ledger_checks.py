@@ -1,24 +1,35 @@
-"""What readers are told of the ledger: up to when all mail is here, and what waits or could not be read."""
+"""What the last look at the ledger found, for readers and for operators of an archive too large to look at now."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any, cast
 
 from peewee import SQL, PostgresqlDatabase
 
 from models import LedgerCheck, Maildir
-from mrilu.archive.ledger import quick_balance
+from mrilu.archive.ledger import Balance, quick_balance
+from mrilu.maildir.names import Kind
+from mrilu.maildir.passed_over import passed_over
 
+SHORT = 1.0  # seconds that a look may take without a rest: the job comes once a minute
 SHARE = 20  # rest so many times as long as a look took: a large Maildir on a slow disk is looked at more seldom
+MANY = 50_000  # files of a Maildir, from which on an operator is told of the last look unless he asks for a new one
+LATE = (
+    3600.0  # seconds after which a look is no longer worth telling, if one is not as rare as that
+)
+MOST_NAMES = 1000  # of each kind of gap that are kept
 UNREADABLE, OUT_OF_REACH = "unreadable", "out-of-reach"
 
 
 def is_due(maildir: Maildir, now: datetime) -> bool:
     """Tell whether the Maildir is to be looked at again."""
     last = LedgerCheck.get_or_none(LedgerCheck.maildir == maildir.id)
-    return last is None or (now - last.checked_at).total_seconds() >= SHARE * last.seconds
+    if last is None or last.seconds < SHORT:
+        return True
+    return bool((now - last.checked_at).total_seconds() >= SHARE * last.seconds)
 
 
 def note_ledger(
@@ -35,13 +46,52 @@ def note_ledger(
     except Exception:
         _note(maildir, checked_at=began, trouble=OUT_OF_REACH)
         raise
+    facts = _facts(found) | {"passed_over": passed_over_in(maildir)}
     seconds = time.monotonic() - clock
     waiting = found.waiting + len(found.lost) + len(found.changed)
     trouble = UNREADABLE if found.unreadable or found.held else ""
     counts = {"waiting": waiting, "rejected": found.rejected}
     complete = {} if waiting or trouble else {"complete_to": began}
-    _note(maildir, checked_at=began, trouble=trouble, seconds=seconds, **counts, **complete)
+    _note(
+        maildir,
+        checked_at=began,
+        trouble=trouble,
+        seconds=seconds,
+        facts=facts,
+        **counts,
+        **complete,
+    )
     return counts
+
+
+def passed_over_in(maildir: Maildir) -> list[dict[str, Any]]:
+    """Return what is not looked at in a Maildir, ready for JSON."""
+    return [part._asdict() for part in passed_over(maildir.root, cast(Kind, maildir.kind))]
+
+
+def _facts(found: Balance) -> dict[str, Any]:
+    """Return a ledger for JSON with the first names of each kind of gap; `more` says how many others there are."""
+    facts = found.as_dict()
+    gaps = {kind: names for kind, names in facts.items() if isinstance(names, list)}
+    more = {
+        kind: len(names) - MOST_NAMES for kind, names in gaps.items() if len(names) > MOST_NAMES
+    }
+    return facts | {kind: names[:MOST_NAMES] for kind, names in gaps.items()} | {"more": more}
+
+
+def last_look(maildir: Maildir, now: datetime) -> dict[str, Any] | None:
+    """Return the ledger that the last look drew up, and its time; None if one is to be drawn up anew.
+
+    That is for a Maildir that is looked at in an instant or was out of reach, and if the look is too old: the service
+    may not run.
+    """
+    row = LedgerCheck.get_or_none(LedgerCheck.maildir == maildir.id)
+    if row is None or row.facts is None or row.trouble == OUT_OF_REACH:
+        return None
+    late = max(LATE, 2 * SHARE * row.seconds)
+    if row.facts["on_disk"] < MANY or (now - row.checked_at).total_seconds() > late:
+        return None
+    return row.facts | {"checked_at": row.checked_at.isoformat()}
 
 
 def _note(maildir: Maildir, **facts: object) -> None:

@@ -114,13 +114,14 @@ def env() -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="everything, for scripts")
-def status(as_json: bool) -> None:
+@click.option("--exact", is_flag=True, help="look at each file now, however many there are")
+def status(as_json: bool, exact: bool) -> None:
     """Show the ledger of each Maildir, queues, workers, rejected mail and last runs; exit code 1 if not level."""
     from mrilu.cli import status as page
     from mrilu.cli.connect import connect
 
     connect()
-    facts = page.gather()
+    facts = page.gather(exact)
     if as_json:
         print(json.dumps(facts, default=str, indent=1))
     else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,16 +13,14 @@ from rq import Queue
 from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
 from rq.worker import BaseWorker
 
-from models import JobRun, Maildir, Message, Rejected
+from models import JobRun, Message, Rejected
 from mrilu.archive.outdated import count_outdated
 from mrilu.cli.shown import visible
 from mrilu.embeddings.progress import progress
 from mrilu.mail.parse import PARSER_VERSION
-from mrilu.maildir.names import Kind
-from mrilu.maildir.passed_over import passed_over
 from mrilu.notifications.pause import outbox_status
 from mrilu.queues.health import living_workers, trouble_of
-from mrilu.queues.ledgers import ledgers
+from mrilu.queues.ledgers import ledgers_at_hand
 from mrilu.queues.queues import NAMES, queue
 from mrilu.queues.rules import mail_server_mark
 from mrilu.runtime.database import database
@@ -39,15 +38,10 @@ HEALS = "./run.sh rescan heals it"
 READABLE = "they are read as soon as the service may (chmod, setfacl)"
 
 
-def gather() -> dict[str, Any]:
-    """Return all facts, ready for JSON."""
+def gather(exact: bool = False) -> dict[str, Any]:
+    """Return all facts, ready for JSON; `exact` has each file of large Maildirs looked at now, too."""
     settings, db = current_settings(), database()
-    kinds = {row.name: cast(Kind, row.kind) for row in Maildir.select()}
-    maildirs = [
-        one | {"passed_over": [part._asdict() for part in passed_over(one["root"], kinds[name])]}
-        for one in ledgers()
-        if (name := one["maildir"]) in kinds
-    ]
+    maildirs = ledgers_at_hand(exact)
     return {
         "level": all(one["level"] for one in maildirs if one["watched"]),
         "maildirs": maildirs,
@@ -196,6 +190,17 @@ def vanished_lines(one: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def look_lines(one: dict[str, Any], now: datetime) -> Iterator[str]:
+    """Yield a line on a ledger that is not of this moment: when it was drawn up, and what it does not see."""
+    if one.get("checked_at"):
+        at = datetime.fromisoformat(one["checked_at"])
+        age = max(0, round((now - at).total_seconds()))
+        yield (
+            f"{one['maildir']}: as of {at.astimezone(UTC):%H:%M:%S} UTC, {age:,} s ago, all files by name; "
+            "as of now, with sizes and times: ./run.sh status --exact"
+        )
+
+
 def passed_over_lines(one: dict[str, Any]) -> Iterator[str]:
     """Yield a line on each place of a Maildir whose files are not looked at; the first ones by name."""
     listed = one.get("passed_over", [])
@@ -207,6 +212,8 @@ def passed_over_lines(one: dict[str, Any]) -> Iterator[str]:
 
 
 def _show_gap(one: dict[str, Any], console: Console, *, held_up: bool) -> None:
+    for line in look_lines(one, datetime.now(UTC)):
+        console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
     for line in vanished_lines(one):
         console.print(visible(line), style="red", markup=False, highlight=False, soft_wrap=True)
     for line in passed_over_lines(one):
@@ -216,30 +223,34 @@ def _show_gap(one: dict[str, Any], console: Console, *, held_up: bool) -> None:
         return
     name = one["maildir"]
     heal = "it is healed when what is said below is" if held_up else HEALS
-    _names(console, f"{name}: on disk, but neither in the archive nor queued", one["lost"], heal)
-    _names(console, f"{name}: in the archive, but no longer on disk", one["stale"], heal)
-    _names(console, f"{name}: written since they were read", one["changed"], heal)
-    _names(console, f"{name}: folders that cannot be read", one["unreadable"], READABLE)
-    _names(
-        console,
-        f"{name}: not below {one['root']}, where another folder is now",
-        one["held"],
-        f"mount the right one; if they are gone: ./run.sh confirm-gone {name}",
-    )
+    for kind, what, advice in (
+        ("lost", "on disk, but neither in the archive nor queued", heal),
+        ("stale", "in the archive, but no longer on disk", heal),
+        ("changed", "written since they were read", heal),
+        ("unreadable", "folders that cannot be read", READABLE),
+        (
+            "held",
+            f"not below {one['root']}, where another folder is now",
+            f"mount the right one; if they are gone: ./run.sh confirm-gone {name}",
+        ),
+    ):
+        more = one.get("more", {}).get(kind, 0)
+        _names(console, f"{name}: {what}", one[kind], more, advice)
 
 
-def _names(console: Console, title: str, names: Iterable[str], advice: str) -> None:
-    listed = list(names)
+def _names(console: Console, title: str, listed: list[str], more: int, advice: str) -> None:
+    """Print the first of the listed names; there are `more` that are not listed."""
     if not listed:
         return
-    line = f"{visible(title)} ({len(listed):,}); {advice}:"
+    total = len(listed) + more
+    line = f"{visible(title)} ({total:,}); {advice}:"
     console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
     for name in listed[:SHOWN_NAMES]:
         console.print(
             f"  {visible(name) or '(the top)'}", markup=False, highlight=False, soft_wrap=True
         )
-    if len(listed) > SHOWN_NAMES:
-        console.print(f"  ... and {len(listed) - SHOWN_NAMES:,} more (--json lists all)")
+    if left := total - len(listed[:SHOWN_NAMES]):
+        console.print(f"  ... and {left:,} more (--exact --json lists all)")
 
 
 def _show_life(console: Console, name: str, facts: dict[str, Any] | None) -> None:

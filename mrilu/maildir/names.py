@@ -370,33 +370,50 @@ def scan(
     point is never taken for a Maildir whose mails are gone; `may_be_empty` says that none of a flat folder's is
     missed. Give the `kind` that was found first: a sub-directory must not turn a flat folder into a Maildir later.
     """
-    if may_be_empty and kind == "folder":
-        _list_root(root)
-    else:
-        looks_like = kind_of(root)
-        kind = kind or looks_like
     found: list[FolderUnreadable] = []
-    for place in places(root, kind, found):
-        if place.mail:
-            yield from scan_place(root, place.path, kind, found)
+    for place, of_kind in mail_places(root, found, kind, may_be_empty):
+        yield from scan_place(root, place, of_kind, found)
     if errors is not None:
         errors.extend(found)
     elif found:
         raise ScanIncomplete(root, found)
 
 
+def mail_places(
+    root: Path | str, errors: list[FolderUnreadable], kind: Kind | None, may_be_empty: bool
+) -> Iterator[tuple[str, Kind]]:
+    """Yield each directory that mail lies in, with the Maildir's kind; arguments and errors as `scan`."""
+    if may_be_empty and kind == "folder":
+        _list_root(root)
+    else:
+        looks_like = kind_of(root)
+        kind = kind or looks_like
+    for place in places(root, kind, errors):
+        if place.mail:
+            yield place.path, kind
+
+
 def scan_place(
     root: Path | str, place: str, kind: Kind, errors: list[FolderUnreadable]
 ) -> Iterator[str]:
     """Paths of the mail files in one directory; none if it has vanished since it was listed."""
-    where, prefix = os.path.join(root, to_disk(place)), f"{place}/" if place else ""
+    prefix = f"{place}/" if place else ""
+    for name in names_in(root, place, kind, errors):
+        yield prefix + name
+
+
+def names_in(
+    root: Path | str, place: str, kind: Kind, errors: list[FolderUnreadable]
+) -> Iterator[str]:
+    """Names, in text form, of the mail files in one directory; none if it has vanished since it was listed."""
+    where = os.path.join(root, to_disk(place))
     try:
         with os.scandir(where) as entries:
             for entry in entries:
                 name = entry.name
                 wanted = name[0] != "." and (kind == "maildir" or is_mail_file(name))
                 if wanted and entry.is_file(follow_symlinks=False):
-                    yield prefix + to_text(name)
+                    yield to_text(name)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError:

@@ -43,12 +43,11 @@ def passed_over(root: Path | str, kind: Kind) -> list[PassedOver]:
     """Return what is not looked at below the root, by place; what cannot be listed is left out."""
     known = {place.path: place for place in places(root, kind, [])}
     found: Counter[tuple[str, str]] = Counter()
-    for directory, entries in _directories(root, kind):
+    # Nearly all the files there are: they are looked at, whatever their names; a link may not be.
+    looked_at = {path for path, place in known.items() if kind == "maildir" and place.mail}
+    for directory, entries in _directories(root, looked_at):
         opened = 0
         place = known.get(directory)
-        if kind == "maildir" and place is not None and place.mail:
-            # nearly all the files there are: they are looked at, whatever their names; a link may not be
-            entries = [entry for entry in entries if entry.is_symlink()]
         for entry in entries:
             what = _link(root, directory, entry, kind) or _what(directory, place, entry, kind)
             if not what and _may_be_mbox(place, entry) and opened < MOST_OPENED:
@@ -59,14 +58,23 @@ def passed_over(root: Path | str, kind: Kind) -> list[PassedOver]:
     return [PassedOver(place, files, what) for (place, what), files in sorted(found.items())]
 
 
-def _directories(root: Path | str, kind: Kind) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
-    """Yield each real directory below the root with what lies in it; not tmp/, nor what no mail program makes."""
+def _directories(
+    root: Path | str, looked_at: set[str]
+) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+    """Yield each real directory below the root with what lies in it; not tmp/, nor what no mail program makes.
+
+    Of those in `looked_at`, which hold millions of files, the files are left out at once.
+    """
     left = [""]
     while left:
         directory = left.pop()
         try:
             with os.scandir(os.path.join(root, to_disk(directory))) as listed:
-                entries = list(listed)
+                entries = (
+                    [entry for entry in listed if not entry.is_file(follow_symlinks=False)]
+                    if directory in looked_at
+                    else list(listed)
+                )
         except OSError:
             continue
         yield directory, entries

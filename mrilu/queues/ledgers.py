@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from rq.registry import ScheduledJobRegistry
 from models import Maildir, Rejected, Vanishing
 from mrilu.archive.folders import accept_root, doubt_root, note_folders
 from mrilu.archive.ledger import Difference, difference, settled_balance
-from mrilu.maildir.names import MaildirError
+from mrilu.archive.ledger_checks import last_look, passed_over_in
+from mrilu.maildir.names import MaildirError, kind_of
 from mrilu.queues.queues import (
     MAIL,
     fetch_imports,
@@ -89,14 +91,51 @@ def ledgers() -> list[dict[str, Any]]:
     return [_ledger(row, queued.get(row.name, set())) for row in rows]
 
 
+def ledgers_at_hand(exact: bool) -> list[dict[str, Any]]:
+    """Return the same with `passed_over`, by the last look where a Maildir is large: `checked_at` is its time or None.
+
+    A look by names does not see files that were written since they were read; the daily check does. A Maildir that
+    is out of reach by now is told as such. With `exact` all are drawn up anew.
+    """
+    now = datetime.now(UTC)
+    rows = list(Maildir.select().order_by(Maildir.name))
+    looks = {row.name: last_look(row, now) for row in rows if not exact and is_in_reach(row)}
+    queued = {} if all(looks.get(row.name) for row in rows) else queued_paths()
+    return [
+        _known(row) | look
+        if (look := looks.get(row.name))
+        else {"checked_at": None, "passed_over": passed_over_in(row)}
+        | _ledger(row, queued.get(row.name, set()))
+        for row in rows
+    ]
+
+
+def is_in_reach(maildir: Maildir) -> bool:
+    """Tell whether the Maildir's root is there and is one."""
+    try:
+        kind_of(maildir.root)
+    except MaildirError:
+        return False
+    return True
+
+
 def _ledger(maildir: Maildir, queued: set[str]) -> dict[str, Any]:
-    known = {"maildir": maildir.name, "root": maildir.root, "watched": maildir.watched}
-    known["vanished"] = [_vanishing(one) for one in Vanishing.open_of(maildir.id)]
+    known = _known(maildir)
     try:
         one = settled_balance(database(), maildir, queued, lambda: queued_in(maildir.name))
         return known | one.as_dict()
     except MaildirError as error:
         return known | {"error": str(error), "level": False} | maildir.file_counts()._asdict()
+
+
+def _known(maildir: Maildir) -> dict[str, Any]:
+    vanished = [_vanishing(one) for one in Vanishing.open_of(maildir.id)]
+    return {
+        "maildir": maildir.name,
+        "root": maildir.root,
+        "watched": maildir.watched,
+        "vanished": vanished,
+    }
 
 
 def _vanishing(one: Vanishing) -> dict[str, Any]:

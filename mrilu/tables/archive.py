@@ -170,10 +170,9 @@ class Message(BaseModel):
     @classmethod
     def reused_ids(cls) -> int:
         """Count the messages whose Message-ID another message (other From or Date) carries too."""
-        cursor = db.execute_sql(
-            "SELECT coalesce(sum(n - 1), 0)::bigint FROM (SELECT count(*) AS n FROM message GROUP BY node) AS ids"
-        )
-        return cursor.fetchone()[0]
+        # From the index on `node` alone, in its order: no message is read, nothing is grouped or sorted.
+        row = db.execute_sql("SELECT count(*) - count(DISTINCT node) FROM message").fetchone()
+        return row[0]
 
     def own_text(self) -> str:
         """Return the author's own words: the body without quoted lines, attributions and signature."""

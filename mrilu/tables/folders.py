@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from peewee import CompositeKey, DecimalField, DoubleField, IntegerField, TextField, UUIDField
-from playhouse.postgres_ext import DateTimeTZField, IdentityField
+from playhouse.postgres_ext import BinaryJSONField, DateTimeTZField, IdentityField
 
 from mrilu.tables.base import BaseModel
 
@@ -53,10 +53,11 @@ class RemovedMessage(BaseModel):
 
 
 class LedgerCheck(BaseModel):
-    """The last look at a watched Maildir's ledger, for readers.
+    """The last look at a watched Maildir's ledger.
 
     `complete_to` is when a look last found nothing waiting (NULL: never yet), `waiting` and `rejected` are files, and
     `trouble` is the kind of what kept this look from seeing all, "" if nothing did. `seconds` is how long it took.
+    `facts` is the ledger that was drawn up (mrilu/archive/ledger_checks.py), for operators.
     """
 
     maildir = IntegerField(primary_key=True)
@@ -66,3 +67,4 @@ class LedgerCheck(BaseModel):
     rejected = IntegerField()
     trouble = TextField()
     seconds = DoubleField()
+    facts = BinaryJSONField(index=False, null=True)

@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import models
 from jobs.import_messages import import_messages
 from models import Location
 from mrilu.archive import ledger
-from mrilu.archive.ledger import balance, difference
-from mrilu.maildir.names import MaildirMissing
+from mrilu.archive.ledger import balance, difference, quick_balance
+from mrilu.maildir.names import MaildirMissing, to_text
 from tests.factories import deliver, mail, make_maildir, register
+from tests.watcher.conftest import permissions_that_bind
 
 
 @pytest.fixture
@@ -114,3 +116,42 @@ def test_a_rejected_file_worth_another_try_is_neither_lost_nor_waiting_and_rows_
     assert (found.rejected, found.waiting, found.lost, found.gap) == (1, 0, [], 0)
     assert len(reads) == 1
     assert difference(models.db, root, maildir.name).unknown == [path]
+
+
+def none_wait() -> set[str]:
+    return set()
+
+
+def test_a_lost_and_a_stale_file_do_not_make_up_for_each_other_in_the_quick_ledger(maildir, root):
+    path = deliver(root, mail(), "new/1.a")
+    import_messages("test", [path])
+    assert quick_balance(models.db, maildir, none_wait).level
+    (root / path).rename(root / "new/2.b")
+    found = quick_balance(models.db, maildir, none_wait)
+    assert (found.on_disk, found.imported) == (1, 1)
+    assert (found.lost, found.stale, found.level) == (["new/2.b"], ["new/1.a"], False)
+
+
+def test_names_of_every_kind_and_directory_agree_however_they_are_cut(maildir, root, monkeypatch):
+    monkeypatch.setattr(ledger, "SLICE", 2)
+    names = ("1.a", "2.é:2,S", os.fsdecode(b"3.\xff\xfe:2,FS"), "4.\U0010ff80", "5.b\nc")
+    paths = [
+        deliver(root, mail(), f"{place}/{name}")
+        for place in ("new", "cur", ".one/cur")
+        for name in names
+    ]
+    import_messages("test", [to_text(path) for path in paths])
+    import_messages("test", [deliver(root, b"", ".one/new/empty")])
+    assert ledger.agreeing_files(models.db, maildir) == 16 == sum(maildir.file_counts())
+    (root / ".one/cur/1.a").unlink()
+    assert ledger.agreeing_files(models.db, maildir) is None
+
+
+def test_a_folder_that_went_or_cannot_be_listed_does_not_agree(maildir, root):
+    import_messages("test", [deliver(root, mail(), ".one/cur/1.a")])
+    (root / ".one/cur").chmod(0)
+    with permissions_that_bind(root):
+        assert ledger.agreeing_files(models.db, maildir) is None
+    (root / ".one/cur").chmod(0o700)
+    shutil.rmtree(root / ".one")
+    assert ledger.agreeing_files(models.db, maildir) is None
