@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from email.message import EmailMessage
+from http.client import HTTPConnection
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask.testing import FlaskClient
+from peewee import PostgresqlDatabase
 from playwright.sync_api import Browser, Page, expect
+from redis import Redis
 
-from tests.web.conftest import LIST, Import, hide
+from jobs.import_messages import import_messages
+from mrilu.mail.permalinks import hash_of
+from mrilu.quotes.seek import link_some
+from mrilu.runtime.operators import operator_token
+from mrilu.web.sessions import COOKIE
+from tests.factories import deliver
+from tests.web.conftest import LIST, Import, Sync, entry, hide
+from tests.web.test_operators import log_in
+
+QUOTED = "The open teapot is as blue as the sky above the sea, or so they say of it."
 
 HOSTILE = (
     '<script>fetch("https://evil.example/")</script><img src=https://evil.example/x onerror=alert(1)>'
@@ -24,11 +37,24 @@ PLACES = (
     "/", f"/l/{LIST}/", f"/l/{LIST}/2025-10/", "/t/{one}/", "/t/{one}/?view=date", "/t/{one}/?view=tree",
     "/m/{one}/", "/m/{two}/", "/m/{gone}/", "/search", "/search?q=tea", "/search?q=from:", "/search?q=nothing-at-all",
     "/exports/", "/why", "/why?id=one@x", "/why?id=never@x", "/w/nowhere", "/t/NOWHERE/", "/subscribe",
+    "/w/", "/w/?q=zzz", "/w/?type=gismu", "/w/klama", "/w/klama/history", "/w/jbobau", "/search?q=klama&in=word",
+    "/m/{letter}/", "/m/{asked}/", "/t/{asked}/", "/search?q=from:Mirli", "/search?q=tea&by=thread",
+    "/search?q=%D7%90%E2%80%AEtea", "/t/{one}/similar/", "/login",
 )  # fmt: skip
+# Those of operators.
+CLOSED_PLACES = (
+    "/status",
+    "/m/{asked}/withhold",
+    "/m/{gone}/withhold",
+    "/m/{asked}/history",
+    "/m/{gone}/",
+)
 
 
 @pytest.fixture
-def known(take_in: Import) -> dict[str, str]:
+def known(
+    take_in: Import, sync: Sync, database: PostgresqlDatabase, tmp_path: Path
+) -> dict[str, str]:
     """A small archive: a talk with a quotation, a hostile mail, a withheld one."""
     one = take_in("one@x", subject="green tea", body="Is it good?\n\nSo they say of tea.\n")
     gone = take_in("gone@x", subject="secret", in_reply_to="<one@x>")
@@ -42,7 +68,55 @@ def known(take_in: Import) -> dict[str, str]:
         + "\n",
     )
     evil = take_in("evil@x", subject=HOSTILE, sender=f"{HOSTILE[:40]} <a@x.example>", body=HOSTILE)
-    return {"one": one, "two": two, "evil": evil, "gone": gone}
+    root = tmp_path / "Maildir"
+    assert import_messages("test", [deliver(root, _letter())])["imported"] == 1
+    asked = take_in("asked@x", subject="a question", body=f"{QUOTED}\n\nAnd klama?\n")
+    for name in ("b", "c"):
+        text = f"On Monday, Mirli wrote:\n> {QUOTED}\n\nYes, {name}. mi klama\n"
+        take_in(f"{name}@x", subject="Re: a question", in_reply_to="<asked@x>", body=text)
+    while link_some(database, 100):
+        pass
+    others = entry("lojbo", 2, rafsi=("jbo",)), entry("bangu", 3, rafsi=("bau",))
+    sync(entry("klama", 1, "$x_1$ goes to $x_2$", rafsi=("kla",)), *others)
+    later = "$x_1$ comes to $x_2$ from $x_3$"
+    sync(entry("klama", 1, later, rafsi=("kla",), notes="See {lojbo}."), *others)
+    deliver(root, b"\0")
+    import_messages("test", [deliver(root, b"")])
+    return {
+        "one": one,
+        "two": two,
+        "evil": evil,
+        "gone": gone,
+        "letter": hash_of("letter@x"),
+        "asked": asked,
+    }
+
+
+def _letter() -> bytes:
+    made = EmailMessage()
+    made["From"], made["Date"] = "Ann <ann@people.example>", "Mon, 06 Oct 2025 09:12:44 +0200"
+    made["Subject"], made["Message-ID"] = "a letter", "<letter@x>"
+    made["List-Id"] = f"<{LIST}>"
+    made.set_content("plain\n")
+    made.add_alternative(
+        "<h1>A letter</h1><p>of <b>HTML</b> <img src='https://evil.example/x'></p>", subtype="html"
+    )
+    made.add_attachment(
+        b"123", maintype="application", subtype="zip", filename="\u202egnp.exe " + "long" * 30
+    )
+    return made.as_bytes()
+
+
+@pytest.fixture
+def cookie(site: str, redis_client: Redis) -> str:
+    """The session of an operator."""
+    form = urlencode({"password": operator_token(redis_client)})
+    asked = HTTPConnection(urlsplit(site).netloc)
+    asked.request("POST", "/login", form, {"Content-Type": "application/x-www-form-urlencoded"})
+    answer = asked.getresponse()
+    asked.close()
+    found = next(one for one in answer.headers.get_all("Set-Cookie") or [] if COOKIE in one)
+    return found.partition(";")[0].partition("=")[2]
 
 
 def opened(
@@ -60,10 +134,26 @@ def opened(
     return page
 
 
+def note_what_is_wrong(page: Page, site: str, wrong: list[str]) -> None:
+    """Collect what is asked of other sites, and what the browser complains of; an error page is none."""
+
+    def asked(url: str) -> None:
+        if not url.startswith((site, "data:")):
+            wrong.append(url)
+
+    def said(kind: str, text: str) -> None:
+        if kind == "error" and "the server responded with a status of" not in text:
+            wrong.append(f"{page.url}: {text}")
+
+    page.on("request", lambda one: asked(one.url))
+    page.on("pageerror", lambda one: said("error", str(one)))
+    page.on("console", lambda one: said(one.type, one.text))
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("screen", SCREENS)
 def test_pages_are_for_all_and_as_wide_as_the_screen(
-    browser: Browser, site: str, known: dict[str, str], screen: str, scheme: str
+    browser: Browser, site: str, known: dict[str, str], cookie: str, screen: str, scheme: str
 ) -> None:
     context = browser.new_context(
         viewport={"width": SCREENS[screen][0], "height": SCREENS[screen][1]},
@@ -71,9 +161,15 @@ def test_pages_are_for_all_and_as_wide_as_the_screen(
         bypass_csp=True,  # axe is a script of the test's
     )
     page = context.new_page()
-    wrong = []
-    for place in (one.format(**known) for one in PLACES):
+    wrong: list[str] = []
+    note_what_is_wrong(page, site, wrong)
+    places = [one.format(**known) for one in (*PLACES, *CLOSED_PLACES)]
+    for number, place in enumerate(places):
+        if number == len(PLACES):
+            context.add_cookies([{"name": COOKIE, "value": cookie, "url": site}])
         page.goto(site + place)
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        page.wait_for_load_state("networkidle")
         found = Axe().run(page)
         wrong += [
             f"{place}: {one['id']}: {[node['html'] for node in one['nodes']][:2]}"
@@ -184,14 +280,16 @@ def test_text_browsers_get_all_text_and_links(site: str, known: dict[str, str]) 
 
 
 def test_the_pages_are_valid_html(
-    pages: FlaskClient, known: dict[str, str], tmp_path: Path
+    pages: FlaskClient, known: dict[str, str], tmp_path: Path, redis_client: Redis
 ) -> None:
     checker = shutil.which("vnu")
     if not checker or not shutil.which("java"):
         pytest.skip("vnu is not installed (npm: vnu-jar; Debian: default-jre-headless)")
     folder = tmp_path / "pages"
     folder.mkdir()
-    for number, place in enumerate(PLACES):
+    for number, place in enumerate((*PLACES, *CLOSED_PLACES)):
+        if number == len(PLACES):
+            log_in(pages, operator_token(redis_client))
         page = pages.get(place.format(**known))
         (folder / f"{number}.html").write_text(page.text)
     command = [checker, "--errors-only", "--no-langdetect", str(folder)]
