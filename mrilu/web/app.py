@@ -22,6 +22,7 @@ from mrilu.web.guesses import Guesses
 from mrilu.web.kept import Kept
 from mrilu.web.limits import DOWNLOAD, PAGE, SEARCH, limit
 from mrilu.web.packing import pack
+from mrilu.web.pages_kept import PagesKept
 from mrilu.web.queries.status import gather_slow as gather_status
 from mrilu.web.routes import (
     api,
@@ -78,6 +79,7 @@ PARTS = (
 SIMILAR_SECONDS = 600.0  # threads nearest in meaning
 GLOSSES_SECONDS = 60.0
 WORDS_SECONDS = 300.0  # what stands around a word: sentences, mails that use it
+PAGES_BYTES = 32 * 1024 * 1024  # of pages that are kept, not packed
 # What says that PostgreSQL or Redis is away, or hangs.
 AWAY: tuple[type[Exception], ...] = (
     TimeoutError,
@@ -112,6 +114,7 @@ def make_app(settings: Settings) -> Flask:
     app.extensions["guesses"] = Guesses()
     app.extensions["similar"] = Kept(SIMILAR_SECONDS)
     app.extensions["made_files"] = MadeFiles(settings.data_dir / "downloads")
+    app.extensions["pages_kept"] = PagesKept(PAGES_BYTES)
     app.extensions["words"] = Kept(WORDS_SECONDS)
     app.extensions["word_facets"] = Kept(WORDS_SECONDS, most=2)
     app.extensions["glosses"] = Kept(GLOSSES_SECONDS)

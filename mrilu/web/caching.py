@@ -1,12 +1,17 @@
-"""Answers that a browser may keep: the ETag comes from what a page is made of, and is asked before the page is made."""
+"""Answers that a browser may keep: the ETag comes from what a page is made of, and is asked before the page is made.
+
+By the same digest a page is kept here, where its facts say all that it shows.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 
-from flask import Response, current_app, make_response, request
+from flask import Response, current_app, g, make_response, request
 
+from mrilu.web.access import is_operator
+from mrilu.web.pages_kept import Page, PagesKept
 from mrilu.web.readers import shows_addresses
 
 
@@ -15,9 +20,19 @@ def answer(*facts: object, make: Callable[[], str | Response], seconds: int = 0)
 
     `seconds` is how long it may be shown without asking again; who may see it is among the facts.
     """
-    digest = hashlib.blake2b(
-        repr((current_app.config["RENDERING"], shows_addresses(), facts)).encode(), digest_size=12
-    ).hexdigest()
+    return _answer(_digest_of(facts), make, seconds)
+
+
+def kept_answer(*facts: object, make: Callable[[], str]) -> Response:
+    """Return what `answer` does, with a page made once for all readers to whom its facts are the same.
+
+    So the facts name all that it shows. What an operator sees is never kept: it may hold what none else may read.
+    """
+    digest = _digest_of(facts)
+    return _answer(digest, make if is_operator() else lambda: _kept(digest, make), 0)
+
+
+def _answer(digest: str, make: Callable[[], str | Response], seconds: int) -> Response:
     if request.if_none_match.contains_weak(digest):
         found = Response(status=304)
     else:
@@ -25,3 +40,18 @@ def answer(*facts: object, make: Callable[[], str | Response], seconds: int = 0)
     found.set_etag(digest, weak=True)
     found.headers["Cache-Control"] = f"private, max-age={seconds}" if seconds else "no-cache"
     return found
+
+
+def _digest_of(facts: tuple[object, ...]) -> str:
+    told = repr((current_app.config["RENDERING"], shows_addresses(), facts))
+    return hashlib.blake2b(told.encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()
+
+
+def _kept(digest: str, make: Callable[[], str]) -> Response:
+    """Return a page that is kept, or make it; `g.page` lets it be packed once."""
+    pages: PagesKept = current_app.extensions["pages_kept"]
+    if (page := pages.find(digest)) is None:
+        page = Page(make().encode())
+        pages.keep(digest, page)
+    g.page = page
+    return Response(page.content, mimetype="text/html")

@@ -6,12 +6,11 @@ operator or a subscriber sees, and what sets or answers to a password or cookie,
 
 from __future__ import annotations
 
-import gzip
+from flask import Flask, Response, g, request
 
-from flask import Flask, Response, request
+from mrilu.web.pages_kept import Page
 
 LEAST = 1000  # bytes that are worth it
-LEVEL = 5
 _PACKED = {
     "text/html",
     "text/plain",
@@ -50,7 +49,9 @@ def _pack(made: Response) -> Response:
     content = made.get_data() if not made.direct_passthrough else b""
     if len(content) < LEAST or not request.accept_encodings["gzip"] > 0:
         return made
-    made.set_data(gzip.compress(content, LEVEL, mtime=0))
+    kept: Page | None = g.get("page")
+    page = kept if kept and kept.content is content else Page(content)
+    made.set_data(page.packed())
     made.headers["Content-Encoding"] = "gzip"
     return made
 

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from mrilu.runtime.database import database
 from mrilu.web import addresses
-from mrilu.web.caching import answer
+from mrilu.web.caching import answer, kept_answer
 from mrilu.web.keyset import BEGINNING, END, mark_at, place_at
 from mrilu.web.pages.charts import months_histogram
 from mrilu.web.pages.standing import told, version
@@ -86,7 +86,7 @@ def month_of_list(name: str, month: str) -> ResponseReturnValue:
             before=mark_at(before),
         )
 
-    return answer(*facts, make=make)
+    return kept_answer(*facts, make=make)
 
 
 def months_of(list_id: str) -> list[tuple[str, int]]:

@@ -12,7 +12,7 @@ from models import Reader
 from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.web import addresses
-from mrilu.web.caching import answer
+from mrilu.web.caching import kept_answer
 from mrilu.web.glosses_kept import current_glosses
 from mrilu.web.keyset import BEGINNING, mark_of, place_at
 from mrilu.web.pages.quotes import Graph
@@ -55,27 +55,41 @@ class _Asked(NamedTuple):
 @pages.get("/t/<message_hash>/")
 def thread(message_hash: str) -> ResponseReturnValue:
     """Show a thread: flat and by date (pages of it), or as a tree of headers."""
-    rows = ask_database(lambda: queries.at_hash(database(), message_hash))
-    if not rows:
+    view = request.args.get("view", "flat")
+    found = ask_database(lambda: _find(message_hash, with_links=view != "tree"))
+    reader = current_reader()
+    if found is None or not any(told_of(row, reader) for row in found.rows):
         abort(404)
-    state = ask_database(lambda: queries.thread_state(database(), rows[0].thread))
-    canonical, view = hash_of(state.first), request.args.get("view", "flat")
+    state, canonical = found.state, hash_of(found.state.first)
     view = view if view in VIEWS else "flat"
     if view == "flat" and state.messages > queries.IN_THREAD:
         view = "date"  # a tree in pages would tear answers from what they answer
-    reader = current_reader()
-    if not any(told_of(row, reader) for row in rows):
-        abort(404)
     if message_hash != canonical:
-        return redirect(_place_in_thread(canonical, rows[0], view, state))
+        return redirect(_place_in_thread(canonical, found.rows[0], view, state))
     after = place_at(request.args.get("after", "")) or (BEGINNING, 0)
-    asked = _Asked(rows[0].thread, canonical, view, after, state, reader)
-    graph = (
-        "" if view == "tree" else ask_database(lambda: quotes.version(database(), rows[0].thread))
-    )
+    asked = _Asked(found.rows[0].thread, canonical, view, after, state, reader)
     shown_as = (reader, shows_addresses(), current_glosses().version)
-    facts = ("thread", state, graph, view, after, *shown_as)
-    return answer(*facts, make=lambda: _outline(asked) if view == "tree" else _flat(asked))
+    facts = ("thread", state, found.links, view, after, *shown_as)
+    return kept_answer(*facts, make=lambda: _outline(asked) if view == "tree" else _flat(asked))
+
+
+class _Found(NamedTuple):
+    """The messages of a hash without their texts, and what the page of their thread depends on."""
+
+    rows: list[MessageRow]
+    state: ThreadState
+    links: str
+
+
+def _find(message_hash: str, *, with_links: bool) -> _Found | None:
+    """Ask the database whether a thread has changed; None where no message has this hash."""
+    db = database()
+    rows = queries.heads_at_hash(db, message_hash)
+    if not rows:
+        return None
+    number = rows[0].thread
+    links = quotes.version(db, number) if with_links else ""
+    return _Found(rows, queries.thread_state(db, number), links)
 
 
 def _place_in_thread(canonical: str, row: MessageRow, view: str, state: ThreadState) -> str:
@@ -87,20 +101,27 @@ def _place_in_thread(canonical: str, row: MessageRow, view: str, state: ThreadSt
 
 
 def _flat(asked: _Asked) -> str:
-    found = ask_database(lambda: queries.thread_messages(database(), asked.number, asked.after))
+    found, links = ask_database(lambda: _messages(asked))
     rows = [row for row in found if told_of(row, asked.reader)]
     if asked.view == "flat" and asked.state.messages <= queries.IN_THREAD:
         rows = [node.row for node in tree(rows)]
     seen = readable(rows, asked.reader)
-    numbers = [row.id for row in seen]
-    links = ask_database(lambda: quotes.links(database(), numbers, asked.reader))
+    graph = Graph(links, [row.id for row in seen], together=True)
     return render_template(
         "thread.html",
         rows=rows,
-        texts=texts_of(seen, Graph(links, numbers, together=True)),
+        texts=texts_of(seen, graph),
         further=mark_of(found[-1]) if len(found) == queries.IN_THREAD else "",
         **asked.headed(seen),
     )
+
+
+def _messages(asked: _Asked) -> tuple[list[MessageRow], list[quotes.LinkRow]]:
+    """Ask the database for a page of a thread, with the links of what its reader may read."""
+    db = database()
+    found = queries.thread_messages(db, asked.number, asked.after)
+    seen = readable(found, asked.reader)
+    return found, quotes.links(db, [row.id for row in seen], asked.reader)
 
 
 def _outline(asked: _Asked) -> str:
