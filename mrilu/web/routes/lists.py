@@ -13,7 +13,7 @@ from mrilu.web.pages.charts import months_histogram
 from mrilu.web.pages.standing import told, version
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
-from mrilu.web.queries.conversations import Period, page_of
+from mrilu.web.queries.conversations import ListPage, Period, page_of
 from mrilu.web.queries.ledger import standing
 from mrilu.web.readers import current_reader
 
@@ -64,13 +64,18 @@ def month_of_list(name: str, month: str) -> ResponseReturnValue:
     list_id, reader = list_named(name), current_reader()
     if (since := addresses.month_in(month)) is None:
         abort(404)
-    others = [one for one, _ in months_of(list_id)]
-    if month not in others:
-        abort(404)
     until = addresses.month_after(since)
     before = place_at(request.args.get("before", ""))
     whole = Period(list_id, since, until)
-    found = ask_database(lambda: page_of(database(), whole, before or (until, 0), IN_MONTH, reader))
+
+    def ask() -> tuple[list[str], ListPage]:
+        db = database()
+        known = [one for one, _ in queries.months(db, list_id)]
+        return known, page_of(db, whole, before or (until, 0), IN_MONTH, reader)
+
+    others, found = ask_database(ask)
+    if month not in others:
+        abort(404)
     facts = ("month", list_id, month, before, others, found, reader)
 
     def make() -> str:
