@@ -92,10 +92,13 @@ def _lists(found: Iterable[_Found]) -> list[Facet]:
 def _authors(found: list[_Found]) -> list[Facet]:
     """Return who wrote most, by name; counted as from: finds them, anywhere in names and addresses."""
     names = Counter(one.name for one in found if one.name.strip() and '"' not in one.name)
+    people = Counter((one.name.lower(), one.address.lower()) for one in found)
     made = []
     for name, _ in names.most_common(MOST_AUTHORS):
         low = name.strip().lower()
-        number = sum(low in one.name.lower() or low in one.address.lower() for one in found)
+        number = sum(
+            messages for person, messages in people.items() if any(low in text for text in person)
+        )
         made.append(Facet(name.strip(), number, f'from:"{name.strip()}"'))
     return sorted(made, key=lambda one: -one.messages)
 

@@ -16,13 +16,13 @@ from mrilu.queues.rules import limits_of, stranger_of
 from mrilu.settings.table import Settings
 from mrilu.web import assets, dashboard, health, metrics
 from mrilu.web.background import Background
-from mrilu.web.caching import kept_pages
 from mrilu.web.downloads.made import MadeFiles
 from mrilu.web.facts_slow import SlowFacts, gather_slow
 from mrilu.web.guesses import Guesses
 from mrilu.web.kept import Kept
 from mrilu.web.limits import DOWNLOAD, PAGE, SEARCH, limit
 from mrilu.web.packing import pack
+from mrilu.web.pages_kept import PagesKept
 from mrilu.web.queries.status import gather_slow as gather_status
 from mrilu.web.routes import (
     api,
@@ -79,6 +79,7 @@ PARTS = (
 SIMILAR_SECONDS = 600.0  # threads nearest in meaning
 GLOSSES_SECONDS = 60.0
 WORDS_SECONDS = 300.0  # what stands around a word: sentences, mails that use it
+PAGES_BYTES = 32 * 1024 * 1024  # of pages that are kept, not packed
 # What says that PostgreSQL or Redis is away, or hangs.
 AWAY: tuple[type[Exception], ...] = (
     TimeoutError,
@@ -111,9 +112,9 @@ def make_app(settings: Settings) -> Flask:
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
     )
     app.extensions["guesses"] = Guesses()
-    app.extensions["pages"] = kept_pages()
     app.extensions["similar"] = Kept(SIMILAR_SECONDS)
     app.extensions["made_files"] = MadeFiles(settings.data_dir / "downloads")
+    app.extensions["pages_kept"] = PagesKept(PAGES_BYTES)
     app.extensions["words"] = Kept(WORDS_SECONDS)
     app.extensions["word_facets"] = Kept(WORDS_SECONDS, most=2)
     app.extensions["glosses"] = Kept(GLOSSES_SECONDS)

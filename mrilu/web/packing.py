@@ -6,15 +6,11 @@ operator or a subscriber sees, and what sets or answers to a password or cookie,
 
 from __future__ import annotations
 
-import gzip
+from flask import Flask, Response, g, request
 
-from flask import Flask, Response, current_app, request
-
-from mrilu.web.kept import KeptBySize
+from mrilu.web.pages_kept import Page
 
 LEAST = 1000  # bytes that are worth it
-LEVEL = 5
-MOST_KEPT = 16 * 1024 * 1024  # bytes of packed pages
 _PACKED = {
     "text/html",
     "text/plain",
@@ -41,7 +37,6 @@ _OPEN = {
 
 def pack(app: Flask) -> None:
     """Have the application's answers packed."""
-    app.extensions["packed_pages"] = KeptBySize(MOST_KEPT, len)
     app.after_request(_pack)
 
 
@@ -54,19 +49,11 @@ def _pack(made: Response) -> Response:
     content = made.get_data() if not made.direct_passthrough else b""
     if len(content) < LEAST or not request.accept_encodings["gzip"] > 0:
         return made
-    made.set_data(_packed(made, content))
+    kept: Page | None = g.get("page")
+    page = kept if kept and kept.content is content else Page(content)
+    made.set_data(page.packed())
     made.headers["Content-Encoding"] = "gzip"
     return made
-
-
-def _packed(made: Response, content: bytes) -> bytes:
-    """Return the content packed; of a page with an ETag as it was packed before."""
-    tag = made.get_etag()[0]
-    if not tag:
-        return gzip.compress(content, LEVEL, mtime=0)
-    store: KeptBySize[bytes] = current_app.extensions["packed_pages"]
-    key = (tag, made.mimetype, len(content))
-    return store.get(key, lambda: gzip.compress(content, LEVEL, mtime=0))
 
 
 def _is_personal(made: Response) -> bool:

@@ -80,6 +80,29 @@ def test_a_list_whose_newest_mail_is_hidden_goes_on_to_what_is_not(
     assert "8 messages" in pages.get(f"/l/{LIST}/").text
 
 
+def test_a_long_thread_is_passed_in_growing_steps(
+    take_in: Import, pages: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    look = conversations._portion
+
+    def note(db, period, before, size_and_seen, reader):  # type: ignore[no-untyped-def]
+        sizes.append(size_and_seen[0])
+        return look(db, period, before, size_and_seen, reader)
+
+    monkeypatch.setattr(conversations, "_portion", note)
+    monkeypatch.setattr(conversations, "PORTION", 2)
+    monkeypatch.setattr(conversations, "MOST_LOOKED_AT", 12)
+    old = take_in("old@x", date="Mon, 06 Oct 2025 08:00:00 +0000")
+    for number in range(11):
+        parent = {"references": "<0@x>"} if number else {}
+        take_in(f"{number}@x", date=f"Mon, 06 Oct 2025 09:{number:02}:00 +0000", **parent)
+    found = walk(pages, MONTH)
+    assert [len(page) for page in found] == [2] and found[0][1] == f"/m/{old}/"
+    # what was looked at last ends the month: one look more tells that no page follows
+    assert sizes == [2, 2, 8, 1]
+
+
 def test_months_are_counted_at_once(take_in: Import, pages: FlaskClient) -> None:
     take_in("one@x")
     assert "1 message<" in pages.get(f"/l/{LIST}/").text

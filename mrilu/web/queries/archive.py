@@ -74,6 +74,7 @@ SELECT {COLUMNS}, {{texts}} FROM (
 """  # noqa: S608 - the columns are ours
 _TEXTS = "m.body, m.own_spans, m.parts, m.in_reply_to, m.reference_ids, m.text_state::text, m.date_source"
 MESSAGES = f"SELECT {COLUMNS}, {_TEXTS} FROM message AS m JOIN thread_link AS l USING (node) WHERE "  # noqa: S608 - ours
+HEADS = f"SELECT {COLUMNS} FROM message AS m JOIN thread_link AS l USING (node) WHERE "  # noqa: S608 - ours
 THREAD = f"""{MESSAGES} l.thread = %s AND (m.sent_at, m.id) > (%s, %s) ORDER BY m.sent_at, m.id LIMIT %s"""
 OUTLINE = f"""
 SELECT {COLUMNS}, '', '{{}}'::int[], '{{}}'::jsonb, m.in_reply_to, m.reference_ids, '', ''
@@ -88,11 +89,11 @@ SELECT min(m.id + 0), count(*), max(m.id + 0), max(m.sent_at), bit_or(m.restrict
        count(*) FILTER (WHERE {told})
   FROM thread_link AS l JOIN message AS m USING (node) WHERE l.thread = %s
 """
-# What stands before and behind a message on a list.
+# What stands before, or behind, a message on a list.
 BESIDE = """
-SELECT m.message_id FROM posting AS p JOIN message AS m ON m.id = p.message
- WHERE p.list = list_number(%s) AND (p.sent_at, p.message) {sign} (%s, %s) AND {visible}
- ORDER BY p.sent_at {order}, p.message {order} LIMIT 1
+(SELECT m.message_id FROM posting AS p JOIN message AS m ON m.id = p.message
+  WHERE p.list = list_number(%s) AND (p.sent_at, p.message) {sign} (%s, %s) AND {visible}
+  ORDER BY p.sent_at {order}, p.message {order} LIMIT 1)
 """
 
 BEGINNING, END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
@@ -232,10 +233,19 @@ def state_of(db: PostgresqlDatabase, messages: Sequence[int]) -> tuple[int, str]
 
 def at_hash(db: PostgresqlDatabase, message_hash: str) -> list[MessageRow]:
     """Return the messages whose Message-ID has this hash, oldest first, visible or not."""
+    return _at_hash(db, MESSAGES, message_hash)
+
+
+def heads_at_hash(db: PostgresqlDatabase, message_hash: str) -> list[MessageRow]:
+    """Return the same messages without their texts."""
+    return _at_hash(db, HEADS, message_hash)
+
+
+def _at_hash(db: PostgresqlDatabase, select: str, message_hash: str) -> list[MessageRow]:
     number = permalink_in(message_hash)
     if number is None:
         return []
-    found = _rows(db, f"{MESSAGES} m.permalink = %s ORDER BY m.sent_at, m.id", (number,))
+    found = _rows(db, f"{select} m.permalink = %s ORDER BY m.sent_at, m.id", (number,))
     rows = [MessageRow(*row) for row in found]
     return [row for row in rows if row.hash == message_hash.upper()]
 
@@ -278,14 +288,17 @@ def outline(db: PostgresqlDatabase, thread: int) -> list[MessageRow]:
 
 
 def beside(
-    db: PostgresqlDatabase, list_id: str, row: MessageRow, reader: Reader, *, later: bool
-) -> str | None:
-    """Return the Message-ID of the next later (or earlier) message of a list that the reader may see."""
+    db: PostgresqlDatabase, list_id: str, row: MessageRow, reader: Reader
+) -> tuple[str, str]:
+    """Return the Message-IDs of the messages of a list before and behind one, that the reader may see; "" for none."""
     visible = visible_to(reader, "m")
-    order = "ASC" if later else "DESC"
-    sql = BESIDE.format(sign=">" if later else "<", order=order, visible=visible.sql or "true")
-    found = _rows(db, sql, (list_id, row.sent_at, row.id, *visible.parameters))
-    return found[0][0] if found else None
+    sides = (
+        BESIDE.format(sign=sign, order=order, visible=visible.sql or "true")
+        for sign, order in (("<", "DESC"), (">", "ASC"))
+    )
+    parameters = (list_id, row.sent_at, row.id, *visible.parameters) * 2
+    earlier, later = _rows(db, f"SELECT {', '.join(sides)}", parameters)[0]
+    return earlier or "", later or ""
 
 
 def _rows(db: PostgresqlDatabase, sql: str, parameters: Sequence[object]) -> list[Any]:

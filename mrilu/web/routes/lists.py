@@ -7,14 +7,14 @@ from flask.typing import ResponseReturnValue
 
 from mrilu.runtime.database import database
 from mrilu.web import addresses
-from mrilu.web.caching import answer
+from mrilu.web.caching import answer, kept_answer
 from mrilu.web.keyset import BEGINNING, END, mark_at, place_at
 from mrilu.web.pages.charts import months_histogram
 from mrilu.web.pages.standing import told, version
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.conversations import ListPage, Period, page_of
-from mrilu.web.queries.ledger import Standing, standing
+from mrilu.web.queries.ledger import standing
 from mrilu.web.readers import current_reader
 
 pages = Blueprint("lists", __name__)
@@ -32,16 +32,13 @@ def all_lists() -> ResponseReturnValue:
 def mailing_list(name: str) -> ResponseReturnValue:
     """Show a list: its months, and its threads, that with the newest message first; ?before= goes on."""
     list_id, reader = list_named(name), current_reader()
-    before = place_at(request.args.get("before", ""))
-
-    def ask() -> tuple[list[tuple[str, int]], ListPage, Standing]:
-        db, whole = database(), Period(list_id, BEGINNING, END)
-        found = page_of(db, whole, before or (END, 0), ON_LIST, reader)
-        return queries.months(db, list_id), found, standing(db)
-
-    by_month, found, ledger = ask_database(ask)
+    by_month = months_of(list_id)
     if not by_month:
         return _list_elsewhere(name)
+    before = place_at(request.args.get("before", ""))
+    whole = Period(list_id, BEGINNING, END)
+    found = ask_database(lambda: page_of(database(), whole, before or (END, 0), ON_LIST, reader))
+    ledger = ask_database(lambda: standing(database()))
     facts = ("list", list_id, by_month, before, found, version(ledger), reader)
 
     def make() -> str:
@@ -67,13 +64,18 @@ def month_of_list(name: str, month: str) -> ResponseReturnValue:
     list_id, reader = list_named(name), current_reader()
     if (since := addresses.month_in(month)) is None:
         abort(404)
-    others = [one for one, _ in months_of(list_id)]
-    if month not in others:
-        abort(404)
     until = addresses.month_after(since)
     before = place_at(request.args.get("before", ""))
     whole = Period(list_id, since, until)
-    found = ask_database(lambda: page_of(database(), whole, before or (until, 0), IN_MONTH, reader))
+
+    def ask() -> tuple[list[str], ListPage]:
+        db = database()
+        known = [one for one, _ in queries.months(db, list_id)]
+        return known, page_of(db, whole, before or (until, 0), IN_MONTH, reader)
+
+    others, found = ask_database(ask)
+    if month not in others:
+        abort(404)
     facts = ("month", list_id, month, before, others, found, reader)
 
     def make() -> str:
@@ -89,7 +91,7 @@ def month_of_list(name: str, month: str) -> ResponseReturnValue:
             before=mark_at(before),
         )
 
-    return answer(*facts, make=make)
+    return kept_answer(*facts, make=make)
 
 
 def months_of(list_id: str) -> list[tuple[str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from mrilu.mail.headers.identifiers import parse_message_id
 from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.web import addresses
-from mrilu.web.caching import answer
+from mrilu.web.caching import kept_answer
 from mrilu.web.glosses_kept import current_glosses
 from mrilu.web.pages.glosses import words_linked
 from mrilu.web.pages.quotes import Graph
@@ -23,7 +24,6 @@ from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries import quotes
 from mrilu.web.queries.archive import MessageRow
-from mrilu.web.queries.quotes import LinkRow
 from mrilu.web.readers import current_reader, readable, shows_addresses, told_of
 from mrilu.web.texts_kept import texts_of
 
@@ -34,25 +34,24 @@ pages = Blueprint("messages", __name__)
 def message(name: str) -> ResponseReturnValue:
     """Show the messages of a Message-ID, by its hash; the Message-ID itself leads there."""
     reader = current_reader()
-    rows, seen, list_id, earlier, later, links = ask_database(lambda: _standing(name, reader))
-    if not rows:
+    found = ask_database(lambda: _find(name, reader))
+    if not found.rows:
         return _message_elsewhere(name)
+    seen, list_id = found.seen, found.list_id
     if not seen:
-        return not_shown(rows, reader)
-    nths = {row.id: nth for nth, row in enumerate(rows, 1)}
-    numbers = [row.id for row in seen]
-    versions = [row.version() for row in seen]
+        return not_shown(found.rows, reader)
+    nths = {row.id: nth for nth, row in enumerate(found.rows, 1)}
     shown_as = (reader, shows_addresses(), current_glosses().version)
-    facts = ("message", versions, links, earlier, later, *shown_as)
+    facts = ("message", found.seen, nths, found.beside, found.links, *shown_as)
 
     def make() -> str:
-        texts = texts_of(seen, Graph(links, numbers, together=False))
+        texts = texts_of(seen, Graph(found.links, nths, together=False))
         return render_template(
             "message.html",
             rows=seen,
             list_id=list_id,
-            earlier=earlier,
-            later=later,
+            earlier=_place(found.beside[0]),
+            later=_place(found.beside[1]),
             texts=texts,
             files={row.id: files_of(row, nths[row.id]) for row in seen},
             letters={row.id: html_place(row, nths[row.id]) for row in seen},
@@ -61,34 +60,33 @@ def message(name: str) -> ResponseReturnValue:
             reply=_reply(seen[0], list_id),
         )
 
-    return answer(*facts, make=make)
+    return kept_answer(*facts, make=make)
 
 
-class _Standing(NamedTuple):
-    """The messages of an address, those that the reader may read, and what stands around the first of them."""
+class _Found(NamedTuple):
+    """The messages of a hash, and what their page shows to one reader: `beside` are Message-IDs on the list."""
 
     rows: list[MessageRow]
     seen: list[MessageRow]
-    list_id: str
-    earlier: str
-    later: str
-    links: list[LinkRow]
+    list_id: str = ""
+    beside: tuple[str, str] = ("", "")
+    links: Sequence[quotes.LinkRow] = ()
 
 
-def _standing(message_hash: str, reader: Reader) -> _Standing:
+def _find(message_hash: str, reader: Reader) -> _Found:
+    """Ask the database for all that a page of messages shows."""
     db = database()
     rows = queries.at_hash(db, message_hash)
     seen = readable(rows, reader)
     if not seen:
-        return _Standing(rows, [], "", "", "", [])
+        return _Found(rows, seen)
     list_id = next((one for one in seen[0].list_ids if reader.may_see_list(one)), "")
+    beside = queries.beside(db, list_id, seen[0], reader)
+    return _Found(rows, seen, list_id, beside, quotes.links(db, [row.id for row in seen], reader))
 
-    def beside(later: bool) -> str:
-        found = queries.beside(db, list_id, seen[0], reader, later=later)
-        return addresses.of_message(hash_of(found)) if found else ""
 
-    links = quotes.links(db, [row.id for row in seen], reader)
-    return _Standing(rows, seen, list_id, beside(False), beside(True), links)
+def _place(message_id: str) -> str:
+    return addresses.of_message(hash_of(message_id)) if message_id else ""
 
 
 def _message_elsewhere(name: str) -> ResponseReturnValue:

@@ -19,7 +19,7 @@ from mrilu.search.grammar import QueryError
 from mrilu.search.patience import SearchTooSlow
 from mrilu.search.query_vector import QueryEncoder, encode_query
 from mrilu.web import addresses
-from mrilu.web.caching import answer
+from mrilu.web.caching import kept_answer
 from mrilu.web.masking import masked
 from mrilu.web.pages.years import years_histogram
 from mrilu.web.patience import ask_database
@@ -65,7 +65,7 @@ def find() -> ResponseReturnValue:
     spread = facets_of(asked) if found.hits else None
     near = _asked_before(asked, encode)
     facts = ("search", asked, found, spread, near, current_reader())
-    return answer(
+    return kept_answer(
         *facts,
         make=lambda: render_template(
             "search.html",

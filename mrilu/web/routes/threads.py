@@ -12,7 +12,7 @@ from models import Reader
 from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.web import addresses
-from mrilu.web.caching import answer
+from mrilu.web.caching import kept_answer
 from mrilu.web.glosses_kept import current_glosses
 from mrilu.web.keyset import BEGINNING, mark_of, place_at
 from mrilu.web.pages.quotes import Graph
@@ -55,32 +55,40 @@ class _Asked(NamedTuple):
 @pages.get("/t/<message_hash>/")
 def thread(message_hash: str) -> ResponseReturnValue:
     """Show a thread: flat and by date (pages of it), or as a tree of headers."""
+    view = request.args.get("view", "flat")
     reader = current_reader()
-    named, state, graph = ask_database(lambda: _standing(message_hash, reader))
-    if named is None or state is None:
+    found = ask_database(lambda: _find(message_hash, reader, with_links=view != "tree"))
+    if found is None:
         abort(404)
-    canonical, view = hash_of(state.first), request.args.get("view", "flat")
+    state, canonical = found.state, hash_of(found.state.first)
     view = view if view in VIEWS else "flat"
     if view == "flat" and state.messages > queries.IN_THREAD:
         view = "date"  # a tree in pages would tear answers from what they answer
     if message_hash != canonical:
-        return redirect(_place_in_thread(canonical, named, view, state))
+        return redirect(_place_in_thread(canonical, found.named, view, state))
     after = place_at(request.args.get("after", "")) or (BEGINNING, 0)
-    asked = _Asked(named.thread, canonical, view, after, state, reader)
+    asked = _Asked(found.named.thread, canonical, view, after, state, reader)
     shown_as = (reader, shows_addresses(), current_glosses().version)
-    facts = ("thread", state, "" if view == "tree" else graph, view, after, *shown_as)
-    return answer(*facts, make=lambda: _outline(asked) if view == "tree" else _flat(asked))
+    facts = ("thread", state, found.links, view, after, *shown_as)
+    return kept_answer(*facts, make=lambda: _outline(asked) if view == "tree" else _flat(asked))
 
 
-def _standing(
-    message_hash: str, reader: Reader
-) -> tuple[MessageRow | None, ThreadState | None, str]:
-    """Return the message of a hash that the reader may know of, and what its thread and its quotations are now."""
+class _Found(NamedTuple):
+    """The message of a hash without its text, and what the page of its thread depends on."""
+
+    named: MessageRow
+    state: ThreadState
+    links: str
+
+
+def _find(message_hash: str, reader: Reader, *, with_links: bool) -> _Found | None:
+    """Ask the database whether a thread has changed; None where the reader may know of no message of this hash."""
     db = database()
-    named = first_told_of(queries.at_hash(db, message_hash), reader)
+    named = first_told_of(queries.heads_at_hash(db, message_hash), reader)
     if named is None:
-        return None, None, ""
-    return named, queries.thread_state(db, named.thread, reader), quotes.version(db, named.thread)
+        return None
+    links = quotes.version(db, named.thread) if with_links else ""
+    return _Found(named, queries.thread_state(db, named.thread, reader), links)
 
 
 def _place_in_thread(canonical: str, row: MessageRow, view: str, state: ThreadState) -> str:
@@ -92,20 +100,27 @@ def _place_in_thread(canonical: str, row: MessageRow, view: str, state: ThreadSt
 
 
 def _flat(asked: _Asked) -> str:
-    found = ask_database(lambda: queries.thread_messages(database(), asked.number, asked.after))
+    found, links = ask_database(lambda: _messages(asked))
     rows = [row for row in found if told_of(row, asked.reader)]
     if asked.view == "flat" and asked.state.messages <= queries.IN_THREAD:
         rows = [node.row for node in tree(rows)]
     seen = readable(rows, asked.reader)
-    numbers = [row.id for row in seen]
-    links = ask_database(lambda: quotes.links(database(), numbers, asked.reader))
+    graph = Graph(links, [row.id for row in seen], together=True)
     return render_template(
         "thread.html",
         rows=rows,
-        texts=texts_of(seen, Graph(links, numbers, together=True)),
+        texts=texts_of(seen, graph),
         further=mark_of(found[-1]) if len(found) == queries.IN_THREAD else "",
         **asked.headed(seen),
     )
+
+
+def _messages(asked: _Asked) -> tuple[list[MessageRow], list[quotes.LinkRow]]:
+    """Ask the database for a page of a thread, with the links of what its reader may read."""
+    db = database()
+    found = queries.thread_messages(db, asked.number, asked.after)
+    seen = readable(found, asked.reader)
+    return found, quotes.links(db, [row.id for row in seen], asked.reader)
 
 
 def _outline(asked: _Asked) -> str:
