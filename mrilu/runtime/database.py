@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import select
+import threading
+import time
+from typing import Any
 
 import psycopg
 from peewee import PostgresqlDatabase
@@ -17,6 +21,9 @@ logger = logging.getLogger(__name__)
 # The process that bound models.db, and the URL: after a fork, or for another URL, it is bound anew.
 _bound: list[tuple[int, str]] = []
 _limits: dict[str, float] = {}
+# Each thread's connection, and when it last answered: the next questions of a second need no sign of life before them.
+_answered = threading.local()
+ANSWER_SECONDS = 1.0
 
 
 def wait_at_most(*, lock: float, statement: float = 0) -> None:
@@ -74,8 +81,21 @@ def _usable(db: PostgresqlDatabase) -> bool:
     connection = db.connection()
     if connection.broken or connection.closed:
         return False
+    if _just_answered(connection):
+        return True
     try:
         connection.execute("")
     except psycopg.OperationalError:
         return False
+    _answered.last = (connection, time.monotonic())
     return True
+
+
+def _just_answered(connection: psycopg.Connection[Any]) -> bool:
+    """Tell whether the server answered lately and has said nothing since: it says so when it ends the session."""
+    known, at = getattr(_answered, "last", (None, 0.0))
+    if known is not connection or time.monotonic() - at > ANSWER_SECONDS:
+        return False
+    socket = select.poll()
+    socket.register(connection.fileno(), select.POLLIN)
+    return not socket.poll(0)
