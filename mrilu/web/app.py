@@ -122,6 +122,7 @@ def make_app(settings: Settings) -> Flask:
     app.extensions["slow_facts"] = SlowFacts(gather_slow)
     app.extensions["status"] = Kept(status.KEPT_SECONDS)
     app.extensions["status_slow"] = Background("status-facts", gather_status)
+    app.before_request(_refuse_nul)
     prepare(app)
     assets.load(app)
     per_minute = {
@@ -141,6 +142,15 @@ def make_app(settings: Settings) -> Flask:
     for kind in AWAY:
         app.register_error_handler(kind, _ask_to_wait)
     return app
+
+
+def _refuse_nul() -> ResponseReturnValue | None:
+    """Refuse an address with a NUL, which no text of PostgreSQL can hold: no page has one."""
+    if "\0" in request.path:
+        return _error(404, "Not Found")
+    if any("\0" in value for value in request.args.values()):
+        return _error(400, "There is a NUL in the address")
+    return None
 
 
 def _add_headers(answer: Response) -> Response:

@@ -6,7 +6,7 @@ from flask import Blueprint, abort, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from models import Message
-from mrilu.mail.permalinks import hash_of
+from mrilu.mail.permalinks import hash_of, permalink_in
 from mrilu.web import addresses
 from mrilu.web.patience import ask_database
 from mrilu.web.readers import current_reader
@@ -39,11 +39,18 @@ def message_by_number(number: int) -> ResponseReturnValue:
 @pages.get("/hyperkitty/list/<name>/message/<message_hash>/")
 def message_at_hyperkittys(name: str, message_hash: str) -> ResponseReturnValue:
     """Lead from HyperKitty's address of a message to ours: the hash is the same."""
-    return redirect(addresses.of_message(message_hash.upper()), 301)
+    return redirect(addresses.of_message(_sound(message_hash)), 301)
 
 
 @pages.get("/list/<name>/thread/<message_hash>/")
 @pages.get("/hyperkitty/list/<name>/thread/<message_hash>/")
 def thread_at_hyperkittys(name: str, message_hash: str) -> ResponseReturnValue:
     """Lead from HyperKitty's address of a thread to ours."""
-    return redirect(addresses.of_thread(message_hash.upper()), 301)
+    return redirect(addresses.of_thread(_sound(message_hash)), 301)
+
+
+def _sound(message_hash: str) -> str:
+    """Return the hash as ours are written; 404 for what is none, and might make a header of its own."""
+    if permalink_in(message_hash) is None:
+        abort(404)
+    return message_hash.upper()
