@@ -155,7 +155,7 @@ def files_of(
     """
     kind = cast(Kind, maildir.kind)
     may_be_empty = kind == "folder" and not maildir.has_files()
-    return scan(root or maildir.root, unreadable, kind, may_be_empty=may_be_empty)
+    return scan(root or maildir.place, unreadable, kind, may_be_empty=may_be_empty)
 
 
 def known_paths(db: PostgresqlDatabase, maildir: Maildir) -> Iterator[KnownPath]:
@@ -171,11 +171,11 @@ def balance(db: PostgresqlDatabase, maildir: Maildir, queued: set[str]) -> Balan
     for a moment rather than hiding a real loss; ask again before believing a gap.
     """
     counts = maildir.file_counts()
-    found = difference(db, maildir.root, maildir.name)
+    found = difference(db, maildir.place, maildir.name)
     unknown = set(found.unknown)
     return Balance(
         maildir=maildir.name,
-        root=maildir.root,
+        root=maildir.place,
         on_disk=found.on_disk,
         imported=counts.imported,
         copies=counts.copies,
@@ -201,7 +201,7 @@ def quick_balance(
     unreadable: list[FolderUnreadable] = []
     on_disk = sum(1 for _ in files_of(maildir, unreadable))
     if on_disk == sum(counts) and not unreadable:
-        return Balance(maildir.name, maildir.root, on_disk, *counts, 0, [], [], [])
+        return Balance(maildir.name, maildir.place, on_disk, *counts, 0, [], [], [])
     return settled_balance(db, maildir, queued(), queued)
 
 

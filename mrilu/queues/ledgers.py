@@ -56,7 +56,7 @@ def unqueued(name: str, root: Path | str) -> tuple[list[str], Difference]:
 
 def enqueue_difference(maildir: Maildir, batch_size: int) -> tuple[list[str], Difference]:
     """Enqueue, at the back, the paths that `unqueued` returns; return as it does."""
-    paths, found = unqueued(maildir.name, maildir.root)
+    paths, found = unqueued(maildir.name, maildir.place)
     submit_backlog(maildir.name, paths, batch_size)
     return paths, found
 
@@ -66,7 +66,7 @@ def _settle(db: PostgresqlDatabase, maildir: Maildir, found: Difference) -> None
     if not found.held:
         note_folders(db, maildir, {"", *found.folders})
         return
-    facts = (maildir.name, maildir.root, len(found.held))
+    facts = (maildir.name, maildir.place, len(found.held))
     logger.error("another folder lies at the root maildir=%s root=%s missing=%d", *facts)
     if doubt_root(db, maildir) > current_settings().vanished_hours * 3600:
         accept_root(db, maildir)
@@ -90,7 +90,7 @@ def ledgers() -> list[dict[str, Any]]:
 
 
 def _ledger(maildir: Maildir, queued: set[str]) -> dict[str, Any]:
-    known = {"maildir": maildir.name, "root": maildir.root, "watched": maildir.watched}
+    known = {"maildir": maildir.name, "root": maildir.place, "watched": maildir.watched}
     known["vanished"] = [_vanishing(one) for one in Vanishing.open_of(maildir.id)]
     try:
         one = settled_balance(database(), maildir, queued, lambda: queued_in(maildir.name))
