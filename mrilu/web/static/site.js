@@ -26,6 +26,7 @@ const step = by => {
   const here = items.findIndex(one => one.contains(document.activeElement));
   const next = items[Math.min(items.length - 1, Math.max(0, here + by))];
   const target = next && (next.querySelector("a") || next);
+  if (target === next) next.tabIndex = -1;  // a withheld message has no link
   if (target) { target.focus({ preventScroll: true }); next.scrollIntoView({ block: "start" }); }
 };
 const follow = rel => { const link = document.querySelector(`.pages a[rel=${rel}]`); if (link) link.click(); };
