@@ -68,7 +68,7 @@ class Settings:
         "OPERATOR_PASSWORD",
         None,
         text,
-        "password (any user name) of `/status`, `/rq` and `/metrics`; without it, the one that `./run.sh status` prints",
+        "password (any user name) of `/status`, `/rq`, `/metrics`; without it, the one that `./run.sh status` prints",
         secret=True,
     )
     metrics_token: str | None = setting(
