@@ -6,6 +6,7 @@ it with `bind` when it has work to do, never at import (rq forks, and a connecti
 
 from mrilu.tables.archive import (
     FileCounts,
+    Here,
     Location,
     Maildir,
     Message,
@@ -30,7 +31,13 @@ from mrilu.tables.dictionary import (
 )
 from mrilu.tables.embeddings import Embedded, Embedding, EmbeddingModel
 from mrilu.tables.exports import CachedExport, FailedExport
-from mrilu.tables.folders import LedgerCheck, MailFolder, RemovedMessage, Vanishing
+from mrilu.tables.folders import (
+    LedgerCheck,
+    MaildirPlace,
+    MailFolder,
+    RemovedMessage,
+    Vanishing,
+)
 from mrilu.tables.notifications import (
     Bounce,
     BounceFile,
@@ -66,7 +73,7 @@ NOTIFICATIONS = (
 )
 EMBEDDINGS = (EmbeddingModel, Embedded, Embedding)
 EXPORTS = (CachedExport, FailedExport)
-FOLDERS = (MailFolder, Vanishing, RemovedMessage, LedgerCheck)
+FOLDERS = (MaildirPlace, MailFolder, Vanishing, RemovedMessage, LedgerCheck)
 THREADS = (Thread, ThreadLink, ThreadEdge, SubjectEntry)
 ARCHIVE = (
     Maildir,
@@ -92,6 +99,7 @@ __all__ = [
     "OPERATOR",
     "BaseModel",
     "FileCounts",
+    "Here",
     "Reader",
     "Restriction",
     "bind",

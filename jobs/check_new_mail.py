@@ -7,10 +7,12 @@ from collections import Counter
 
 from models import Maildir
 from mrilu.archive.ledger import Difference
+from mrilu.archive.places import absence
 from mrilu.maildir.names import MaildirError
 from mrilu.queues.ledgers import enqueue_difference
 from mrilu.queues.runs import recorded
 from mrilu.runtime.database import database
+from mrilu.runtime.rescans import ask_watchers
 from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
@@ -29,17 +31,22 @@ class MaildirsOutOfReach(Exception):
 def check_new_mail() -> dict[str, int]:
     """Compare every watched Maildir with the database and enqueue the difference; return the counts.
 
-    A Maildir that is out of reach does not keep the others from being checked; it makes the run fail at
+    One that this host has not is left to the watcher of another, which compares it within seconds. A Maildir that
+    is out of reach does not keep the others from being checked; it makes the run fail at
     the end with MaildirsOutOfReach.
     """
     database()
     counts: Counter[str] = Counter()
     errors = []
     for maildir in Maildir.select().where(Maildir.watched).order_by(Maildir.name):
+        if (reason := absence(database(), maildir, ())) and ask_watchers(maildir.name):
+            logger.info("left to its watcher maildir=%s reason=%s", maildir.name, reason)
+            counts["left"] += 1
+            continue
         try:
             counts.update(check_maildir(maildir, current_settings().batch_size))
         except MaildirError as error:
-            logger.exception("maildir=%s cannot be checked root=%s", maildir.name, maildir.root)
+            logger.exception("maildir=%s cannot be checked root=%s", maildir.name, maildir.place)
             errors.append(f"{maildir.name}: {error}")
     if errors:
         raise MaildirsOutOfReach(errors)

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from peewee import PostgresqlDatabase
 from rq import Retry, get_current_job
+from rq.job import Job
 
 from models import Hour, JobRun, Maildir, Total
 from mrilu.archive.folders import doubts
+from mrilu.archive.places import absence
 from mrilu.archive.plan import FoundFile, Plan, known_files, make_plan, outdated
 from mrilu.archive.read import portions, read_mails, rejection_of
 from mrilu.archive.store import Stored, store_changes, store_mails, store_rejections
@@ -45,6 +47,8 @@ NAME = "import_messages"
 # The parser looks at MAX_PARSE_SECONDS itself, wherever it runs Python code; so much later its process is ended.
 MARGIN_SECONDS = 5.0
 MAILS = ("imported", "copies", "rejected")  # what the hours are counted of
+LEFT = "left"  # in a job's meta: whether its last run was left to another host
+LEFT_SECONDS = 15  # until a job that is for another host is offered again, at most
 MOST_LOOKS = 5  # at files that change while they are stored
 STILL_CHANGING = "they are being written"
 
@@ -54,6 +58,15 @@ class UnknownMaildir(LookupError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"Maildir {name!r}: {self.__doc__}")
+
+
+class NotHere(OutOfReach):
+    """This host has not the Maildir: the job is for another one."""
+
+
+def was_left(job: Job) -> bool:
+    """Tell whether the last run of a job was left to a host that has the Maildir."""
+    return bool(job.meta.get(LEFT))
 
 
 def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
@@ -69,6 +82,8 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
     limit_memory(settings.worker_memory)
     lags: dict[str, float] = {}
     job, seconds = get_current_job(), settings.max_parse_seconds + MARGIN_SECONDS
+    if job and was_left(job):
+        _note_left(job, left=False)
     try:
         with note_for(settings.data_dir, job.id if job else "", seconds) as note:
             counts = import_paths(
@@ -77,6 +92,8 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
         run = record_run(counts, started, lags)
     except Exception as error:
         if isinstance(error, OutOfReach):
+            if job and isinstance(error, NotHere):
+                _note_left(job, left=True)
             if error.reason != STILL_CHANGING:
                 note_unseen(maildir, error.reason)
             if error.done:
@@ -90,6 +107,12 @@ def import_messages(maildir: str, paths: list[str]) -> dict[str, int] | Retry:
     with run_of(run):
         logger.info("imported maildir=%s %s", maildir, counts)
     return counts
+
+
+def _note_left(job: Job, *, left: bool) -> None:
+    """Keep in the job whether it was left to another host, for `was_left`; rq saves it with the retry."""
+    job.meta[LEFT] = left
+    job.save_meta()
 
 
 def _wake(counts: Mapping[str, int]) -> None:
@@ -115,6 +138,8 @@ def import_paths(
     maildir = Maildir.get_or_none(Maildir.name == name)
     if maildir is None:
         raise UnknownMaildir(name)
+    if reason := absence(db, maildir, paths):
+        raise NotHere(maildir.place, paths, reason)
     batch = _Batch(db, maildir, limits, rules, note)
     left: Iterable[str] = paths
     for _ in range(MOST_LOOKS):
@@ -129,7 +154,7 @@ def import_paths(
     counts = {key: number for key, number in batch.counts.items() if number}
     if batch.unseen:
         reason = next(iter(batch.unseen.values()))
-        raise OutOfReach(maildir.root, sorted(batch.unseen), reason, counts)
+        raise OutOfReach(maildir.place, sorted(batch.unseen), reason, counts)
     return counts
 
 
@@ -154,7 +179,7 @@ class _Batch:
 
         Those are files that moved or left, and rows that another worker wrote, between our look and our commit.
         """
-        root = Path(self.maildir.root)
+        root = Path(self.maildir.place)
         parts = [one for one in map(parse_path, paths) if one is not None]
         known = known_files(self.db.connection(), self.maildir.id, parts)
         plan = make_plan(root, paths, known, PARSER_VERSION)
@@ -188,7 +213,7 @@ class _Batch:
         return stored
 
     def _read_and_store(self, files: list[FoundFile]) -> Stored:
-        root = Path(self.maildir.root)
+        root = Path(self.maildir.place)
         with collector_paused():
             mails, rejections, vanished = read_mails(
                 root, files, self.limits, self.note, self.unseen
@@ -242,7 +267,10 @@ def _try_later(error: Exception, policy: RetryPolicy) -> Retry | None:
     tries = job.number_of_retries or 0
     if isinstance(error, OutOfReach):
         waits = list(retry.intervals)
-        retry = Retry(max=tries + 1, interval=waits[min(tries, len(waits) - 1)])
+        wait = waits[min(tries, len(waits) - 1)]
+        # The host that has the Maildir works on what it can reach: live mail must not wait for minutes.
+        most = LEFT_SECONDS if isinstance(error, NotHere) else wait
+        retry = Retry(max=tries + 1, interval=min(wait, most))
     elif tries >= retry.max:
         # rq's own end of retries would store the Retry object, which is not JSON.
         return None

@@ -61,7 +61,7 @@ def _bytes_of(message: int) -> bytes | None:
     for location in Location.of_message(message):
         maildir = Maildir.get_by_id(location.maildir)
         try:
-            return read_bytes(Path(maildir.root), location.path(), MAX_BYTES)
+            return read_bytes(Path(maildir.place), location.path(), MAX_BYTES)
         except OSError as error:
             logger.debug("file cannot be read location=%d error=%s", location.id, error)
     return None

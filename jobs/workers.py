@@ -7,6 +7,7 @@ neither the first mail nor a worker that takes a dead one's place waits for impo
 from __future__ import annotations
 
 import logging
+import threading
 
 import chardet  # noqa: F401 - the parser loads it with the first 8-bit text without a charset
 import resiliparse.extract.html2text  # noqa: F401 - the parser loads it with the first HTML mail
@@ -20,6 +21,9 @@ from mrilu.queues.queues import LIVE, give_turn
 
 logger = logging.getLogger(__name__)
 
+LEFT_PAUSE = (
+    0.2  # seconds after a job that was left to another host: a long queue of them is no busy loop
+)
 IN_A_ROW = 4  # live jobs, after which one that waits has its turn
 
 
@@ -30,10 +34,13 @@ class MailWorker(SimpleWorker):
     """
 
     live_in_a_row = 0
+    _rest = threading.Event()  # never set
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run the job as rq does, and see to it that live mail alone does not keep the worker."""
         super().execute_job(job, queue)
+        if jobs.import_messages.was_left(job):
+            self._rest.wait(LEFT_PAUSE)
         self.live_in_a_row = self.live_in_a_row + 1 if job.id.startswith(LIVE) else 0
         if self.live_in_a_row and self.live_in_a_row % IN_A_ROW == 0:
             try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from models import Maildir
+from mrilu.archive.places import forget_services
 from mrilu.archive.registration import NameTaken, register_watched
 from mrilu.archive.removal import remove_gone_messages
 from mrilu.archive.vanishings import Bounds, note_vanishings
@@ -19,6 +20,8 @@ from mrilu.queues.losses import Losses
 from mrilu.runtime import heartbeat, logs
 from mrilu.runtime.database import database, wait_at_most
 from mrilu.runtime.errors import NotConfigured
+from mrilu.runtime.host import service_name
+from mrilu.runtime.rescans import asked_for
 from mrilu.runtime.steps import run_each
 from mrilu.settings.current import current_settings
 from mrilu.settings.fields import SettingError
@@ -67,9 +70,14 @@ def connect(watched: tuple[str, ...]) -> Archive:
         submit=queues.submit_import,
         recover=partial(recover, LettingGo()),
         beat=lambda facts: heartbeat.beat("watcher", facts),
-        lost=Losses().maildirs,
+        lost=partial(_lost, Losses()),
         emptied=heartbeat.kept_nothing,
     )
+
+
+def _lost(losses: Losses) -> list[str]:
+    """Return the Maildirs that need a rescan: work for them was lost, or another host asks for it."""
+    return [*asked_for(service_name(current_settings())), *losses.maildirs()]
 
 
 def missing(maildir: str, root: Path) -> list[str]:
@@ -114,6 +122,7 @@ def _register(watched: tuple[str, ...], name: str, root: Path) -> Kind:
         row = register_watched(database(), name, root)
     except NameTaken as error:
         raise Refused(str(error)) from error
+    forget_services(one["service"] for one in heartbeat.beats("watcher"))
     Maildir.watch_only(watched)
     return cast(Kind, row.kind)
 

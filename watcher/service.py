@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 TICK = 1.0  # seconds
 LAST_DELAY = 15.0  # the longest pause between attempts to reach Redis and PostgreSQL
+REST_SHARE = (
+    20  # a look at a Maildir that cannot be taken up rests so many times as long as it took
+)
 FLUSH_SECONDS = 1.0  # for the buffer at the end; the supervisor kills after some more
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 
@@ -52,13 +56,14 @@ class Watcher:
         self._roots, self._archive = maildirs, archive
         size = settings.batch_size
         self._rescans = Rescans(self._missing, archive.submit, size, settings.rescan_seconds)
-        self._batcher = Batcher(archive.submit, rescan=self._rescans.want, batch_size=size)
+        self._batcher = Batcher(self._submit, rescan=self._rescans.want, batch_size=size)
         self.observer = Observer(self._batcher.offer, self._rescans.want, settings.poll_seconds)
         self._stopping = threading.Event()
         self._upkeep = threading.Thread(target=self._keep_up, name="upkeep", daemon=True)
         self._unregistered = list(maildirs)
         self._registered = False
         self._missing_roots: dict[str, str] = {}
+        self._try_after: dict[str, float] = {}
         self._refused = ""
         self._trouble = ""
         self._failures = 0
@@ -122,7 +127,14 @@ class Watcher:
         return [name for name in self._roots if name not in self._missing_roots]
 
     def _missing(self, name: str) -> list[str]:
+        if name in self._missing_roots:  # it may be another Maildir that lies there
+            return []
         return self._archive.missing(name, self._roots[name][0])
+
+    def _submit(self, name: str, paths: list[str], live: bool) -> None:
+        """Enqueue paths, but not those of a folder that is not the Maildir: the scan finds what is there later."""
+        if name not in self._missing_roots:
+            self._archive.submit(name, paths, live)
 
     def _keep_up(self) -> None:
         """All that needs Redis or PostgreSQL, away from the threads that observe and that answer signals."""
@@ -161,10 +173,16 @@ class Watcher:
 
     def _register(self) -> None:
         for name in list(self._unregistered):
+            began = time.monotonic()
+            if began < self._try_after.get(name, 0.0):
+                continue
             try:
                 self._take_up(name)
             except MaildirError as error:
                 self._miss(name, error)
+                # Whether it is another Maildir may have taken a look at each of its files.
+                ended = time.monotonic()
+                self._try_after[name] = ended + REST_SHARE * (ended - began)
         if not self._registered:
             self._batcher.start()
             self._registered = True
@@ -179,6 +197,7 @@ class Watcher:
         self._unregistered.remove(name)
         if self._missing_roots.pop(name, None):
             logger.info("%s is there: %s", name, root)
+            self._rescans.want(name, "taken up")
 
     def _miss(self, name: str, error: MaildirError) -> None:
         if self._missing_roots.get(name) != str(error):

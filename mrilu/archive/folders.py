@@ -43,7 +43,7 @@ SAMPLES = f"{_SAMPLE.format(way='')} UNION {_SAMPLE.format(way='DESC')}"
 
 def note_folders(db: PostgresqlDatabase, maildir: Maildir, folders: Iterable[str]) -> None:
     """Keep which directories these folders are; a known file was seen in each of them just now."""
-    found = [(name, *here) for name in sorted(folders) if (here := _directory(maildir.root, name))]
+    found = [(name, *here) for name in sorted(folders) if (here := _directory(maildir.place, name))]
     if found:
         columns = [list(column) for column in zip(*found, strict=True)]
         db.connection().execute(NOTE, (maildir.id, *columns))
@@ -59,9 +59,9 @@ def replaced(db: PostgresqlDatabase, maildir: Maildir, folders: Collection[str])
     return {
         folder
         for folder in folders
-        if (here := _directory(maildir.root, folder)) is None
+        if (here := _directory(maildir.place, folder)) is None
         or (folder in known and _differ(known[folder], here))
-        or _leads_out(maildir.root, folder)
+        or _leads_out(maildir.place, folder)
     }
 
 
@@ -82,19 +82,24 @@ def doubts(db: PostgresqlDatabase, maildir: Maildir) -> str:
     The root is missing, is no Maildir, or is another directory than it was and holds none of a sample of the known
     files: then this host does not see the Maildir.
     """
-    if trouble := root_trouble(maildir.root, cast(Kind, maildir.kind)):
+    if trouble := root_trouble(maildir.place, cast(Kind, maildir.kind)):
         return trouble
     if not is_another_root(db, maildir):
         return ""
-    arguments = (maildir.id, SAMPLE, maildir.id, SAMPLE)
-    known = [path for (path,) in db.connection().execute(SAMPLES, arguments)]
-    seen = any(is_there(Path(maildir.root), path) is not False for path in known)
+    known = sample_of(db, maildir)
+    seen = any(is_there(Path(maildir.place), path) is not False for path in known)
     return "" if seen or not known else ANOTHER
+
+
+def sample_of(db: PostgresqlDatabase, maildir: Maildir) -> list[str]:
+    """Return the paths of some known files."""
+    arguments = (maildir.id, SAMPLE, maildir.id, SAMPLE)
+    return [path for (path,) in db.connection().execute(SAMPLES, arguments)]
 
 
 def is_another_root(db: PostgresqlDatabase, maildir: Maildir) -> bool:
     """Tell whether the root is another directory than when known files were seen in it."""
-    return bool(replaced(db, maildir, [""])) and not _leads_out(maildir.root, "")
+    return bool(replaced(db, maildir, [""])) and not _leads_out(maildir.place, "")
 
 
 def doubted_since(maildir: Maildir) -> bool:

@@ -172,9 +172,9 @@ def agreeing_files(db: PostgresqlDatabase, maildir: Maildir) -> int | None:
     known = names_by_place(db, maildir)
     unreadable: list[FolderUnreadable] = []
     files = 0
-    for place, kind in mail_places(maildir.root, unreadable, *_expected(maildir)):
+    for place, kind in mail_places(maildir.place, unreadable, *_expected(maildir)):
         rows = [name for chunk in known.pop(place, ()) for name in chunk.split("/")]
-        names = set(names_in(maildir.root, place, kind, unreadable))
+        names = set(names_in(maildir.place, place, kind, unreadable))
         if len(rows) != len(names) or not names.issuperset(rows):
             return None
         files += len(names)
@@ -201,7 +201,7 @@ def files_of(
 
     A flat folder without mail is taken for empty only if no file of it is missed: it may not be mounted.
     """
-    return scan(root or maildir.root, unreadable, *_expected(maildir))
+    return scan(root or maildir.place, unreadable, *_expected(maildir))
 
 
 def _expected(maildir: Maildir) -> tuple[Kind, bool]:
@@ -223,11 +223,11 @@ def balance(db: PostgresqlDatabase, maildir: Maildir, queued: set[str]) -> Balan
     for a moment rather than hiding a real loss; ask again before believing a gap.
     """
     counts = maildir.file_counts()
-    found = difference(db, maildir.root, maildir.name)
+    found = difference(db, maildir.place, maildir.name)
     unknown = set(found.unknown)
     return Balance(
         maildir=maildir.name,
-        root=maildir.root,
+        root=maildir.place,
         on_disk=found.on_disk,
         imported=counts.imported,
         copies=counts.copies,
@@ -251,7 +251,7 @@ def quick_balance(
     counts = maildir.file_counts()
     on_disk = agreeing_files(db, maildir)
     if on_disk == sum(counts):
-        return Balance(maildir.name, maildir.root, on_disk, *counts, 0, [], [], [])
+        return Balance(maildir.name, maildir.place, on_disk, *counts, 0, [], [], [])
     return settled_balance(db, maildir, queued(), queued)
 
 

@@ -66,7 +66,7 @@ def note_ledger(
 
 def passed_over_in(maildir: Maildir) -> list[dict[str, Any]]:
     """Return what is not looked at in a Maildir, ready for JSON."""
-    return [part._asdict() for part in passed_over(maildir.root, cast(Kind, maildir.kind))]
+    return [part._asdict() for part in passed_over(maildir.place, cast(Kind, maildir.kind))]
 
 
 def _facts(found: Balance) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class _Reading:
             logger.warning("cannot be read again maildir=%s reason=%s", maildir.name, reason)
             self.counts["unreadable"] += len(absent)
         else:
-            gone = sum(is_there(Path(maildir.root), path) is False for path in absent)
+            gone = sum(is_there(Path(maildir.place), path) is False for path in absent)
             self.counts.update(gone=gone, unreadable=len(absent) - gone)
         for files in portions(found.values()):
             self._read_and_store(maildir, files)
@@ -107,7 +107,7 @@ class _Reading:
         known = defaultdict(list)
         for row in known_files(self.db.connection(), maildir.id, parts.values()):
             known[row.folder, row.unique_name].append(row)
-        root = Path(maildir.root)
+        root = Path(maildir.place)
         looked = {
             path: look_at(root, path, known[one.folder, one.unique]) for path, one in parts.items()
         }
@@ -115,7 +115,7 @@ class _Reading:
 
     def _read_and_store(self, maildir: Maildir, files: list[FoundFile]) -> None:
         """Read and store these files; when memory runs out each alone."""
-        root = Path(maildir.root)
+        root = Path(maildir.place)
         try:
             mails, rejections, vanished = read_mails(root, files, self.limits, self.note)
             stored = store_mails(self.db, maildir.id, mails, self.rules, keep=True)

@@ -11,6 +11,8 @@ from typing import cast
 from peewee import PostgresqlDatabase
 
 from models import Maildir
+from mrilu.archive.places import is_own, note_place
+from mrilu.maildir.mark import read_mark
 from mrilu.maildir.names import (
     FolderUnreadable,
     Kind,
@@ -49,6 +51,16 @@ class NameTaken(Exception):
         super().__init__(str(self.__doc__).format(name=name, old=old, new=new))
 
 
+class AnotherMaildir(MaildirError):
+    """this is not the Maildir {name!r}, which another service has at {old}: it holds neither its mark
+    (.mrilu-maildir) nor its mails; mount that one here, or give this one another name in MAILDIR_PATH"""
+
+    def __init__(self, name: str, old: str, new: str) -> None:
+        super().__init__(new)
+        told = " ".join(str(self.__doc__).split())
+        self.args = (f"{new}: {told.format(name=name, old=old)}",)
+
+
 def register_watched(db: PostgresqlDatabase, name: str, root: Path) -> Maildir:
     """Note that the watched Maildir `name` lies at `root`; its files keep their rows when it was moved there.
 
@@ -56,10 +68,14 @@ def register_watched(db: PostgresqlDatabase, name: str, root: Path) -> Maildir:
     files: nothing may be thought gone for that; and MaildirError, when there is no Maildir at `root`.
     """
     row = Maildir.get_or_none(Maildir.name == name)
-    if row is None or _same_folder(row.root, root) or _is_moved(db, row, root):
-        return Maildir.register(name, str(root), _kind(db, row, root))
+    if row is None or _belongs(db, row, root):
+        kind = _kind(db, row, root)
+        with db.atomic():
+            registered = Maildir.register(name, str(root), kind)
+            note_place(registered, root, watched=True)
+        return registered
     if row.watched:
-        raise NameTaken(name, row.root, str(root))
+        raise _refusal(row, root)
     with db.atomic():
         row.name = free_name(
             name, lambda other: Maildir.select().where(Maildir.name == other).exists()
@@ -68,7 +84,9 @@ def register_watched(db: PostgresqlDatabase, name: str, root: Path) -> Maildir:
         logger.warning(
             "a Maildir has another name maildir=%s root=%s former=%s", name, row.root, row.name
         )
-        return Maildir.register(name, str(root), kind_of(root))
+        registered = Maildir.register(name, str(root), kind_of(root))
+        note_place(registered, root, watched=True)
+    return registered
 
 
 def register_imported(
@@ -80,6 +98,7 @@ def register_imported(
     while True:
         name = free_name(wanted, tried.__contains__)
         if row := Maildir.add(name, root, kind):
+            note_place(row, Path(root), watched=False)
             return row
         tried.add(name)
 
@@ -91,6 +110,29 @@ def free_name(wanted: str, taken: Callable[[str], bool]) -> str:
         number += 1
         name = f"{wanted}-{number}"
     return name
+
+
+def _belongs(db: PostgresqlDatabase, row: Maildir, root: Path) -> bool:
+    """Tell whether the Maildir at `root` is the row's: by its mark, by its place on this host, by its files."""
+    found = read_mark(root)
+    if row.mark is not None and found is not None:
+        if found == row.mark and (not is_own(row) or not _is_second(row, root)):
+            return True
+        return _is_moved(db, row, root)
+    return (is_own(row) and _same_folder(row.root, root)) or _is_moved(db, row, root)
+
+
+def _is_second(row: Maildir, root: Path) -> bool:
+    """Tell whether the registered folder is still on this host and another one: a copy brings the mark along."""
+    return not _same_folder(row.root, root) and _holds_mail(row.root)
+
+
+def _refusal(row: Maildir, root: Path) -> Exception:
+    """Return why the Maildir at `root` is not the watched one of its name.
+
+    On the host that registered it that is a setting to change; another may have to wait for its disk.
+    """
+    return (NameTaken if is_own(row) else AnotherMaildir)(row.name, row.root, str(root))
 
 
 def _same_folder(old: str, new: Path) -> bool:
@@ -107,14 +149,22 @@ def _is_moved(db: PostgresqlDatabase, row: Maildir, root: Path) -> bool:
     kind = kind_of(root)
     known = set(db.execute_sql(LIVE_FILES, (row.id, row.id)).fetchall())
     if not known:
-        return row.watched or not _holds_mail(row.root)
+        return _may_be_it(row, root) if row.watched else not _holds_mail(row.root)
     unreadable: list[FolderUnreadable] = []
     parts = (parse_path(path) for path in scan(root, unreadable, kind))
     found = len(known & {(one.folder, one.unique) for one in parts if one})
-    still_there = _holds_mail(row.root)
+    still_there = not _same_folder(row.root, root) and _holds_mail(row.root)
     if not row.watched:
         return found == len(known) and not still_there
     return found >= len(known) * (COPIED_SHARE if still_there else MOVED_SHARE)
+
+
+def _may_be_it(row: Maildir, root: Path) -> bool:
+    """Tell whether a watched Maildir of which no file is known may be the one at `root`.
+
+    Another service that has it elsewhere, or with a mark, has it: what lies here without that mark is another one.
+    """
+    return is_own(row) or (row.mark is None and _same_folder(row.root, root))
 
 
 def _holds_mail(root: str) -> bool:

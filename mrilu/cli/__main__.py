@@ -168,7 +168,7 @@ def import_(path: Path, wait: bool) -> None:
             paths = enqueue_difference(maildir, settings.batch_size)[0]
     except sources.NotMail as error:
         raise ServerError(str(error)) from error
-    print(f"{len(paths):,} files of {maildir.root} go in as Maildir {maildir.name!r}", flush=True)
+    print(f"{len(paths):,} files of {maildir.place} go in as Maildir {maildir.name!r}", flush=True)
     if wait:
         importing.follow(maildir, paths)
         sys.exit(0 if _tell_level(maildir.name) else 1)

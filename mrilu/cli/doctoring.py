@@ -177,7 +177,7 @@ def _vanished() -> Findings:
     yield from machine.check_sight(unseen_lately())
     for one in Maildir.select().order_by(Maildir.name):
         files = sum(held.files for held in Vanishing.open_of(one.id))
-        yield from machine.check_vanished(one.name, one.root, files, doubted_since(one))
+        yield from machine.check_vanished(one.name, one.place, files, doubted_since(one))
 
 
 def _programs() -> Findings:

@@ -45,7 +45,7 @@ def register(path: Path, unpacked: Path) -> Maildir:
     if path.is_file():
         return register(unpack(path, unpacked / name_for(path)), unpacked)
     root = os.path.realpath(path)
-    known = next((row for row in Maildir.select() if os.path.realpath(row.root) == root), None)
+    known = next((row for row in Maildir.select() if os.path.realpath(row.place) == root), None)
     if known is not None:
         return known
     watched = {

@@ -41,7 +41,7 @@ def explain(question: str) -> Facts:
 def places_of(question: str) -> Iterator[tuple[Maildir, str]]:
     """Yield each (Maildir, path below its root) that the question may mean; symlinks may lead to either."""
     for maildir in Maildir.select().order_by(Maildir.name):
-        below = _below(maildir.root, question)
+        below = _below(maildir.place, question)
         if below is not None:
             yield maildir, to_text(below)
         elif not question.startswith("/") and parse_path(to_text(question)):
@@ -83,7 +83,7 @@ def _file(maildir: Maildir, path: str) -> Facts:
 def _look(maildir: Maildir, path: str) -> tuple[os.stat_result | None, str]:
     """Return a file's status, None if there is none, and what keeps this host from seeing it."""
     try:
-        status = mail_status(Path(maildir.root), path)
+        status = mail_status(Path(maildir.place), path)
     except OSError as error:
         return None, error.strerror or str(error)
     return status, "" if status else doubts(database(), maildir)

@@ -90,6 +90,6 @@ def _named(name: str) -> list[Message]:
 def _files(messages: list[Message]) -> list[str]:
     from models import Location, Maildir
 
-    roots = {one.id: one.root for one in Maildir.select()}
+    roots = {one.id: one.place for one in Maildir.select()}
     rows = [row for one in messages for row in Location.of_message(one.id) if row.gone_at is None]
     return [f"{roots[row.maildir]}/{row.path()}" for row in rows]

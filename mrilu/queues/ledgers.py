@@ -58,7 +58,7 @@ def unqueued(name: str, root: Path | str) -> tuple[list[str], Difference]:
 
 def enqueue_difference(maildir: Maildir, batch_size: int) -> tuple[list[str], Difference]:
     """Enqueue, at the back, the paths that `unqueued` returns; return as it does."""
-    paths, found = unqueued(maildir.name, maildir.root)
+    paths, found = unqueued(maildir.name, maildir.place)
     submit_backlog(maildir.name, paths, batch_size)
     return paths, found
 
@@ -68,7 +68,7 @@ def _settle(db: PostgresqlDatabase, maildir: Maildir, found: Difference) -> None
     if not found.held:
         note_folders(db, maildir, {"", *found.folders})
         return
-    facts = (maildir.name, maildir.root, len(found.held))
+    facts = (maildir.name, maildir.place, len(found.held))
     logger.error("another folder lies at the root maildir=%s root=%s missing=%d", *facts)
     if doubt_root(db, maildir) > current_settings().vanished_hours * 3600:
         accept_root(db, maildir)
@@ -113,7 +113,7 @@ def ledgers_at_hand(exact: bool) -> list[dict[str, Any]]:
 def is_in_reach(maildir: Maildir) -> bool:
     """Tell whether the Maildir's root is there and is one."""
     try:
-        kind_of(maildir.root)
+        kind_of(maildir.place)
     except MaildirError:
         return False
     return True
@@ -132,7 +132,7 @@ def _known(maildir: Maildir) -> dict[str, Any]:
     vanished = [_vanishing(one) for one in Vanishing.open_of(maildir.id)]
     return {
         "maildir": maildir.name,
-        "root": maildir.root,
+        "root": maildir.place,
         "watched": maildir.watched,
         "vanished": vanished,
     }

@@ -80,7 +80,7 @@ class Losses:
 
     def _was_opened(self, maildir: Maildir) -> bool:
         """Tell whether a file that could not be read can be by now; where there are events, the watcher sees it too."""
-        root = Path(maildir.root)
+        root = Path(maildir.place)
         rows = Rejected.unreadable(maildir.id, LOOKED_AT)
         found = {path for row in rows if os.access(root / to_disk(path := row.path()), os.R_OK)}
         fresh = found - self.opened.get(maildir.name, set())

@@ -331,14 +331,16 @@ def quarantine(name: str, path: str, reason: str, error: str) -> None:
     maildir = Maildir.get(Maildir.name == name)
     parts = parse_path(path)
     file = look_at(
-        Path(maildir.root), path, known_files(db.connection(), maildir.id, [parts] if parts else [])
+        Path(maildir.place),
+        path,
+        known_files(db.connection(), maildir.id, [parts] if parts else []),
     )
     if file is None:
         return
     # An import-error may be the service's own fault after all: each rescan tries again.
     version = RETRY_ALWAYS if reason == RAISED else PARSER_VERSION
     with db.atomic():
-        header = header_of(Path(maildir.root), path)
+        header = header_of(Path(maildir.place), path)
         rejection = Rejection(file, reason, error, version, header)
         stored = store_rejections(db, maildir.id, [rejection])
         Total.add("items", IMPORT, stored.counts)

@@ -10,6 +10,7 @@ from peewee import PostgresqlDatabase
 
 import models
 from mrilu.runtime.errors import NotConfigured
+from mrilu.runtime.host import service_name
 from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,10 @@ def database() -> PostgresqlDatabase:
     inherited over a fork is forgotten (closing it would end the parent's session).
     """
     db = _bound_database()
+    settings = current_settings()
+    models.Maildir.here = models.Here(
+        service_name(settings), {one.name: str(one.path) for one in settings.maildirs}
+    )
     if db.is_closed() or not _usable(db):
         db.close()
         db.connect()

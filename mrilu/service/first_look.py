@@ -7,6 +7,7 @@ import os
 import shlex
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +113,15 @@ def advice(error: MaildirError) -> str:
 
 
 def agree(settings: Settings) -> None:
-    """Register the Maildirs once the database is there; raise SettingError for what it cannot agree to."""
-    from mrilu.archive.registration import NameTaken, register_watched
+    """Register the Maildirs once the database is there; raise SettingError for what it cannot agree to.
+
+    A host without the role watcher registers none: its workers know a Maildir by its mark.
+    """
+    from mrilu.service.roles import has
+
+    if not has(settings, "watcher"):
+        return
+    from mrilu.archive.registration import AnotherMaildir, NameTaken, register_watched
     from mrilu.runtime.database import database, disconnect
     from mrilu.settings.current import forget_settings, use_settings
 
@@ -121,7 +129,8 @@ def agree(settings: Settings) -> None:
     db = database()
     try:
         for maildir in settings.maildirs:
-            register_watched(db, maildir.name, maildir.path)
+            with suppress(AnotherMaildir):  # the watcher waits for it, and says so
+                register_watched(db, maildir.name, maildir.path)
     except NameTaken as error:
         raise SettingError(str(error)) from error
     except MaildirError as error:

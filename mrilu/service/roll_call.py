@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import socket
@@ -12,6 +11,7 @@ from typing import Any
 
 from redis import Redis, RedisError
 
+from mrilu.runtime.host import service_name
 from mrilu.runtime.redis_url import RedisClient
 from mrilu.settings.roles import ROLES
 from mrilu.settings.table import Settings
@@ -35,7 +35,7 @@ class Sign:
             "roles": list(settings.roles) or list(ROLES),
             "since": time.time(),
         }
-        self._key = KEY.format(name_of(settings))
+        self._key = KEY.format(service_name(settings))
 
     def give(self, states: Mapping[str, str]) -> None:
         """Say that the service runs, with the state of each program in supervisor's words."""
@@ -51,12 +51,6 @@ class Sign:
             self._client.delete(self._key)
         except (RedisError, OSError):
             return
-
-
-def name_of(settings: Settings) -> str:
-    """Return what tells this service from all others: its host and its data folder."""
-    place = os.fsencode(os.path.realpath(settings.data_dir))
-    return f"{socket.gethostname()}:{hashlib.sha256(place).hexdigest()[:12]}"
 
 
 def services(client: Redis) -> list[dict[str, Any]]:

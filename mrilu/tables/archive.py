@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from peewee import (
     SQL,
@@ -29,6 +30,15 @@ from mrilu.mail.own_words.spans import own_text, paired
 from mrilu.mail.permalinks import hash_of, permalink_in
 from mrilu.tables.base import BaseModel, db
 
+WATCH_ONLY = """
+DELETE FROM maildir_place AS p USING maildir AS m
+ WHERE m.id = p.maildir AND p.service = %s AND p.watched AND m.name <> ALL(%s)
+"""
+WATCHED_BY_ANY = """
+UPDATE maildir AS m SET watched = NOT watched
+ WHERE watched <> (name = ANY(%s) OR EXISTS (SELECT FROM maildir_place AS p WHERE p.maildir = m.id AND p.watched))
+"""
+
 
 class FileCounts(NamedTuple):
     """The database's side of one Maildir's ledger, in files."""
@@ -38,8 +48,21 @@ class FileCounts(NamedTuple):
     rejected: int
 
 
+class Here(NamedTuple):
+    """The service that this process belongs to, and where its settings say that each Maildir lies."""
+
+    service: str
+    roots: Mapping[str, str]
+
+
 class Maildir(BaseModel):
-    """A Maildir (or flat folder of mail) whose files the archive accounts for."""
+    """A Maildir (or flat folder of mail) whose files the archive accounts for.
+
+    `root` is where the service that registered it last has it; `place` is where it lies for this one. `mark` is what
+    its file of this name holds (mrilu/maildir/mark.py). `here` is set when the database is bound.
+    """
+
+    here: ClassVar[Here] = Here("", {})
 
     id = IdentityField()
     name = TextField(unique=True)
@@ -49,6 +72,17 @@ class Maildir(BaseModel):
     added_at = DateTimeTZField()
     restored_at = DateTimeTZField(null=True)
     gone_confirmed_at = DateTimeTZField(null=True)
+    mark = UUIDField(null=True)
+
+    @property
+    def place(self) -> str:
+        """Where it lies on this host: where MAILDIR_PATH says, else where it was registered."""
+        return self.place_of(self.name, self.root)
+
+    @classmethod
+    def place_of(cls, name: str, root: str) -> str:
+        """Return where the Maildir `name`, registered at `root`, lies on this host."""
+        return cls.here.roots.get(name) or root
 
     @property
     def awaited_since(self) -> datetime:
@@ -93,11 +127,9 @@ class Maildir(BaseModel):
 
     @classmethod
     def watch_only(cls, names: tuple[str, ...]) -> None:
-        """Note that these Maildirs are watched, and that all others are not any more."""
-        db.execute_sql(
-            "UPDATE maildir SET watched = name = ANY(%s) WHERE watched <> (name = ANY(%s))",
-            (list(names),) * 2,
-        )
+        """Note that this service watches these Maildirs and no others; those of other services stay as they are."""
+        db.execute_sql(WATCH_ONLY, (cls.here.service, list(names)))
+        db.execute_sql(WATCHED_BY_ANY, (list(names),))
 
     def file_counts(self) -> FileCounts:
         """Count the live files that the database knows: imported, copies, rejected."""

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from peewee import CompositeKey, DecimalField, DoubleField, IntegerField, TextField, UUIDField
+from peewee import (
+    BooleanField,
+    CompositeKey,
+    DecimalField,
+    DoubleField,
+    IntegerField,
+    TextField,
+    UUIDField,
+)
 from playhouse.postgres_ext import BinaryJSONField, DateTimeTZField, IdentityField
 
 from mrilu.tables.base import BaseModel
@@ -22,6 +30,19 @@ class MailFolder(BaseModel):
 
     class Meta:
         primary_key = CompositeKey("maildir", "folder")
+
+
+class MaildirPlace(BaseModel):
+    """Where a service has a Maildir that it registered, and whether it watches it (`since` its last start)."""
+
+    maildir = IntegerField()
+    service = TextField()
+    root = TextField()
+    watched = BooleanField()
+    since = DateTimeTZField()
+
+    class Meta:
+        primary_key = CompositeKey("maildir", "service")
 
 
 class Vanishing(BaseModel):

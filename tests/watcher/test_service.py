@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mrilu.maildir.names import kind_of, scan
+from mrilu.maildir.names import MaildirError, kind_of, scan
 from tests.watcher.conftest import DEADLINE, Recorder, deliver, make_maildir
 from watcher import service
 from watcher.service import Archive, Watcher
@@ -285,3 +285,30 @@ def run_watcher(**environ: str) -> subprocess.CompletedProcess:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     command = [sys.executable, "-m", "watcher"]
     return subprocess.run(command, env=kept | environ, capture_output=True, text=True, timeout=60)
+
+
+def test_mail_of_a_folder_that_is_another_maildir_waits_until_the_maildir_is_there(
+    root, services, monkeypatch
+):
+    """Another service has the name: what lies here may be a mail that has a name there, too."""
+    refusals, mounted = threading.Semaphore(0), threading.Event()
+    take_up = services.register
+
+    def refuse(name, where):
+        if mounted.is_set():
+            return take_up(name, where)
+        refusals.release()
+        raise MaildirError(where)
+
+    monkeypatch.setattr(service, "TICK", 0.01)
+    services.register = refuse
+    watcher = Watcher({"m": (root, "inotify")}, services.archive(), SETTINGS)
+    deliver(root, "new/1.here")
+    watcher.start()
+    assert refusals.acquire(timeout=DEADLINE) and refusals.acquire(timeout=DEADLINE)
+    watcher._submit("m", ["new/1.here"], True)
+    assert watcher._missing("m") == [] and services.sent.calls == []
+    mounted.set()
+    services.sent.wait_for("new/1.here")
+    watcher.stop()
+    watcher._upkeep.join(DEADLINE)

@@ -61,12 +61,14 @@ class Stored(NamedTuple):
 
 def places_of(message: int) -> list[Place]:
     """Return where the files of a message are, those that are no copy first."""
-    rows = Location.select(Location.folder, Location.subdir, Location.name, Maildir.root).join(
-        Maildir, on=(Maildir.id == Location.maildir)
-    )
+    columns = (Location.folder, Location.subdir, Location.name, Maildir.name, Maildir.root)
+    rows = Location.select(*columns).join(Maildir, on=(Maildir.id == Location.maildir))
     live = rows.where(Location.message == message, Location.gone_at.is_null())
     found: Any = live.order_by(Location.copy, Location.id).limit(COPIES).tuples()
-    return [Place(Path(root), folder, subdir, name) for folder, subdir, name, root in found]
+    return [
+        Place(Path(Maildir.place_of(maildir, root)), folder, subdir, name)
+        for folder, subdir, name, maildir, root in found
+    ]
 
 
 @contextmanager

@@ -141,7 +141,7 @@ def rejected(number: int) -> ResponseReturnValue:
 def _first_lines(maildir: Maildir, row: Rejected) -> tuple[list[str], str]:
     """Return the first lines of a file, and why there are none."""
     try:
-        raw = read_bytes(Path(maildir.root), row.path(), PREVIEW_BYTES)
+        raw = read_bytes(Path(maildir.place), row.path(), PREVIEW_BYTES)
     except OSError as error:
         return [], error.strerror or type(error).__name__
     text = raw[:PREVIEW_BYTES].decode("utf-8", "backslashreplace")
