@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import time
 from collections import Counter
@@ -16,7 +17,7 @@ from typing import Any
 import click
 
 from mrilu.cli import terminal
-from mrilu.cli.diagnosis import machine, outside, servers
+from mrilu.cli.diagnosis import hosts, machine, outside, servers
 from mrilu.cli.diagnosis.finding import ERROR, OK, WARNING, Finding, error, ok
 from mrilu.cli.shown import visible
 from mrilu.service.account import ServerError
@@ -182,17 +183,12 @@ def _vanished() -> Findings:
 
 def _programs() -> Findings:
     from models import JobRun
-    from mrilu.queues.health import living_workers, trouble_of
-    from mrilu.runtime.heartbeat import last_beat
+    from mrilu.queues.health import trouble_of
     from mrilu.runtime.redis import redis_connection
     from mrilu.settings.current import current_settings
 
-    now = time.time()
-    for name in ("watcher", "scheduler"):
-        yield servers.check_beat(name, last_beat(name), now)
-    client = redis_connection()
-    workers = living_workers(client)
-    yield servers.check_workers(Counter(name for one in workers for name in one.queue_names()))
+    now, client = time.time(), redis_connection()
+    yield from _hosts(current_settings(), now)
     yield servers.check_queues(trouble_of(client))
     yield servers.check_schedule(_due(), now)
     runs = JobRun.latest()
@@ -200,6 +196,31 @@ def _programs() -> Findings:
     secrets = secrets_of(current_settings())  # before the errors are cut short
     yield servers.check_failures(
         {run.job: hidden(run.error, secrets) for run in runs if run.outcome == "failed"}
+    )
+
+
+def _hosts(settings: Settings, now: float) -> Findings:
+    from mrilu.queues.health import living_workers
+    from mrilu.runtime.heartbeat import beats
+    from mrilu.runtime.host import service_name
+    from mrilu.runtime.redis import redis_connection
+    from mrilu.service.roles import noted_here
+    from mrilu.service.roll_call import services
+    from mrilu.settings.roles import ROLES
+
+    client, here = redis_connection(), service_name(settings)
+    roles = settings.roles or noted_here() or ROLES
+    watchers, leading, standby = map(beats, ("watcher", "scheduler", "scheduler-standby"))
+    yield hosts.check_services(here, services(client))
+    yield hosts.check_program("watcher", here, roles, watchers, now)
+    yield hosts.check_program("scheduler", here, roles, [*leading, *standby], now)
+    yield from hosts.check_doubles(watchers, standby)
+    workers = living_workers(client)
+    anywhere = Counter(name for one in workers for name in one.queue_names())
+    own = (one for one in workers if one.hostname == socket.gethostname())
+    yield servers.check_workers(anywhere)
+    yield from hosts.check_workers_here(
+        roles, Counter(name for one in own for name in one.queue_names()), anywhere
     )
 
 

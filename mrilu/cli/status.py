@@ -24,7 +24,7 @@ from mrilu.queues.ledgers import ledgers_at_hand
 from mrilu.queues.queues import NAMES, queue
 from mrilu.queues.rules import mail_server_mark
 from mrilu.runtime.database import database
-from mrilu.runtime.heartbeat import last_beat
+from mrilu.runtime.heartbeat import beats, last_beat
 from mrilu.runtime.operators import operator_token
 from mrilu.runtime.redis import redis_connection
 from mrilu.service import up as service
@@ -53,7 +53,9 @@ def gather(exact: bool = False) -> dict[str, Any]:
         "workers": [_worker(worker) for worker in living_workers(redis_connection())],
         "trouble": trouble_of(redis_connection()),
         "watcher": last_beat("watcher"),
+        "watchers": beats("watcher"),
         "scheduler": last_beat("scheduler"),
+        "schedulers": [*beats("scheduler"), *beats("scheduler-standby")],
         "programs": service.states(),
         "services": services(redis_connection()),
         "runs": [_run(run) for run in JobRun.latest()],
@@ -112,9 +114,10 @@ def show(facts: dict[str, Any], console: Console) -> None:
     console.print(f"rejected   {rejected}")
     console.print(f"parser     {parser_line(facts['parser'])}")
     _show_services(facts["services"], console)
-    _show_life(console, "watcher", facts["watcher"])
-    if facts["scheduler"] or "scheduler" in facts["programs"]:
-        _show_life(console, "scheduler", facts["scheduler"])
+    for one in facts["watchers"] or [None]:
+        _show_life(console, "watcher", one)
+    for one in facts["schedulers"] or ([None] if "scheduler" in facts["programs"] else []):
+        _show_life(console, "scheduler", one)
     console.print(f"outbox     {outbox_line(facts['notifications'])}", markup=False)
     console.print(f"embeddings {embeddings_line(facts['embeddings'])}", markup=False)
     console.print(f"web        {_web_line()}", markup=False, soft_wrap=True)

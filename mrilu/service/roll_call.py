@@ -30,6 +30,7 @@ class Sign:
         )
         self._facts = {
             "host": socket.gethostname(),
+            "service": service_name(settings),
             "data": str(settings.data_dir),
             "pid": os.getpid(),
             "roles": list(settings.roles) or list(ROLES),
