@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from models import JobRun
 from mrilu.queues.losses import LostRuns
-from mrilu.queues.queues import EMBED, NOTIFY
+from mrilu.queues.queues import EMBED, LONG, NOTIFY
 from mrilu.queues.recovery import recover_runs
 from mrilu.queues.runs import close_dead_runs
 from mrilu.queues.scheduler import TableScheduler
@@ -51,6 +51,7 @@ SCHEDULE = (
         function="jobs.export_dictionaries.export_dictionaries",
         cron="0 0 * * *",
         timeout=2 * HOUR,
+        queue=LONG,
         at_start=True,
     ),
     Periodic(
@@ -58,6 +59,7 @@ SCHEDULE = (
         function="jobs.update_muplis.update_muplis",
         cron="57 2 * * *",
         timeout=HOUR // 4,
+        queue=LONG,
         at_start=True,
     ),
     Periodic(

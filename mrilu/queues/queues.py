@@ -24,10 +24,11 @@ logger = logging.getLogger(__name__)
 
 MAIL = "mail"
 DEFAULT = "default"
-# Of its own: downloads from servers that never answer, and exports, may hold "default" up for an hour.
+# Of its own: a source whose server never answers may hold "default" up for an hour.
 NOTIFY = "notify"
 EMBED = "embed"
-NAMES = (MAIL, DEFAULT, NOTIFY, EMBED)
+LONG = "long"  # exports and downloads that may take an hour: what "default" has does not wait behind them
+NAMES = (MAIL, DEFAULT, LONG, NOTIFY, EMBED)
 IMPORT_FUNCTION = "jobs.import_messages.import_messages"
 # Long enough to look at with rq info; job_run keeps the record for good.
 RESULT_TTL = 300

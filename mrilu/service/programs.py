@@ -11,7 +11,7 @@ from pathlib import Path
 from mrilu.service.account import Account, ServerError, bare_environment
 from mrilu.service.orphans import mark
 from mrilu.service.program import withheld
-from mrilu.settings.roles import ROLES, parts_of
+from mrilu.settings.roles import ROLES, SERVES, parts_of
 
 APP = "app"  # the group that starts when the servers are ready, and stops before them
 WARM_SECONDS = (
@@ -27,7 +27,7 @@ _RQ, _SIMPLE, _QUIET = "-m rq.cli", "-w rq.worker.SimpleWorker", "--logging_leve
 class Program:
     """One of our programs: what it runs (Python's arguments), the module it waits to exist, whether it drops root.
 
-    `role` is the row of the table that it is, where several of them run.
+    `role` is the role that it goes with, and whose secrets it gets, where that is not its name.
     """
 
     name: str
@@ -50,6 +50,11 @@ PROGRAMS = (
     Program(
         "default",
         f"{_RQ} worker default -P {{code}} -S json --with-scheduler {_QUIET}",
+    ),
+    Program(
+        "long",
+        f"{_RQ} worker long -P {{code}} -S json --with-scheduler {_QUIET}",
+        role=SERVES["long"],
     ),
     Program("notify", f"{_RQ} worker notify -P {{code}} -S json --with-scheduler {_QUIET}"),
     # the model is loaded once and kept; a fork after that can hang. It takes all cores for minutes: mail goes first
@@ -127,7 +132,7 @@ def wanted(
     The installer goes with the roles that have something to install in the background.
     """
     chosen = set(roles or ROLES) | ({"install"} if "heavy" in parts_of(roles) else set())
-    rows = [row for row in PROGRAMS if row.name in chosen]
+    rows = [row for row in PROGRAMS if (row.role or row.name) in chosen]
     there = [row for row in rows if not row.needs or (project / row.needs).exists()]
     numbers = {"default": default_workers}
     return [one for row in there for one in _times(row, numbers.get(row.name, 1))]

@@ -6,7 +6,7 @@ from mrilu.queues.queues import NAMES
 from mrilu.service import instance
 from mrilu.settings.fields import SettingError
 from mrilu.settings.load import load
-from mrilu.settings.roles import ELSEWHERE, SERVERS
+from mrilu.settings.roles import ELSEWHERE, SERVERS, SERVES
 from mrilu.settings.table import Settings
 
 _READS_MAIL = ("watcher", "mail")
@@ -51,7 +51,7 @@ def _check_server(settings: Settings, server: str) -> None:
 def workers_of(settings: Settings) -> int:
     """Return how many rq workers this host is to have."""
     numbers = {"mail": settings.mail_workers, "default": settings.default_workers}
-    return sum(numbers.get(name, 1) for name in NAMES if has(settings, name))
+    return sum(numbers.get(name, 1) for name in NAMES if has(settings, SERVES.get(name, name)))
 
 
 def noted_here() -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 ROLES = ("watcher", "mail", "default", "notify", "embed", "scheduler", "web")
 SERVERS = ("postgresql", "valkey")
+# Queues whose workers go with another role than that of their name.
+SERVES = {"long": "default"}
 # Which variable names the server that runs elsewhere when a host has not its role.
 ELSEWHERE = {"postgresql": "DATABASE_URL", "valkey": "REDIS_URL"}
 # What needs the packages below the marker of requirements.txt: the model, and what exports are typeset with.

@@ -74,7 +74,13 @@ def test_status_for_scripts_has_everything(run, root):
     facts = json.loads(result.output)
     assert result.exit_code == 0 and facts["level"] is True
     assert facts["maildirs"][0]["imported"] == 1 and facts["maildirs"][0]["gap"] == 0
-    assert {one["name"] for one in facts["queues"]} == {"mail", "default", "notify", "embed"}
+    assert {one["name"] for one in facts["queues"]} == {
+        "mail",
+        "default",
+        "long",
+        "notify",
+        "embed",
+    }
     assert facts["runs"][0]["job"] == "import_messages" and facts["watcher"] is None
 
 

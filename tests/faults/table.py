@@ -62,13 +62,13 @@ def a_worker_killed(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def run_killed(scene: Scene) -> Iterator[None]:
-    """kill -9 of the worker of "default" and its fork in the middle of a run, which must come back by itself."""
+    """kill -9 of the worker of "long" and its fork in the middle of a run, which must come back by itself."""
     scene.source.hold()
     scene.service.run("run", "update_muplis", "--force")
     if not scene.source.asked.wait(20):
         raise TimeoutError("update_muplis did not ask its source")
     scene.runs_wanted["update_muplis"] = time.time()
-    for one in scene.processes("worker default"):
+    for one in scene.processes("worker long"):
         with contextlib.suppress(psutil.NoSuchProcess):
             one.kill()
     scene.source.release()
@@ -346,7 +346,7 @@ def _programs() -> Iterator[Fault]:
         yield Fault(f"kill -9: {name}", partial(killed, mark, 1))
     yield Fault("kill -9: a mail worker", a_worker_killed)
     yield Fault("kill -9: default worker in a run", run_killed)
-    yield Fault("kill -9: an export", partial(killed_at_work, EXPORTS, "worker default"))
+    yield Fault("kill -9: an export", partial(killed_at_work, EXPORTS, "worker long"))
     yield Fault("kill -9: sending", partial(killed_at_work, SENDING, "worker notify"))
     yield Fault("kill -9: all our programs", partial(killed, sys.executable, 99))
     yield Fault("kill -9: everything, power cut", power_cut)

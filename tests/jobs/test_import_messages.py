@@ -3,6 +3,7 @@ import socket
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import psycopg
 import pytest
@@ -337,6 +338,7 @@ def test_a_message_goes_with_its_last_file_if_the_site_wants_it_so(root, databas
 
 
 class FakeJob:
+    meta: ClassVar[dict] = {}
     id, number_of_retries = "job-1", 0
 
 
@@ -356,6 +358,7 @@ def test_a_transient_error_is_answered_with_rqs_retry(root, monkeypatch, error):
 
 def test_a_transient_error_is_raised_when_the_tries_are_used_up(root, monkeypatch):
     class LastTry(FakeJob):
+        meta: ClassVar[dict] = {}
         number_of_retries = 7
 
     def fail(*_: object) -> None:

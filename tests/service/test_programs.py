@@ -17,6 +17,7 @@ from mrilu.service.programs import (
     configuration,
     wanted,
 )
+from mrilu.settings.roles import SERVES
 
 PROJECT = Path("/srv/with space/100%/it's")
 US = Account("us", 1000, 1000, drops=False)
@@ -140,7 +141,7 @@ def test_started_by_root_all_but_the_installer_drop_to_the_account(tmp_path):
     for name, command in commands(text).items():
         if name not in ("postgresql", "valkey", "install"):
             shim = command.index("mrilu.service.program")
-            assert command[shim + 2 : shim + 4] == ["nobody", name], command
+            assert command[shim + 2 : shim + 4] == ["nobody", SERVES.get(name, name)], command
 
 
 def test_started_by_an_ordinary_user_nothing_drops(tmp_path):
@@ -173,7 +174,7 @@ def test_the_web_is_started_without_the_owners_url_where_it_has_its_own(tmp_path
 
 
 def test_what_secrets_a_program_gets_is_written_down():
-    assert {row.name for row in PROGRAMS} == set(SECRETS)
+    assert {row.role or row.name for row in PROGRAMS} == set(SECRETS)
 
 
 def test_a_program_waits_for_its_module_to_exist(tmp_path):

@@ -11,7 +11,7 @@ from mrilu.service import roles
 from mrilu.service.programs import wanted
 from mrilu.settings.fields import SettingError
 from mrilu.settings.load import load
-from mrilu.settings.roles import ROLES, parts_of
+from mrilu.settings.roles import ROLES, SERVES, parts_of
 from mrilu.settings.table import PROJECT, Settings
 
 SERVERS = {"DATABASE_URL": "postgresql://h/d", "REDIS_URL": "redis://h"}
@@ -26,7 +26,7 @@ def names(*chosen: str, workers: int = 1) -> list[str]:
 
 
 def test_without_roles_all_run() -> None:
-    assert set(names()) == {*ROLES, "install"}
+    assert set(names()) == {*ROLES, *SERVES, "install"}
     assert all(roles.has(settings(), role) for role in ROLES)
 
 
@@ -43,9 +43,10 @@ def test_several_default_workers_are_one_role() -> None:
         ("default", ""),
         ("default-2", "default"),
         ("default-3", "default"),
+        ("long", "default"),
     ]
     chosen = settings(ROLES="default,mail", DEFAULT_WORKERS="3", MAIL_WORKERS="4", **SERVERS)
-    assert roles.workers_of(chosen) == 7
+    assert roles.workers_of(chosen) == 8  # and one for what takes long
 
 
 @pytest.mark.parametrize(

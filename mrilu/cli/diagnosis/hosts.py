@@ -9,6 +9,7 @@ from typing import Any
 from mrilu.cli.diagnosis.finding import Finding, error, ok
 from mrilu.cli.diagnosis.servers import START, check_beat
 from mrilu.queues.queues import NAMES
+from mrilu.settings.roles import SERVES
 
 Facts = Mapping[str, Any]
 
@@ -44,7 +45,8 @@ def check_workers_here(
     roles: Collection[str], here: Mapping[str, int], anywhere: Mapping[str, int]
 ) -> Iterator[Finding]:
     """Name the queues that have workers elsewhere and none here, although that is a role of this host."""
-    lacking = [one for one in NAMES if one in roles and not here.get(one) and anywhere.get(one)]
+    wanted = [one for one in NAMES if SERVES.get(one, one) in roles]
+    lacking = [one for one in wanted if not here.get(one) and anywhere.get(one)]
     if lacking:
         yield error(
             f"no worker here for the queue {', '.join(lacking)}; other hosts have some", START
