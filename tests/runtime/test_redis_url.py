@@ -146,7 +146,8 @@ def test_a_failover_in_mid_import_loses_nothing(
         with RedisClient.from_url(str(url)) as client:
             until(lambda: _answers(client))
         check_new_mail()
-        until(lambda: Message.select().count() == len(paths), 90)
+        # rq waits longer after each failed connection, up to a minute
+        until(lambda: Message.select().count() == len(paths), 300)
         assert pool.poll() is None, (tmp_path / "pool.log").read_text()
 
 
