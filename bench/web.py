@@ -267,6 +267,7 @@ def main() -> int:
                 ]
                 passed = tell_pages(ours, peers)
             if chosen.only in (None, "readers"):
+                site.forget()  # the server has closed it meanwhile
                 passed = readers(site, work) and passed
             if chosen.only in (None, "crawl"):
                 passed = crawl(site.port, maildir, work / "data") and passed
