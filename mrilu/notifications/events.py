@@ -153,7 +153,7 @@ def notify_new_messages(
     now = now or datetime.now(UTC)
     (restored,) = connection.execute(LAST_RESTORE).fetchone() or (0.0,)
     news = [number for number, arrived in fresh.items() if arrived >= restored]
-    pairs = _operator_matches(connection, news)
+    pairs = _operator_matches(connection, news, rules.reader)
     facts = {
         "matched": [message for message, _ in pairs],
         "matching": [subscription for _, subscription in pairs],
@@ -190,7 +190,9 @@ def notify_changed_definitions(connection: Connection, language: int, recorded_a
     return connection.execute(NOTIFY_DEFINITIONS, {**known, "now": recorded_at}).rowcount
 
 
-def _operator_matches(connection: Connection, fresh: list[int]) -> list[tuple[int, int]]:
+def _operator_matches(
+    connection: Connection, fresh: list[int], reader: Reader
+) -> list[tuple[int, int]]:
     """Return (message, subscription) for the searches with operators that find one of the messages."""
     if not fresh or not is_there_any(connection, ANY_OPERATORS):
         return []
@@ -202,7 +204,7 @@ def _operator_matches(connection: Connection, fresh: list[int]) -> list[tuple[in
     pairs: list[tuple[int, int]] = []
     for subscription, query, candidates in connection.execute(OPERATOR_SEARCHES, facts).fetchall():
         try:
-            condition = condition_of_saved(connection, query)
+            condition = condition_of_saved(connection, query, reader)
         except QueryError as error:
             logger.error("saved search cannot be read subscription=%d: %s", subscription, error)
             continue

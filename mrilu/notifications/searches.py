@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from psycopg import Connection
 
+from models import Reader
 from mrilu.search.conditions import Condition, condition_of
 from mrilu.search.fold import fold
 from mrilu.search.grammar import Group, Query, Term, parse
@@ -72,9 +73,9 @@ def parse_saved(text: str) -> Query:
     return parse("".join(part if part[:1] == '"' else _OR.sub(" OR ", part) for part in parts))
 
 
-def condition_of_saved(connection: Connection, text: str) -> Condition:
-    """Return what holds for the messages (`s`) that a saved search finds. Raises QueryError."""
-    query = parse_saved(text)
+def condition_of_saved(connection: Connection, text: str, reader: Reader) -> Condition:
+    """Return what holds for the messages (`s`) that a saved search finds for a reader. Raises QueryError."""
+    query = parse_saved(text).asked_by(reader)
     lexemes = _look_up(connection, query.terms())
     return condition_of(query.groups, lexemes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from models import visible_to
 from mrilu.mail.permalinks import permalink_in
 from mrilu.search.grammar import Group, Term
 from mrilu.search.lexemes import Lexemes, tsquery_of
@@ -103,12 +104,17 @@ def _is(term: Term) -> Condition:
 
 
 def _thread(term: Term) -> Condition:
-    """In the thread of the message with this hash in its address (of its first one, or of any other)."""
-    return Condition(
-        "s.node IN (SELECT other.node FROM message AS named JOIN thread_link AS own ON own.node = named.node "
-        "JOIN thread_link AS other USING (thread) WHERE named.permalink = %s)",
-        (permalink_in(term.text),),
+    """In the thread of the message with this hash in its address (of its first one, or of any other).
+
+    One that the reader may not hear of is as unknown: else its hash would tell that it is here.
+    """
+    told = visible_to(term.reader.told(), "named")
+    named = f"named.permalink = %s AND {told.sql or 'true'}"
+    others = (
+        "SELECT other.node FROM message AS named JOIN thread_link AS own ON own.node = named.node "
+        f"JOIN thread_link AS other USING (thread) WHERE {named}"  # noqa: S608 - the columns are ours
     )
+    return Condition(f"s.node IN ({others})", (permalink_in(term.text), *told.parameters))
 
 
 _IN_MAIL: dict[str, Callable[[Term], Condition]] = {

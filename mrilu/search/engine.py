@@ -90,7 +90,7 @@ def search(
 
     Without `encode`, or when it raises EncoderMissing, the page is by text alone, with a notice.
     """
-    query = parse(text)
+    query = parse(text).asked_by(wanted.reader)
     foreign = query.of_mail() if kind != "message" else None
     if foreign:
         raise QueryError(f"{foreign.operator}: is for messages only", foreign.column)

@@ -49,7 +49,7 @@ class _Found(NamedTuple):
 
 def facets(db: PostgresqlDatabase, text: str, reader: Reader, seconds: float) -> Facets | None:
     """Return the facets of a search for messages, None where it names nothing. Raises QueryError, SearchTooSlow."""
-    query = parse(text)
+    query = parse(text).asked_by(reader)
     with within(db, seconds):
         lexemes = look_up(db, query.terms())
         if not names_something(query, lexemes):

@@ -8,9 +8,10 @@ term   = ["-"] [operator ":"] ( word | '"' phrase '"' )
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from models import OPERATOR, Reader
 from mrilu.mail.permalinks import permalink_in
 
 OPERATORS = ("from", "to", "list", "subject", "before", "after", "has", "is", "thread")
@@ -42,6 +43,7 @@ class Term:
     operator: str = ""
     quoted: bool = False
     negated: bool = False
+    reader: Reader = OPERATOR  # who asks: a message that is closed to them names no thread
 
     @property
     def in_text(self) -> bool:
@@ -73,6 +75,12 @@ class Query:
     """A parsed query: every group must hold, and of a group one term."""
 
     groups: tuple[Group, ...]
+
+    def asked_by(self, reader: Reader) -> Query:
+        """Return the query as this reader may ask it."""
+        return Query(
+            tuple(tuple(replace(term, reader=reader) for term in group) for group in self.groups)
+        )
 
     def terms(self) -> tuple[Term, ...]:
         """Return all terms in their order."""

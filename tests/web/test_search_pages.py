@@ -8,6 +8,7 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
+from mrilu.mail.permalinks import hash_of
 from tests.web.conftest import LIST, Ask, Import, hide
 
 FACET = re.compile(r'<a href="(/search\?[^"]+)"><bdi>([^<]*)</bdi></a> ([\d,]+)')
@@ -103,6 +104,22 @@ def test_a_search_in_a_thread_finds_there_alone(take_in: Import, pages: FlaskCli
     left = pages.get(f"/search?q=aardvark+-thread:{one}").text
     assert other in left and two not in left.replace(f"thread:{one}", "")
     assert pages.get("/search?q=aardvark+thread:x").status_code == 400
+
+
+def test_the_hash_of_a_closed_message_finds_what_an_unknown_one_does(
+    take_in: Import, open_pages: Ask
+) -> None:
+    closed = take_in("closed@x", list_id="<secret.example.org>", body="an aardvark\n")
+    answer = take_in("answer@x", body="an aardvark, too\n", references="<closed@x>")
+    pages = open_pages(private_lists=("secret.example.org",))
+    unknown = hash_of("never@x")
+    assert f"/m/{answer}/" in pages.get(f"/search?q=aardvark+thread:{answer}").text
+    for query in ("aardvark+thread:{}", "aardvark+-thread:{}"):
+        texts = [
+            pages.get(f"/search?q={query.format(one)}").text.replace(one, "HASH")
+            for one in (closed, unknown)
+        ]
+        assert texts[0] == texts[1], query
 
 
 @pytest.mark.parametrize(
