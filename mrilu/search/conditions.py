@@ -19,6 +19,8 @@ class Condition(NamedTuple):
 
 
 ALWAYS = Condition("")
+_OF_THREAD = """s.node IN (SELECT other.node FROM message AS named JOIN thread_link AS own ON own.node = named.node
+  JOIN thread_link AS other USING (thread) WHERE {named})"""
 
 
 def condition_of(groups: Sequence[Group], lexemes: Lexemes) -> Condition:
@@ -109,12 +111,9 @@ def _thread(term: Term) -> Condition:
     One that the reader may not hear of is as unknown: else its hash would tell that it is here.
     """
     told = visible_to(term.reader.told(), "named")
-    named = f"named.permalink = %s AND {told.sql or 'true'}"
-    others = (
-        "SELECT other.node FROM message AS named JOIN thread_link AS own ON own.node = named.node "
-        f"JOIN thread_link AS other USING (thread) WHERE {named}"  # noqa: S608 - the columns are ours
-    )
-    return Condition(f"s.node IN ({others})", (permalink_in(term.text), *told.parameters))
+    named = " AND ".join(filter(None, ("named.permalink = %s", told.sql)))
+    parameters = (permalink_in(term.text), *told.parameters)
+    return Condition(_OF_THREAD.format(named=named), parameters)
 
 
 _IN_MAIL: dict[str, Callable[[Term], Condition]] = {
