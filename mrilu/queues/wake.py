@@ -10,7 +10,7 @@ import logging
 
 from redis import RedisError
 
-from mrilu.queues.queues import DEFAULT, EMBED, FAILURE_TTL, RESULT_TTL, queue
+from mrilu.queues.queues import DEFAULT, EMBED, FAILURE_TTL, LONG, RESULT_TTL, queue
 from mrilu.runtime.redis import redis_connection
 from mrilu.settings.current import current_settings
 
@@ -56,13 +56,17 @@ def _key(recent: bool) -> str:
 
 def ask_for_run(*, recent: bool) -> None:
     """Enqueue one run; `recent` for new mail only. Raises redis.RedisError."""
-    queue(EMBED).enqueue(
-        FUNCTION,
-        recent=recent,
-        job_timeout=TIMEOUT,
+    _ask(EMBED, FUNCTION, TIMEOUT, f"embed_missing({'recent' if recent else ''})", recent=recent)
+
+
+def _ask(name: str, function: str, timeout: int, description: str, **arguments: object) -> None:
+    queue(name).enqueue(
+        function,
+        job_timeout=timeout,
         result_ttl=RESULT_TTL,
         failure_ttl=FAILURE_TTL,
-        description=f"embed_missing({'recent' if recent else ''})",
+        description=description,
+        **arguments,
     )
 
 
@@ -70,13 +74,7 @@ def wake_quotes() -> None:
     """Ask for the quotations that wait to be linked. Never raises: the hourly run makes up for what is missed."""
     try:
         if redis_connection().set(WAKE_QUOTES_KEY, 1, nx=True, ex=WAKE_TTL):
-            queue(DEFAULT).enqueue(
-                QUOTES,
-                job_timeout=QUOTES_TIMEOUT,
-                result_ttl=RESULT_TTL,
-                failure_ttl=FAILURE_TTL,
-                description="link_quotes()",
-            )
+            _ask(DEFAULT, QUOTES, QUOTES_TIMEOUT, "link_quotes()")
     except (RedisError, OSError) as error:
         logger.warning("quotations wait for the hourly run: %s", type(error).__name__)
 
@@ -89,13 +87,7 @@ def heard_quotes() -> None:
 def wake_exports() -> None:
     """Ask for the exports that waited for their packages. Never raises: midnight's run makes up for what is missed."""
     try:
-        queue(DEFAULT).enqueue(
-            EXPORTS,
-            job_timeout=EXPORTS_TIMEOUT,
-            result_ttl=RESULT_TTL,
-            failure_ttl=FAILURE_TTL,
-            description="export_dictionaries()",
-        )
+        _ask(LONG, EXPORTS, EXPORTS_TIMEOUT, "export_dictionaries()")
     except (RedisError, OSError) as error:
         logger.warning("exports wait for midnight: %s", type(error).__name__)
 

@@ -9,7 +9,7 @@ from redis import ConnectionError as RedisAway
 
 from jobs.import_messages import import_messages
 from mrilu.queues import wake
-from mrilu.queues.queues import DEFAULT, EMBED, queue
+from mrilu.queues.queues import EMBED, LONG, queue
 from mrilu.settings.current import use_settings
 from mrilu.settings.table import PROJECT
 from tests.factories import deliver, mail, make_maildir, register
@@ -41,7 +41,7 @@ def test_it_can_be_called_as_a_program(service_settings, redis_client):
     environ = {**os.environ, "REDIS_URL": service_settings.redis_url, "PYTHONPATH": str(PROJECT)}
     subprocess.run([sys.executable, "-P", "-m", "mrilu.queues.wake"], env=environ, check=True)
     assert waiting() == [{"recent": False}]
-    [exports] = queue(DEFAULT).jobs
+    [exports] = queue(LONG).jobs
     assert exports.func_name == wake.EXPORTS
 
 

@@ -13,13 +13,11 @@ from flask.typing import ResponseReturnValue
 from models import Reader
 from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
-from mrilu.search.engine import Wanted, search
-from mrilu.search.grammar import QueryError
-from mrilu.search.patience import SearchTooSlow
 from mrilu.web import addresses
 from mrilu.web.caching import answer
 from mrilu.web.downloads.made import BeingMade, MadeFiles
 from mrilu.web.downloads.stored import FileAway, FileChanged, FileGone
+from mrilu.web.found import found_or_told
 from mrilu.web.keyset import BEGINNING
 from mrilu.web.pages.mails import as_mail, mbox
 from mrilu.web.patience import ask_database
@@ -34,7 +32,6 @@ pages = Blueprint("downloads", __name__)
 
 A_PIECE = 200  # messages that are read at once
 MOST_FOUND = 1000  # messages of a search's mbox
-LONGEST = 1000  # characters of a query
 _GZIP = 31  # zlib's wbits for a gzip header and trailer
 Rows = Callable[[], Iterator[MessageRow]]
 
@@ -134,13 +131,9 @@ def found() -> ResponseReturnValue:
 
 def search_mbox(query: str) -> ResponseReturnValue:
     """Return the mbox of a search; a plain line of text says what is wrong with it."""
-    try:
-        numbers = found_by(query, MOST_FOUND)
-    except QueryError as error:
-        return Response(f"{error}\n", 400, content_type="text/plain; charset=utf-8")
-    except SearchTooSlow as error:
-        retry = {"Retry-After": "60"}
-        return Response(f"{error}\n", 503, retry, content_type="text/plain; charset=utf-8")
+    numbers = found_or_told(query, MOST_FOUND)
+    if isinstance(numbers, Response):
+        return numbers
     if not numbers:
         return Response("nothing found\n", 404, content_type="text/plain; charset=utf-8")
     state = ask_database(lambda: queries.state_of(database(), numbers))
@@ -148,21 +141,6 @@ def search_mbox(query: str) -> ResponseReturnValue:
     return _mbox(
         f"search {query}", (numbers, state), "search.mbox.gz", lambda: _these(numbers, reader)
     )
-
-
-def found_by(query: str, most: int) -> list[int]:
-    """Return the messages that answer a query, the best first. Raises QueryError, SearchTooSlow."""
-    if not query.strip() or len(query) > LONGEST:
-        raise QueryError(f"a search has from 1 to {LONGEST} characters", 1)
-    wanted = Wanted(
-        mode="text",
-        limit=most,
-        seconds=current_app.config["SEARCH_SECONDS"],
-        reader=current_reader(),
-    )
-    return [
-        hit.id for hit in ask_database(lambda: search(database(), query, "message", wanted)).hits
-    ]
 
 
 def _list_named(name: str) -> str:

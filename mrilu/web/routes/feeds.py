@@ -13,17 +13,15 @@ from lxml import etree
 from mrilu.mail.permalinks import hash_of
 from mrilu.notifications.compose import readable_definition
 from mrilu.runtime.database import database
-from mrilu.search.grammar import QueryError
-from mrilu.search.patience import SearchTooSlow
 from mrilu.web import addresses
 from mrilu.web.caching import answer
+from mrilu.web.found import found_or_told
 from mrilu.web.keyset import BEGINNING, END
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import MessageRow
 from mrilu.web.queries.words import DefinitionRow, definitions
 from mrilu.web.readers import current_reader, first_told_of, readable, shows_addresses
-from mrilu.web.routes.downloads import found_by
 from mrilu.web.templating import author, shown
 
 pages = Blueprint("feeds", __name__)
@@ -72,13 +70,9 @@ def of_search() -> ResponseReturnValue:
 
 def search_feed(query: str) -> ResponseReturnValue:
     """Return the feed of a search; a plain line of text says what is wrong with it."""
-    try:
-        numbers = found_by(query, MOST_LOOKED_AT)
-    except QueryError as error:
-        return Response(f"{error}\n", 400, content_type="text/plain; charset=utf-8")
-    except SearchTooSlow as error:
-        retry = {"Retry-After": "60"}
-        return Response(f"{error}\n", 503, retry, content_type="text/plain; charset=utf-8")
+    numbers = found_or_told(query, MOST_LOOKED_AT)
+    if isinstance(numbers, Response):
+        return numbers
     found = ask_database(lambda: queries.newest_of(database(), numbers, NEWEST))
     rows, place = readable(found, current_reader()), addresses.of_search(query)
     own = place.replace("/search?", "/search/atom.xml?", 1)

@@ -20,6 +20,7 @@ from mrilu.search.patience import SearchTooSlow
 from mrilu.search.query_vector import QueryEncoder, encode_query
 from mrilu.web import addresses
 from mrilu.web.caching import kept_answer
+from mrilu.web.found import LONGEST
 from mrilu.web.masking import masked
 from mrilu.web.pages.years import years_histogram
 from mrilu.web.patience import ask_database
@@ -33,7 +34,6 @@ QUESTION = 3  # words, from which on a search is taken for a question
 MOST_SIMILAR = 3  # threads above the hits
 SIMILAR_SECONDS = 1.0
 _OPERATOR = re.compile(r'["():]|(?:^|\s)-\w|\bOR\b')
-LONGEST = 1000  # characters of a query
 FACETS_SHARE = 10  # of the time of a search goes into how it is spread
 
 
