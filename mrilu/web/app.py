@@ -98,30 +98,8 @@ _DASHBOARD_POLICY = (
 def make_app(settings: Settings) -> Flask:
     """Return the application; nothing is opened before the first request."""
     app = Flask(__name__)
-    app.config.update(
-        OPERATOR_PASSWORD=settings.operator_password,
-        METRICS_TOKEN=settings.metrics_token,
-        SITE_URL=settings.site_url,
-        RENDERING=assets.rendering_of(Path(__file__).parent),
-        READER=stranger_of(settings),
-        SHOW_ADDRESSES=settings.show_addresses,
-        SEARCH_SECONDS=settings.search_timeout,
-        EMBEDDING_DEVICE=settings.embedding_device if settings.embeddings else "",
-        LIMITS=limits_of(settings),
-        DOWNLOADS=settings.data_dir / "downloads",
-        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
-    )
-    app.extensions["guesses"] = Guesses()
-    app.extensions["similar"] = Kept(SIMILAR_SECONDS)
-    app.extensions["made_files"] = MadeFiles(settings.data_dir / "downloads")
-    app.extensions["pages_kept"] = PagesKept(PAGES_BYTES)
-    app.extensions["words"] = Kept(WORDS_SECONDS)
-    app.extensions["word_facets"] = Kept(WORDS_SECONDS, most=2)
-    app.extensions["glosses"] = Kept(GLOSSES_SECONDS)
-    app.extensions["last_glosses"] = []
-    app.extensions["slow_facts"] = SlowFacts(gather_slow)
-    app.extensions["status"] = Kept(status.KEPT_SECONDS)
-    app.extensions["status_slow"] = Background("status-facts", gather_status)
+    _configure(app, settings)
+    _give_stores(app, settings)
     app.before_request(_refuse_nul)
     prepare(app)
     assets.load(app)
@@ -142,6 +120,37 @@ def make_app(settings: Settings) -> Flask:
     for kind in AWAY:
         app.register_error_handler(kind, _ask_to_wait)
     return app
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    app.config.update(
+        OPERATOR_PASSWORD=settings.operator_password,
+        METRICS_TOKEN=settings.metrics_token,
+        SITE_URL=settings.site_url,
+        RENDERING=assets.rendering_of(Path(__file__).parent),
+        READER=stranger_of(settings),
+        SHOW_ADDRESSES=settings.show_addresses,
+        SEARCH_SECONDS=settings.search_timeout,
+        EMBEDDING_DEVICE=settings.embedding_device if settings.embeddings else "",
+        LIMITS=limits_of(settings),
+        DOWNLOADS=settings.data_dir / "downloads",
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+    )
+
+
+def _give_stores(app: Flask, settings: Settings) -> None:
+    """Give the application what it keeps between requests."""
+    app.extensions["guesses"] = Guesses()
+    app.extensions["similar"] = Kept(SIMILAR_SECONDS)
+    app.extensions["made_files"] = MadeFiles(settings.data_dir / "downloads")
+    app.extensions["pages_kept"] = PagesKept(PAGES_BYTES)
+    app.extensions["words"] = Kept(WORDS_SECONDS)
+    app.extensions["word_facets"] = Kept(WORDS_SECONDS, most=2)
+    app.extensions["glosses"] = Kept(GLOSSES_SECONDS)
+    app.extensions["last_glosses"] = []
+    app.extensions["slow_facts"] = SlowFacts(gather_slow)
+    app.extensions["status"] = Kept(status.KEPT_SECONDS)
+    app.extensions["status_slow"] = Background("status-facts", gather_status)
 
 
 def _refuse_nul() -> ResponseReturnValue | None:
