@@ -12,12 +12,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mrilu.service.account import Account, ServerError, bare_environment, server_account
+from mrilu.service.own_server import OwnServer
 from mrilu.service.placement import Throwaway, reachable_binaries, throwaway
 
 DATABASE = "mrilu"
 LEAST_VERSION = 17  # the built-in locale provider
 PORT = 5432  # names the socket; nothing listens on the network
-READY_SECONDS = 60.0  # crash recovery of a large archive takes a while
 _INITDB = (
     "--username",
     DATABASE,
@@ -59,11 +59,18 @@ log_parameter_max_length_on_error = 0
 {compression}"""
 
 
-class Cluster:
+class Cluster(OwnServer):
     """One PostgreSQL cluster in `folder`; as a context manager, a running throw-away one for a test or a bench.
 
     `durable=False` turns fsync off. Everything raises ServerError with one line for a person.
     """
+
+    NAME = "PostgreSQL"
+    STOP_SIGNAL = signal.SIGINT  # the fast shutdown: sessions are ended
+    STOP_SECONDS = 20.0
+    READY_SECONDS = 60.0  # crash recovery of a large archive takes a while
+    LOOK_SECONDS = 0.01
+    LOG_ENDING = ".log"
 
     def __init__(
         self,
@@ -75,14 +82,14 @@ class Cluster:
         durable: bool = True,
         shared_buffers: int | None = None,
     ) -> None:
-        self.account = account or server_account("nobody")
-        self.binaries = binaries or embedded_binaries(self.account)
-        self.place = Throwaway(folder, sockets, ()) if sockets else throwaway(folder, self.account)
-        self.folder, self.sockets = self.place.folder, self.place.sockets
+        account = account or server_account("nobody")
+        self.binaries = binaries or embedded_binaries(account)
+        super().__init__(
+            Throwaway(folder, sockets, ()) if sockets else throwaway(folder, account), account
+        )
         self.data = self.folder / "cluster"
         self.durable = durable
         self.shared_buffers = shared_buffers or _buffers()
-        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -183,24 +190,12 @@ class Cluster:
             subprocess.run(check, env=bare_environment(), stdin=subprocess.DEVNULL).returncode == 0
         )
 
-    def wait_ready(self, seconds: float = READY_SECONDS) -> None:
-        """Wait until the server takes connections; raises ServerError after `seconds` or when it has ended."""
-        deadline = time.monotonic() + seconds
-        while not self.ready():
-            if self.process and self.process.poll() is not None:
-                raise ServerError(
-                    f"PostgreSQL ended at its start; see {self.folder / 'server.log'}"
-                )
-            if time.monotonic() > deadline:
-                raise ServerError(f"PostgreSQL in {self.data} was not ready after {seconds:.0f} s")
-            time.sleep(0.01)
-
     def start(self, seconds: float = READY_SECONDS) -> None:
         """Prepare, start and wait until ready. After a kill -9 the old lock and orphans need a moment: try again."""
         self.prepare()
         deadline = time.monotonic() + seconds
         while True:
-            self._spawn()
+            self.spawn()
             try:
                 return self.wait_ready(max(0.1, deadline - time.monotonic()))
             except ServerError:
@@ -211,50 +206,6 @@ class Cluster:
                 ):
                     raise
                 time.sleep(0.1)
-
-    def _spawn(self) -> None:
-        # A file, never a pipe: the server outlives whoever would read the pipe.
-        with open(_log_file(self.folder, self.account), "ab") as log:
-            self.process = subprocess.Popen(
-                self.command(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                env=bare_environment(),
-                start_new_session=True,
-                **self.account.switch(),
-            )
-
-    def stop(self, seconds: float = 20.0) -> None:
-        """Fast shutdown: sessions are ended, everything committed is kept."""
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            try:
-                self.process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                self.kill9()
-        self.process = None
-
-    def kill9(self) -> None:
-        """kill -9 the postmaster, as the kernel does when memory runs out: no cleaning up."""
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-
-    def restart(self) -> None:
-        """Start again after `stop` or `kill9`, over the same data."""
-        if self.process and self.process.poll() is None:
-            self.stop()
-        self.start()
-
-    def __enter__(self) -> Cluster:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        self.place.remove()
 
 
 def embedded_binaries(account: Account, chosen: Path | None = None) -> Path:
@@ -289,8 +240,3 @@ def _buffers() -> int:
     """Shared buffers in MB: a tenth of the memory between 64 and 256."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2
     return max(64, min(256, memory // 10))
-
-
-def _log_file(folder: Path, account: Account) -> Path:
-    # Beside the folder when that belongs to another account: root opens no file in a folder that others can write.
-    return folder.with_name(f"{folder.name}.log") if account.drops else folder / "server.log"

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
-import time
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from mrilu.service.account import Account, ServerError, bare_environment, server_account
+from mrilu.service.account import Account, ServerError, server_account
+from mrilu.service.own_server import OwnServer
 from mrilu.service.placement import Throwaway, reachable_binaries, throwaway
 
-READY_SECONDS = 30.0
 
-
-class Server:
+class Server(OwnServer):
     """One Valkey server in `folder`; as a context manager, a running throw-away one for a test or a bench.
 
     Everything raises ServerError with one line for a person.
     """
+
+    NAME = "Valkey"
+    STOP_SIGNAL = signal.SIGTERM  # the append-only file is flushed
+    STOP_SECONDS = 10.0
+    READY_SECONDS = 30.0
+    LOOK_SECONDS = 0.005
+    LOG_ENDING = ".valkey.log"
 
     def __init__(
         self,
@@ -30,11 +34,12 @@ class Server:
         binary: Path | None = None,
         sockets: Path | None = None,
     ) -> None:
-        self.account = account or server_account("nobody")
-        self.binary = binary or embedded_binary(self.account)
-        self.place = Throwaway(folder, sockets, ()) if sockets else throwaway(folder, self.account)
-        self.folder, self.socket = self.place.folder, self.place.sockets / "valkey.sock"
-        self.process: subprocess.Popen[bytes] | None = None
+        account = account or server_account("nobody")
+        self.binary = binary or embedded_binary(account)
+        super().__init__(
+            Throwaway(folder, sockets, ()) if sockets else throwaway(folder, account), account
+        )
+        self.socket = self.sockets / "valkey.sock"
 
     @property
     def url(self) -> str:
@@ -69,66 +74,6 @@ class Server:
                 return link.recv(64).startswith(b"+PONG")
         except OSError:
             return False
-
-    def wait_ready(self, seconds: float = READY_SECONDS) -> None:
-        """Wait until the server answers; raises ServerError after `seconds` or when it has ended."""
-        deadline = time.monotonic() + seconds
-        while not self.ready():
-            if self.process and self.process.poll() is not None:
-                raise ServerError(f"Valkey in {self.folder} ended at its start")
-            if time.monotonic() > deadline:
-                raise ServerError(f"Valkey in {self.folder} was not ready after {seconds:.0f} s")
-            time.sleep(0.005)
-
-    def start(self) -> None:
-        """Start and wait until ready."""
-        log = (
-            self.folder.with_name(f"{self.folder.name}.valkey.log")
-            if self.account.drops
-            else self.folder / "server.log"
-        )
-        with open(log, "ab") as output:
-            self.process = subprocess.Popen(
-                self.command(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd="/",
-                env=bare_environment(),
-                start_new_session=True,
-                **self.account.switch(),
-            )
-        self.wait_ready()
-
-    def stop(self, seconds: float = 10.0) -> None:
-        """Orderly shutdown: the append-only file is flushed."""
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                self.kill9()
-        self.process = None
-
-    def kill9(self) -> None:
-        """kill -9 the server: what was written since the last fsync, at most a second, may be gone."""
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-
-    def restart(self) -> None:
-        """Start again after `stop` or `kill9`, over the same data."""
-        if self.process and self.process.poll() is None:
-            self.stop()
-        self.start()
-
-    def __enter__(self) -> Server:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        self.place.remove()
 
 
 def embedded_binary(account: Account) -> Path:

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from mrilu.service.account import ServerError, server_account
-from mrilu.service.postgres import Cluster, _log_file, check_processor, embedded_binaries
+from mrilu.service.postgres import Cluster, check_processor, embedded_binaries
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_the_log_of_a_failing_statement_quotes_no_mail(cluster):
                 assert "hidden words" in str(error)  # the client is told
         with pytest.raises(psycopg.errors.DivisionByZero):
             link.execute("SELECT 'hidden words', 1 / 0")
-    log = _log_file(cluster.folder, cluster.account).read_text()
+    log = cluster.log_file().read_text()
     assert "duplicate key" in log and "division by zero" in log and "hidden" not in log
 
 

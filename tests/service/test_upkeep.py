@@ -62,16 +62,11 @@ def test_a_damaged_file_is_set_aside_with_a_line(
     tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
     with Server(tmp_path / "server") as server:
-        log = (
-            server.folder.with_name(f"{server.folder.name}.valkey.log")
-            if server.account.drops
-            else server.folder / "server.log"
-        )
         with redis.Redis.from_url(server.url) as link:
             for number in range(100):
                 link.set(f"key{number}", "x" * 50)
         server.stop()
-        file = QueueFile(server, log)
+        file = QueueFile(server, server.log_file())
         damage(server.folder)
         with pytest.raises(ServerError):
             server.start()

@@ -1,7 +1,11 @@
 """A real Valkey: what is written stays."""
 
+from pathlib import Path
+
+import pytest
 import redis
 
+from mrilu.service.account import ServerError
 from mrilu.service.valkey import Server
 
 
@@ -27,3 +31,13 @@ def test_a_killed_server_comes_back_with_what_it_had_synced(tmp_path):
         server.restart()
         with redis.Redis.from_url(server.url) as link:
             assert link.get("kept") == b"yes"
+
+
+def test_a_server_that_ends_at_its_start_names_the_log_that_says_why(tmp_path):
+    with Server(tmp_path / "server") as server:
+        server.stop()
+        server.command = lambda: [str(server.binary), "--no-such-setting", "1"]
+        with pytest.raises(ServerError, match="Valkey ended at its start; see ") as told:
+            server.start()
+        named = Path(str(told.value).split("see ")[1])
+        assert "no-such-setting" in named.read_text()
