@@ -28,8 +28,8 @@ def describe(found: Found, word: str) -> str:
     return f"({found.mails} in the index, {found.hits} hits for {word!r})"
 
 
-class FirstImport:
-    """From nothing to every mail searchable; each round starts with an empty folder."""
+class _OfTool:
+    """What the timed tasks of a tool share: its name, and whether it is here."""
 
     def __init__(self, tool: Tool) -> None:
         self.tool = tool
@@ -37,6 +37,10 @@ class FirstImport:
 
     def available(self) -> str | None:
         return self.tool.available()
+
+
+class FirstImport(_OfTool):
+    """From nothing to every mail searchable; each round starts with an empty folder."""
 
     def prepare(self, maildir: Path, work: Path) -> None:
         """Read each mail once, so that the first contender does not pay for a cold page cache."""
@@ -53,15 +57,8 @@ class FirstImport:
         )
 
 
-class Rescan:
+class Rescan(_OfTool):
     """Index once untimed, then time another pass over the unchanged Maildir."""
-
-    def __init__(self, tool: Tool) -> None:
-        self.tool = tool
-        self.name = tool.name
-
-    def available(self) -> str | None:
-        return self.tool.available()
 
     def prepare(self, maildir: Path, work: Path) -> None:
         self.tool.create(maildir, work)
@@ -72,16 +69,12 @@ class Rescan:
         return Result(seconds, len(mail_files(maildir)), check_index(self.tool, maildir, work))
 
 
-class Renames:
+class Renames(_OfTool):
     """Time the pass that follows `count` moves from new/ to cur/, in a copy of the Maildir; undone after each round."""
 
     def __init__(self, tool: Tool, count: int) -> None:
-        self.tool = tool
-        self.name = tool.name
+        super().__init__(tool)
         self.count = count
-
-    def available(self) -> str | None:
-        return self.tool.available()
 
     def prepare(self, maildir: Path, work: Path) -> None:
         copy = link_maildir(maildir, work / "Maildir")

@@ -136,16 +136,7 @@ def put_back(settings: Settings, file: Path, *, send_waiting: bool = False) -> N
     Notifications that wait in the backup are cancelled, but for `send_waiting`.
     """
     read = [program("pg_restore", settings), "-O", "-x", "-f", "-", str(file)]
-    write = [
-        program("psql", settings),
-        "-X",
-        "-q",
-        "-o",
-        os.devnull,
-        "-v",
-        "ON_ERROR_STOP=1",
-        "--single-transaction",
-    ]
+    write = [*_psql(settings), "--single-transaction"]
     with (
         subprocess.Popen(read, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as source,
         subprocess.Popen(
@@ -245,22 +236,16 @@ def grant_again(settings: Settings) -> str:
     (there,) = database().execute_sql(ANY_ROLE).fetchone()
     if not there:
         return ""
-    command = [
-        program("psql", settings),
-        "-X",
-        "-q",
-        "-o",
-        os.devnull,
-        "-v",
-        "ON_ERROR_STOP=1",
-        "-f",
-        str(ROLES),
-    ]
     try:
-        _run(command, settings)
+        _run([*_psql(settings), "-f", str(ROLES)], settings)
     except ServerError as error:
         return f"mrilu_worker and mrilu_web lack grants ({error}): run {ROLES} as a superuser, as it says"
     return ""
+
+
+def _psql(settings: Settings) -> list[str]:
+    """The start of a psql command that reads no one's start file, prints nothing and stops at the first error."""
+    return [program("psql", settings), "-X", "-q", "-o", os.devnull, "-v", "ON_ERROR_STOP=1"]
 
 
 def program(name: str, settings: Settings) -> str:
