@@ -45,7 +45,7 @@ ALL, ENGLISH, UNCHANGED = (
     "an unchanged night",
 )
 BARS = {ALL: 90.0, ENGLISH: 15.0, UNCHANGED: 2.0}
-MEMORY = 2 * 1024  # MiB, job and its largest build together
+MEMORY = 1024  # MiB, job and its largest build together
 PER_MIB = 1024  # ru_maxrss is in KiB (Linux)
 
 
