@@ -10,8 +10,6 @@ from mrilu.tables.archive import (
     Location,
     Maildir,
     Message,
-    Posting,
-    PostingCount,
     Rejected,
     SubjectEntry,
     Thread,
@@ -52,6 +50,7 @@ from mrilu.tables.notifications import (
     TokenKey,
 )
 from mrilu.tables.pgvector import lack_of_vectors
+from mrilu.tables.postings import Posting, PostingCount, ThreadVersion
 from mrilu.tables.quotes import Quote, QuoteSought, QuoteWait
 from mrilu.tables.runs import JobRun
 from mrilu.tables.totals import Hour, Total
@@ -80,6 +79,7 @@ ARCHIVE = (
     Message,
     Posting,
     PostingCount,
+    ThreadVersion,
     Withholding,
     Location,
     Rejected,

@@ -11,7 +11,6 @@ from peewee import (
     BigIntegerField,
     BooleanField,
     CompositeKey,
-    DateField,
     DoubleField,
     IntegerField,
     SmallIntegerField,
@@ -215,29 +214,6 @@ class Message(BaseModel):
         return db.execute_sql(
             "SELECT thread FROM thread_link WHERE node = %s", (self.node,)
         ).fetchone()[0]
-
-
-class Posting(BaseModel):
-    """A message on a list, kept by triggers; `list` is `list_number` of its List-Id, that of "" for mail of no list."""
-
-    list = BigIntegerField()
-    sent_at = DateTimeTZField()
-    message = BigIntegerField()
-
-    class Meta:
-        primary_key = CompositeKey("list", "sent_at", "message")
-
-
-class PostingCount(BaseModel):
-    """How many messages a list has in a month (UTC; its first day), kept by triggers: the sum of all such rows."""
-
-    id = IdentityField()
-    list = BigIntegerField()
-    month = DateField()
-    messages = BigIntegerField()
-
-    class Meta:
-        indexes = ((("list", "month"), False),)
 
 
 class Withholding(BaseModel):

@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from models import LedgerCheck, Maildir, Message
+from mrilu.web.pages_kept import PagesKept
 from mrilu.web.queries import conversations
 from mrilu.web.routes import lists
 from tests.web.conftest import LIST, Import, hide
@@ -76,6 +77,7 @@ def test_a_list_whose_newest_mail_is_hidden_goes_on_to_what_is_not(
         )
     assert walk(pages, f"/l/{LIST}/") == [[f"/m/{old}/"]]
     monkeypatch.setattr(conversations, "MOST_LOOKED_AT", 4)
+    pages.application.extensions["pages_kept"] = PagesKept(0)
     assert walk(pages, f"/l/{LIST}/") == [[], [f"/m/{old}/"]]
     assert "8 messages" in pages.get(f"/l/{LIST}/").text
 

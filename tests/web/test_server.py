@@ -23,9 +23,16 @@ def application(environ: dict, start_response) -> list[bytes]:
     return [b"%d bytes" % len(body)]
 
 
+def unchanged(environ: dict, start_response) -> list[bytes]:
+    start_response(
+        environ["QUERY_STRING"].replace("+", " ") or "304 Not Modified", [("ETag", '"x"')]
+    )
+    return []
+
+
 @pytest.fixture
-def running() -> Iterator[MultiSocketServer]:
-    made = make_server(application, "127.0.0.1:0")
+def running(request: pytest.FixtureRequest) -> Iterator[MultiSocketServer]:
+    made = make_server(getattr(request, "param", application), "127.0.0.1:0")
     thread = threading.Thread(target=made.run)
     thread.start()
     yield made
@@ -122,3 +129,46 @@ def test_a_body_has_64_kb_at_most_chunked_or_not(running):
 
 def test_a_header_has_32_kb_at_most(running):
     assert b" 431 " in status_of(running, b"GET / HTTP/1.1\r\nX: " + b"a" * MAX_HEADER_BYTES)
+
+
+GET = b"GET /?%s HTTP/1.1\r\nHost: x\r\n%s\r\n"
+
+
+def until(link: socket.socket, ending: bytes) -> bytes:
+    """Return what comes, up to its ending or the end of the connection."""
+    found = b""
+    while not found.endswith(ending) and (more := link.recv(65536)):
+        found += more
+    return found
+
+
+@pytest.mark.parametrize("running", [unchanged], indirect=True)
+def test_an_answer_without_a_body_keeps_its_connection(running) -> None:
+    with connect(running) as link:
+        for status in (b"", b"204+No+Content", b""):
+            link.sendall(GET % (status, b""))
+            answer = until(link, b"\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 " + (b"204" if status else b"304"))
+            assert b"Connection" not in answer and b"Content-Length" not in answer
+        link.sendall(GET % (b"", b"Connection: close\r\n"))
+        assert b"Connection: close" in until(link, b"never") and link.recv(1) == b""
+
+
+@pytest.mark.parametrize("running", [unchanged], indirect=True)
+def test_an_answer_whose_length_is_not_known_ends_its_connection(running) -> None:
+    with connect(running) as link:
+        link.sendall(GET % (b"200+OK", b""))
+        assert b"Connection: close" in until(link, b"never") and link.recv(1) == b""
+
+
+def test_header_and_body_come_together(running, monkeypatch) -> None:
+    sizes: list[int] = []
+    send = server.Channel.send
+    monkeypatch.setattr(
+        server.Channel,
+        "send",
+        lambda self, data, **more: sizes.append(len(data)) or send(self, data, **more),
+    )
+    with connect(running) as link:
+        link.sendall(SLOW["keep-alive"])
+        assert len(until(link, b"0 bytes")) == sum(sizes) and len(sizes) == 1

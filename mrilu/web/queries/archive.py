@@ -19,7 +19,8 @@ IN_MONTH = 500  # messages of a list or month that are taken at once
 IN_THREAD = 200  # messages of a thread's page
 IN_OUTLINE = 2000  # messages of a thread's tree
 
-# From each list to the next one: as many steps as there are lists, however long they are.
+# From each list to the next one: as many steps as there are lists, however long they are. Where the newest message is
+# hidden those before it are looked at.
 LISTS = """
 WITH RECURSIVE one (list, newest, message) AS (
     (SELECT list, sent_at, message FROM posting ORDER BY list DESC, sent_at DESC, message DESC LIMIT 1)
@@ -29,13 +30,14 @@ WITH RECURSIVE one (list, newest, message) AS (
          ORDER BY list DESC, sent_at DESC, message DESC LIMIT 1) AS n
 )
 SELECT coalesce((SELECT name FROM unnest(m.list_ids) AS l (name) WHERE list_number(name) = one.list LIMIT 1), ''),
-       coalesce(seen.sent_at, one.newest), coalesce(seen.subject, '')
+       CASE WHEN {newest_visible} THEN m.sent_at ELSE coalesce(seen.sent_at, one.newest) END,
+       CASE WHEN {newest_visible} THEN m.subject ELSE coalesce(seen.subject, '') END
   FROM one JOIN message AS m ON m.id = one.message
   LEFT JOIN LATERAL (
         SELECT s.sent_at, s.subject
           FROM (SELECT message FROM posting WHERE list = one.list
                  ORDER BY sent_at DESC, message DESC LIMIT {looked_at}) AS p JOIN message AS s ON s.id = p.message
-         WHERE {visible} ORDER BY s.sent_at DESC, s.id DESC LIMIT 1) AS seen ON true
+         WHERE NOT ({newest_visible}) AND {visible} ORDER BY s.sent_at DESC, s.id DESC LIMIT 1) AS seen ON true
  LIMIT %s
 """
 MONTHS = """
@@ -84,7 +86,6 @@ SELECT {COLUMNS}, '', '{{}}'::int[], '{{}}'::jsonb, m.in_reply_to, m.reference_i
 # "+ 0": a bare min(id) is looked for by walking along the primary key.
 THREAD_STATE = """
 SELECT min(m.id + 0), count(*), max(m.id + 0), max(m.sent_at), bit_or(m.restrictions),
-       md5(string_agg(m.xmin::text, ',' ORDER BY m.id)),
        coalesce((array_agg(m.message_id ORDER BY m.id) FILTER (WHERE {told}))[1], ''),
        count(*) FILTER (WHERE {told})
   FROM thread_link AS l JOIN message AS m USING (node) WHERE l.thread = %s
@@ -152,7 +153,7 @@ class MessageRow(NamedTuple):
 
 
 class ThreadState(NamedTuple):
-    """What a thread's page depends on.
+    """What a thread has, to one reader.
 
     `first` is the Message-ID that it has its address of, `told` how many messages the reader may know of.
     """
@@ -162,16 +163,20 @@ class ThreadState(NamedTuple):
     newest: int
     last: datetime
     restrictions: int
-    version: str
     first: str
     told: int
 
 
 def lists(db: PostgresqlDatabase, reader: Reader) -> list[ListRow]:
     """Return the lists that the reader may know of, that with the newest message first."""
-    visible = visible_to(reader, "s")
-    sql = LISTS.format(visible=visible.sql or "true", looked_at=NEWEST_OF_LIST)
-    rows = (ListRow(*row) for row in _rows(db, sql, (*visible.parameters, MOST_LISTS)))
+    newest, visible = visible_to(reader, "m"), visible_to(reader, "s")
+    sql = LISTS.format(
+        newest_visible=newest.sql or "true",
+        visible=visible.sql or "true",
+        looked_at=NEWEST_OF_LIST,
+    )
+    parameters = (*newest.parameters * 3, *visible.parameters, MOST_LISTS)
+    rows = (ListRow(*row) for row in _rows(db, sql, parameters))
     found = [row for row in rows if reader.may_see_list(row.list_id)]
     return sorted(found, key=lambda one: one.newest, reverse=True)
 
@@ -251,7 +256,7 @@ def _at_hash(db: PostgresqlDatabase, select: str, message_hash: str) -> list[Mes
 
 
 def thread_state(db: PostgresqlDatabase, thread: int, reader: Reader) -> ThreadState:
-    """Return what the page of a thread depends on; its address is that of a message that the reader may know of."""
+    """Sum up a thread by a look at all its messages; its address is that of one that the reader may know of."""
     told = visible_to(reader.told(), "m")
     sql = THREAD_STATE.format(told=told.sql or "true")
     return ThreadState(*_rows(db, sql, (*told.parameters, *told.parameters, thread))[0])

@@ -22,11 +22,6 @@ ENDS = """
 SELECT m.id, l.thread, m.message_id, m.from_name, m.from_address, m.sent_at
   FROM message AS m JOIN thread_link AS l USING (node) WHERE m.id = ANY(%s) AND {visible}
 """
-# What its ends are is in the version of the thread itself.
-VERSION = """
-SELECT md5(string_agg(q::text, ',' ORDER BY q.message, q.start))
-  FROM thread_link AS l JOIN message AS m USING (node) JOIN quote AS q ON q.message = m.id WHERE l.thread = %s
-"""
 
 
 class End(NamedTuple):
@@ -73,8 +68,3 @@ def links(db: PostgresqlDatabase, messages: Sequence[int], reader: Reader) -> li
         if row[0] in ends and row[3] in ends and threads[row[0]] == threads[row[3]]
     ]
     return sorted(made, key=lambda one: (one.answer.sent_at, one.message, one.start))
-
-
-def version(db: PostgresqlDatabase, thread: int) -> str:
-    """Return what changes whenever the links of a thread's messages do."""
-    return db.connection().execute(VERSION, (thread,)).fetchone()[0] or ""

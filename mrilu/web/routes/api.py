@@ -34,6 +34,7 @@ from mrilu.web.readers import current_reader, first_told_of, readable, shows_add
 from mrilu.web.routes import lists as list_pages
 from mrilu.web.routes import search as search_pages
 from mrilu.web.routes.why import asked_for, fate_of, status_of
+from mrilu.web.states_kept import thread_state
 
 pages = Blueprint("api", __name__)
 
@@ -155,7 +156,7 @@ def thread(message_hash: str) -> Response:
     if named is None:
         abort(404)
     number = named.thread
-    state = ask_database(lambda: queries.thread_state(database(), number, reader))
+    state = ask_database(lambda: thread_state(database(), number, reader).state)
     after = place_at(request.args.get("after", "")) or (BEGINNING, 0)
     found = ask_database(lambda: queries.thread_messages(database(), number, after, MOST_OF_THREAD))
     seen = readable(found, reader)

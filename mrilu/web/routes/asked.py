@@ -11,6 +11,7 @@ from mrilu.search.asked import like_thread, threads_of
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.readers import current_reader, first_told_of
+from mrilu.web.states_kept import thread_state
 
 pages = Blueprint("asked", __name__)
 
@@ -33,7 +34,5 @@ def similar(message_hash: str) -> ResponseReturnValue:
     on = bool(current_app.config["EMBEDDING_DEVICE"])
     near = current_app.extensions["similar"].get((thread, reader), find) if on else []
     found = ask_database(lambda: threads_of(database(), near, reader, thread))
-    canonical = hash_of(
-        ask_database(lambda: queries.thread_state(database(), thread, reader)).first
-    )
+    canonical = hash_of(ask_database(lambda: thread_state(database(), thread, reader).state).first)
     return render_template("similar.html", found=found, canonical=canonical)

@@ -27,6 +27,7 @@ from mrilu.web.readers import current_reader, first_told_of, readable, shows_add
 from mrilu.web.routes import files
 from mrilu.web.routes.messages import not_shown
 from mrilu.web.sending import safe_name, sent_file, unchanged
+from mrilu.web.states_kept import thread_state
 
 pages = Blueprint("downloads", __name__)
 
@@ -84,11 +85,12 @@ def thread(message_hash: str) -> ResponseReturnValue:
 def thread_mbox(number: int) -> Response:
     """Return the mbox of a thread. Raises 404 where the reader may see nothing of it, BeingMade."""
     viewer = _viewer()
-    state = ask_database(lambda: queries.thread_state(database(), number, viewer.reader))
+    known = ask_database(lambda: thread_state(database(), number, viewer.reader))
     if not next(_of_thread(number, viewer.reader), None):
         abort(404)
-    kind, name = f"thread {state.first}", f"{hash_of(state.first)}.mbox.gz"
-    return _mbox(kind, state, name, lambda: _of_thread(number, viewer.reader))
+    first = known.state.first
+    kind, name = f"thread {first}", f"{hash_of(first)}.mbox.gz"
+    return _mbox(kind, known, name, lambda: _of_thread(number, viewer.reader))
 
 
 @pages.get("/l/<name>/<month>/mbox.gz")

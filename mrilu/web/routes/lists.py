@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from models import Reader
 from mrilu.runtime.database import database
 from mrilu.web import addresses
-from mrilu.web.caching import answer, kept_answer
+from mrilu.web.caching import kept_answer
 from mrilu.web.keyset import BEGINNING, END, mark_at, place_at
 from mrilu.web.pages.charts import months_histogram
 from mrilu.web.pages.standing import told, version
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
-from mrilu.web.queries.conversations import ListPage, Period, page_of
-from mrilu.web.queries.ledger import standing
+from mrilu.web.queries.conversations import Period, page_of
+from mrilu.web.queries.ledger import Standing, standing
+from mrilu.web.queries.versions import ListVersion, of_list, of_month
 from mrilu.web.readers import current_reader
 
 pages = Blueprint("lists", __name__)
@@ -32,30 +37,29 @@ def all_lists() -> ResponseReturnValue:
 def mailing_list(name: str) -> ResponseReturnValue:
     """Show a list: its months, and its threads, that with the newest message first; ?before= goes on."""
     list_id, reader = list_named(name), current_reader()
-    by_month = months_of(list_id)
-    if not by_month:
+    known, ledger = ask_database(lambda: _list_and_ledger(list_id))
+    if not known.months:
         return _list_elsewhere(name)
     before = place_at(request.args.get("before", ""))
-    whole = Period(list_id, BEGINNING, END)
-    found = ask_database(lambda: page_of(database(), whole, before or (END, 0), ON_LIST, reader))
-    ledger = ask_database(lambda: standing(database()))
-    facts = ("list", list_id, by_month, before, found, version(ledger), reader)
 
     def make() -> str:
+        whole = Period(list_id, BEGINNING, END)
         return render_template(
             "list.html",
             list_id=list_id,
-            months=by_month,
-            histogram=months_histogram(by_month, lambda month: addresses.of_list(list_id, month)),
-            page=found,
-            further=mark_at(found.further),
-            first=before is None,
-            before=mark_at(before),
-            count=sum(number for _, number in by_month),
+            months=known.months,
+            histogram=months_histogram(known.months, lambda one: addresses.of_list(list_id, one)),
+            **_threads_of(whole, before, ON_LIST, reader),
+            count=sum(number for _, number in known.months),
             ledger=told(ledger),
         )
 
-    return answer(*facts, make=make)
+    return kept_answer("list", list_id, known, before, version(ledger), reader, make=make)
+
+
+def _list_and_ledger(list_id: str) -> tuple[ListVersion, Standing]:
+    db = database()
+    return of_list(db, list_id), standing(db)
 
 
 @pages.get("/l/<name>/<month>/")
@@ -64,34 +68,37 @@ def month_of_list(name: str, month: str) -> ResponseReturnValue:
     list_id, reader = list_named(name), current_reader()
     if (since := addresses.month_in(month)) is None:
         abort(404)
-    until = addresses.month_after(since)
-    before = place_at(request.args.get("before", ""))
-    whole = Period(list_id, since, until)
-
-    def ask() -> tuple[list[str], ListPage]:
-        db = database()
-        known = [one for one, _ in queries.months(db, list_id)]
-        return known, page_of(db, whole, before or (until, 0), IN_MONTH, reader)
-
-    others, found = ask_database(ask)
-    if month not in others:
+    known = ask_database(lambda: of_month(database(), list_id, since))
+    if not known.messages:
         abort(404)
-    facts = ("month", list_id, month, before, others, found, reader)
+    before = place_at(request.args.get("before", ""))
 
     def make() -> str:
+        whole = Period(list_id, since, addresses.month_after(since))
         return render_template(
             "month.html",
             list_id=list_id,
             month=month,
-            earlier=max((one for one in others if one < month), default=""),
-            later=min((one for one in others if one > month), default=""),
-            page=found,
-            further=mark_at(found.further),
-            first=before is None,
-            before=mark_at(before),
+            earlier=known.earlier,
+            later=known.later,
+            **_threads_of(whole, before, IN_MONTH, reader),
         )
 
-    return kept_answer(*facts, make=make)
+    return kept_answer("month", list_id, month, before, known, reader, make=make)
+
+
+def _threads_of(
+    period: Period, before: tuple[datetime, int] | None, wanted: int, reader: Reader
+) -> dict[str, Any]:
+    """Return what both pages show of their threads."""
+    start = before or (period.until, 0)
+    found = ask_database(lambda: page_of(database(), period, start, wanted, reader))
+    return {
+        "page": found,
+        "further": mark_at(found.further),
+        "first": before is None,
+        "before": mark_at(before),
+    }
 
 
 def months_of(list_id: str) -> list[tuple[str, int]]:

@@ -22,6 +22,7 @@ from mrilu.web.queries import archive as queries
 from mrilu.web.queries import quotes
 from mrilu.web.queries.archive import MessageRow, ThreadState
 from mrilu.web.readers import current_reader, first_told_of, readable, shows_addresses, told_of
+from mrilu.web.states_kept import thread_state
 from mrilu.web.texts_kept import texts_of
 
 pages = Blueprint("threads", __name__)
@@ -57,7 +58,7 @@ def thread(message_hash: str) -> ResponseReturnValue:
     """Show a thread: flat and by date (pages of it), or as a tree of headers."""
     view = request.args.get("view", "flat")
     reader = current_reader()
-    found = ask_database(lambda: _find(message_hash, reader, with_links=view != "tree"))
+    found = ask_database(lambda: _find(message_hash, reader))
     if found is None:
         abort(404)
     state, canonical = found.state, hash_of(found.state.first)
@@ -69,7 +70,7 @@ def thread(message_hash: str) -> ResponseReturnValue:
     after = place_at(request.args.get("after", "")) or (BEGINNING, 0)
     asked = _Asked(found.named.thread, canonical, view, after, state, reader)
     shown_as = (reader, shows_addresses(), current_glosses().version)
-    facts = ("thread", state, found.links, view, after, *shown_as)
+    facts = ("thread", state, found.version, view, after, *shown_as)
     return kept_answer(*facts, make=lambda: _outline(asked) if view == "tree" else _flat(asked))
 
 
@@ -78,17 +79,16 @@ class _Found(NamedTuple):
 
     named: MessageRow
     state: ThreadState
-    links: str
+    version: str
 
 
-def _find(message_hash: str, reader: Reader, *, with_links: bool) -> _Found | None:
+def _find(message_hash: str, reader: Reader) -> _Found | None:
     """Ask the database whether a thread has changed; None where the reader may know of no message of this hash."""
     db = database()
     named = first_told_of(queries.heads_at_hash(db, message_hash), reader)
     if named is None:
         return None
-    links = quotes.version(db, named.thread) if with_links else ""
-    return _Found(named, queries.thread_state(db, named.thread, reader), links)
+    return _Found(named, *thread_state(db, named.thread, reader))
 
 
 def _place_in_thread(canonical: str, row: MessageRow, view: str, state: ThreadState) -> str:
