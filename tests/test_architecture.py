@@ -102,6 +102,7 @@ EDGES: dict[str, set[str]] = {
         "mrilu.mail",
         "mrilu.maildir",
         "mrilu.notifications",
+        "mrilu.openapi",
         "mrilu.queues",
         "mrilu.runtime",
         "mrilu.search",

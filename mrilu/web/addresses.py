@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from urllib.parse import quote, urlencode
 
 NO_LIST = "-"  # in addresses: mail of no list
+_DAY = re.compile(r"(?:19|20)\d\d-\d\d-\d\d", re.ASCII)
 _MONTH = re.compile(r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])")
 
 
@@ -38,6 +39,11 @@ def of_word(word: str) -> str:
     return f"/w/{quote(word, safe='')}"
 
 
+def of_word_then(word: str, day: date) -> str:
+    """Return the page of a word as the dictionary had it at the end of a day (UTC)."""
+    return f"{of_word(word)}/at/{day.isoformat()}"
+
+
 def of_search(query: str, **more: str) -> str:
     """Return the page of a search."""
     return "/search?" + urlencode({"q": query} | {name: one for name, one in more.items() if one})
@@ -53,6 +59,19 @@ def month_in(text: str) -> datetime | None:
     if not _MONTH.fullmatch(text):
         return None
     return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+
+
+def day_in(text: str) -> date | None:
+    """Return the day that an address names ("2024-01-31"), None if it names none."""
+    try:
+        return date.fromisoformat(text) if _DAY.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def day_after(day: date) -> datetime:
+    """Return the end of a day (UTC), which is the beginning of the next one."""
+    return datetime.combine(day, time(), UTC) + timedelta(days=1)
 
 
 def month_after(month: datetime) -> datetime:

@@ -44,6 +44,7 @@ from mrilu.web.routes import (
     threads,
     why,
     words,
+    words_then,
 )
 from mrilu.web.server import MAX_BODY_BYTES, THREADS
 from mrilu.web.templating import prepare
@@ -57,6 +58,7 @@ PARTS = (
     threads.pages,
     asked.pages,
     messages.pages,
+    words_then.pages,
     words.pages,
     search.pages,
     feeds.pages,

@@ -29,6 +29,7 @@ def prepare(app: Flask) -> None:
         author=author,
         hash=hash_of,
         plain=readable_definition,
+        utc_day=lambda moment: moment.astimezone(UTC).date(),
     )
     app.jinja_env.globals.update(
         place_of_list=addresses.of_list,
@@ -36,6 +37,7 @@ def prepare(app: Flask) -> None:
         place_of_thread=addresses.of_thread,
         place_of_search=addresses.of_search,
         place_of_word=addresses.of_word,
+        place_of_word_then=addresses.of_word_then,
         is_operator=is_operator,
         obstacles=obstacles,
     )

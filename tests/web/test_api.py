@@ -12,11 +12,12 @@ import pytest
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 
-from models import Definition, Language, LedgerCheck, Maildir, Sentence, Word
-from mrilu.web.api.document import openapi, path_of
-from mrilu.web.api.table import OPERATIONS, SCHEMAS, Operation
+from models import Definition, DefinitionVersion, Language, LedgerCheck, Maildir, Sentence, Word
+from mrilu.openapi.document import openapi, path_of
+from mrilu.openapi.shapes import Operation
+from mrilu.openapi.table import BESIDE, OPERATIONS, SCHEMAS
 from mrilu.web.routes import api
-from tests.web.conftest import LIST, Ask, Import, hide
+from tests.web.conftest import LIST, Ask, Import, entry, hide
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -59,6 +60,10 @@ def filled(take_in: Import, pages: FlaskClient) -> str:
         language=language.id, word=word.id, source_id=1, text="to come", rafsi=["kla"], added_at=NOW,
         changed_at=NOW, content_hash="0" * 32, **facts,
     )  # fmt: skip
+    DefinitionVersion.create(
+        definition=Definition.get().id, version=1, change="added", bulk=False, recorded_at=NOW,
+        content=entry("klama", 1, "to come", rafsi=("kla",)).content(),
+    )  # fmt: skip
     Sentence.create(
         pair_hash="0" * 32,
         lojban="mi klama",
@@ -80,6 +85,16 @@ def filled(take_in: Import, pages: FlaskClient) -> str:
     return one
 
 
+OPERATORS = frozenset(("status", "rejected", "message_history"))
+# Pages that act, and a letter's own HTML: nothing on them is for programs.
+NO_DATA = frozenset(
+    (
+        "files.letter", "operators.ask_password", "operators.ask_withhold", "subscribing.ask_confirm",
+        "subscribing.ask_subscribe", "subscribing.ask_unsubscribe", "subscribing.show_preferences",
+    )
+)  # fmt: skip
+
+
 def addresses(one: str) -> Iterator[tuple[str, str]]:
     yield from (
         ("lists", "/lists.json"),
@@ -91,7 +106,12 @@ def addresses(one: str) -> Iterator[tuple[str, str]]:
         ("find", "/search.json?q=klama&by=thread"),
         ("find", "/search.json?q=klama&in=word"),
         ("find", "/search.json?q=klama&in=sentence"),
+        ("similar", f"/t/{one}/similar.json"),
         ("word", "/w/klama.json"),
+        ("word_then", f"/w/klama/at/{NOW.date()}.json"),
+        ("word_history", "/w/klama/history.json"),
+        ("words", "/words.json"),
+        ("words", f"/words.json?q=kl*&at={NOW.date()}"),
         ("exports", "/exports.json"),
         ("why", "/why.json?id=one@x"),
     )
@@ -99,7 +119,7 @@ def addresses(one: str) -> Iterator[tuple[str, str]]:
 
 def test_each_answer_is_as_described(filled: str, pages: FlaskClient) -> None:
     named = dict(addresses(filled))
-    assert set(named) == {one.name for one in OPERATIONS}
+    assert set(named) == {one.name for one in OPERATIONS} - OPERATORS
     for name, path in addresses(filled):
         answer = pages.get(path)
         assert answer.status_code == 200, path
@@ -216,3 +236,21 @@ def test_each_page_beside_which_json_stands_is_there(pages: FlaskClient) -> None
     endpoints = {rule.endpoint for rule in pages.application.url_map.iter_rules()}
     assert {one.page for one in OPERATIONS} <= endpoints
     assert openapi("http://x")["servers"] == [{"url": "http://x"}]
+
+
+def test_each_page_has_json_beside_it_or_is_a_form(filled: str, operator: FlaskClient) -> None:
+    values = {
+        "name": LIST, "month": "2025-10", "word": "klama", "message_hash": filled, "day": f"{NOW.date()}",
+    }  # fmt: skip
+    shown = set()
+    for rule in operator.application.url_map.iter_rules():
+        if "GET" not in rule.methods or rule.endpoint.startswith("rq_dashboard."):  # type: ignore[operator]
+            continue
+        place = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values.get(found[1], "1"), str(rule))
+        for query in ("", "?q=klama", "?id=one@x"):
+            with operator.get(place + query) as answer:
+                if answer.status_code == 200 and answer.mimetype == "text/html":
+                    shown.add(rule.endpoint)
+    assert {"status.status", "words.history", "why.why", "operators.ask_withhold"} <= shown
+    assert shown - set(BESIDE) <= NO_DATA
+    assert not NO_DATA & set(BESIDE)

@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 
 from models import Message
 from mrilu.mail.permalinks import hash_of
-from mrilu.web.api.table import BESIDE
+from mrilu.openapi.table import BESIDE
 from tests.web.conftest import LIST, Ask, Import, Sync, entry, hide
 from tests.web.test_operators import DASHBOARD, PASSWORD, log_in
 

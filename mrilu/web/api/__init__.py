@@ -1,1 +1,1 @@
-"""The JSON beside the pages: one table of what there is, its OpenAPI description, and rows turned into JSON. Pure."""
+"""The JSON beside the pages: rows as mrilu/openapi describes them. Pure."""

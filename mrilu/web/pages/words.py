@@ -45,32 +45,43 @@ def mentioned(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(_bare(word) for phrase in found for word in phrase.split())
 
 
-def linked(text: str, known: Collection[str], show: Show = visible) -> Markup:
+def linked(
+    text: str,
+    known: Collection[str],
+    show: Show = visible,
+    place: Callable[[str], str] = addresses.of_word,
+) -> Markup:
     """Return a definition, or its notes, as HTML: places with small digits, references to known words as links."""
     lines = []
     for line in text[:MAX_TEXT].split("\n"):
         made = []
         for span in spans(line):
             if span.kind == "word":
-                made.append(_references(span.text, known, show))
+                made.append(_references(span.text, known, show, place))
             else:
                 made.append(escape(show(readable_span(span))))
         lines.append(Markup("").join(made))
     return Markup("\n").join(lines).strip()
 
 
-def _references(phrase: str, known: Collection[str], show: Show) -> Markup:
+def _references(
+    phrase: str, known: Collection[str], show: Show, place: Callable[[str], str]
+) -> Markup:
     return Markup(" ").join(
-        word_link(_bare(word), show(word)) if _bare(word) in known else escape(show(word))
+        _link(place(_bare(word)), show(word)) if _bare(word) in known else escape(show(word))
         for word in phrase.split()
     )
+
+
+def _link(place: str, shown: str) -> Markup:
+    return Markup('<a lang="jbo" href="{}">{}</a>').format(place, shown)
 
 
 def word_link(word: str, shown: str, title: str = "") -> Markup:
     """Return a link to a word."""
     place = addresses.of_word(word)
     if not title:
-        return Markup('<a lang="jbo" href="{}">{}</a>').format(place, shown)
+        return _link(place, shown)
     link = '<a lang="jbo" class="gloss" href="{}" title="{}">{}</a>'
     return Markup(link).format(place, title, shown)  # noqa: S704 - formatted, and so escaped
 

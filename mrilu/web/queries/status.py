@@ -100,20 +100,23 @@ def _rejected() -> list[dict[str, Any]]:
     """Return the files that were rejected last; `retried`: they wait to be read again."""
     names = {row.id: row.name for row in Maildir.select()}
     rows = Rejected.select().where(Rejected.gone_at.is_null())
-    return [
-        {
-            "id": row.id,
-            "maildir": names.get(row.maildir, "?"),
-            "path": row.path(),
-            "size": row.size,
-            "reason": row.reason,
-            "error": row.error,
-            "attempts": row.attempts,
-            "last_seen": row.last_seen,
-            "retried": row.parser_version == 0,
-        }
-        for row in rows.order_by(Rejected.last_seen.desc(), Rejected.id.desc()).limit(MOST_SHOWN)
-    ]
+    newest = rows.order_by(Rejected.last_seen.desc(), Rejected.id.desc()).limit(MOST_SHOWN)
+    return [rejected_facts(row, names.get(row.maildir, "?")) for row in newest]
+
+
+def rejected_facts(row: Rejected, maildir: str) -> dict[str, Any]:
+    """Return what is told of a rejected file of the Maildir that has this name."""
+    return {
+        "id": row.id,
+        "maildir": maildir,
+        "path": row.path(),
+        "size": row.size,
+        "reason": row.reason,
+        "error": row.error,
+        "attempts": row.attempts,
+        "last_seen": row.last_seen,
+        "retried": row.parser_version == 0,
+    }
 
 
 def moving(connection: Redis) -> Moving:

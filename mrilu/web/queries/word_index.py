@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from peewee import PostgresqlDatabase
 
 from mrilu.search.conditions import Condition, where
 from mrilu.search.direct import spellings
+from mrilu.web.queries import words_then
 
 A_PAGE = 100
 LONGEST = 40  # characters of what is looked for
@@ -36,13 +38,15 @@ EQUALLY = Condition("0")  # how near words are where nothing is asked for but a 
 class Wanted(NamedTuple):
     """Which words are shown: `text` with * and ?, a type, a language's tag; "" for any.
 
-    `after` is the last word of the page before with its nearness (0 is the word itself, 1 begins so).
+    `after` is the last word of the page before with its nearness (0 is the word itself, 1 begins so); `until` is the
+    moment at which the dictionary is looked at, if not now.
     """
 
     text: str = ""
     type: str = ""
     tag: str = ""
     after: tuple[int, str] | None = None
+    until: datetime | None = None
 
 
 def words(
@@ -51,11 +55,16 @@ def words(
     """Return the nearness, name and type of the next words: the word itself, what begins so, what has it inside."""
     near, found = _found(wanted.text)
     after = _after(near, *wanted.after) if wanted.after else Condition("")
-    of_type = Condition("w.type = %s", (wanted.type,)) if wanted.type else Condition("")
-    live = Condition(_LIVE_IN, (wanted.tag,)) if wanted.tag else Condition(_LIVE)
-    clause = where(*(one for one in (found, after, of_type, live) if one.sql))
+    clause = where(*(one for one in (found, after, *_in_dictionary(wanted)) if one.sql))
     sql = f"SELECT {near.sql}, w.word, w.type FROM word AS w {clause.sql} ORDER BY 1, {_ORDER} LIMIT %s"  # noqa: S608 - ours
     return _rows(db, sql, (*near.parameters, *clause.parameters, limit))
+
+
+def _in_dictionary(wanted: Wanted) -> list[Condition]:
+    if wanted.until is not None:
+        return [words_then.live(wanted.until, wanted.type, wanted.tag)]
+    of_type = Condition("w.type = %s", (wanted.type,)) if wanted.type else Condition("")
+    return [of_type, Condition(_LIVE_IN, (wanted.tag,)) if wanted.tag else Condition(_LIVE)]
 
 
 def _after(near: Condition, nearness: int, word: str) -> Condition:

@@ -153,13 +153,18 @@ class GlossRow(NamedTuple):
 
 def definitions(db: PostgresqlDatabase, word: str) -> list[DefinitionRow]:
     """Return the definitions of a word in all languages, the best of each first; those of one spelling only."""
+    names = names_of(word)
+    rows = [DefinitionRow(*row) for row in _rows(db, DEFINITIONS, (names, names))]
+    return [row for row in rows if row.word == rows[0].word]
+
+
+def names_of(word: str) -> list[str]:
+    """Return how the dictionary may spell a word that is asked for, the likeliest first; none for what is no word."""
     if not word.isprintable() or len(word) > LONGEST:
         return []
     names = spellings(word)
     # where the dictionary writes the dot that stands before each vowel
-    names = list(dict.fromkeys([word, word.strip(" ."), *names, f".{names[-1]}"]))
-    rows = [DefinitionRow(*row) for row in _rows(db, DEFINITIONS, (names, names))]
-    return [row for row in rows if row.word == rows[0].word]
+    return list(dict.fromkeys([word, word.strip(" ."), *names, f".{names[-1]}"]))
 
 
 def versions(db: PostgresqlDatabase, word: str, before: int) -> list[VersionRow]:

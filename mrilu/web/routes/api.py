@@ -10,7 +10,8 @@ from flask.typing import ResponseReturnValue
 
 from models import CachedExport
 from mrilu.mail.permalinks import hash_of
-from mrilu.notifications.compose import readable_definition
+from mrilu.openapi.document import openapi
+from mrilu.openapi.table import BESIDE, OPERATIONS
 from mrilu.runtime.database import database
 from mrilu.search.engine import search
 from mrilu.search.facets import Facet, Facets
@@ -18,19 +19,20 @@ from mrilu.search.grammar import QueryError
 from mrilu.search.patience import SearchTooSlow
 from mrilu.web import addresses
 from mrilu.web.api import rows
-from mrilu.web.api.document import openapi
-from mrilu.web.api.table import BESIDE, OPERATIONS
 from mrilu.web.caching import answer
+from mrilu.web.json_answers import fit_to_show as _show
+from mrilu.web.json_answers import further_page as _next
+from mrilu.web.json_answers import json_answer as _answer
 from mrilu.web.keyset import BEGINNING, END, mark_at, mark_of, place_at
-from mrilu.web.masking import masked
 from mrilu.web.part_links import files_of
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import MessageRow
 from mrilu.web.queries.conversations import ListPage, Period, page_of
 from mrilu.web.queries.ledger import standing
-from mrilu.web.queries.words import definitions
-from mrilu.web.readers import current_reader, first_told_of, readable, shows_addresses, told_of
+from mrilu.web.readers import current_reader, first_told_of, readable, told_of
+from mrilu.web.routes import api_operators, api_words
+from mrilu.web.routes import asked as asked_pages
 from mrilu.web.routes import lists as list_pages
 from mrilu.web.routes import search as search_pages
 from mrilu.web.routes.why import asked_for, fate_of, status_of
@@ -178,6 +180,22 @@ def thread(message_hash: str) -> Response:
     )
 
 
+def similar(message_hash: str) -> Response:
+    """Return the threads that are nearest in meaning to one."""
+    found, first = asked_pages.like(message_hash)
+    threads = [
+        {
+            "thread": addresses.of_thread(hash_of(one.message_id)),
+            "subject": _show(one.subject),
+            "nearest": hash_of(one.message_id),
+            "sent_at": rows.time_of(one.sent_at),
+            "lists": list(one.list_ids),
+        }
+        for one in found
+    ]
+    return _answer("similar", {"url": addresses.of_thread(hash_of(first)), "threads": threads})
+
+
 def message(message_hash: str = "", name: str = "") -> Response:
     """Return the messages of a Message-ID."""
     asked, reader = message_hash or name, current_reader()
@@ -238,31 +256,6 @@ def _spread(asked: search_pages.Asked, found: Facets) -> dict[str, Any]:
     return counts | {name: told(values) for name, values in facets.items()}
 
 
-def word(word: str) -> Response:
-    """Return the definitions of a word."""
-    found = ask_database(lambda: definitions(database(), word))
-    if not found:
-        abort(404)
-    return _answer(
-        "word",
-        {
-            "word": found[0].word,
-            "url": addresses.of_word(found[0].word),
-            "definitions": [
-                {
-                    "id": one.source_id,
-                    "language": one.tag,
-                    "type": one.type,
-                    "rafsi": one.rafsi,
-                    "definition": readable_definition(one.text),
-                    "notes": readable_definition(one.notes),
-                }
-                for one in found
-            ],
-        },
-    )
-
-
 def exports() -> Response:
     """Return the exported files of the dictionary."""
 
@@ -310,25 +303,12 @@ def _message(row: MessageRow) -> dict[str, Any]:
     return rows.message(row, _show, named)
 
 
-def _show(text: str) -> str:
-    return text if shows_addresses() else masked(text)
-
-
-def _next(**argument: str) -> dict[str, str]:
-    """Return the address of the next page, which has the argument in place of this one's."""
-    if not any(argument.values()):
-        return {}
-    kept = request.args.to_dict() | argument
-    return {"next": addresses.with_query(request.path, kept)}
-
-
-def _answer(name: str, made: dict[str, Any]) -> Response:
-    return answer("json", name, made, make=lambda: jsonify(made))
-
-
-_VIEWS: dict[str, Callable[..., Response]] = {
+_VIEWS: dict[str, Callable[..., ResponseReturnValue]] = {
     view.__name__: view
-    for view in (lists, mailing_list, month_of_list, thread, message, find, word, exports, why)
-}
+    for view in (
+        lists, mailing_list, month_of_list, thread, similar, message, find, exports, why,
+        *api_words.VIEWS, *api_operators.VIEWS,
+    )
+}  # fmt: skip
 for _one in OPERATIONS:
     pages.add_url_rule(_one.rule, _one.name, _VIEWS[_one.name])

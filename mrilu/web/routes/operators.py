@@ -164,14 +164,14 @@ def _number(text: str) -> int:
 @pages.get("/m/<message_hash>/history")
 def show_history(message_hash: str) -> ResponseReturnValue:
     """Show where the message's files lie, when and by what they came in, and what was rejected of them."""
-    found = ask_database(lambda: [history(row) for row in _named(message_hash)])
+    found = ask_database(lambda: [history(row) for row in named(message_hash)])
     return render_template("history.html", found=found, hash=message_hash.upper())
 
 
 @pages.get("/m/<message_hash>/withhold")
 def ask_withhold(message_hash: str) -> ResponseReturnValue:
     """Show what withholding a message would hide: the message, and the replies that quote it."""
-    rows = ask_database(lambda: _named(message_hash))
+    rows = ask_database(lambda: named(message_hash))
     quotes = ask_database(lambda: _quoting(rows))
     return render_template(
         "withhold.html",
@@ -191,7 +191,7 @@ def withhold(message_hash: str) -> ResponseReturnValue:
     wanted = {_number(one) for one in form.getlist("quotes")}
 
     def work() -> int:
-        rows = _named(message_hash)
+        rows = named(message_hash)
         taken = rows + [one for one, _ in _quoting(rows) if one.id in wanted]
         withholding.withhold(database(), taken, kind, BY, form.get("reason", ""))
         return len(taken)
@@ -206,7 +206,7 @@ def restore(message_hash: str) -> ResponseReturnValue:
     """Show hidden messages again."""
 
     def work() -> str:
-        rows = [one for one in _named(message_hash) if one.restrictions & Restriction.WITHHELD]
+        rows = [one for one in named(message_hash) if one.restrictions & Restriction.WITHHELD]
         try:
             if not rows:
                 raise withholding.NotWithheld("the message is not withheld")
@@ -221,7 +221,7 @@ def restore(message_hash: str) -> ResponseReturnValue:
     return redirect(addresses.of_message(message_hash.upper()), 303)
 
 
-def _named(message_hash: str) -> list[Message]:
+def named(message_hash: str) -> list[Message]:
     """Return the messages of a Message-ID; 404 where there is none."""
     database()
     return Message.at_permalink(message_hash) or abort(404)

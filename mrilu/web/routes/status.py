@@ -16,7 +16,7 @@ from mrilu.archive.read import read_bytes
 from mrilu.runtime.database import database
 from mrilu.runtime.redis import redis_connection
 from mrilu.web.access import form_token, refuse_strangers, session
-from mrilu.web.background import Background
+from mrilu.web.background import Background, Found
 from mrilu.web.caching import answer
 from mrilu.web.kept import Kept
 from mrilu.web.pages import status as shown
@@ -37,13 +37,18 @@ PREVIEW_BYTES, PREVIEW_LINES = 4096, 40
 _postgresql, _redis, _both = Asker("postgresql"), Asker("redis"), Asker("jobs")
 
 
-class _Looked(NamedTuple):
+class Looked(NamedTuple):
     """One look at everything; None where a server does not answer. The hour says when a chart moves on."""
 
     hour: datetime
     stored: queries.Stored | None
     moving: queries.Moving | None
     jobs: queries.Jobs | None
+
+    def down(self) -> list[str]:
+        """Return the servers that do not answer."""
+        told = (("PostgreSQL", self.stored), ("Redis", self.moving))
+        return [name for name, facts in told if facts is None]
 
 
 @pages.before_request
@@ -66,34 +71,43 @@ def _keep_private(sent: Response) -> Response:
 @pages.get("/status")
 def status() -> ResponseReturnValue:
     """Show the ledgers, mails and lag by hour, schedule, queues, rejected mail, embeddings, exports, outbox, sizes."""
-    kept: Kept[_Looked] = current_app.extensions["status"]
-    looked, token = kept.get("all", _look), form_token()
-    background: Background[queries.Slow] = current_app.extensions["status_slow"]
-    slow = background.found(FIRST_PATIENCE)
-    down = [
-        name
-        for name, facts in (("PostgreSQL", looked.stored), ("Redis", looked.moving))
-        if facts is None
-    ]
+    looked, slow, token = last_look(), slow_facts(), form_token()
 
     def make() -> str:
-        return render_template("status.html", down=down, token=token, **_shown(looked, slow))
+        facts = _shown(looked, slow)
+        return render_template("status.html", down=looked.down(), token=token, **facts)
 
-    sent = answer("status", looked, slow, token, make=make)
-    if down and sent.status_code == 200:
+    return tell_of_servers(looked, answer("status", looked, slow, token, make=make))
+
+
+def last_look() -> Looked:
+    """Return what PostgreSQL and Redis tell at once, up to KEPT_SECONDS old."""
+    kept: Kept[Looked] = current_app.extensions["status"]
+    return kept.get("all", _look)
+
+
+def slow_facts() -> Found[queries.Slow]:
+    """Return what takes its time, as it was gathered last."""
+    background: Background[queries.Slow] = current_app.extensions["status_slow"]
+    return background.found(FIRST_PATIENCE)
+
+
+def tell_of_servers(looked: Looked, sent: Response) -> Response:
+    """Make an answer that is whole the 503 that it is where a server does not answer."""
+    if looked.down() and sent.status_code == 200:
         sent.status_code = 503
         sent.headers["Retry-After"] = "5"
     return sent
 
 
-def _look() -> _Looked:
+def _look() -> Looked:
     now = datetime.now(UTC)
     stored = _ask("postgresql", _postgresql, lambda: queries.stored(database(), now))
     moving = _ask("redis", _redis, lambda: queries.moving(redis_connection()))
     jobs = None
     if stored and moving:
         jobs = _ask("jobs", _both, lambda: queries.jobs(database(), redis_connection(), now))
-    return _Looked(now.replace(minute=0, second=0, microsecond=0), stored, moving, jobs)
+    return Looked(now.replace(minute=0, second=0, microsecond=0), stored, moving, jobs)
 
 
 def _ask(name: str, asker: Asker, work: Callable[[], T]) -> T | None:
@@ -105,7 +119,7 @@ def _ask(name: str, asker: Asker, work: Callable[[], T]) -> T | None:
         return None
 
 
-def _shown(looked: _Looked, slow: Any) -> dict[str, Any]:
+def _shown(looked: Looked, slow: Any) -> dict[str, Any]:
     """Return what the template shows."""
     facts: dict[str, Any] = {"moving": looked.moving, "stored": looked.stored, "jobs": looked.jobs}
     facts |= {"slow": slow.facts, "drawn_up": datetime.fromtimestamp(slow.at, UTC), "s": shown}
@@ -119,15 +133,8 @@ def _shown(looked: _Looked, slow: Any) -> dict[str, Any]:
 @pages.get("/status/rejected/<int:number>")
 def rejected(number: int) -> ResponseReturnValue:
     """Show why a file was rejected, and its first lines."""
-
-    def ask() -> tuple[Rejected, Maildir] | None:
-        database()
-        row = Rejected.get_or_none(Rejected.id == number) if number < 2**63 else None
-        return (row, Maildir.get_by_id(row.maildir)) if row else None
-
-    found = ask_database(ask) or abort(404)
-    row, maildir = found
-    lines, problem = _first_lines(maildir, row)
+    row, maildir = rejection(number)
+    lines, problem = first_lines(maildir, row)
     return render_template(
         "rejected.html",
         row=row,
@@ -138,7 +145,18 @@ def rejected(number: int) -> ResponseReturnValue:
     )
 
 
-def _first_lines(maildir: Maildir, row: Rejected) -> tuple[list[str], str]:
+def rejection(number: int) -> tuple[Rejected, Maildir]:
+    """Return a rejected file and its Maildir; 404 where there is none."""
+
+    def ask() -> tuple[Rejected, Maildir] | None:
+        database()
+        row = Rejected.get_or_none(Rejected.id == number) if number < 2**63 else None
+        return (row, Maildir.get_by_id(row.maildir)) if row else None
+
+    return ask_database(ask) or abort(404)
+
+
+def first_lines(maildir: Maildir, row: Rejected) -> tuple[list[str], str]:
     """Return the first lines of a file, and why there are none."""
     try:
         raw = read_bytes(Path(maildir.place), row.path(), PREVIEW_BYTES)

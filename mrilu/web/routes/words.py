@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, NamedTuple
 
 from flask import (
@@ -26,7 +27,7 @@ from mrilu.web.pages import words as shapes
 from mrilu.web.pages.charts import years_chart
 from mrilu.web.pages.lujvo import cmavo_parts, lujvo_parts
 from mrilu.web.patience import ask_database
-from mrilu.web.queries import archive, word_index, word_uses
+from mrilu.web.queries import archive, word_index, word_uses, words_then
 from mrilu.web.queries import words as queries
 from mrilu.web.queries.archive import MessageRow
 from mrilu.web.queries.words import DefinitionRow
@@ -66,7 +67,7 @@ def word(word: str) -> ResponseReturnValue:
     name = found[0].word
     if name != word:
         return redirect(_address(name))
-    every = shapes.sections(found, _languages())
+    every = shapes.sections(found, preferred_languages())
     tag = request.args.get("lang", "")
     chosen = [one for one in every if one.tag == tag]
     texts = [text for row in found for text in (row.text, row.notes, *row.examples)]
@@ -92,12 +93,27 @@ def word(word: str) -> ResponseReturnValue:
             robots="noindex" if tag else "",
         )
 
-    return _varied(answer("word", *facts, bool(tag), make=make))
+    return varied(answer("word", *facts, bool(tag), make=make))
 
 
 @pages.get("/w/<path:word>/history")
 def history(word: str) -> ResponseReturnValue:
     """Show what was recorded of a word's definitions, newest first, with differences; ?before= goes on."""
+    rows, further = versions_of(word)
+
+    def make() -> str:
+        return render_template(
+            "word_history.html",
+            word=word,
+            versions=[shapes.version(row, shown) for row in rows],
+            further=further,
+        )
+
+    return answer("word-history", word, [row[:8] for row in rows], make=make)
+
+
+def versions_of(word: str) -> tuple[list[queries.VersionRow], int | None]:
+    """Return a page of what was recorded of a word, and ?before= of the next page; 404 where nothing was."""
     before = request.args.get("before", "")
     number = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else 0
     asked = word.isprintable() and len(word) <= queries.LONGEST
@@ -106,50 +122,66 @@ def history(word: str) -> ResponseReturnValue:
         if asked
         else []
     )
-    if not rows:
-        abort(404)
-
-    def make() -> str:
-        return render_template(
-            "word_history.html",
-            word=word,
-            versions=[shapes.version(row, shown) for row in rows],
-            further=rows[-1].id if len(rows) == queries.MOST_VERSIONS else None,
-        )
-
-    return answer("word-history", word, [row[:8] for row in rows], make=make)
+    return rows or abort(404), rows[-1].id if len(rows) == queries.MOST_VERSIONS else None
 
 
 @pages.get("/w/")
 def index() -> ResponseReturnValue:
-    """Show the words: ?q= with * and ?, ?type=, ?lang=; ?after= goes on."""
-    args = request.args
-    text = args.get("q", "").strip(" .")[: word_index.LONGEST]
-    text = text if text.isprintable() else ""
-    wanted = word_index.Wanted(
-        text, args.get("type", "")[:100], args.get("lang", "")[:40], _after(args.get("after", ""))
-    )
+    """Show the words: ?q= with * and ?, ?type=, ?lang=, as they were on ?at=; ?after= goes on."""
+    wanted, day = wanted_words()
     state = ask_database(lambda: word_index.state(database()))
-    preferred = _languages()
-    tags = [wanted.tag, *preferred, "en"]
+    tags = [wanted.tag, *preferred_languages(), "en"]
 
     def make() -> str:
-        rows = ask_database(lambda: word_index.words(database(), wanted, word_index.A_PAGE + 1))
-        here = rows[: word_index.A_PAGE]
-        meant = ask_database(lambda: queries.glosses(database(), [one[1] for one in here], tags))
+        rows, after = page_of_words(wanted, tags)
         kinds, languages, letters = _facets(state)
-        last = here[-1] if len(rows) > len(here) else None
         return render_template(
             "words.html",
             wanted=wanted,
-            rows=[(name, kind, meaning_of(meant.get(name))) for _, name, kind in here],
-            after=f"{last[0]}:{last[1]}" if last else "",
+            at=day,
+            rows=rows,
+            after=after,
             types=kinds,
             languages=languages,
             letters=letters,
         )
 
-    return _varied(answer("words", wanted, state, tags, make=make))
+    return varied(answer("words", wanted, state, tags, make=make))
+
+
+def wanted_words() -> tuple[word_index.Wanted, date | None]:
+    """Return which words are asked for, and the day at whose end, None for now; 404 for an ?at= that is no day."""
+    args = request.args
+    text = args.get("q", "").strip(" .")[: word_index.LONGEST]
+    day = addresses.day_in(args.get("at", ""))
+    if args.get("at") and day is None:
+        abort(404)
+    wanted = word_index.Wanted(
+        text if text.isprintable() else "",
+        args.get("type", "")[:100],
+        args.get("lang", "")[:40],
+        _after(args.get("after", "")),
+        addresses.day_after(day) if day else None,
+    )
+    return wanted, day
+
+
+def page_of_words(
+    wanted: word_index.Wanted, tags: Sequence[str]
+) -> tuple[list[tuple[str, str, str]], str]:
+    """Return a page of words (name, type, meaning), and where the next one begins, "" on the last."""
+
+    def ask() -> tuple[list[Any], dict[str, queries.GlossRow]]:
+        found = word_index.words(database(), wanted, word_index.A_PAGE + 1)
+        names = [one[1] for one in found[: word_index.A_PAGE]]
+        if wanted.until is None:
+            return found, queries.glosses(database(), names, tags)
+        return found, words_then.glosses(database(), names, tags, wanted.until)
+
+    rows, meant = ask_database(ask)
+    here = rows[: word_index.A_PAGE]
+    after = f"{here[-1][0]}:{here[-1][1]}" if len(rows) > len(here) else ""
+    return [(name, kind, meaning_of(meant.get(name))) for _, name, kind in here], after
 
 
 @pages.get("/w/suggest")
@@ -161,7 +193,7 @@ def suggest() -> ResponseReturnValue:
         wanted = word_index.Wanted(text)
         found = ask_database(lambda: word_index.words(database(), wanted, MOST_SUGGESTED))
         names = [name for _, name, _ in found]
-    tags = [*_languages(), "en"]
+    tags = [*preferred_languages(), "en"]
     meant = ask_database(lambda: queries.glosses(database(), names, tags)) if names else {}
     site = str(current_app.config["SITE_URL"]).rstrip("/")
     suggested = [
@@ -174,7 +206,7 @@ def suggest() -> ResponseReturnValue:
     def make() -> Response:
         return Response(json.dumps(suggested), content_type="application/x-suggestions+json")
 
-    return _varied(answer("suggest", suggested, make=make))
+    return varied(answer("suggest", suggested, make=make))
 
 
 @pages.get("/opensearch.xml")
@@ -204,7 +236,7 @@ def _pieces(word: str) -> list[_Piece]:
     """Return what a lujvo or a compound of cmavo is made of; none unless all of a compound are entries."""
     if not word:
         return []
-    tags = [*_languages(), "en"]
+    tags = [*preferred_languages(), "en"]
     if pieces := lujvo_parts(word):
         sources = [(one.piece, one.word or _word_of(one.piece)) for one in pieces]
     else:
@@ -251,7 +283,7 @@ def _facets(state: object) -> tuple[list[Any], list[Any], list[str]]:
     return kept.get(repr(state), lambda: ask_database(lambda: word_index.facets(database())))
 
 
-def _languages() -> Sequence[str]:
+def preferred_languages() -> Sequence[str]:
     """Return the tags of the languages that the reader prefers, from Accept-Language."""
     found = [one.lower() for one, _ in request.accept_languages]
     return [one for one in found[:MOST_LANGUAGES] if one.replace("-", "").isalnum()]
@@ -263,7 +295,8 @@ def _after(text: str) -> tuple[int, str] | None:
     return (int(nearness), name[: queries.LONGEST]) if good else None
 
 
-def _varied(made: Response) -> Response:
+def varied(made: Response) -> Response:
+    """Say that a page depends on the reader's languages."""
     made.headers["Vary"] = "Accept-Language"
     return made
 

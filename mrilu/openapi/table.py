@@ -2,53 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from mrilu.openapi import operators_table, words_table
+from mrilu.openapi.shapes import (
+    FLAG,
+    HASH,
+    NEXT,
+    NUMBER,
+    PLACE,
+    TEXT,
+    TIME,
+    Operation,
+    Parameter,
+    Schema,
+    headed,
+    many,
+    of,
+    record,
+)
 
-Schema = dict[str, Any]
-
-TEXT: Schema = {"type": "string"}
-NUMBER: Schema = {"type": "integer", "minimum": 0}
-FLAG: Schema = {"type": "boolean"}
-TIME: Schema = {"type": "string", "format": "date-time"}
-PLACE: Schema = {"type": "string", "pattern": "^/", "description": "an address on this site"}
-HASH: Schema = {"type": "string", "pattern": "^[A-Z2-7]{32}$"}
-NEXT: Schema = {**PLACE, "description": "the next page; absent on the last one"}
-
-
-def of(name: str) -> Schema:
-    """Return the reference to a schema of the table."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def many(item: Schema) -> Schema:
-    """Return the schema of an array."""
-    return {"type": "array", "items": item}
-
-
-def record(optional: tuple[str, ...] = (), **fields: Schema) -> Schema:
-    """Return the schema of an object that has these fields, all but the `optional` ones always, and no others."""
-    return {
-        "type": "object",
-        "properties": fields,
-        "required": [name for name in fields if name not in optional],
-        "additionalProperties": False,
-    }
-
-
-def headed(**more: Schema) -> Schema:
-    """Return the schema of an object that has the header of a message, and these fields."""
-    return record((), **(_HEADER | more))
-
-
-_HEADER: dict[str, Schema] = {
-    "hash": HASH,
-    "url": PLACE,
-    "message_id": TEXT,
-    "subject": TEXT,
-    "from": TEXT,
-    "sent_at": TIME,
-    "lists": many(TEXT),
-}
 SCHEMAS: dict[str, Schema] = {
     "Error": record(("column",), status={"type": "integer"}, error=TEXT, column=NUMBER),
     "List": record(list=TEXT, url=PLACE, newest=TIME, subject=TEXT),
@@ -89,6 +60,8 @@ SCHEMAS: dict[str, Schema] = {
         files=many(of("File")),
     ),
     "Messages": record(messages=many(of("Message"))),
+    "Similar": record(thread=PLACE, subject=TEXT, nearest=HASH, sent_at=TIME, lists=many(TEXT)),
+    "AskedBefore": record(url=PLACE, threads=many(of("Similar"))),
     "Withheld": record(hash=HASH, withheld={"const": True}),
     "Thread": record(
         ("next",),
@@ -123,10 +96,6 @@ SCHEMAS: dict[str, Schema] = {
         hits=many({"oneOf": [of("MessageHit"), of("WordHit"), of("SentenceHit")]}),
         next=NEXT,
     ),
-    "Definition": record(
-        id=NUMBER, language=TEXT, type=TEXT, rafsi=many(TEXT), definition=TEXT, notes=TEXT
-    ),
-    "Word": record(word=TEXT, url=PLACE, definitions=many(of("Definition"))),
     "Export": record(
         url=PLACE, language=TEXT, format=TEXT, size=NUMBER, built_at=TIME, sha256=TEXT
     ),
@@ -139,29 +108,9 @@ SCHEMAS: dict[str, Schema] = {
         messages=many(of("Header")),
         ledger=of("Ledger"),
     ),
+    **words_table.SCHEMAS,
+    **operators_table.SCHEMAS,
 }
-
-
-class Parameter(NamedTuple):
-    """A parameter of an address; `place` is path or query."""
-
-    name: str
-    place: str
-    about: str
-    schema: Schema = TEXT
-
-
-class Operation(NamedTuple):
-    """What is given as JSON: `page` is the endpoint of the page that it stands beside, `refusals` other statuses."""
-
-    name: str
-    rule: str  # as Flask writes it
-    page: str
-    about: str
-    schema: str
-    parameters: tuple[Parameter, ...] = ()
-    refusals: tuple[int, ...] = ()
-
 
 _LIST = Parameter("name", "path", 'a List-Id; "-" for mail of no list')
 _BEFORE = Parameter("before", "query", "where the page begins, as `next` of the page before says")
@@ -201,6 +150,15 @@ OPERATIONS = (
         (404,),
     ),
     Operation(
+        "similar",
+        "/t/<message_hash>/similar.json",
+        "asked.similar",
+        "Threads that are about the same, the nearest first",
+        "AskedBefore",
+        (_HASH,),
+        (404,),
+    ),
+    Operation(
         "message",
         "/m/<message_hash>.json",
         "messages.message",
@@ -224,15 +182,6 @@ OPERATIONS = (
         (400, 503),
     ),
     Operation(
-        "word",
-        "/w/<path:word>.json",
-        "words.word",
-        "A word of the dictionary, with its definitions in all languages",
-        "Word",
-        (Parameter("word", "path", "the word"),),
-        (404,),
-    ),
-    Operation(
         "exports", "/exports.json", "exports.all_exports", "The dictionary as files", "Exports"
     ),
     Operation(
@@ -244,5 +193,7 @@ OPERATIONS = (
         (Parameter("id", "query", "its Message-ID"),),
         (400, 404),
     ),
+    *words_table.OPERATIONS,
+    *operators_table.OPERATIONS,
 )
 BESIDE = {one.page: one.name for one in OPERATIONS}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from mrilu.web.api.table import OPERATIONS, SCHEMAS, Operation, of
+from mrilu.openapi.shapes import Operation, of
+from mrilu.openapi.table import OPERATIONS, SCHEMAS
 
 VERSION = "1"  # of what is given, changed when a field goes or means something else
 _VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -15,8 +16,10 @@ ABOUT = (
 )
 REFUSALS = {
     400: "the query cannot be read, or something is missing",
+    401: "it is for operators, whose password is missing or wrong",
     404: "there is no such thing here",
     410: "it was here, and is not shown any more",
+    429: "too many wrong passwords: see Retry-After",
     503: "it takes too long, or comes too often: see Retry-After",
 }
 
