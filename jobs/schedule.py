@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from models import JobRun
 from mrilu.queues.losses import LostRuns
 from mrilu.queues.queues import EMBED, LONG, NOTIFY
-from mrilu.queues.recovery import recover_runs
+from mrilu.queues.recovery import recover_imports, recover_runs
 from mrilu.queues.runs import close_dead_runs
 from mrilu.queues.scheduler import TableScheduler
 from mrilu.queues.table import Periodic, ScheduleError, effective
@@ -137,7 +137,7 @@ def every(seconds: float, work: Callable[[], object]) -> Callable[[], None]:
 
 def _recover() -> None:
     database()
-    run_each((close_dead_runs, recover_runs))
+    run_each((close_dead_runs, recover_runs, recover_imports))
 
 
 def main() -> int:

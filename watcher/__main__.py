@@ -87,9 +87,14 @@ def missing(maildir: str, root: Path) -> list[str]:
 
 
 def recover(let_go: Callable[[], None]) -> int:
-    """Put back what a dead worker left, hold back what vanished at once; let messages go if the site wants it so."""
+    """Put back what a dead worker left, hold back what vanished at once; let messages go if the site wants it so.
+
+    The runs of other jobs, too: the only scheduler may have died with their worker's host.
+    """
     found: list[int] = []
-    run_each((lambda: found.append(recovery.recover_imports()), let_go))
+    run_each(
+        (lambda: found.append(recovery.recover_imports()), recovery.recover_runs, let_go),
+    )
     return sum(found)
 
 

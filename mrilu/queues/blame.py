@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import redis
 from rq.job import Job
 from rq.timeouts import JobTimeoutException
 
@@ -59,6 +60,12 @@ def blames_a_file(job: Job) -> bool:
     if kind is not None and issubclass(kind, JobTimeoutException):
         return f"{os.sep}psycopg{os.sep}" not in trace  # it waited for the database, on a lock, say
     return kind is None or not is_outside(kind)
+
+
+def lost_the_link(job: Job) -> bool:
+    """Tell whether a job failed since its worker could not reach Redis for a moment."""
+    kind = raised_by(trace_of(job))
+    return kind is not None and issubclass(kind, redis.ConnectionError | redis.TimeoutError)
 
 
 def trace_of(job: Job) -> str:

@@ -1,7 +1,8 @@
 """Import jobs whose worker died, or that failed, come back; the one file that kills workers is set aside.
 
-rq notices a dead worker only after the job's time-out and a minute. The watcher calls `recover_imports`
-each second instead: it looks whether the process that runs a job is still there.
+rq notices a dead worker only after the job's time-out and a minute. The watchers and the scheduler that leads call
+`recover_imports` and `recover_runs` each second instead, either in case the others' host is gone: they look whether the
+process that runs a job is still there.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from redis import RedisError, WatchError
+from redis import Redis, RedisError, WatchError
 from rq import Queue
 from rq.executions import Execution
 from rq.job import Job, JobStatus
@@ -27,7 +29,7 @@ from mrilu.archive.read import RETRY_ALWAYS, Rejection
 from mrilu.archive.rejected_header import header_of
 from mrilu.archive.store import store_rejections
 from mrilu.mail.parse import PARSER_VERSION
-from mrilu.queues.alive import is_alive
+from mrilu.queues.alive import is_alive, is_idle
 from mrilu.queues.blame import (
     KILLED,
     RAISED,
@@ -35,6 +37,7 @@ from mrilu.queues.blame import (
     blames_a_file,
     end_of,
     judge,
+    lost_the_link,
     pause_after,
 )
 from mrilu.queues.enqueue import LAST
@@ -64,10 +67,12 @@ IMPORT = IMPORT_FUNCTION.rpartition(".")[2]  # the job's name in job_run and tot
 MAX_RUN_DEATHS = 5  # of a run of another job, whoever killed it
 OTHERS = tuple(name for name in NAMES if name != MAIL)
 RETRY_GRACE = 3.0  # seconds that rq's own scheduler has for a retry
+LINK_PAUSE = 5.0  # seconds that a job rests whose worker lost Redis in the middle of it
 STRANDED = 5.0  # seconds from taking a job off its queue to its start, which takes a millisecond
 TAKEN = "mrilu:taken:{}"  # when each job that was taken off a queue was first seen there
-# Another watcher or a waiting command may recover, too; after this many seconds a killed one does not count.
-LOCK, LOCK_SECONDS = "mrilu:recovering", 60
+# Watchers, the scheduler or a waiting command may recover at once; after so many seconds a killed one does not count.
+LOCK, LOCK_OF_RUNS, LOCK_SECONDS = "mrilu:recovering", "mrilu:recovering-runs", 20
+TAKEN_SECONDS = 60  # that TAKEN is kept unseen
 
 
 def recover_imports() -> int:
@@ -79,17 +84,22 @@ def recover_imports() -> int:
     mail = queue(MAIL)
     enqueue_overdue(mail)
     put_back_stranded(mail)
-    if not _unfinished(mail) or not mail.connection.set(
-        LOCK, socket.gethostname(), nx=True, ex=LOCK_SECONDS
-    ):
+    if not _unfinished(mail):
         return 0
-    recovered = 0
+    with _alone(mail.connection, LOCK) as mine:
+        # again: whoever had the lock may have put them back
+        return sum(_recover(mail, job) for job in _unfinished(mail)) if mine else 0
+
+
+@contextmanager
+def _alone(client: Redis, lock: str) -> Iterator[bool]:
+    """Hold a lock for the block, if no one else does; yields whether it is ours."""
+    mine = bool(client.set(lock, socket.gethostname(), nx=True, ex=LOCK_SECONDS))
     try:
-        for job in _unfinished(mail):  # again: whoever had the lock may have put them back
-            recovered += _recover(mail, job)
+        yield mine
     finally:
-        mail.connection.delete(LOCK)
-    return recovered
+        if mine:
+            client.delete(lock)
 
 
 def _recover(mail: Queue, job: Job) -> bool:
@@ -116,13 +126,26 @@ def enqueue_overdue(holder: Queue) -> int:
     raw = client.zrangebyscore(key, 0, time.time() - RETRY_GRACE)
     ids = [str(as_text(one)) for one in raw]  # type: ignore[arg-type]
     found = Job.fetch_many(ids, connection=client, serializer=JSONSerializer) if ids else []
-    for job_id, job in zip(ids, found, strict=True):
-        with client.pipeline() as pipeline:
-            if job is not None:
-                holder.enqueue_job(job, pipeline=pipeline)
-            pipeline.zrem(key, job_id)
+    return sum(
+        _enqueue_retry(holder, key, job_id, job) for job_id, job in zip(ids, found, strict=True)
+    )
+
+
+def _enqueue_retry(holder: Queue, key: str, job_id: str, job: Job | None) -> bool:
+    """Move one retry (None: its job is gone) to the queue; False when another has, or may have."""
+    with holder.connection.pipeline() as pipeline:
+        pipeline.watch(key)
+        if pipeline.zscore(key, job_id) is None:
+            return False
+        pipeline.multi()
+        if job is not None:
+            holder.enqueue_job(job, pipeline=pipeline)
+        pipeline.zrem(key, job_id)
+        try:
             pipeline.execute()
-    return len(ids)
+        except WatchError:
+            return False
+    return True
 
 
 def put_back_stranded(holder: Queue) -> int:
@@ -142,7 +165,7 @@ def put_back_stranded(holder: Queue) -> int:
     with client.pipeline() as pipeline:
         pipeline.delete(seen_key)
         pipeline.hset(seen_key, mapping={one: since.get(one, time.time()) for one in ids})
-        pipeline.expire(seen_key, LOCK_SECONDS)
+        pipeline.expire(seen_key, TAKEN_SECONDS)
         pipeline.execute()
     return sum(_put_back_taken(holder, job_id) for job_id in late)
 
@@ -177,11 +200,21 @@ def recover_runs() -> int:
         holder = queue(name)
         enqueue_overdue(holder)
         put_back_stranded(holder)
-        ids = _abandoned_ids(holder)
-        for job in Job.fetch_many(ids, connection=holder.connection, serializer=JSONSerializer):
-            if job is not None and job.get_status(refresh=False) == JobStatus.STARTED:
-                recovered += _recover_run(holder, job)
+        if _lost_runs(holder):
+            with _alone(holder.connection, LOCK_OF_RUNS) as mine:
+                jobs = _lost_runs(holder) if mine else []
+                recovered += sum(_recover_run(holder, job) for job in jobs)
     return recovered
+
+
+def _lost_runs(holder: Queue) -> list[Job]:
+    ids = _abandoned_ids(holder)
+    found = Job.fetch_many(ids, connection=holder.connection, serializer=JSONSerializer)
+    return [
+        job
+        for job in found
+        if job is not None and job.get_status(refresh=False) == JobStatus.STARTED
+    ]
 
 
 def _recover_run(holder: Queue, job: Job) -> bool:
@@ -249,12 +282,17 @@ def _members(registry: StartedJobRegistry) -> list[str]:
 
 
 def _is_dead(holder: Queue, execution: Execution) -> bool:
-    """Tell whether the worker of an execution is gone, or the execution itself has expired."""
+    """Tell whether the worker of an execution is gone or has ended it, or the execution itself has expired.
+
+    A Redis that took a lost one's place may not know of the end that the lost one had acknowledged.
+    """
     try:
         execution.refresh()
     except (ValueError, KeyError):
         return True
-    return not is_alive(execution.worker_name or "", holder.connection)
+    name = execution.worker_name or ""
+    # rq makes a worker busy in the transaction that begins the execution
+    return not is_alive(name, holder.connection) or is_idle(name, holder.connection)
 
 
 def _failed(mail: Queue) -> Iterator[Job]:
@@ -269,7 +307,9 @@ def _rested(job: Job) -> bool:
     ended = job.ended_at
     if ended is None:
         return True
-    pause = timedelta(seconds=current_settings().max_delay)
+    # Redis itself says that it is back: the failure was recorded there
+    seconds = LINK_PAUSE if lost_the_link(job) else current_settings().max_delay
+    pause = timedelta(seconds=seconds)
     return datetime.now(UTC) - (ended if ended.tzinfo else ended.replace(tzinfo=UTC)) >= pause
 
 

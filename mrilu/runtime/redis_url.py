@@ -10,14 +10,18 @@ from typing import Any, Self, cast
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from redis import Connection, ConnectionPool, Redis, SSLConnection
+from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import ReadOnlyError
+from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
 SENTINEL_PORT = 26379
 SENTINEL_SECONDS = 2.0  # for one Sentinel to answer before the next is asked
+# The Sentinel of each group that answered last is asked first: a dead one costs this process no more than one wait.
+_answered: dict[tuple[tuple[str, int], ...], tuple[str, int]] = {}
 _OF_SENTINEL = ("sentinel_username", "sentinel_password")
 _TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
 
@@ -34,13 +38,30 @@ class OfMaster:
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self._service = service
-        timeouts = {"socket_timeout": SENTINEL_SECONDS, "socket_connect_timeout": SENTINEL_SECONDS}
-        self._sentinel = Sentinel(sentinels, sentinel_kwargs=timeouts | sentinel_options)
+        self._service, self._sentinels = service, tuple(sentinels)
+        self._options = {
+            "socket_timeout": SENTINEL_SECONDS,
+            "socket_connect_timeout": SENTINEL_SECONDS,
+            # redis-py's own would try a dead Sentinel four times, for 3.5 s on average, before it asks the next
+            "retry": Retry(NoBackoff(), 0),
+        } | sentinel_options
 
     def _connect(self) -> Any:
-        self.host, self.port = self._sentinel.discover_master(self._service)
+        self.host, self.port = self._master()
         return super()._connect()  # type: ignore[misc]
+
+    def _master(self) -> tuple[str, int]:
+        last = _answered.get(self._sentinels)
+        ordered = sorted(self._sentinels, key=lambda one: one != last)
+        asked = Sentinel(ordered, sentinel_kwargs=self._options)
+        try:
+            found = cast(tuple[str, int], asked.discover_master(self._service))
+            # discover_master has moved the one that answered to the front
+            _answered[self._sentinels] = _place_of(asked.sentinels[0])
+        finally:
+            for one in asked.sentinels:
+                one.close()
+        return found
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         """As the class below; a master that was demoted is left, so that the next try finds the new one."""
@@ -49,6 +70,11 @@ class OfMaster:
         except ReadOnlyError as error:
             self.disconnect()  # type: ignore[attr-defined]
             raise Disconnected("the master is a replica now") from error
+
+
+def _place_of(client: Redis) -> tuple[str, int]:
+    known = client.connection_pool.connection_kwargs
+    return known["host"], known["port"]
 
 
 class MasterConnection(OfMaster, Connection):

@@ -1,13 +1,15 @@
 """Make RQ's defaults ours in every Python of this .venv, so that a plain `rq worker mail` does the right thing.
 
 Setup copies this file into the .venv's site-packages, where a .pth line imports it at each start of Python. It
-imports nothing of RQ by itself: it waits for RQ's modules and changes four defaults, one fallback, and what a job
-may name.
+imports nothing of RQ by itself: it waits for RQ's modules and changes five defaults, one fallback, what a job may
+name, and what a lost link to Redis does.
 
 - `rq -u` takes the URL of a Sentinel, too.
 - JSON payloads instead of pickle: unpickling runs whatever code someone with access to Redis put there.
-- A worker that died is noticed after 45 s, not 7 minutes, and its job is taken up within 30 s, not 10 minutes;
-  `rq worker-pool` has no option for either.
+- A worker that died is noticed after 30 s, not 7 minutes, and its job is taken up within 30 s, not 10 minutes;
+  `rq worker-pool` has no option for either. A link that went silent is given up after 25 s.
+- A worker that has lost Redis tries again every 5 s at most, not after up to a minute, and one that starts waits for
+  Redis instead of ending: supervisor would start it again after ever longer pauses.
 - A job runs `jobs.NAME.NAME` and nothing else, for the same reason: a JSON job may name os.system. What is refused is
   not imported, and the job fails. No web hook of a job is called.
 - A worker imports nothing from the caller's folder.
@@ -19,6 +21,7 @@ may name.
 
 import re
 import sys
+import time
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec, PathFinder
 from types import FunctionType, ModuleType
@@ -29,7 +32,7 @@ def _set_defaults(module: ModuleType) -> None:
     module.__dict__.update(
         DEFAULT_SERIALIZER_CLASS="rq.serializers.JSONSerializer",
         DEFAULT_CONNECTION_CLASS="mrilu.runtime.redis_url.RedisClient",
-        DEFAULT_WORKER_TTL=45,
+        DEFAULT_WORKER_TTL=30,
         DEFAULT_MAINTENANCE_TASK_INTERVAL=30,
     )
 
@@ -124,9 +127,66 @@ def _bound_memory(module: ModuleType) -> None:
     module.BaseWorker.main_work_horse = main_work_horse
 
 
+PAUSE = 5.0  # seconds between two tries to reach Redis
+
+
+def _wait_for_redis(work: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that does `work` as soon as Redis answers."""
+
+    def wait(*args: Any, **more: Any) -> Any:
+        from redis.exceptions import AuthenticationError, TimeoutError
+        from redis.exceptions import ConnectionError as Disconnected
+
+        told = False
+        while True:
+            try:
+                return work(*args, **more)
+            except (Disconnected, TimeoutError) as error:
+                if isinstance(error, AuthenticationError):
+                    raise
+                if not told:
+                    print(f"Redis is away, waiting for it: {type(error).__name__}", file=sys.stderr)
+                told = True
+                time.sleep(PAUSE / 5)
+
+    return wait
+
+
+def _outlive_redis(module: ModuleType) -> None:
+    worker = module.BaseWorker
+    worker.max_connection_wait_time = PAUSE
+    ask, complain = worker._set_ip_address, worker._pubsub_exception_handler
+
+    def ask_when_there(one: Any, connection: Any) -> None:
+        import multiprocessing
+        import signal
+
+        if multiprocessing.parent_process() is not None:
+            # one of a pool: until it works, it had the pool's handlers and would ignore being stopped
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _wait_for_redis(ask)(one, connection)
+
+    def complain_and_go_on(one: Any, error: Exception, *args: Any) -> None:
+        # rq ends the thread that hears commands at a link that went silent, but not at one that was closed
+        from redis.exceptions import ConnectionError as Disconnected
+        from redis.exceptions import TimeoutError
+
+        silent = isinstance(error, TimeoutError)
+        complain(one, Disconnected(*error.args) if silent else error, *args)
+
+    worker._set_ip_address = ask_when_there
+    worker._pubsub_exception_handler = complain_and_go_on
+
+
+def _start_when_redis_is_there(module: ModuleType) -> None:
+    module.__dict__["is_suspended"] = _wait_for_redis(module.__dict__["is_suspended"])
+
+
 def _change_workers(module: ModuleType) -> None:
     _give_signs_of_life(module)
     _bound_memory(module)
+    _outlive_redis(module)
 
 
 def _drop_pools(module: ModuleType) -> None:
@@ -148,6 +208,7 @@ _CHANGES = {
     "rq_scheduler.scheduler": _guard_queue_class,
     "rq.worker.base": _change_workers,
     "rq.worker_pool": _drop_pools,
+    "rq.cli.workers": _start_when_redis_is_there,
 }
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from redis import Redis
+from rq import Queue
 from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.registry import ScheduledJobRegistry
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
+from mrilu.queues import recovery
 from mrilu.queues.alive import BEAT, PROCESS, beat, is_alive
 from mrilu.queues.enqueue import LAST, enqueue_now, pending_job
 from mrilu.queues.queues import queue
@@ -51,9 +54,9 @@ def test_a_process_that_is_too_busy_to_beat_is_alive(redis_client: Redis) -> Non
     assert is_alive("one", redis_client)
 
 
-def start(client: Redis, job_id: str, worker: str) -> None:
-    """Leave Redis as a worker does that has begun with a job of "default"."""
-    holder = queue("default")
+def start(client: Redis, job_id: str, worker: str, name: str = "default") -> None:
+    """Leave Redis as a worker does that has begun with a job of this queue."""
+    holder = queue(name)
     job = Job.fetch(job_id, connection=client, serializer=JSONSerializer)
     client.lrem(holder.key, 0, job_id)
     with client.pipeline() as pipeline:
@@ -91,6 +94,52 @@ def test_a_run_whose_worker_was_killed_is_run_again_a_bounded_number_of_times(
     start(redis_client, job_id, "dead")
     assert recover_runs() == 1 and queue("default").jobs == []
     assert recover_runs() == 0
+
+
+def test_a_run_that_its_worker_has_ended_is_run_again_where_redis_does_not_know_of_it(
+    redis_client: Redis,
+) -> None:
+    """A replica that took the lost master's place may lack what that one had acknowledged last."""
+    beat("one", redis_client)
+    start(redis_client, enqueue_now(ROW, "first", redis_client), "one")
+    redis_client.hset("rq:worker:one", "state", "busy")
+    assert recover_runs() == 0
+    redis_client.hset("rq:worker:one", "state", "idle")
+    assert recover_runs() == 1 and len(queue("default")) == 1
+
+
+def test_only_one_of_several_puts_a_run_back(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(redis_client, enqueue_now(ROW, "first", redis_client), "dead")
+    real, others = recovery._run_again, []
+
+    def meanwhile(holder: Queue, job: Job) -> None:
+        others.append(recover_runs())
+        real(holder, job)
+
+    monkeypatch.setattr(recovery, "_run_again", meanwhile)
+    assert recover_runs() == 1 and others == [0] and len(queue("default")) == 1
+    assert not redis_client.exists(recovery.LOCK_OF_RUNS)
+
+
+def test_a_retry_that_another_has_enqueued_meanwhile_is_not_enqueued_twice(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = queue("embed")
+    holder.enqueue_in(timedelta(hours=1), "tests.queues.sample_jobs.count_up", job_id="late")
+    key = ScheduledJobRegistry(queue=holder).key
+    redis_client.zadd(key, {"late": time.time() - 10})
+    real, others = recovery._enqueue_retry, []
+
+    def meanwhile(*one: Any) -> bool:
+        monkeypatch.undo()
+        others.append(enqueue_overdue(holder))
+        return real(*one)
+
+    monkeypatch.setattr(recovery, "_enqueue_retry", meanwhile)
+    assert enqueue_overdue(holder) == 0 and others == [1]
+    assert holder.job_ids == ["late"]
 
 
 def test_a_job_whose_execution_expired_is_put_back_and_leaves_nothing(redis_client: Redis) -> None:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from rq.worker import Worker
@@ -283,6 +284,23 @@ def test_a_batch_that_ran_out_of_tries_rests_and_comes_back_whole(root, redis_cl
     (again,) = mail_queue.jobs
     assert again.args == ("test", [path]) or again.args == ["test", [path]]
     assert not again.number_of_retries and again.meta == {"deaths": 0}
+
+
+@pytest.mark.parametrize("error", ["ConnectionError", "TimeoutError", "ResponseError"])
+def test_a_job_whose_worker_lost_redis_in_the_middle_comes_back_within_seconds(
+    root, redis_client, error
+):
+    submit_import("test", [deliver(root, mail())], live=False)
+    mail_queue = queue("mail")
+    (job,) = mail_queue.jobs
+    redis_client.delete(mail_queue.key)
+    trace = f'Traceback (most recent call last):\n  File "x", line 1, in x\n    y\nredis.exceptions.{error}: z'
+    job.ended_at = datetime.now(UTC) - timedelta(seconds=recovery.LINK_PAUSE + 1)
+    job.save()
+    with redis_client.pipeline() as pipeline:
+        job._handle_failure(trace, pipeline, "worker")
+        pipeline.execute()
+    assert recover_imports() == (error != "ResponseError") == len(mail_queue)
 
 
 def test_importing_the_pieces_is_importing_the_whole():

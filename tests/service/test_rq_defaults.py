@@ -12,18 +12,22 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import fakeredis
 import pytest
 import redis
+import rq.worker
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.webhook import Webhook
 
 from jobs.schedule import SCHEDULE
+from mrilu.queues.alive import BEAT_SECONDS, EVERY_SECONDS, PATIENCE
 from mrilu.queues.queues import IMPORT_FUNCTION
 from mrilu.service import install, rq_defaults
 from mrilu.service.account import server_account
 from mrilu.service.valkey import Server
+from mrilu.settings.table import PROJECT
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +94,33 @@ def test_a_plain_worker_runs_a_json_job(valkey, link, tmp_path):
     assert Job.fetch(job.id, connection=link, serializer=JSONSerializer).return_value() == 42
 
 
+@pytest.mark.parametrize("program", [("worker", "--burst"), ("worker-pool", "--burst", "-n", "1")])
+def test_a_worker_that_starts_before_redis_waits_for_it(tmp_path, program):
+    server = Server(tmp_path / "late")
+    name, *more = program
+    command = [sys.executable, "-P", "-m", "rq.cli", name, "x", *more, "-w", "rq.SimpleWorker"]
+    environ = {"RQ_REDIS_URL": server.url, "PYTHONPATH": str(PROJECT), "PATH": "/usr/bin:/bin"}
+    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as waiting:
+        try:
+            assert any("Redis is away, waiting for it" in line for line in waiting.stderr)
+            assert waiting.poll() is None
+            with server:
+                _, told = waiting.communicate(timeout=60)
+                assert waiting.returncode == 0, told
+        finally:
+            waiting.kill()
+
+
+def test_a_lost_link_is_tried_again_within_seconds_and_a_silent_one_is_given_up(monkeypatch):
+    monkeypatch.setattr("rq.worker.base.time.sleep", lambda seconds: None)
+    worker = rq.worker.SimpleWorker(["x"], connection=fakeredis.FakeRedis())
+    assert worker.max_connection_wait_time == rq_defaults.PAUSE <= 5
+    assert worker.dequeue_timeout < worker.connection_timeout <= 25
+    assert PATIENCE["socket_timeout"] + EVERY_SECONDS < BEAT_SECONDS
+    for error in (redis.ConnectionError("closed"), redis.TimeoutError("silent")):
+        worker._pubsub_exception_handler(error, None, None)  # raises what ends the thread
+
+
 def test_a_pickled_payload_is_refused_not_run(valkey, link, tmp_path):
     touched = tmp_path / "touched"
 
@@ -118,7 +149,7 @@ def test_the_hook_itself_imports_no_rq_and_sets_the_defaults_when_rq_comes(tmp_p
         "from rq import Queue, defaults; from rq.serializers import JSONSerializer, resolve_serializer\n"
         "assert resolve_serializer(None) is JSONSerializer\n"
         "assert defaults.DEFAULT_SERIALIZER_CLASS.endswith('JSONSerializer')\n"
-        "assert (defaults.DEFAULT_WORKER_TTL, defaults.DEFAULT_MAINTENANCE_TASK_INTERVAL) == (45, 30)\n"
+        "assert (defaults.DEFAULT_WORKER_TTL, defaults.DEFAULT_MAINTENANCE_TASK_INTERVAL) == (30, 30)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

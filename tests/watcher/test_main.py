@@ -4,11 +4,16 @@ from dataclasses import replace
 
 import pytest
 
+from jobs import schedule
 from jobs.import_messages import import_messages
 from models import Location, Maildir, Message, Vanishing
+from mrilu.queues.enqueue import enqueue_now
+from mrilu.queues.queues import queue, submit_import
 from mrilu.runtime.database import database as process_database
 from mrilu.settings.current import use_settings
 from tests.factories import deliver, mail, make_maildir
+from tests.queues.test_alive import start
+from tests.queues.test_runs import row_of
 from watcher.__main__ import connect
 from watcher.service import Refused
 
@@ -93,3 +98,14 @@ def test_where_nothing_is_removed_vanishings_are_looked_for_now_and_then(
     use_settings(replace(service_settings, gone_files="remove"))
     archive.recover()
     assert len(looks) == 2
+
+
+@pytest.mark.parametrize("which", [lambda: connect(("m",)).recover(), schedule._recover])
+def test_the_watcher_and_the_scheduler_alike_put_back_imports_and_runs(redis_client, root, which):
+    """Either may have died with the host whose work is to be put back."""
+    row = row_of("count_up")
+    submit_import("m", [deliver(root, mail())], live=False)
+    start(redis_client, enqueue_now(row, "first", redis_client), "dead")
+    start(redis_client, queue("mail").job_ids[0], "dead", "mail")
+    which()
+    assert len(queue("mail")) == 1 and len(queue("default")) == 1
