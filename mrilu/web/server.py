@@ -65,7 +65,8 @@ class Channel(HTTPChannel):
     @contextmanager
     def gathering(self) -> Iterator[None]:
         """Send what the block writes in one piece, at its end."""
-        self._gathered = gathered = []
+        gathered: list[bytes] = []
+        self._gathered = gathered
         try:
             yield
         finally:
