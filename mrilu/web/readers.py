@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol, TypeVar
 
 from flask import current_app
 
@@ -22,7 +23,22 @@ def shows_addresses() -> bool:
     return bool(current_app.config["SHOW_ADDRESSES"])
 
 
-def readable(rows: Iterable[MessageRow], reader: Reader) -> list[MessageRow]:
+class Restricted(Protocol):
+    """A message as far as is needed to tell who may read it."""
+
+    @property
+    def restrictions(self) -> int:
+        """The bits of what stands against showing it."""
+
+    @property
+    def list_ids(self) -> list[str]:
+        """The lists that it is on."""
+
+
+M = TypeVar("M", bound=Restricted)
+
+
+def readable(rows: Iterable[M], reader: Reader) -> list[M]:
     """Return those of the messages that the reader may read."""
     return [row for row in rows if reader.may_read(row.restrictions, row.list_ids)]
 

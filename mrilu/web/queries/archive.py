@@ -90,12 +90,6 @@ SELECT min(m.id + 0), count(*), max(m.id + 0), max(m.sent_at), bit_or(m.restrict
        count(*) FILTER (WHERE {told})
   FROM thread_link AS l JOIN message AS m USING (node) WHERE l.thread = %s
 """
-# What stands before, or behind, a message on a list.
-BESIDE = """
-(SELECT m.message_id FROM posting AS p JOIN message AS m ON m.id = p.message
-  WHERE p.list = list_number(%s) AND (p.sent_at, p.message) {sign} (%s, %s) AND {visible}
-  ORDER BY p.sent_at {order}, p.message {order} LIMIT 1)
-"""
 
 BEGINNING, END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
@@ -290,20 +284,6 @@ def newest_of(db: PostgresqlDatabase, messages: Sequence[int], limit: int) -> li
 def outline(db: PostgresqlDatabase, thread: int) -> list[MessageRow]:
     """Return the headers of a thread, oldest first, visible or not."""
     return [MessageRow(*row) for row in _rows(db, OUTLINE, (thread, IN_OUTLINE))]
-
-
-def beside(
-    db: PostgresqlDatabase, list_id: str, row: MessageRow, reader: Reader
-) -> tuple[str, str]:
-    """Return the Message-IDs of the messages of a list before and behind one, that the reader may see; "" for none."""
-    visible = visible_to(reader, "m")
-    sides = (
-        BESIDE.format(sign=sign, order=order, visible=visible.sql or "true")
-        for sign, order in (("<", "DESC"), (">", "ASC"))
-    )
-    parameters = (list_id, row.sent_at, row.id, *visible.parameters) * 2
-    earlier, later = _rows(db, f"SELECT {', '.join(sides)}", parameters)[0]
-    return earlier or "", later or ""
 
 
 def _rows(db: PostgresqlDatabase, sql: str, parameters: Sequence[object]) -> list[Any]:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from peewee import PostgresqlDatabase
 
+from models import Reader, visible_to
+from mrilu.mail.permalinks import hash_of, permalink_in
 from mrilu.web.addresses import month_after
 
 # The row of `thread` tells which transaction made it: a number that a new database gives again differs by that.
@@ -34,6 +36,44 @@ SELECT to_char(month, 'YYYY-MM'), sum(messages)::bigint, {_ROWS}
   FROM posting_count WHERE list = list_number(%s) GROUP BY month ORDER BY month
 """  # noqa: S608 - ours
 
+# A message, what stands beside it on the first list that its reader may see, and the links from and to it with the
+# messages at their other ends, whose threads say whether they are shown.
+_LINK = "ROW(q.*, e.message_id, e.from_name, e.from_address, e.sent_at, e.restrictions, e.list_ids, l.thread)::text"
+MESSAGES = """
+SELECT m.id, m.message_id, m.restrictions, m.list_ids,
+       concat_ws('.', m.xmin, o.thread), {earlier}, {later}, (
+        SELECT string_agg(link, ' ' ORDER BY link) FROM (
+            SELECT {link} AS link
+              FROM quote AS q JOIN message AS e ON e.id = q.source JOIN thread_link AS l USING (node)
+             WHERE q.message = m.id
+             UNION ALL
+            SELECT {link}
+              FROM quote AS q JOIN message AS e ON e.id = q.message JOIN thread_link AS l USING (node)
+             WHERE q.source = m.id) AS known)
+  FROM message AS m JOIN thread_link AS o USING (node) CROSS JOIN LATERAL (
+       SELECT list_number(coalesce((SELECT name FROM unnest(m.list_ids) WITH ORDINALITY AS n (name, place)
+                                     WHERE name <> ALL(%s) ORDER BY place LIMIT 1), '')) AS number) AS list
+ WHERE m.permalink = %s ORDER BY m.sent_at, m.id
+"""
+_BESIDE = """
+(SELECT b.message_id FROM posting AS p JOIN message AS b ON b.id = p.message
+  WHERE p.list = list.number AND (p.sent_at, p.message) {sign} (m.sent_at, m.id) AND {visible}
+  ORDER BY p.sent_at {order}, p.message {order} LIMIT 1)
+"""
+
+
+class MessageVersion(NamedTuple):
+    """A message: all by which its page, as one reader may see it, differs from another."""
+
+    id: int
+    message_id: str
+    restrictions: int
+    list_ids: list[str]
+    version: str
+    earlier: str | None
+    later: str | None
+    links: str | None
+
 
 class MonthVersion(NamedTuple):
     """A month of a list: how many messages, withheld ones too; the months with messages before and behind it, or ""."""
@@ -55,6 +95,24 @@ def of_thread(db: PostgresqlDatabase, thread: int) -> str:
     """Return the version of a thread: its messages, and the links between them; "" for none."""
     row = db.connection().execute(THREAD, (thread,)).fetchone()
     return row[0] if row else ""
+
+
+def of_messages(db: PostgresqlDatabase, message_hash: str, reader: Reader) -> list[MessageVersion]:
+    """Return the messages whose Message-ID has this hash, oldest first, visible or not, in one question.
+
+    `earlier` and `later` are Message-IDs that the reader may see.
+    """
+    if (number := permalink_in(message_hash)) is None:
+        return []
+    visible = visible_to(reader, "b")
+    sides = {
+        name: _BESIDE.format(sign=sign, order=order, visible=visible.sql or "true")
+        for name, sign, order in (("earlier", "<", "DESC"), ("later", ">", "ASC"))
+    }
+    parameters = (*visible.parameters * 2, list(reader.closed_lists), number)
+    found = db.connection().execute(MESSAGES.format(link=_LINK, **sides), parameters).fetchall()
+    rows = (MessageVersion(*row) for row in found)
+    return [row for row in rows if hash_of(row.message_id) == message_hash.upper()]
 
 
 def of_month(db: PostgresqlDatabase, list_id: str, since: datetime) -> MonthVersion:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -24,7 +24,8 @@ from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries import quotes
 from mrilu.web.queries.archive import MessageRow
-from mrilu.web.readers import current_reader, readable, shows_addresses, told_of
+from mrilu.web.queries.versions import of_messages
+from mrilu.web.readers import Restricted, current_reader, readable, shows_addresses, told_of
 from mrilu.web.texts_kept import texts_of
 
 pages = Blueprint("messages", __name__)
@@ -34,58 +35,51 @@ pages = Blueprint("messages", __name__)
 def message(name: str) -> ResponseReturnValue:
     """Show the messages of a Message-ID, by its hash; the Message-ID itself leads there."""
     reader = current_reader()
-    found = ask_database(lambda: _find(name, reader))
-    if not found.rows:
+    known = ask_database(lambda: of_messages(database(), name, reader))
+    if not known:
         return _message_elsewhere(name)
-    seen, list_id = found.seen, found.list_id
-    if not seen:
-        return not_shown(found.rows, reader)
-    nths = {row.id: nth for nth, row in enumerate(found.rows, 1)}
+    if not (seen := readable(known, reader)):
+        return not_shown(known, reader)
+    nths = {row.id: nth for nth, row in enumerate(known, 1)}
     shown_as = (reader, shows_addresses(), current_glosses().version)
-    facts = ("message", found.seen, nths, found.beside, found.links, *shown_as)
-
-    def make() -> str:
-        texts = texts_of(seen, Graph(found.links, nths, together=False))
-        return render_template(
-            "message.html",
-            rows=seen,
-            list_id=list_id,
-            earlier=_place(found.beside[0]),
-            later=_place(found.beside[1]),
-            texts=texts,
-            files={row.id: files_of(row, nths[row.id]) for row in seen},
-            letters={row.id: html_place(row, nths[row.id]) for row in seen},
-            nths=nths,
-            words=words_linked(block.block.html for one in texts.values() for block in one),
-            reply=_reply(seen[0], list_id),
-        )
-
-    return kept_answer(*facts, make=make)
+    beside = (_place(seen[0].earlier), _place(seen[0].later))
+    return kept_answer(
+        "message", seen, nths, *shown_as, make=lambda: _page(name, nths, beside, reader)
+    )
 
 
-class _Found(NamedTuple):
-    """The messages of a hash, and what their page shows to one reader: `beside` are Message-IDs on the list."""
-
-    rows: list[MessageRow]
-    seen: list[MessageRow]
-    list_id: str = ""
-    beside: tuple[str, str] = ("", "")
-    links: Sequence[quotes.LinkRow] = ()
-
-
-def _find(message_hash: str, reader: Reader) -> _Found:
-    """Ask the database for all that a page of messages shows."""
-    db = database()
-    rows = queries.at_hash(db, message_hash)
-    seen = readable(rows, reader)
+def _page(name: str, nths: dict[int, int], beside: tuple[str, str], reader: Reader) -> str:
+    """Make the page; raises 404 where what it shows was closed to the reader meanwhile."""
+    seen, links = ask_database(lambda: _rows(name, nths, reader))
     if not seen:
-        return _Found(rows, seen)
+        abort(404)
     list_id = next((one for one in seen[0].list_ids if reader.may_see_list(one)), "")
-    beside = queries.beside(db, list_id, seen[0], reader)
-    return _Found(rows, seen, list_id, beside, quotes.links(db, [row.id for row in seen], reader))
+    texts = texts_of(seen, Graph(links, nths, together=False))
+    return render_template(
+        "message.html",
+        rows=seen,
+        list_id=list_id,
+        earlier=beside[0],
+        later=beside[1],
+        texts=texts,
+        files={row.id: files_of(row, nths[row.id]) for row in seen},
+        letters={row.id: html_place(row, nths[row.id]) for row in seen},
+        nths=nths,
+        words=words_linked(block.block.html for one in texts.values() for block in one),
+        reply=_reply(seen[0], list_id),
+    )
 
 
-def _place(message_id: str) -> str:
+def _rows(
+    name: str, nths: Container[int], reader: Reader
+) -> tuple[list[MessageRow], list[quotes.LinkRow]]:
+    """Ask the database for those of the messages that the reader may read, with their links."""
+    db = database()
+    seen = [row for row in readable(queries.at_hash(db, name), reader) if row.id in nths]
+    return seen, quotes.links(db, [row.id for row in seen], reader)
+
+
+def _place(message_id: str | None) -> str:
     return addresses.of_message(hash_of(message_id)) if message_id else ""
 
 
@@ -100,7 +94,7 @@ def _message_elsewhere(name: str) -> ResponseReturnValue:
     return redirect(addresses.of_message(message_hash))
 
 
-def not_shown(rows: list[MessageRow], reader: Reader) -> ResponseReturnValue:
+def not_shown(rows: Iterable[Restricted], reader: Reader) -> ResponseReturnValue:
     """Tell of a withheld message that it was here (410); of what is closed to the reader nothing (404)."""
     if not any(reader.may_know_of(row.restrictions, row.list_ids) for row in rows):
         abort(404)
