@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -34,7 +35,8 @@ unix_socket_directories = '{sockets}'
 unix_socket_permissions = 0700
 shared_buffers = {shared_buffers}MB
 effective_cache_size = {cache}MB
-maintenance_work_mem = 128MB
+maintenance_work_mem = {maintenance}MB
+autovacuum_work_mem = 128MB
 work_mem = 16MB
 max_connections = 60
 huge_pages = off
@@ -45,8 +47,9 @@ full_page_writes = {durable}
 wal_level = minimal
 max_wal_senders = 0
 max_logical_replication_workers = 0
-max_wal_size = 4GB
+max_wal_size = {wal}MB
 checkpoint_timeout = 15min
+checkpoint_completion_target = 0.9
 autovacuum = on
 timezone = 'UTC'
 log_timezone = 'UTC'
@@ -89,7 +92,7 @@ class Cluster(OwnServer):
         )
         self.data = self.folder / "cluster"
         self.durable = durable
-        self.shared_buffers = shared_buffers or _buffers()
+        self.shared_buffers = shared_buffers or buffers(memory_of_machine())
 
     @property
     def url(self) -> str:
@@ -161,6 +164,8 @@ class Cluster(OwnServer):
             sockets=self.sockets,
             shared_buffers=self.shared_buffers,
             cache=self.shared_buffers * 3,
+            maintenance=maintenance_memory(memory_of_machine()),
+            wal=most_wal(_free_disk(self.folder)),
             durable="on" if self.durable else "off",
             compression=lz4,
         )
@@ -236,7 +241,34 @@ def check_processor(facts: Path = Path("/proc/cpuinfo")) -> None:
         )
 
 
-def _buffers() -> int:
-    """Shared buffers in MB: a tenth of the memory between 64 and 256."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2
-    return max(64, min(256, memory // 10))
+def memory_of_machine() -> int:
+    """Return the machine's memory in MB."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2
+
+
+def buffers(memory: int) -> int:
+    """Return the shared buffers in MB for a machine of `memory` MB: an eighth, between 64 and 2,048.
+
+    The indexes of a million messages are 1.5 GB: an import that has to fetch their pages again slows down.
+    """
+    return max(64, min(2048, memory // 8))
+
+
+def maintenance_memory(memory: int) -> int:
+    """Return the memory in MB for making an index: a thirty-second, between 64 and 1,024."""
+    return max(64, min(1024, memory // 32))
+
+
+def most_wal(free: int) -> int:
+    """Return the MB of WAL after which a checkpoint is due: a tenth of the free disk, between 1 and 8 GB.
+
+    Each checkpoint makes the next change of each page log the whole page. What was not checkpointed is replayed
+    after a crash, and takes as long.
+    """
+    return max(1024, min(8192, free // 10))
+
+
+def _free_disk(folder: Path) -> int:
+    """Return the free MB where the folder is, or will be."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    return shutil.disk_usage(there).free // 1024**2

@@ -7,7 +7,14 @@ import psycopg
 import pytest
 
 from mrilu.service.account import ServerError, server_account
-from mrilu.service.postgres import Cluster, check_processor, embedded_binaries
+from mrilu.service.postgres import (
+    Cluster,
+    buffers,
+    check_processor,
+    embedded_binaries,
+    maintenance_memory,
+    most_wal,
+)
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +140,27 @@ def test_a_processor_without_avx_is_told_before_the_server_dies_of_it(tmp_path, 
 
 def test_a_missing_list_of_processors_is_no_obstacle():
     check_processor(Path("/no/such/file"))
+
+
+@pytest.mark.parametrize(
+    ("memory", "shared"), [(256, 64), (2048, 256), (8192, 1024), (500_000, 2048)]
+)
+def test_the_buffers_grow_with_the_memory_up_to_a_bound(memory, shared):
+    assert buffers(memory) == shared
+
+
+@pytest.mark.parametrize(("memory", "own"), [(256, 64), (8192, 256), (500_000, 1024)])
+def test_the_memory_for_an_index_grows_with_the_memory(memory, own):
+    assert maintenance_memory(memory) == own
+
+
+@pytest.mark.parametrize(("free", "wal"), [(500, 1024), (40_000, 4000), (1_000_000, 8192)])
+def test_a_small_disk_is_not_filled_with_wal(free, wal):
+    assert most_wal(free) == wal
+
+
+def test_a_server_takes_the_settings_that_its_machine_allows(cluster):
+    assert ask(cluster, "SHOW shared_buffers").endswith(("MB", "GB"))
+    assert ask(
+        cluster, "SELECT setting::int / 128 FROM pg_settings WHERE name = 'shared_buffers'"
+    ) == (cluster.shared_buffers)
