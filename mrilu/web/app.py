@@ -82,6 +82,7 @@ SIMILAR_SECONDS = 600.0  # threads nearest in meaning
 GLOSSES_SECONDS = 60.0
 WORDS_SECONDS = 300.0  # what stands around a word: sentences, mails that use it
 PAGES_BYTES = 32 * 1024 * 1024  # of pages that are kept, not packed
+AWAY_SECONDS = 10  # until it is worth to come again
 # What says that PostgreSQL or Redis is away, or hangs.
 AWAY: tuple[type[Exception], ...] = (
     TimeoutError,
@@ -195,12 +196,12 @@ def _ask_to_wait(error: Exception) -> ResponseReturnValue:
     logger.warning(
         "a page waits for its servers path=%s: %s", request.url_rule, type(error).__name__
     )
-    shown = _error(503, "The archive cannot be reached just now")
-    shown.headers["Retry-After"] = "10"
+    shown = _error(503, "The archive cannot be reached just now", AWAY_SECONDS)
+    shown.headers["Retry-After"] = str(AWAY_SECONDS)
     return shown
 
 
-def _error(code: int, name: str) -> Response:
+def _error(code: int, name: str, wait: int = 0) -> Response:
     if api.prefers_json():
         return api.as_error(code, name)
-    return make_response(render_template("error.html", code=code, name=name), code)
+    return make_response(render_template("error.html", code=code, name=name, wait=wait), code)

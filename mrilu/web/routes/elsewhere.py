@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from models import Message
 from mrilu.mail.permalinks import hash_of, permalink_in
+from mrilu.runtime.database import database
 from mrilu.web import addresses
 from mrilu.web.patience import ask_database
 from mrilu.web.readers import current_reader
@@ -25,11 +26,12 @@ def word_before(word: str) -> ResponseReturnValue:
 @pages.get("/message/<int:number>")
 def message_by_number(number: int) -> ResponseReturnValue:
     """Lead from the address in older notifications to the message."""
-    row = (
-        ask_database(lambda: Message.get_or_none(Message.id == number))
-        if number <= _HIGHEST
-        else None
-    )
+
+    def find() -> Message | None:
+        database()
+        return Message.get_or_none(Message.id == number)
+
+    row = ask_database(find) if number <= _HIGHEST else None
     if row is None or not current_reader().may_read(row.restrictions, row.list_ids):
         abort(404)
     return redirect(addresses.of_message(hash_of(row.message_id)))
