@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -241,9 +242,16 @@ def check_processor(facts: Path = Path("/proc/cpuinfo")) -> None:
         )
 
 
-def memory_of_machine() -> int:
-    """Return the machine's memory in MB."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2
+def memory_of_machine(groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return the memory in MB that there is to have: the machine's, or what a container's control group allows."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for name in (
+        "memory.max",
+        "memory/memory.limit_in_bytes",
+    ):  # of version 2 and 1; "max" is no limit
+        with suppress(OSError, ValueError):
+            memory = min(memory, int((groups / name).read_text()))
+    return memory // 1024**2
 
 
 def buffers(memory: int) -> int:

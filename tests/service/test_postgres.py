@@ -13,6 +13,7 @@ from mrilu.service.postgres import (
     check_processor,
     embedded_binaries,
     maintenance_memory,
+    memory_of_machine,
     most_wal,
 )
 
@@ -164,3 +165,13 @@ def test_a_server_takes_the_settings_that_its_machine_allows(cluster):
     assert ask(
         cluster, "SELECT setting::int / 128 FROM pg_settings WHERE name = 'shared_buffers'"
     ) == (cluster.shared_buffers)
+
+
+@pytest.mark.parametrize("name", ["memory.max", "memory/memory.limit_in_bytes"])
+def test_a_container_has_the_memory_that_its_control_group_allows(tmp_path, name):
+    whole = memory_of_machine(tmp_path)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("max\n")
+    assert memory_of_machine(tmp_path) == whole
+    (tmp_path / name).write_text(f"{512 * 1024**2}\n")
+    assert memory_of_machine(tmp_path) == 512
