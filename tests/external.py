@@ -116,11 +116,36 @@ def running(
             process.wait()
 
 
+@dataclass(frozen=True)
+class Where:
+    """The host that a server runs on: its address, who may connect, and what starts a program there as root."""
+
+    address: str
+    clients: str
+    launcher: tuple[str, ...] = ()
+
+    def started(
+        self, command: list[str], user: str | None, log: Path
+    ) -> tuple[list[str], Path, str | None]:
+        """Return the arguments of `running` for a server of `user`'s on this host."""
+        if not self.launcher:
+            return command, log, user
+        become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
+        return [*self.launcher, *become, *command], log, None
+
+
+HERE = Where("127.0.0.1", "127.0.0.1/32")
+
+
 @contextmanager
 def debian_postgresql(
-    folder: Path, *, password: str = "", tls: Certificates | None = None
+    folder: Path,
+    *,
+    password: str = "",
+    tls: Certificates | None = None,
+    host: Where = HERE,
 ) -> Iterator[int]:
-    """Run the distribution's PostgreSQL on 127.0.0.1 with the database mrilu; yields its port.
+    """Run the distribution's PostgreSQL with the database mrilu; yields its port. Its socket is in `folder`.
 
     The role mrilu is its superuser. With a password, who connects over TCP has to give it; over TLS alone, if given.
     """
@@ -131,16 +156,16 @@ def debian_postgresql(
     )  # fmt: skip
     kind = "hostssl" if tls else "host"
     way = "scram-sha-256" if password else "trust"
-    (data / "pg_hba.conf").write_text(f"local all all trust\n{kind} all all 127.0.0.1/32 {way}\n")
+    (data / "pg_hba.conf").write_text(f"local all all trust\n{kind} all all {host.clients} {way}\n")
     secure = (
         ["-c", "ssl=on", "-c", f"ssl_cert_file={tls.cert}", "-c", f"ssl_key_file={tls.key}"]
         if tls
         else []
     )
     command = [program("postgres"), "-D", str(data), "-p", str(port), "-k", str(folder),
-               "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", *secure]  # fmt: skip
+               "-c", f"listen_addresses={host.address}", "-c", "fsync=off", *secure]  # fmt: skip
     own = f"host={folder} port={port} user=mrilu dbname=postgres"
-    with running(command, folder / "pg.log", user):
+    with running(*host.started(command, user, folder / "pg.log")):
         with _connected(own, folder / "pg.log") as link:
             link.execute("CREATE DATABASE mrilu")
             if password:
@@ -162,17 +187,20 @@ def _connected(conninfo: str, log: Path) -> psycopg.Connection:
 
 
 @contextmanager
-def redis_server(folder: Path, *options: str, name: str = "redis") -> Iterator[int]:
-    """Run the distribution's Redis (or Valkey) on 127.0.0.1 in `folder`; yields its port (the TLS one, if any)."""
+def redis_server(
+    folder: Path, *options: str, name: str = "redis", host: Where = HERE
+) -> Iterator[int]:
+    """Run the distribution's Redis (or Valkey) in `folder`; yields its port (the TLS one, if any)."""
     port = free_port()
     place = folder / f"{name}-{port}"
     place.mkdir()
     plain = ["--port", "0", "--tls-port", str(port)] if "--tls-cert-file" in options else [
         "--port", str(port)]  # fmt: skip
-    command = [program("redis-server", "valkey-server"), *plain, "--bind", "127.0.0.1", "--save", "",
+    command = [program("redis-server", "valkey-server"), *plain, "--bind", host.address, "--save", "",
                "--dir", str(place), *options]  # fmt: skip
-    with running(command, place / "log", None):
-        wait_for_port(port, place / "log")
+    with running(*host.started(command, None, place / "log")):
+        if host is HERE:
+            wait_for_port(port, place / "log")
         yield port
 
 

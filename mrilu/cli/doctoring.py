@@ -114,6 +114,7 @@ def of_servers(settings: Settings) -> Findings:
     from mrilu.cli.connect import ServiceDown, connect
     from mrilu.service import instance
     from mrilu.service import up as service
+    from mrilu.service.roles import roles_here
 
     control = instance.noted(settings.data_dir).get("control")
     if control:
@@ -128,7 +129,8 @@ def of_servers(settings: Settings) -> Findings:
     for checks in (_servers, _programs, _ledger):
         for one in _answers(checks):
             yield servers.while_it_runs(one) if runs else one
-    yield outside.check_web(settings.web_address)
+    if "web" in roles_here(settings):
+        yield outside.check_web(settings.web_address)
 
 
 def _answers(checks: Callable[[], Findings]) -> Findings:
@@ -204,12 +206,11 @@ def _hosts(settings: Settings, now: float) -> Findings:
     from mrilu.runtime.heartbeat import beats
     from mrilu.runtime.host import service_name
     from mrilu.runtime.redis import redis_connection
-    from mrilu.service.roles import noted_here
+    from mrilu.service.roles import roles_here
     from mrilu.service.roll_call import services
-    from mrilu.settings.roles import ROLES
 
     client, here = redis_connection(), service_name(settings)
-    roles = settings.roles or noted_here() or ROLES
+    roles = roles_here(settings)
     watchers, leading, standby = map(beats, ("watcher", "scheduler", "scheduler-standby"))
     yield hosts.check_services(here, services(client))
     yield hosts.check_program("watcher", here, roles, watchers, now)
@@ -246,6 +247,7 @@ def of_outside(settings: Settings) -> Findings:
     from mrilu.embeddings.model import find_model, verify
     from mrilu.notifications.smtp import server_of
     from mrilu.service.install import installed
+    from mrilu.service.roles import roles_here
 
     own_name = parseaddr(settings.mail_from)[1].rpartition("@")[2]
     url = settings.smtp_url
@@ -257,7 +259,8 @@ def of_outside(settings: Settings) -> Findings:
     yield outside.check_model(
         settings.embeddings, installed("heavy"), lambda: verify(find_model(name))
     )
-    yield outside.check_reach(settings.web_address, settings.operator_password)
+    if "web" in roles_here(settings):
+        yield outside.check_reach(settings.web_address, settings.operator_password)
     yield outside.check_links(
         settings.site_url, bool(settings.smtp_url), settings.web_address != "off"
     )

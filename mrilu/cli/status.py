@@ -28,6 +28,7 @@ from mrilu.runtime.heartbeat import beats, last_beat
 from mrilu.runtime.operators import operator_token
 from mrilu.runtime.redis import redis_connection
 from mrilu.service import up as service
+from mrilu.service.roles import roles_here
 from mrilu.service.roll_call import services
 from mrilu.settings.current import current_settings
 from mrilu.settings.roles import ROLES
@@ -307,6 +308,8 @@ def _web_line() -> str:
     settings = current_settings()
     if settings.web_address == "off":
         return "off"
+    if "web" not in roles_here(settings):
+        return "not on this host"
     if settings.operator_password:
         opened = "password: OPERATOR_PASSWORD"
     else:

@@ -6,7 +6,7 @@ from mrilu.queues.queues import NAMES
 from mrilu.service import instance
 from mrilu.settings.fields import SettingError
 from mrilu.settings.load import load
-from mrilu.settings.roles import ELSEWHERE, SERVERS, SERVES
+from mrilu.settings.roles import ELSEWHERE, ROLES, SERVERS, SERVES
 from mrilu.settings.table import Settings
 
 _READS_MAIL = ("watcher", "mail")
@@ -58,3 +58,8 @@ def noted_here() -> tuple[str, ...]:
     """Return the roles with which the service was started in the data folder last; empty for all of them."""
     known = instance.noted(load().data_dir).get("roles", "")
     return tuple(filter(None, known.split(",")))
+
+
+def roles_here(settings: Settings) -> tuple[str, ...]:
+    """Return the roles that this host has, for a command that is run beside the service."""
+    return settings.roles or noted_here() or ROLES

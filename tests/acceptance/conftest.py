@@ -48,6 +48,7 @@ class Service:
             "SERVER_USER": "nobody",  # of root's service; an account of its own is not for a test to make
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self.launcher: list[str] = []  # what starts it on another host
         self._link: psycopg.Connection | None = None
         self._numbers = iter(range(10**9))
 
@@ -60,9 +61,14 @@ class Service:
 
     def start(self) -> None:
         """Start it and wait until it says that it is up."""
+        self.launch()
+        self.wait_until_up()
+
+    def launch(self) -> None:
+        """Start it."""
         self.disconnect()
         with self.output.open("wb") as output:
-            command = [sys.executable, "-m", "mrilu.cli", "up"]
+            command = [*self.launcher, sys.executable, "-m", "mrilu.cli", "up"]
             self.process = subprocess.Popen(
                 command,
                 cwd=PROJECT,
@@ -71,6 +77,10 @@ class Service:
                 stderr=output,
                 start_new_session=True,
             )
+
+    def wait_until_up(self) -> None:
+        """Wait until it says that it is up."""
+        assert self.process is not None
         self.until(lambda: "mrilu is up" in self.said() or self.process.poll() is not None)
         assert self.process.poll() is None, self.said()
 
@@ -87,9 +97,13 @@ class Service:
         self.process.wait(60)
         return time.monotonic() - began
 
+    def entering(self) -> list[str]:
+        """Return what calls a command on the host of the service."""
+        return []
+
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Call a command of the front door."""
-        command = [sys.executable, "-m", "mrilu.cli", *words]
+        command = [*self.entering(), sys.executable, "-m", "mrilu.cli", *words]
         return subprocess.run(
             command, cwd=PROJECT, env=self.environ, capture_output=True, text=True, timeout=DEADLINE
         )
