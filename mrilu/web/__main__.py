@@ -20,6 +20,9 @@ from mrilu.web.server import make_server
 logger = logging.getLogger("web")
 
 REDIS_SECONDS = 3
+# Until a thread gives way to another one that waits for Python's lock: a page waits for it after each answer of the
+# database, behind all threads that make pages.
+SWITCH_SECONDS = 0.001
 OFF = "off"
 
 
@@ -51,6 +54,7 @@ def impatient(url: str) -> str:
 
 def _serve(settings: Settings) -> int:
     signal.signal(signal.SIGTERM, _stop)
+    sys.setswitchinterval(SWITCH_SECONDS)
     logging.getLogger("waitress.queue").setLevel(
         logging.ERROR
     )  # it warns of each page that waits for a thread

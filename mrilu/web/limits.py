@@ -29,6 +29,7 @@ _KINDS = {
 }
 _FREE = ("health", "metrics", "static", "assets")
 _PACKED = (".gz", ".eml", "/raw")
+_COSTLY = ("/search", "/exports/")
 IPV4_BITS, IPV6_BITS = 24, 48  # what one customer of a provider has, about
 AT_ONCE = 60.0  # seconds: as much may be asked for at once as in this time
 MOST_NETWORKS = 20_000
@@ -143,10 +144,17 @@ def network_of(asked: Request) -> str:
     A proxy of this machine says for whom it asks, in the last entry of X-Forwarded-For (others are the client's own
     words); where it does not, all strangers look the same, and none is limited for another.
     """
-    address = asked.remote_addr or ""
-    if _is_here(address):
-        address = asked.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    return prefix_of(address)
+    return network_from(asked.remote_addr or "", asked.headers.get("X-Forwarded-For", ""))
+
+
+def network_from(address: str, forwarded: str) -> str:
+    """Return the network of who asks from an address, with this X-Forwarded-For, "" where that cannot be told."""
+    return prefix_of(forwarded.rpartition(",")[2].strip() if _is_here(address) else address)
+
+
+def is_costly(path: str) -> bool:
+    """Tell by its path alone whether a request is likely no page: before it is known what answers it."""
+    return path.startswith(_COSTLY) or path.endswith((*_PACKED, "/sitemap.xml"))
 
 
 def prefix_of(address: str) -> str:

@@ -20,9 +20,13 @@ from waitress.channel import HTTPChannel
 from waitress.server import MultiSocketServer, TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 
+from mrilu.web.limits import is_costly, network_from
+from mrilu.web.turns import Turn, Turns, Use
+
 logger = logging.getLogger(__name__)
 
 THREADS = 8
+KEPT = 3  # threads that those who took much lately do not get
 REQUEST_SECONDS = 20  # from a request's first byte to its last
 IDLE_SECONDS = 30  # for the first byte, or the next request of a connection
 MOST_CONNECTIONS = 1000
@@ -55,11 +59,66 @@ class Task(WSGITask):
                 super().write(data)
 
 
+class Dispatcher(ThreadedTaskDispatcher):
+    """Gives threads to requests in the order of their turns (turns.py)."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__()
+        self.queue = Turns(most_dear=threads // 2, most_heavy=threads - KEPT)
+        self.set_thread_count(threads)
+
+    def add_task(self, task: Channel) -> None:
+        """Let the connection's next request wait for a thread (waitress's loop calls it)."""
+        asked = task.requests[0]
+        forwarded = asked.headers.get("X_FORWARDED_FOR", "")
+        network = network_from(str(task.addr[0]), forwarded)
+        with self.lock:
+            use = self.queue.use_of(network) if network else task.use
+            self.queue.append(task.service, use, dear=is_costly(asked.path or ""))
+            self.queue_cv.notify()
+
+    def handler_thread(self, thread_no: int) -> None:
+        """Answer one request after the other, until told to stop (a thread runs it)."""
+        while (turn := self._next()) is not None:
+            began = time.monotonic()
+            try:
+                turn.answer()
+            except BaseException:
+                logger.exception("a request could not be answered")
+            with self.lock:
+                self.queue.end(turn, time.monotonic() - began)
+        with self.lock:
+            self.threads.discard(thread_no)
+            self.thread_exit_cv.notify()
+
+    def _next(self) -> Turn | None:
+        """Wait for the next turn; None to stop. waitress counts who is active, to tell how many are idle."""
+        with self.lock:
+            while not self.queue and self.stop_count == 0:
+                self.active_count -= 1
+                self.queue_cv.wait()
+                self.active_count += 1
+            if self.stop_count == 0:
+                return self.queue.popleft()
+            self.active_count -= 1
+            self.stop_count -= 1
+            return None
+
+    def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
+        """End the threads; what waits for one is not answered."""
+        return bool(super().shutdown(cancel_pending=False, timeout=timeout))
+
+
 class Channel(HTTPChannel):
     """A connection that knows since when its request has been on its way."""
 
     task_class = Task
     began = 0.0
+
+    def __init__(self, *arguments: Any, **facts: Any) -> None:
+        super().__init__(*arguments, **facts)
+        self.use = Use()  # where no network can be told, each connection is an asker of its own
+
     _gathered: list[bytes] | None = None
 
     @contextmanager
@@ -141,8 +200,7 @@ def make_server(application: Any, address: str) -> MultiSocketServer:
         max_request_body_size=MAX_BODY_BYTES + 1,
         max_request_header_size=MAX_HEADER_BYTES,
     )
-    dispatcher = ThreadedTaskDispatcher()
-    dispatcher.set_thread_count(settings.threads)
+    dispatcher = Dispatcher(settings.threads)
     sockets: dict[int, Any] = {}
     listening = [
         Server(application, map=sockets, dispatcher=dispatcher, adj=settings, sockinfo=info)
