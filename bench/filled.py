@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from unittest.mock import patch
+from typing import Any
 
 from peewee import PostgresqlDatabase
 
@@ -20,7 +21,7 @@ from jobs.import_messages import import_paths
 from models import Maildir
 from mrilu import migrations
 from mrilu.archive.ledger import difference
-from mrilu.dictionary import sql as dictionary_sql
+from mrilu.dictionary.entries import Entry, Export
 from mrilu.dictionary.jbovlaste_xml import read_export
 from mrilu.dictionary.store import store_export
 from mrilu.queues.rules import limits_of, news_rules_of
@@ -32,6 +33,30 @@ from mrilu.settings.load import load
 
 BATCH = 500
 LANGUAGES = ("en", "ja", "de", "jbo", "en-simple")
+DICTIONARY = "dictionary.tar.xz"
+PLAIN_LANGUAGE = (
+    "INSERT INTO language (tag, name, source, synced_at) VALUES (%s, %s, 'bench', now())"
+)
+PLAIN_ENTRY = """
+WITH word AS (
+    INSERT INTO word (word, type, rafsi, unofficial) VALUES (%(word)s, %(type)s, %(rafsi)s::text[], %(unofficial)s)
+    ON CONFLICT (word) DO UPDATE SET type = excluded.type RETURNING id
+), definition AS (
+    INSERT INTO definition (language, word, source_id, text, notes, selmaho, username, realname, score, content_hash,
+                            added_at, changed_at)
+    SELECT l.id, w.id, %(source_id)s, %(definition)s, %(notes)s, %(selmaho)s, %(username)s, %(realname)s, %(score)s,
+           md5(%(content)s)::uuid, now(), now()
+      FROM word AS w, language AS l WHERE l.tag = %(language)s RETURNING id, language
+), version AS (
+    INSERT INTO definition_version (definition, version, change, bulk, content, recorded_at)
+    SELECT id, 1, 'added', true, %(content)s::jsonb, now() FROM definition
+)
+INSERT INTO keyword (language, direction, definition, valsi, text, sense, place, position)
+SELECT d.language, 'from', d.id, %(word)s, g.text, g.sense, g.place, g.position
+  FROM definition AS d,
+       unnest(%(texts)s::text[], %(senses)s::text[], %(places)s::smallint[]) WITH ORDINALITY
+       AS g (text, sense, place, position)
+"""
 
 
 @contextmanager
@@ -63,9 +88,9 @@ def existing(database_url: str, redis_url: str) -> Iterator[PostgresqlDatabase]:
     forget_settings()
 
 
-def fill_dictionary(db: PostgresqlDatabase, tag: str = "en") -> int:
-    """Read one language of the dictionary corpus; return how many definitions there are."""
-    archive = CORPORA / "dictionary.tar.xz"
+def read_dictionary(tag: str) -> Export:
+    """Read one language of the dictionary corpus."""
+    archive = CORPORA / DICTIONARY
     if not archive.is_file():
         raise CorpusMissing(
             f"{archive} is missing: benchmarks need the corpora folder beside the project"
@@ -74,19 +99,36 @@ def fill_dictionary(db: PostgresqlDatabase, tag: str = "en") -> int:
         member = next(one for one in tar.getmembers() if one.name.endswith(f"jbo-{tag}.xml"))
         file = tar.extractfile(member)
         assert file is not None
-        export = read_export(file)
+        return read_export(file)
+
+
+def fill_dictionary(db: PostgresqlDatabase, tag: str = "en") -> int:
+    """Store one language of the dictionary corpus; return how many definitions there are."""
+    export = read_dictionary(tag)
     with db.atomic():
-        store_export(db, tag, archive.name, export, datetime.now(UTC), max_shrink=0)
+        store_export(db, tag, DICTIONARY, export, datetime.now(UTC), max_shrink=0)
     db.execute_sql("ANALYZE")
     return len(export.entries)
 
 
 def fill_plain_dictionary(db: PostgresqlDatabase, tags: Iterable[str] = LANGUAGES) -> int:
-    """Read languages of the corpus into a schema from before full text (0005); return how many definitions."""
-    late = dictionary_sql.INDEX_DEFINITIONS
-    early = tuple(one for one in dictionary_sql.WRITE_STAGED if one != late)
-    with patch.object(dictionary_sql, "WRITE_STAGED", early):
-        return sum(fill_dictionary(db, tag) for tag in tags)
+    """Write languages of the corpus as the second schema step has them; return how many definitions."""
+    exports = {tag: read_dictionary(tag) for tag in tags}
+    cursor = db.connection().cursor()
+    with db.atomic():
+        for tag, export in exports.items():
+            cursor.execute(PLAIN_LANGUAGE, (tag, tag))
+            for entry in export.entries:
+                cursor.execute(PLAIN_ENTRY, _plain(tag, entry))
+    db.execute_sql("ANALYZE")
+    return sum(len(export.entries) for export in exports.values())
+
+
+def _plain(tag: str, entry: Entry) -> dict[str, Any]:
+    glosses = [list(column) for column in zip(*entry.glosses, strict=True)] or [[], [], []]
+    names = ("texts", "senses", "places")
+    facts = {"language": tag, "rafsi": list(entry.rafsi), "content": json.dumps(entry.content())}
+    return entry._asdict() | facts | dict(zip(names, glosses, strict=True))
 
 
 def fill_sentences(db: PostgresqlDatabase, wanted: int = 20_000) -> None:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from redis import Redis
 
 from bench.corpus import PROJECT, fresh_mails, publish, stage
 from bench.service import FOUND_BY_ID
+from bench.timing import progress
 from mrilu.mail.thread_keys import node_of
 
 START_SECONDS = 120.0
@@ -27,6 +29,7 @@ LIVE_EVERY = 1.0  # seconds between two live mails
 LIVE_SECONDS = 60.0  # after which one that is not found counts as lost
 LIVE_MAILS = 100_000  # more than any run delivers
 STATISTICS = 15.0  # seconds between two looks at memory
+PROCESSOR = 2.0  # seconds between two looks at processor time
 TAKEN_IN = """
 SELECT coalesce(sum(value), 0)::bigint FROM total
  WHERE name = 'items' AND job = 'import_messages' AND label IN ('imported', 'copies', 'rejected')
@@ -69,6 +72,14 @@ class FrontDoor:
     def processes(self) -> list[psutil.Process]:
         """Return all of the service's processes, servers included."""
         return psutil.Process(self.process.pid).children(recursive=True)
+
+    def processor_seconds(self) -> float:
+        """Return the processor time of all of them since their start, ended children included."""
+        total = 0.0
+        for one in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                total += sum(one.cpu_times()[:4])
+        return total
 
     def watcher_peak(self) -> int:
         """Return the watcher's peak resident memory in bytes."""
@@ -140,9 +151,13 @@ class LiveMail(threading.Thread):
 
 @dataclass
 class Progress:
-    """When how many files were in, and the peaks: bytes of all processes (PSS) and of Valkey."""
+    """When how many files were in, and the peaks: bytes of all processes (PSS) and of Valkey.
+
+    `work` has the processor seconds at some of the moments: they tell less of what else the machine does.
+    """
 
     steps: list[tuple[float, int]] = field(default_factory=list)
+    work: list[tuple[float, float]] = field(default_factory=list)
     memory: int = 0
     valkey: int = 0
 
@@ -163,12 +178,31 @@ class Progress:
             files / 10 / (end - start) for start, end in zip([0.0, *ends[:-1]], ends, strict=True)
         ]
 
+    def work_of_tenths(self, files: int) -> list[float]:
+        """Return the processor milliseconds a file in each tenth of the files."""
+        ends = [self.seconds_at(files * tenth / 10) for tenth in range(11)]
+        moments, seconds = zip((0.0, 0.0), *self.work, strict=True)
+        spent = [_interpolated(end, moments, seconds) for end in ends]
+        return [
+            (late - early) / files * 10_000 for early, late in zip(spent, spent[1:], strict=False)
+        ]
+
     def worst_stall(self) -> float:
         """Return the longest time in which nothing went in, after the first batch."""
         moments = [moment for moment, _ in self.steps]
         return max(
             (late - early for early, late in zip(moments, moments[1:], strict=False)), default=0.0
         )
+
+
+def _interpolated(at: float, moments: Sequence[float], values: Sequence[float]) -> float:
+    place = bisect_left(moments, at)
+    if place == len(moments):
+        return values[-1]
+    if not place:
+        return values[0]
+    share = (at - moments[place - 1]) / (moments[place] - moments[place - 1])
+    return values[place - 1] + share * (values[place] - values[place - 1])
 
 
 def watch_import(
@@ -180,17 +214,26 @@ def watch_import(
         now = time.perf_counter() - began
         if now > seconds:
             raise TimeoutError(f"{seen.steps[-1:]} of {files} files after {seconds:.0f} s")
-        count = door.taken_in()
-        if count and not seen.steps:
-            live.start()
-        if count > (seen.steps[-1][1] if seen.steps else 0):
-            seen.steps.append((now, count))
+        _note_count(seen, door.taken_in(), now, live)
+        if not seen.work or now - seen.work[-1][0] > PROCESSOR:
+            seen.work.append((now, door.processor_seconds()))
         if now - looked > STATISTICS:
             looked = now
             seen.memory = max(seen.memory, _memory(door.processes()))
         seen.valkey = max(seen.valkey, _valkey(door.redis))
         time.sleep(0.1)
+    seen.work.append((time.perf_counter() - began, door.processor_seconds()))
     return seen
+
+
+def _note_count(seen: Progress, count: int, now: float, live: LiveMail) -> None:
+    if count and not seen.steps:
+        live.start()
+    before = seen.steps[-1][1] if seen.steps else 0
+    if count > before:
+        seen.steps.append((now, count))
+    if count // 50_000 > before // 50_000:
+        progress(f"{count:,} after {now:.0f} s, {seen.work[-1][1]:.0f} processor seconds")
 
 
 def _memory(processes: Sequence[psutil.Process]) -> int:

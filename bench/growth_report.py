@@ -16,6 +16,7 @@ COLUMNS = (
     ("mails", lambda run: f"{run['mails']:,}"),
     ("mails/s", lambda run: f"{run['rate']:,}"),
     ("slowest, fastest tenth", lambda run: f"{min(run['tenths']):,}, {max(run['tenths']):,}"),
+    ("CPU ms a mail, by tenth", lambda run: f"{min(run['ms of tenths']):.2f} to {max(run['ms of tenths']):.2f}"),
     ("worst stall", lambda run: f"{run['stall s']} s"),
     ("live p50, worst", lambda run: f"{run['live p50 ms']}, {run['live max ms']:,} ms"),
     ("rescan", lambda run: f"{run['rescan s']} s"),

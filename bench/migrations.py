@@ -59,6 +59,7 @@ SINCE_DICTIONARY = (
 FULL_TEXT = "0005_embeddings"  # before it the dictionary is filled
 MODEL = "INSERT INTO embedding_model (name, source, dimensions, current) VALUES ('bench', 'bench', 3, true)"
 WEB = "127.0.0.1:18025"
+TOKEN = "0123456789abcdef0123456789abcdef"  # of a server that lives for the bench
 
 
 class Readers:
@@ -165,6 +166,7 @@ def scrapes(database: str, redis: str, folder: str) -> list[float]:
         "DATA_DIR": folder,
         "WEB_ADDRESS": WEB,
         "LOG_LEVEL": "error",
+        "METRICS_TOKEN": TOKEN,
         "PYTHONPATH": str(PROJECT),
     }
     web = subprocess.Popen([sys.executable, "-P", "-m", "mrilu.web"], env=environ)
@@ -192,7 +194,10 @@ def answers() -> bool:
 
 def scrape() -> bytes:
     """Return what /metrics says."""
-    with urllib.request.urlopen(f"http://{WEB}/metrics", timeout=30) as answer:
+    asked = urllib.request.Request(
+        f"http://{WEB}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}
+    )
+    with urllib.request.urlopen(asked, timeout=30) as answer:
         return answer.read()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from peewee import PostgresqlDatabase
 
@@ -15,6 +16,7 @@ from mrilu.embeddings.model import Model, NotInstalled, find_model
 from mrilu.embeddings.progress import report
 from mrilu.embeddings.sources import count_waiting
 from mrilu.embeddings.store import forget_gone
+from mrilu.queues.queues import MAIL, queue
 from mrilu.queues.runs import recorded
 from mrilu.queues.wake import ask_for_run, heard_wake
 from mrilu.runtime.database import database
@@ -24,6 +26,10 @@ logger = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 2.0  # mail that arrives one by one is embedded in groups
 RUN_SECONDS = 1500.0  # then another run goes on, so that other work of the queue gets its turn
+BACKLOG = 4  # import jobs that wait: more than live mail makes
+LONGEST_REST = (
+    60.0  # seconds before each slice: imports that wait for something do not stop embedding
+)
 
 
 @recorded
@@ -57,7 +63,13 @@ def embed(db: PostgresqlDatabase, model: Model, device: str, *, recent: bool) ->
     if recent or any(count_waiting(db, row.id).values()):
         encoder = load_encoder(model, device)
         made, complete = embed_backlog(
-            db, row.id, encoder, recent=recent, seconds=RUN_SECONDS, heard=report
+            db,
+            row.id,
+            encoder,
+            recent=recent,
+            seconds=RUN_SECONDS,
+            heard=report,
+            before_slice=lambda: give_way(lambda: queue(MAIL).count),
         )
         counts.update(made)
     if not complete:
@@ -65,6 +77,20 @@ def embed(db: PostgresqlDatabase, model: Model, device: str, *, recent: bool) ->
     elif not recent:
         counts["left"] = complete_model(db, row)
     return {key: number for key, number in counts.items() if number}
+
+
+def give_way(
+    mail_waiting: Callable[[], int],
+    clock: Callable[[], float] = time.monotonic,
+    rest: Callable[[float], None] = time.sleep,
+) -> None:
+    """Rest while a first import or a flood is on, LONGEST_REST at most.
+
+    By its niceness alone embedding took a quarter of the processor time of such an import.
+    """
+    ends = clock() + LONGEST_REST
+    while mail_waiting() > BACKLOG and clock() < ends:
+        rest(1.0)
 
 
 def complete_model(db: PostgresqlDatabase, row: EmbeddingModel) -> int:

@@ -121,15 +121,17 @@ def embed_backlog(
     recent: bool,
     seconds: float,
     heard: Heard,
+    before_slice: Callable[[], None] = lambda: None,
 ) -> tuple[Counter[str], bool]:
     """Embed what waits, for at most about so many seconds; return the counts and whether nothing was left out.
 
     Each slice is committed by itself: whatever ends the process, none of it is done again. `heard` is
-    called after each slice with the counts and the seconds since the start.
+    called after each slice with the counts and the seconds since the start, `before_slice` before each.
     """
     began = time.monotonic()
     with Pipeline(db, model, encoder) as pipeline:
         for kind, rows in slices(db, model, recent=recent):
+            before_slice()
             pipeline.put(kind, rows)
             passed = time.monotonic() - began
             heard(pipeline.counts, passed)

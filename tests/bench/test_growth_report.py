@@ -2,6 +2,8 @@
 
 from xml.etree import ElementTree  # noqa: S405 - what is read was made here
 
+import pytest
+
 from bench.front_door import Progress
 from bench.growth_report import missed, table, to_svg
 
@@ -9,6 +11,7 @@ RUN = {
     "mails": 1_000_000,
     "rate": 3000,
     "tenths": [3000] * 9 + [2500],
+    "ms of tenths": [0.5] * 9 + [0.61],
     "stall s": 1.0,
     "live p50 ms": 20,
     "live max ms": 400,
@@ -54,3 +57,10 @@ def test_rates_and_stalls_come_from_the_moments_at_which_files_were_in():
     assert seen.seconds_at(15) == 1.5
     assert seen.worst_stall() == 4.0
     assert seen.tenths(100)[:3] == [10.0, 10.0, 20.0]
+
+
+def test_the_work_of_each_tenth_comes_from_the_processor_time_at_its_ends():
+    seen = Progress([(1.0, 10), (11.0, 110)], work=[(1.0, 2.0), (6.0, 7.0), (11.0, 22.0)])
+    work = seen.work_of_tenths(110)
+    assert work[1] == pytest.approx(1000 * 1.1 / 11)
+    assert work[-1] == pytest.approx(1000 * 3.3 / 11)

@@ -409,3 +409,31 @@ def test_a_text_that_changes_while_it_is_embedded_is_embedded_once_more(
     job.embed_missing()
     job.embed_missing()
     assert encoder.encoded == ["cats\nThey purr.", "cats\nThey sleep."]
+
+
+def test_embedding_rests_while_a_backlog_of_mail_is_imported():
+    waiting, rests = iter([200, 90, 5, 4]), []
+    job.give_way(lambda: next(waiting), clock=lambda: 0.0, rest=rests.append)
+    assert len(rests) == 3
+
+
+def test_live_mail_holds_no_embedding_up():
+    job.give_way(lambda: job.BACKLOG, clock=lambda: 0.0, rest=lambda seconds: pytest.fail("rested"))
+
+
+def test_mail_that_waits_for_something_else_holds_embedding_up_for_a_minute_at_most():
+    passed = [0.0]
+
+    def rest(seconds: float) -> None:
+        passed[0] += seconds
+
+    job.give_way(lambda: 1000, clock=lambda: passed[0], rest=rest)
+    assert passed[0] == job.LONGEST_REST
+
+
+def test_a_run_asks_what_waits_before_each_slice(root, encoder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(job, "give_way", lambda waiting: asked.append(waiting()))
+    import_messages("test", [deliver(root, mail())])
+    job.embed_missing(recent=True)
+    assert asked == [0]
