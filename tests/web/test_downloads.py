@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from models import Message
+from mrilu.archive import withholding
 from mrilu.web.downloads.made import BeingMade, MadeFiles
 from mrilu.web.queries import archive as queries
 from mrilu.web.routes import downloads
@@ -184,3 +186,31 @@ def test_who_asks_while_a_file_is_made_is_told_to_wait(tmp_path: Path) -> None:
             thread.join(30)
     with kept.get("file", "state", lambda: [b"another"]) as file:
         assert file.read() == b"made"
+
+
+def test_what_is_withheld_on_one_host_is_in_no_file_that_another_made_before(
+    take_in: Import, open_pages: Ask, tmp_path: Path
+) -> None:
+    gone = take_in("gone@x", subject="tea", body="secret tea\n")
+    shown = take_in("open@x", subject="tea", in_reply_to="<gone@x>", body="some tea\n")
+    hosts = [open_pages(data_dir=tmp_path / name) for name in ("a", "b")]
+    paths = (f"/t/{shown}/t.mbox.gz", f"/l/{LIST}/2025-10/mbox.gz", f"/l/{LIST}/mbox.gz",
+             "/search/mbox.gz?q=tea")  # fmt: skip
+    before = {}
+    for path in paths:
+        for number, host in enumerate(hosts):
+            assert sorted(ids(host, path, tmp_path)) == ["gone@x", "open@x"]
+            with closing(host.get(path)) as answer:
+                before[path, number] = answer.headers["ETag"]
+    message = Message.at_permalink(gone)[0]
+    withholding.withhold(message._meta.database, [message], withholding.HIDDEN, "a", "")
+    for path in paths:
+        for number, host in enumerate(hosts):
+            assert ids(host, path, tmp_path) == ["open@x"], path
+            tag = {"If-None-Match": before[path, number]}
+            for headers in (tag, {"If-Range": before[path, number], "Range": "bytes=10-"}):
+                with closing(host.get(path, headers=headers)) as answer:
+                    assert answer.status_code == 200, (
+                        path
+                    )  # neither unchanged nor a part of what was
+    assert len(list((tmp_path / "b").rglob("made/*"))) == len(paths)  # what was is no more

@@ -13,7 +13,8 @@ from flask.testing import FlaskClient
 from lxml import etree
 
 from models import Definition, Language, Word
-from mrilu.web.routes import robots
+from mrilu.web.queries import archive
+from mrilu.web.routes import feeds, robots
 from mrilu.web.routes.feeds import ATOM, THR
 from tests.web.conftest import LIST, Ask, Import, hide
 
@@ -143,3 +144,26 @@ def test_a_words_feed_has_its_definitions(pages: FlaskClient) -> None:
     assert found.entries[0].id.endswith("/w/tcati#d77") and found.entries[0].author == "ann"
     again = pages.get("/w/tcati/atom.xml", headers={"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304
+
+
+def test_a_feed_reaches_behind_the_newest_that_are_closed(
+    take_in: Import, pages: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "NEWEST", 2)
+    monkeypatch.setattr(archive, "IN_MONTH", 2)
+    dates = [f"Mon, {day:02} Oct 2025 09:00:00 +0000" for day in range(1, 10)]
+    hashes = [
+        take_in(f"{n}@x", subject="tea", date=date, references="<0@x>" if n else "")
+        for n, date in enumerate(dates)
+    ]
+    for one in hashes[4:]:
+        hide(one)
+    hide(hashes[2])
+    for path in (f"/l/{LIST}/atom.xml", f"/t/{hashes[0]}/atom.xml"):
+        found = [one.findtext("a:id", None, NAMES) or "" for one in entries(pages, path)]
+        assert [place.split("/")[-2] for place in found] == [hashes[3], hashes[1]], path
+    for one in hashes:
+        hide(one)
+    assert not entries(pages, f"/l/{LIST}/atom.xml")
+    assert pages.get(f"/t/{hashes[0]}/atom.xml").status_code == 404
+    assert pages.get("/l/nothing.example/atom.xml").status_code == 404

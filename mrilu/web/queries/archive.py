@@ -15,6 +15,9 @@ from mrilu.web.addresses import month_after, month_in
 
 MOST_LISTS = 2000
 NEWEST_OF_LIST = 100  # messages of a list among which the newest that may be read is looked for
+MOST_PASSED_OVER = (
+    20_000  # messages of a list that are closed to the reader, before one that is not
+)
 IN_MONTH = 500  # messages of a list or month that are taken at once
 IN_THREAD = 200  # messages of a thread's page
 IN_OUTLINE = 2000  # messages of a thread's tree
@@ -199,6 +202,26 @@ def posted(
     return [MessageRow(*row) for row in rows]
 
 
+def newest_readable(
+    db: PostgresqlDatabase, list_id: str, reader: Reader, limit: int
+) -> list[MessageRow] | None:
+    """Return the newest messages of a list that the reader may read, newest first; None where the list has none.
+
+    Behind MOST_PASSED_OVER that are closed to the reader no more are looked for.
+    """
+    found: list[MessageRow] = []
+    before, passed, wanted = (END, 0), 0, limit
+    while passed < MOST_PASSED_OVER:
+        rows = posted(db, list_id, BEGINNING, before, wanted)
+        if not rows and not passed:
+            return None
+        found += (row for row in rows if reader.may_read(row.restrictions, row.list_ids))
+        if len(found) >= limit or len(rows) < wanted:
+            break
+        before, passed, wanted = (rows[-1].sent_at, rows[-1].id), passed + len(rows), IN_MONTH
+    return found[:limit]
+
+
 def posted_since(
     db: PostgresqlDatabase,
     list_id: str,
@@ -263,10 +286,17 @@ def thread_messages(
     return [MessageRow(*row) for row in _rows(db, THREAD, (thread, *after, limit))]
 
 
-def newest_of_thread(db: PostgresqlDatabase, thread: int, limit: int) -> list[MessageRow]:
-    """Return the newest messages of a thread, newest first, visible or not."""
-    sql = f"{MESSAGES} l.thread = %s ORDER BY m.sent_at DESC, m.id DESC LIMIT %s"
-    return [MessageRow(*row) for row in _rows(db, sql, (thread, limit))]
+def newest_of_thread(
+    db: PostgresqlDatabase, thread: int, reader: Reader, limit: int
+) -> list[MessageRow]:
+    """Return the newest messages of a thread that the reader may read, newest first."""
+    visible = visible_to(reader, "m")
+    sql = (
+        f"{MESSAGES} l.thread = %s AND {visible.sql or 'true'} "
+        "ORDER BY m.sent_at DESC, m.id DESC LIMIT %s"
+    )
+    parameters = (thread, *visible.parameters, limit)
+    return [MessageRow(*row) for row in _rows(db, sql, parameters)]
 
 
 def with_texts(db: PostgresqlDatabase, messages: Sequence[int]) -> list[MessageRow]:

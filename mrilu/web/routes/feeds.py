@@ -16,7 +16,7 @@ from mrilu.runtime.database import database
 from mrilu.web import addresses
 from mrilu.web.caching import answer
 from mrilu.web.found import found_or_told
-from mrilu.web.keyset import BEGINNING, END
+from mrilu.web.keyset import BEGINNING
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import MessageRow
@@ -38,8 +38,8 @@ def of_list(name: str) -> ResponseReturnValue:
     list_id, reader = "" if name == addresses.NO_LIST else name.lower(), current_reader()
     if not reader.may_see_list(list_id):
         abort(404)
-    found = ask_database(lambda: queries.posted(database(), list_id, BEGINNING, (END, 0), NEWEST))
-    if not found:
+    found = ask_database(lambda: queries.newest_readable(database(), list_id, reader, NEWEST))
+    if found is None:
         abort(404)
     texts = ask_database(lambda: queries.with_texts(database(), [row.id for row in found]))
     rows = readable(texts, reader)
@@ -54,8 +54,7 @@ def of_thread(message_hash: str) -> ResponseReturnValue:
     named = first_told_of(ask_database(lambda: queries.at_hash(database(), message_hash)), reader)
     if named is None:
         abort(404)
-    found = ask_database(lambda: queries.newest_of_thread(database(), named.thread, NEWEST))
-    rows = readable(found, reader)
+    rows = ask_database(lambda: queries.newest_of_thread(database(), named.thread, reader, NEWEST))
     if not rows:
         abort(404)
     place = addresses.of_thread(message_hash.upper())

@@ -45,7 +45,8 @@ PLACES = (
     "/", f"/l/{LIST}/", f"/l/{LIST}/2025-10/", "/t/{one}/", "/t/{one}/?view=date", "/t/{one}/?view=tree",
     "/m/{one}/", "/m/{two}/", "/m/{gone}/", "/search", "/search?q=tea", "/search?q=from:", "/search?q=nothing-at-all",
     "/exports/", "/why", "/why?id=one@x", "/why?id=never@x", "/w/nowhere", "/t/NOWHERE/", "/subscribe",
-    "/w/", "/w/?q=zzz", "/w/?type=gismu", "/w/klama", "/w/klama/history", "/w/jbobau", "/search?q=klama&in=word",
+    "/w/", "/w/?q=zzz", "/w/?type=gismu", "/w/klama", "/w/klama/history", "/w/jbobau",
+    "/w/klama/at/2024-05-02", "/w/klama/at/2024-05-01", "/w/?at=2024-05-02", "/search?q=klama&in=word",
     "/m/{letter}/", "/m/{asked}/", "/t/{asked}/", "/search?q=from:Mirli", "/search?q=tea&by=thread",
     "/search?q=%D7%90%E2%80%AEtea", "/t/{one}/similar/", "/login",
 )  # fmt: skip
@@ -56,6 +57,7 @@ CLOSED_PLACES = (
     "/m/{gone}/withhold",
     "/m/{asked}/history",
     "/m/{gone}/",
+    "/status/rejected/1",
 )
 
 
