@@ -36,6 +36,7 @@ from mrilu.tables.folders import (
     RemovedMessage,
     Vanishing,
 )
+from mrilu.tables.names import KnownList, Sender
 from mrilu.tables.notifications import (
     Bounce,
     BounceFile,
@@ -80,6 +81,8 @@ ARCHIVE = (
     Posting,
     PostingCount,
     ThreadVersion,
+    Sender,
+    KnownList,
     Withholding,
     Location,
     Rejected,

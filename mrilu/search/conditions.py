@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 from models import visible_to
 from mrilu.mail.permalinks import permalink_in
+from mrilu.search.eras import HAS_ATTACHMENT
 from mrilu.search.grammar import Group, Term
-from mrilu.search.lexemes import Lexemes, tsquery_of
+from mrilu.search.lexemes import Lexemes
+from mrilu.search.names import like, list_names
 
 
 class Condition(NamedTuple):
@@ -19,6 +21,10 @@ class Condition(NamedTuple):
 
 
 ALWAYS = Condition("")
+# The words of a message's subject; an index has them. Asked without weights, which they no longer have.
+SUBJECT = "ts_filter(s.search, '{a}')"
+# What the index of search holds of a message beside its words (mrilu/search/eras.py).
+KEYS = "search_keys(s.sent_at, s.from_name, s.from_address, s.has_attachment)"
 _OF_THREAD = """s.node IN (SELECT other.node FROM message AS named JOIN thread_link AS own ON own.node = named.node
   JOIN thread_link AS other USING (thread) WHERE {named})"""
 
@@ -56,18 +62,16 @@ def _condition(term: Term, lexemes: Lexemes) -> Condition:
 
 
 def _in_text(term: Term, lexemes: Lexemes) -> Condition:
-    tsquery = tsquery_of(term, lexemes)
-    return Condition("s.search @@ %s::tsquery", (tsquery,)) if tsquery else ALWAYS
-
-
-def _like(text: str) -> str:
-    """Return the pattern that finds `text` anywhere, signs of patterns taken as they are."""
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
+    tsquery = lexemes.get(term.text, "")
+    where = SUBJECT if term.operator == "subject" else "s.search"
+    return Condition(f"{where} @@ %s::tsquery", (tsquery,)) if tsquery else ALWAYS
 
 
 def _from(term: Term) -> Condition:
-    return Condition("s.from_address ILIKE %s OR s.from_name ILIKE %s", (_like(term.text),) * 2)
+    named = Condition("s.from_address ILIKE %s OR s.from_name ILIKE %s", (like(term.text),) * 2)
+    if term.senders is None:
+        return named
+    return both(Condition(f"{KEYS} && %s::bigint[]", (list(term.senders),)), named)
 
 
 def _to(term: Term) -> Condition:
@@ -75,14 +79,16 @@ def _to(term: Term) -> Condition:
         "SELECT FROM jsonb_array_elements({}) AS one WHERE one ->> 0 ILIKE %s OR one ->> 1 ILIKE %s"
     )
     sql = f"EXISTS ({one.format('s.to_addresses')}) OR EXISTS ({one.format('s.cc_addresses')})"
-    return Condition(sql, (_like(term.text),) * 4)
+    return Condition(sql, (like(term.text),) * 4)
 
 
 def _list(term: Term) -> Condition:
-    """A list by its whole id or by the first part of it: r-help finds r-help.r-project.org."""
-    name = term.text.strip("<>").lower()
+    """A list by its whole id or by the first part of it."""
     sql = "EXISTS (SELECT FROM unnest(s.list_ids) AS one WHERE lower(one) = %s OR starts_with(lower(one), %s))"
-    return Condition(sql, (name, f"{name}."))
+    named = Condition(sql, list_names(term.text))
+    if term.lists is None:
+        return named
+    return both(Condition("s.list_ids && %s::text[]", (list(term.lists),)), named)
 
 
 def _before(term: Term) -> Condition:
@@ -94,7 +100,7 @@ def _after(term: Term) -> Condition:
 
 
 def _has(term: Term) -> Condition:
-    return Condition("s.has_attachment")
+    return Condition(f"s.has_attachment AND {KEYS} && %s::bigint[]", ([HAS_ATTACHMENT],))
 
 
 def _is(term: Term) -> Condition:

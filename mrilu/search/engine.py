@@ -27,6 +27,7 @@ from mrilu.search.lexemes import (
     without_weights,
 )
 from mrilu.search.meaning import find_near
+from mrilu.search.names import with_names
 from mrilu.search.patience import within
 from mrilu.search.query_vector import QueryEncoder
 from mrilu.search.results import Hit, show_messages, show_sentences, show_words, threads_of
@@ -102,7 +103,8 @@ class _Search:
     """One query over one kind."""
 
     def __init__(self, db: PostgresqlDatabase, query: Query, kind: str, wanted: Wanted) -> None:
-        self.db, self.query, self.kind, self.wanted = db, query, kind, wanted
+        self.db, self.kind, self.wanted = db, kind, wanted
+        self.query = with_names(db, query)
         self.lexemes: Lexemes = look_up(db, query.terms())
         self.scope = self._scope()
         self.notices: list[str] = []

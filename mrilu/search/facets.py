@@ -13,10 +13,13 @@ from typing import NamedTuple
 from peewee import PostgresqlDatabase
 
 from models import Reader, visible_to
-from mrilu.search.conditions import Condition, both, condition_of, where
-from mrilu.search.grammar import parse
-from mrilu.search.lexemes import look_up, names_something
+from mrilu.search.conditions import Condition, both, condition_of
+from mrilu.search.grammar import Query, parse
+from mrilu.search.lexemes import Lexemes, look_up, names_something
+from mrilu.search.names import with_names
+from mrilu.search.newest import find_newest, span_of
 from mrilu.search.patience import within
+from mrilu.search.statistics import share_found, times_of
 
 NEWEST = 1000  # messages that are looked at; where there are more, the newest
 MOST_AUTHORS, MOST_LISTS = 8, 12
@@ -51,24 +54,25 @@ def facets(db: PostgresqlDatabase, text: str, reader: Reader, seconds: float) ->
     """Return the facets of a search for messages, None where it names nothing. Raises QueryError, SearchTooSlow."""
     query = parse(text).asked_by(reader)
     with within(db, seconds):
+        query = with_names(db, query)
         lexemes = look_up(db, query.terms())
         if not names_something(query, lexemes):
             return None
         scope = Condition(*visible_to(reader, "s"))
-        found = _newest(db, both(condition_of(query.groups, lexemes), scope))
+        found = _newest(db, query, lexemes, scope)
     kept = found[:NEWEST]
     return Facets(len(kept), len(found) > NEWEST, _years(kept), _lists(kept), _authors(kept))
 
 
-def _newest(db: PostgresqlDatabase, holds: Condition) -> list[_Found]:
-    clause = where(holds)
-    sql = (
-        f"SELECT s.sent_at, s.list_ids, s.from_name, s.from_address FROM message AS s {clause.sql} "  # noqa: S608 - ours
-        f"ORDER BY s.sent_at DESC, s.id DESC LIMIT {NEWEST + 1}"
-    )
-    # prepare=False: a generic plan cannot see that a condition finds next to nothing
-    rows = db.connection().execute(sql, clause.parameters, prepare=False)
-    return [_Found(row[0].astimezone(UTC).year, *row[1:]) for row in rows]
+def _newest(
+    db: PostgresqlDatabase, query: Query, lexemes: Lexemes, scope: Condition
+) -> list[_Found]:
+    holds = both(condition_of(query.groups, lexemes), scope)
+    times = times_of(db)
+    share = share_found(query, lexemes, times.statistics.texts) if times.statistics else 1.0
+    columns = Condition(", s.list_ids, s.from_name, s.from_address")
+    rows = find_newest(db, holds, NEWEST + 1, times, span_of(query), columns, share).rows
+    return [_Found(row[1].astimezone(UTC).year, *row[2:]) for row in rows]
 
 
 def _years(found: Iterable[_Found]) -> list[Facet]:

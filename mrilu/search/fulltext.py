@@ -11,15 +11,17 @@ gains little, and long texts count less. For mail, newer counts up to a fifth mo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from peewee import PostgresqlDatabase
 
-from mrilu.search.conditions import ALWAYS, Condition, both, condition_of, where
+from mrilu.search.conditions import ALWAYS, SUBJECT, Condition, both, condition_of, where
 from mrilu.search.grammar import Query
 from mrilu.search.lexemes import Lexemes, all_of, any_of, names_something, without_weights
+from mrilu.search.newest import ALL_TIME, Newest, Span, find_newest, older_than, span_of
+from mrilu.search.statistics import Statistics, Times, share_found, statistics_of, times_of
 
 # Of what a common word finds, so many are ranked, and of those with it in the subject: it reads each whole vector.
 RANKED, RANKED_BY_SUBJECT = 200, 100
@@ -28,6 +30,8 @@ FEW = 20
 RELAXED = 200
 # Words are tried from the rarest on, until they would find more than this together.
 RELAXED_CANDIDATES = 1000
+# In an archive of more messages those that hold a common word are not counted: the last ANALYZE saw a sample.
+COUNTED = 100_000
 
 TABLES = {"message": "message", "word": "definition", "sentence": "sentence"}
 _WEIGHTS = {  # of D, C, B, A; what they mean is in migrations 0001 and 0005
@@ -47,8 +51,6 @@ _RECENCY = {
 }
 NORMALISED = 1  # ts_rank divides by 1 + log(length)
 LIVE_WORDS = Condition("s.gone_at IS NULL")
-# The index of migration 0008 answers this for mail. Without weights, which it no longer has.
-_IN_SUBJECT = "ts_filter(s.search, '{a}') @@ %s::tsquery"
 
 
 class Found(NamedTuple):
@@ -59,6 +61,17 @@ class Found(NamedTuple):
 
     shares: dict[int, float]
     rest: Callable[[int], list[int]] | None = None
+
+
+class _Asked(NamedTuple):
+    """What holds for all hits, the same but for the words, the time in which they lie, and how many may be found."""
+
+    holds: Condition
+    without: Condition
+    span: Span = ALL_TIME
+    times: Times = Times()  # noqa: RUF012
+    share: float = 1.0  # of the messages that may hold it
+    share_headed: float = 1.0  # of those that may hold it in the subject
 
 
 def find_text(
@@ -76,55 +89,87 @@ def find_text(
     others = [
         group for group in query.groups if all(term.negated or not term.in_text for term in group)
     ]
-    strict = _ranked(
-        db, kind, all_of(wanted, lexemes), holds, both(condition_of(others, lexemes), scope)
+    without = both(condition_of(others, lexemes), scope)
+    asked = (
+        _asked(db, query, lexemes, holds, without) if kind == "message" else _Asked(holds, without)
     )
-    if len(strict) >= FEW or len(wanted) < 2:
-        rest = partial(_older, db, kind, holds, strict) if len(strict) >= RANKED else None
-        return Found(dict.fromkeys(strict, 1.0), rest)
-    return _relaxed(db, kind, query, lexemes, scope) or Found(dict.fromkeys(strict, 1.0))
+    strict = _ranked(db, kind, all_of(wanted, lexemes), asked)
+    if len(strict.shares) >= FEW or len(wanted) < 2:
+        return strict
+    return _relaxed(db, kind, query, lexemes, scope) or strict
 
 
-def _ranked(
-    db: PostgresqlDatabase, kind: str, tsquery: str, holds: Condition, without: Condition
-) -> list[int]:
-    """Return the newest, best first; fewer than RANKED are all there are. `without` is what holds but for the words."""
-    newest = _newest(kind, holds, RANKED)
-    if not tsquery:
-        return [row[0] for row in _rows(db, newest.sql, newest.parameters)]
-    ranks = _ranks(db, kind, tsquery, newest)
-    if len(ranks) == RANKED:
-        in_subject = Condition(_IN_SUBJECT, (without_weights(tsquery),))
-        headed = _newest(kind, both(in_subject, without), RANKED_BY_SUBJECT)
-        # what is new here is older than all of the newest: of equal ranks the first stays first
-        ranks |= _ranks(db, kind, tsquery, headed, known=list(ranks))
+def _asked(
+    db: PostgresqlDatabase, query: Query, lexemes: Lexemes, holds: Condition, without: Condition
+) -> _Asked:
+    times = times_of(db)
+    known = times.statistics
+    shares = (
+        (share_found(query, lexemes, each) for each in (known.texts, known.subjects))
+        if known
+        else (1.0, 1.0)
+    )
+    return _Asked(holds, without, span_of(query), times, *shares)
+
+
+def _ranked(db: PostgresqlDatabase, kind: str, tsquery: str, asked: _Asked) -> Found:
+    """Return the newest, best first, and what follows them; fewer than RANKED are all there are."""
+    rank = _rank(kind, tsquery) if tsquery else Condition(", 0")
+    newest = _newest(db, kind, asked, RANKED, rank)
+    ranks = {row[0]: row[2] for row in newest.rows}
+    if len(ranks) < RANKED:
+        return Found(dict.fromkeys(_by_rank(ranks), 1.0))
+    # what is new in these is older than all of the newest: of equal ranks the first stays first
+    headed = _headed(db, kind, tsquery, asked) if tsquery else {}
+    others = Condition("s.id <> ALL(%s)", ([one for one in headed if one not in ranks],))
+    behind = asked._replace(holds=both(asked.holds, _behind(kind, newest), others))
+    if kind == "message":
+        behind = behind._replace(span=asked.span._replace(last=newest.last()[0]))
+
+    def rest(limit: int) -> list[int]:
+        return [row[0] for row in _newest(db, kind, behind, limit).rows]
+
+    return Found(dict.fromkeys(_by_rank(ranks | headed), 1.0), rest)
+
+
+def _headed(db: PostgresqlDatabase, kind: str, tsquery: str, asked: _Asked) -> dict[int, float]:
+    """Return the newest that have all the words in the subject, with their ranks."""
+    holds = both(Condition(f"{SUBJECT} @@ %s::tsquery", (without_weights(tsquery),)), asked.without)
+    headed = asked._replace(holds=holds, share=asked.share_headed)
+    return {
+        row[0]: row[2]
+        for row in _newest(db, kind, headed, RANKED_BY_SUBJECT, _rank(kind, tsquery)).rows
+    }
+
+
+def _by_rank(ranks: Mapping[int, float]) -> list[int]:
     return sorted(ranks, key=lambda one: -ranks[one])
 
 
-def _ranks(
-    db: PostgresqlDatabase, kind: str, tsquery: str, found: Condition, known: Sequence[int] = ()
-) -> dict[int, float]:
-    """Return what this query finds and is not `known`, by id, the best first, with its rank."""
-    rank = f"ts_rank('{_WEIGHTS[kind]}', s.search, %s::tsquery, {NORMALISED}) {_RECENCY[kind]}"
-    others = Condition("WHERE s.id <> ALL(%s)", (known,)) if known else ALWAYS
-    joined = f"found JOIN {TABLES[kind]} AS s USING (id) {others.sql} ORDER BY rank DESC, {_NEWEST[kind]}"
-    ranked = f"WITH found AS MATERIALIZED ({found.sql}) SELECT s.id, {rank} AS rank FROM {joined}"  # noqa: S608 - ours
-    return dict(_rows(db, ranked, (*found.parameters, tsquery, *others.parameters)))
+def _rank(kind: str, tsquery: str) -> Condition:
+    """Return the column that is a text's rank."""
+    rank = f"ts_rank('{_WEIGHTS[kind]}', s.search, %s::tsquery, {NORMALISED})"
+    return Condition(f", {rank} {_RECENCY[kind]}", (tsquery,))
 
 
-def _newest(kind: str, holds: Condition, limit: int) -> Condition:
-    """Return the query for the newest ids for which the condition holds."""
-    clause = where(holds)
-    select = f"SELECT s.id FROM {TABLES[kind]} AS s {clause.sql}"  # noqa: S608 - tables and conditions are ours
-    return Condition(f"{select} ORDER BY {_NEWEST[kind]} LIMIT {int(limit)}", clause.parameters)
+def _newest(
+    db: PostgresqlDatabase, kind: str, asked: _Asked, limit: int, also: Condition = ALWAYS
+) -> Newest:
+    """Return the newest messages, or the first definitions or sentences, for which the condition holds."""
+    if kind == "message":
+        return find_newest(db, asked.holds, limit, asked.times, asked.span, also, asked.share)
+    clause, table = where(asked.holds), TABLES[kind]
+    found = f"SELECT s.id FROM {table} AS s {clause.sql} ORDER BY s.id LIMIT {int(limit)}"  # noqa: S608 - ours
+    shown = f"SELECT s.id, NULL {also.sql} FROM found JOIN {table} AS s USING (id) ORDER BY s.id"  # noqa: S608 - ours
+    sql = f"WITH found AS MATERIALIZED ({found}) {shown}"
+    return Newest(_rows(db, sql, (*clause.parameters, *also.parameters)))
 
 
-def _older(
-    db: PostgresqlDatabase, kind: str, holds: Condition, known: list[int], limit: int
-) -> list[int]:
-    others = both(holds, Condition("s.id <> ALL(%s)", (known,)))
-    query = _newest(kind, others, limit)
-    return [row[0] for row in _rows(db, query.sql, query.parameters)]
+def _behind(kind: str, found: Newest) -> Condition:
+    """Return what holds for all that follows what was found."""
+    if kind == "message":
+        return older_than(found.last())
+    return Condition("s.id > %s", (found.rows[-1][0],))
 
 
 def _relaxed(
@@ -177,18 +222,30 @@ def _word_score(kind: str) -> str:
 
 
 def _frequencies(db: PostgresqlDatabase, kind: str, parts: Sequence[str]) -> tuple[int, list[int]]:
-    """Return how many texts there are, and how many hold each tsquery."""
-    table = TABLES[kind]
-    rows = db.connection().execute(
-        f"SELECT (SELECT count(*) FROM {table} AS s WHERE s.search @@ one::tsquery) "  # noqa: S608 - the table is ours
-        "FROM unnest(%s::text[]) WITH ORDINALITY AS t (one, n) ORDER BY n",
-        (list(parts),),
-    )
-    counts = [row[0] for row in rows]
+    """Return how many texts there are, and how many hold each tsquery; of a large archive about how many."""
+    known = statistics_of(db) if kind == "message" else None
+    if known and known.calendar.messages > COUNTED:
+        return known.calendar.messages, [_estimated(db, known, part) for part in parts]
+    counts = [_counted(db, kind, part) for part in parts]
     estimate = db.execute_sql(
-        "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", (table,)
+        "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", (TABLES[kind],)
     )
     return max(estimate.fetchone()[0], *counts, 1), counts
+
+
+def _estimated(db: PostgresqlDatabase, known: Statistics, part: str) -> int:
+    """Return how many messages hold a tsquery, exactly as long as they may be looked at one by one."""
+    about = round(known.texts.of(part) * known.calendar.messages)
+    common = about > known.texts.least * known.calendar.messages
+    found = 0 if common else _counted(db, "message", part, RELAXED_CANDIDATES + 1)
+    return found if 0 < found <= RELAXED_CANDIDATES else max(about, found)
+
+
+def _counted(db: PostgresqlDatabase, kind: str, part: str, most: int | None = None) -> int:
+    """Return how many texts hold a tsquery, at most so many."""
+    found = f"SELECT FROM {TABLES[kind]} AS s WHERE s.search @@ %s::tsquery LIMIT %s"  # noqa: S608 - the table is ours
+    sql = f"SELECT count(*) FROM ({found}) AS found"  # noqa: S608 - ours
+    return int(_rows(db, sql, (part, most))[0][0])
 
 
 def _rarest(parts: Sequence[str], counts: Sequence[int]) -> list[str]:

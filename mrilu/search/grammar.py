@@ -36,7 +36,10 @@ class QueryError(ValueError):
 
 @dataclass(frozen=True)
 class Term:
-    """One word, phrase or operator with its value; `column` (from 1) is where it stands."""
+    """One word, phrase or operator with its value; `column` (from 1) is where it stands.
+
+    `senders` and `lists` are what from: and list: name, None where that is not known (mrilu/search/names.py).
+    """
 
     text: str
     column: int
@@ -44,6 +47,8 @@ class Term:
     quoted: bool = False
     negated: bool = False
     reader: Reader = OPERATOR  # who asks: a message that is closed to them names no thread
+    senders: tuple[int, ...] | None = None
+    lists: tuple[str, ...] | None = None
 
     @property
     def in_text(self) -> bool:

@@ -11,8 +11,8 @@ from mrilu.search.fold import fold
 from mrilu.search.grammar import Group, Query, Term
 
 # A lexeme of a tsquery as PostgreSQL prints it, quotes within it doubled.
-_LEXEME = re.compile(r"'(?:[^']|'')*'")
-_WEIGHED = re.compile(rf"({_LEXEME.pattern}):A")
+LEXEME = re.compile(r"'(?:[^']|'')*'")
+_WEIGHED = re.compile(rf"({LEXEME.pattern}):A")
 
 # Of a term's text, the tsquery that PostgreSQL made of it; "" when it has only common words or signs.
 Lexemes = Mapping[str, str]
@@ -42,7 +42,7 @@ def names_something(query: Query, lexemes: Lexemes) -> bool:
 
 def in_subject(tsquery: str) -> str:
     """Return a tsquery that holds for the subject alone (weight A)."""
-    return _LEXEME.sub(lambda match: f"{match[0]}:A", tsquery)
+    return LEXEME.sub(lambda match: f"{match[0]}:A", tsquery)
 
 
 def without_weights(tsquery: str) -> str:

@@ -18,6 +18,7 @@ LEAD = 60  # of them before the first word that is marked
 # PostgreSQL marks this much around the likeliest place: all of a text takes ten times as long.
 MARKED = 500
 
+_H_OF_LOJBAN = re.compile("(?<=[aeiouy])h(?=[aeiouy])|(?<=[aeiouy])h$")
 _START, _STOP = "\x02", "\x03"
 _MARKS = re.compile(f"[{_START}{_STOP}]")
 _MARKS_APART = re.compile(f"([{_START}{_STOP}])")
@@ -71,14 +72,16 @@ def _stems(tsquery: str) -> re.Pattern[str] | None:
     """Return a pattern for words that may be lexemes of the tsquery: stemming may change a word's last letter."""
     lexemes = {match.replace("''", "'") for match in _LEXEME.findall(tsquery)}
     starts = sorted(re.escape(one[:-1] if len(one) > 3 else one) for one in lexemes)
-    return re.compile("|".join(starts)) if starts else None
+    # as a text has them that is not folded: to fold all of a long one takes longer than all else here
+    patterns = (_H_OF_LOJBAN.sub("[h'’]", one) for one in starts)
+    return re.compile("|".join(patterns)) if starts else None
 
 
 def _likeliest(text: str, stems: re.Pattern[str] | None) -> str:
     """Return the part of a long text, of MARKED characters, where the most different stems are close together."""
     if stems is None or len(text) <= MARKED:
         return text
-    lowered = fold_apostrophes(text).lower()
+    lowered = text.lower()
     if len(lowered) != len(text):  # a few capitals have small forms of two letters
         return text
     places = [match.span() for match in stems.finditer(lowered)]

@@ -79,6 +79,7 @@ PARTS = (
 )
 
 SIMILAR_SECONDS = 600.0  # threads nearest in meaning
+SEARCHES_SECONDS = 60.0  # what was found, as long as nothing was written
 GLOSSES_SECONDS = 60.0
 WORDS_SECONDS = 300.0  # what stands around a word: sentences, mails that use it
 PAGES_BYTES = 32 * 1024 * 1024  # of pages that are kept, not packed
@@ -145,6 +146,7 @@ def _give_stores(app: Flask, settings: Settings) -> None:
     """Give the application what it keeps between requests."""
     app.extensions["guesses"] = Guesses()
     app.extensions["similar"] = Kept(SIMILAR_SECONDS)
+    app.extensions["searches"] = Kept(SEARCHES_SECONDS, most=200)
     app.extensions["made_files"] = MadeFiles(settings.data_dir / "downloads")
     app.extensions["pages_kept"] = PagesKept(PAGES_BYTES)
     app.extensions["words"] = Kept(WORDS_SECONDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 
+import psycopg
 import pytest
 from flask.testing import FlaskClient
 
@@ -136,3 +137,42 @@ def test_an_unchanged_search_is_not_sent_again(take_in: Import, pages: FlaskClie
     assert pages.get("/search?q=aardvark", headers=tag).status_code == 304
     take_in("two@x", body="an aardvark\n")
     assert pages.get("/search?q=aardvark", headers=tag).status_code == 200
+
+
+def test_what_was_found_is_kept_until_anything_is_written(
+    open_pages: Ask, take_in: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mrilu.web.routes import search as search_pages
+
+    asked = []
+    found = search_pages.search
+    monkeypatch.setattr(search_pages, "search", lambda *how: asked.append(how) or found(*how))
+    states = iter(("1", "1", "2", "", ""))
+    monkeypatch.setattr(search_pages, "state_of", lambda db: next(states))
+    take_in("kept@x", body="an aardvark\n")
+    pages = open_pages()
+    assert all("1 found" in pages.get("/search?q=aardvark").text for _ in range(5))
+    assert len(asked) == 4
+
+
+def test_the_state_of_a_database_is_another_when_a_transaction_has_ended(cluster) -> None:
+    from mrilu.web.queries.versions import STATE
+
+    with (
+        psycopg.connect(cluster.url, autocommit=True) as reader,
+        psycopg.connect(cluster.url) as writer,
+    ):
+        writer.execute("CREATE TABLE written (n int)")
+        seen = [reader.execute(STATE).fetchone() for _ in range(2)]
+        assert seen[0] == seen[1] and seen[0][0]
+        writer.rollback()
+        assert reader.execute(STATE).fetchone() != seen[0]
+
+
+def test_a_message_that_is_hidden_is_found_no_more_at_once(
+    pages: FlaskClient, take_in: Import
+) -> None:
+    message = take_in("gone@x", body="an aardvark\n")
+    assert "1 found" in pages.get("/search?q=aardvark").text
+    hide(message)
+    assert "Nothing found" in pages.get("/search?q=aardvark").text

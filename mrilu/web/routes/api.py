@@ -13,7 +13,6 @@ from mrilu.mail.permalinks import hash_of
 from mrilu.openapi.document import openapi
 from mrilu.openapi.table import BESIDE, OPERATIONS
 from mrilu.runtime.database import database
-from mrilu.search.engine import search
 from mrilu.search.facets import Facet, Facets
 from mrilu.search.grammar import QueryError
 from mrilu.search.patience import SearchTooSlow
@@ -212,9 +211,7 @@ def find() -> Response:
     """Return a page of what answers ?q=."""
     asked = search_pages.asked_for()
     try:
-        search_pages.check(asked)
-        wanted, encode = search_pages.wanted_of(asked), search_pages.encoder()
-        found = ask_database(lambda: search(database(), asked.query, asked.kind, wanted, encode))
+        found, spread, _ = search_pages.answer_to(asked, asked_before=False)
     except QueryError as error:
         return as_error(400, str(error), column=error.column)
     except SearchTooSlow as error:
@@ -222,7 +219,6 @@ def find() -> Response:
         late.headers["Retry-After"] = "60"
         return late
     more = search_pages.has_more(asked, found)
-    spread = search_pages.facets_of(asked) if found.hits else None
     return _answer(
         "search",
         {

@@ -24,6 +24,7 @@ from mrilu.web.found import LONGEST
 from mrilu.web.masking import masked
 from mrilu.web.pages.years import years_histogram
 from mrilu.web.patience import ask_database
+from mrilu.web.queries.versions import state_of
 from mrilu.web.readers import current_reader, shows_addresses
 
 pages = Blueprint("search", __name__)
@@ -46,6 +47,14 @@ class Asked(NamedTuple):
     page: int
 
 
+class Answer(NamedTuple):
+    """What was found, how it is spread, and the threads in which the like was asked before."""
+
+    found: Page
+    spread: Facets | None
+    near: list[AskedThread]
+
+
 @pages.get("/search")
 def find() -> ResponseReturnValue:
     """Show what answers ?q=, of one kind (?in=message, word or sentence), by message or (?by=thread) by thread."""
@@ -53,17 +62,13 @@ def find() -> ResponseReturnValue:
     if not asked.query.strip():
         return render_template("search.html", asked=asked, kinds=KINDS, page=None)
     try:
-        check(asked)
-        wanted, encode = wanted_of(asked), encoder()
-        found = ask_database(lambda: search(database(), asked.query, asked.kind, wanted, encode))
+        found, spread, near = answer_to(asked, asked_before=True)
     except QueryError as error:
         shown = render_template("search.html", asked=asked, kinds=KINDS, page=None, error=error)
         return shown, 400
     except SearchTooSlow as error:
         shown = render_template("search.html", asked=asked, kinds=KINDS, page=None, slow=error)
         return shown, 503, {"Retry-After": "60"}
-    spread = facets_of(asked) if found.hits else None
-    near = _asked_before(asked, encode)
     facts = ("search", asked, found, spread, near, current_reader())
     return kept_answer(
         *facts,
@@ -79,6 +84,26 @@ def find() -> ResponseReturnValue:
             narrowed=partial(narrowed, asked),
         ),
     )
+
+
+def answer_to(asked: Asked, *, asked_before: bool) -> Answer:
+    """Return what answers a search, kept as long as nothing is written to the database.
+
+    Raises QueryError, SearchTooSlow.
+    """
+    check(asked)
+    key = asked, current_reader(), shows_addresses(), asked_before
+    state = ask_database(lambda: state_of(database()))
+    if not state:
+        return _made(asked, asked_before)
+    return current_app.extensions["searches"].get((key, state), lambda: _made(asked, asked_before))
+
+
+def _made(asked: Asked, asked_before: bool) -> Answer:
+    wanted, encode = wanted_of(asked), encoder()
+    found = ask_database(lambda: search(database(), asked.query, asked.kind, wanted, encode))
+    spread = facets_of(asked) if found.hits else None
+    return Answer(found, spread, _asked_before(asked, encode) if asked_before else [])
 
 
 def _asked_before(asked: Asked, encode: QueryEncoder | None) -> list[AskedThread]:
