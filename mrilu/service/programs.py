@@ -50,11 +50,13 @@ PROGRAMS = (
     Program(
         "default",
         f"{_RQ} worker default -P {{code}} -S json --with-scheduler {_QUIET}",
+        nice=5,  # a reader waits for a page, and nobody for the links of quotations
     ),
     Program(
         "long",
         f"{_RQ} worker long -P {{code}} -S json --with-scheduler {_QUIET}",
         role=SERVES["long"],
+        nice=10,
     ),
     Program("notify", f"{_RQ} worker notify -P {{code}} -S json --with-scheduler {_QUIET}"),
     # the model is loaded once and kept; a fork after that can hang. It takes all cores for minutes: mail goes first

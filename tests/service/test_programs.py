@@ -117,13 +117,13 @@ def test_every_rq_program_speaks_json_and_imports_from_the_project_first():
             assert "-S json" in row.arguments and "-P {code}" in row.arguments
 
 
-def test_the_encoder_gives_way_to_mail(groups):
+def test_what_nobody_waits_for_gives_way_to_mail_and_readers(groups):
     nice = {
-        program.name
+        program.name: program.command.split()[2]
         for program in groups["app"].process_configs
-        if program.command.startswith("nice -n 10 ")
+        if program.command.startswith("nice -n ")
     }
-    assert nice == {"embed"}
+    assert nice == {"embed": "10", "default": "5", "long": "10"}
 
 
 def commands(text: str) -> dict[str, list[str]]:

@@ -90,7 +90,7 @@ SELECT {COLUMNS}, '', '{{}}'::int[], '{{}}'::jsonb, m.in_reply_to, m.reference_i
 THREAD_STATE = """
 SELECT min(m.id + 0), count(*), max(m.id + 0), max(m.sent_at), bit_or(m.restrictions),
        coalesce((array_agg(m.message_id ORDER BY m.id) FILTER (WHERE {told}))[1], ''),
-       count(*) FILTER (WHERE {told})
+       count(*) FILTER (WHERE {told}), count(*) FILTER (WHERE {visible})
   FROM thread_link AS l JOIN message AS m USING (node) WHERE l.thread = %s
 """
 
@@ -152,7 +152,8 @@ class MessageRow(NamedTuple):
 class ThreadState(NamedTuple):
     """What a thread has, to one reader.
 
-    `first` is the Message-ID that it has its address of, `told` how many messages the reader may know of.
+    `first` is the Message-ID that it has its address of, `told` how many messages the reader may know of, `readable`
+    how many of them may be read.
     """
 
     oldest: int
@@ -162,6 +163,7 @@ class ThreadState(NamedTuple):
     restrictions: int
     first: str
     told: int
+    readable: int
 
 
 def lists(db: PostgresqlDatabase, reader: Reader) -> list[ListRow]:
@@ -274,9 +276,10 @@ def _at_hash(db: PostgresqlDatabase, select: str, message_hash: str) -> list[Mes
 
 def thread_state(db: PostgresqlDatabase, thread: int, reader: Reader) -> ThreadState:
     """Sum up a thread by a look at all its messages; its address is that of one that the reader may know of."""
-    told = visible_to(reader.told(), "m")
-    sql = THREAD_STATE.format(told=told.sql or "true")
-    return ThreadState(*_rows(db, sql, (*told.parameters, *told.parameters, thread))[0])
+    told, visible = visible_to(reader.told(), "m"), visible_to(reader, "m")
+    sql = THREAD_STATE.format(told=told.sql or "true", visible=visible.sql or "true")
+    parameters = (*told.parameters * 2, *visible.parameters, thread)
+    return ThreadState(*_rows(db, sql, parameters)[0])
 
 
 def thread_messages(

@@ -37,19 +37,16 @@ SELECT to_char(month, 'YYYY-MM'), sum(messages)::bigint, {_ROWS}
 """  # noqa: S608 - ours
 
 # A message, what stands beside it on the first list that its reader may see, and the links from and to it with the
-# messages at their other ends, whose threads say whether they are shown.
-_LINK = "ROW(q.*, e.message_id, e.from_name, e.from_address, e.sent_at, e.restrictions, e.list_ids, l.thread)::text"
+# messages at their other ends, whose threads say whether they are shown. Ends are looked up one by one: a join of all
+# messages is what the planner takes where it knows nothing of a table yet, as after a first import.
+_END = """
+SELECT ROW(e.message_id, e.from_name, e.from_address, e.sent_at, e.restrictions, e.list_ids, l.thread)::text
+  FROM message AS e JOIN thread_link AS l USING (node) WHERE e.id = q.{end}
+"""
+_LINKS = "SELECT q::text || coalesce(({end}), '') AS link FROM quote AS q WHERE q.{own} = m.id"
 MESSAGES = """
-SELECT m.id, m.message_id, m.restrictions, m.list_ids,
-       concat_ws('.', m.xmin, o.thread), {earlier}, {later}, (
-        SELECT string_agg(link, ' ' ORDER BY link) FROM (
-            SELECT {link} AS link
-              FROM quote AS q JOIN message AS e ON e.id = q.source JOIN thread_link AS l USING (node)
-             WHERE q.message = m.id
-             UNION ALL
-            SELECT {link}
-              FROM quote AS q JOIN message AS e ON e.id = q.message JOIN thread_link AS l USING (node)
-             WHERE q.source = m.id) AS known)
+SELECT m.id, m.message_id, m.restrictions, m.list_ids, concat_ws('.', m.xmin, o.thread), {earlier}, {later},
+       (SELECT string_agg(link, ' ' ORDER BY link) FROM ({links}) AS known)
   FROM message AS m JOIN thread_link AS o USING (node) CROSS JOIN LATERAL (
        SELECT list_number(coalesce((SELECT name FROM unnest(m.list_ids) WITH ORDINALITY AS n (name, place)
                                      WHERE name <> ALL(%s) ORDER BY place LIMIT 1), '')) AS number) AS list
@@ -109,8 +106,12 @@ def of_messages(db: PostgresqlDatabase, message_hash: str, reader: Reader) -> li
         name: _BESIDE.format(sign=sign, order=order, visible=visible.sql or "true")
         for name, sign, order in (("earlier", "<", "DESC"), ("later", ">", "ASC"))
     }
+    links = " UNION ALL ".join(
+        _LINKS.format(own=own, end=_END.format(end=end))
+        for own, end in (("message", "source"), ("source", "message"))
+    )
     parameters = (*visible.parameters * 2, list(reader.closed_lists), number)
-    found = db.connection().execute(MESSAGES.format(link=_LINK, **sides), parameters).fetchall()
+    found = db.connection().execute(MESSAGES.format(links=links, **sides), parameters).fetchall()
     rows = (MessageVersion(*row) for row in found)
     return [row for row in rows if hash_of(row.message_id) == message_hash.upper()]
 

@@ -86,7 +86,7 @@ def thread_mbox(number: int) -> Response:
     """Return the mbox of a thread. Raises 404 where the reader may see nothing of it, BeingMade."""
     viewer = _viewer()
     known = ask_database(lambda: thread_state(database(), number, viewer.reader))
-    if not next(_of_thread(number, viewer.reader), None):
+    if not known.state.readable:
         abort(404)
     first = known.state.first
     kind, name = f"thread {first}", f"{hash_of(first)}.mbox.gz"
