@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from mrilu.service.postgres import Cluster
 from mrilu.settings.table import PROJECT
 
 FULL_TEXT = "0005_embeddings"
+PERMALINKS = "0023_permalinks_and_restrictions"
 FACTS = "0016_facts_of_definitions"
 WAITS = "SELECT count(*) FROM pg_locks WHERE relation = 'sentence'::regclass AND NOT granted"
 
@@ -132,3 +134,23 @@ def test_definitions_get_the_facts_of_their_last_version(early: str) -> None:
             ).fetchone()
             assert row == ("cmavo", ["lat", "mlatu"], True, "", [])
             link.execute("DELETE FROM schema_migration WHERE name = %s", (FACTS,))
+
+
+def test_permalinks_become_obligatory_without_a_look_at_each_message_behind_an_exclusive_lock(
+    early: str,
+) -> None:
+    migrate(early, PERMALINKS)
+    step = importlib.import_module(f"mrilu.migrations.{PERMALINKS}")
+    obligatory = "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'message'::regclass AND attname = 'permalink'"
+    told: list[str] = []
+    with psycopg.connect(early, autocommit=True) as link:
+        assert link.execute(obligatory).fetchone() == (True,)
+        link.execute("ALTER TABLE message ALTER permalink DROP NOT NULL")
+        link.execute("SET client_min_messages = debug1")
+        link.add_notice_handler(lambda notice: told.append(notice.message_primary or ""))
+        for part in step.NOT_NULL:
+            link.execute(part)
+        assert link.execute(obligatory).fetchone() == (True,)
+        left = "SELECT count(*) FROM pg_constraint WHERE conname = 'permalink_is_there'"
+        assert link.execute(left).fetchone() == (0,)
+    assert any("sufficient to prove" in one for one in told)

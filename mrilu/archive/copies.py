@@ -15,8 +15,8 @@ from typing import NamedTuple
 from psycopg import Connection
 
 from mrilu.archive import sql
+from mrilu.archive.array_literals import array
 from mrilu.archive.read import ReadMail
-from mrilu.archive.rows import array
 from mrilu.mail.thread_keys import MAX_NAMED, named_ids
 
 # A row whose message is another by now is another worker's.

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from psycopg import Connection
 
+from mrilu.archive.array_literals import array
 from mrilu.maildir.names import MailPath, parse_path
 from mrilu.maildir.presence import is_there, mail_status
 
@@ -98,8 +99,8 @@ def known_files(connection: Connection, maildir: int, parts: Iterable[MailPath])
     keys = sorted({(one.folder, one.unique) for one in parts})
     arguments = {
         "maildir": maildir,
-        "folders": [key[0] for key in keys],
-        "uniques": [key[1] for key in keys],
+        "folders": array(key[0] for key in keys),
+        "uniques": array(key[1] for key in keys),
     }
     return [KnownFile(*row) for row in connection.execute(KNOWN_SQL, arguments)]
 

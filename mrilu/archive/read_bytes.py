@@ -20,17 +20,19 @@ def read_bytes(root: Path, path: str, max_bytes: int) -> bytes:
     descriptor = os.open(
         f"{root}/{to_disk(path)}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     )
-    with open(descriptor, "rb", buffering=0) as stream:
+    try:  # os.read: a file object would ask for the status once more
         opened, there = os.fstat(descriptor), mail_status(root, path)
         if there is None or not os.path.samestat(opened, there):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         size = opened.st_size
-        raw = stream.read(min(size, max_bytes) + 1)
+        raw = os.read(descriptor, min(size, max_bytes) + 1)
         # One read is all, but for a file that grows meanwhile or a file system that returns short reads.
         while (
             len(raw) != size
             and len(raw) <= max_bytes
-            and (more := stream.read(max_bytes + 1 - len(raw)))
+            and (more := os.read(descriptor, max_bytes + 1 - len(raw)))
         ):
             raw += more
-    return raw
+        return raw
+    finally:
+        os.close(descriptor)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from models import Restriction
+from mrilu.archive.array_literals import array
 from mrilu.archive.read import ReadMail
 from mrilu.mail.message import Address, ParsedMessage
 from mrilu.mail.parse import PARSER_VERSION
@@ -150,12 +151,6 @@ def file_names(parts: dict[str, Any]) -> Iterator[str]:
 
 def _addresses(addresses: list[Address]) -> str:
     return to_json([[one.name, one.address] for one in addresses]) if addresses else "[]"
-
-
-def array(texts: Iterable[str]) -> str:
-    """Return the literal of a text[] (PostgreSQL, 8.15.2); ten times faster than a list adapter."""
-    quoted = [text.replace("\\", "\\\\").replace('"', '\\"') for text in texts]
-    return '{"' + '","'.join(quoted) + '"}' if quoted else "{}"
 
 
 def _file_values(mail: ReadMail) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from models import Restriction
+from mrilu.archive.array_literals import plain_array
 from mrilu.archive.read import ReadMail
 from mrilu.archive.rows import is_orphan, list_of
 from mrilu.mail.thread_keys import named_ids, node_of, sequence_of, subject_key_of
@@ -191,5 +192,5 @@ def settle(connection: Connection, spots: Iterable[Spot]) -> Drawn:
     return drawn
 
 
-def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[str]:
+    return [plain_array(column) for column in zip(*rows, strict=True)]

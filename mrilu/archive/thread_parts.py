@@ -28,7 +28,7 @@ SELECT o.node, s.node FROM unnest(%s::bigint[]) AS o (node) CROSS JOIN LATERAL (
             SELECT node FROM thread_edge AS e WHERE e.other = side.node) AS near
     ) SELECT node FROM side LIMIT %s) AS s
 """
-THREADS_OF = "SELECT node, thread FROM thread_link WHERE node = ANY(%s)"
+THREADS_OF = "SELECT node, thread FROM thread_link WHERE node = ANY(%s::bigint[])"
 # Statistics of a table that was just made say that reading it whole is cheap.
 BY_INDEX = "SET LOCAL enable_seqscan = off"
 AS_EVER = "SET LOCAL enable_seqscan = on"

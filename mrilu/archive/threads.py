@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 
 from psycopg import Connection
 
+from mrilu.archive.array_literals import plain_array
 from mrilu.archive.thread_edges import Drawn, Edge, MessageFacts, draw, erase, facts_of_rows, settle
 from mrilu.archive.thread_parts import THREADS_OF, part
 from mrilu.mail.thread_keys import Components
@@ -126,17 +127,20 @@ def _link(connection: Connection, components: Components) -> None:
         if n not in known
     ]
     if links:
-        connection.execute(INSERT_LINKS, [list(column) for column in zip(*links, strict=True)])
+        columns = [plain_array(column) for column in zip(*links, strict=True)]
+        connection.execute(INSERT_LINKS, columns)
     if merged:
-        columns = [list(merged), list(merged.values())]
-        connection.execute(MOVE_LINKS, columns)
-        connection.execute(MERGE_THREADS, columns)
+        pairs = [list(merged), list(merged.values())]
+        connection.execute(MOVE_LINKS, pairs)
+        connection.execute(MERGE_THREADS, pairs)
 
 
 def _known_threads(connection: Connection, groups: list[list[int]]) -> dict[int, int]:
     """Return the threads of those nodes that have one."""
     nodes = [node for group in groups for node in group]
-    return dict(connection.execute(THREADS_OF, (nodes,)).fetchall()) if nodes else {}
+    if not nodes:
+        return {}
+    return dict(connection.execute(THREADS_OF, (plain_array(nodes),)).fetchall())
 
 
 def _winners(

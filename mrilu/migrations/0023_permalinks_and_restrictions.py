@@ -21,10 +21,20 @@ UPDATE message AS m SET permalink = new.permalink,
   FROM unnest(%s::bigint[], %s::bigint[]) AS new (id, permalink)
  WHERE m.id = new.id AND m.permalink IS NULL
 """
-REST = """
+# SET NOT NULL reads the whole table while it keeps all readers out, but for a constraint that says the same already.
+NOT_NULL = (
+    """
 SET LOCAL lock_timeout = '1s';
-ALTER TABLE message ALTER permalink SET NOT NULL
-"""
+ALTER TABLE message DROP CONSTRAINT IF EXISTS permalink_is_there,
+    ADD CONSTRAINT permalink_is_there CHECK (permalink IS NOT NULL) NOT VALID
+""",
+    "ALTER TABLE message VALIDATE CONSTRAINT permalink_is_there",
+    """
+SET LOCAL lock_timeout = '1s';
+ALTER TABLE message ALTER permalink SET NOT NULL;
+ALTER TABLE message DROP CONSTRAINT permalink_is_there
+""",
+)
 INDEX = "CREATE INDEX IF NOT EXISTS message_permalink ON message (permalink)"
 
 DECISIONS = """
@@ -56,10 +66,9 @@ def up(migrator, db):
         with db.atomic():
             db.execute_sql(sql)
     _fill(db)
-    with db.atomic():
-        db.execute_sql(INDEX)
-    with db.atomic():
-        db.execute_sql(REST)
+    for sql in (INDEX, *NOT_NULL):
+        with db.atomic():
+            db.execute_sql(sql)
 
 
 def _fill(db):

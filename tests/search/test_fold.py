@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mrilu.search.fold import fold
+from mrilu.search.fold import fold, fold_apostrophes
 
 STORABLE = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
 TRICKY = st.sampled_from(
@@ -35,3 +35,7 @@ TRICKY = st.sampled_from(
 @given(st.lists(st.one_of(TRICKY, st.text(STORABLE, max_size=10)), max_size=8).map("".join))
 def test_the_database_folds_as_python_does(database, text):
     assert database.execute_sql("SELECT folded(%s)", (text,)).fetchone()[0] == fold(text)
+
+
+def test_apostrophes_of_both_kinds_are_letters_between_vowels_and_nowhere_else():
+    assert fold_apostrophes("a'e’i o''u don't 'a b'a a'b ’e'") == "ahehi o''u don't 'a b'a a'b ’e'"
