@@ -28,9 +28,17 @@ from mrilu.search.lexemes import (
 )
 from mrilu.search.meaning import find_near
 from mrilu.search.names import with_names
+from mrilu.search.newest import Place
 from mrilu.search.patience import within
 from mrilu.search.query_vector import QueryEncoder
-from mrilu.search.results import Hit, show_messages, show_sentences, show_words, threads_of
+from mrilu.search.results import (
+    Hit,
+    MessageHit,
+    show_messages,
+    show_sentences,
+    show_words,
+    threads_of,
+)
 from mrilu.search.spelling import LONGEST, find_alike, is_spelt_right
 
 KINDS = ("message", "word", "sentence")
@@ -51,7 +59,8 @@ DEEPEST = 1_000_000  # hits that a page may lie below the ranked ones
 class Wanted:
     """How to search: `mode` is fused, text or meaning; words of one language (a tag) or of all.
 
-    `seconds` are what PostgreSQL may take for all of it; `reader` finds what it may see.
+    `seconds` are what PostgreSQL may take for all of it; `reader` finds what it may see. `after` is the place of the
+    message behind which the page begins, where a page had one (`Page.last`); else `offset` tells.
     """
 
     mode: str = "fused"
@@ -61,13 +70,15 @@ class Wanted:
     language: str = ""
     seconds: float = 10.0
     reader: Reader = OPERATOR
+    after: Place | None = None
 
 
 @dataclass
 class Page:
     """One page of the hits of one kind; `notices` are for the reader.
 
-    `total` counts the hits of all pages, or, if there are `more`, those that have been looked at so far.
+    `total` counts the hits of all pages, or, if there are `more`, those that have been looked at so far. `last` is the
+    place of its last message, behind which the next page begins; None where that is told by an offset.
     """
 
     kind: str
@@ -75,6 +86,7 @@ class Page:
     total: int
     notices: list[str] = field(default_factory=list)
     more: bool = False
+    last: Place | None = None
 
 
 DEFAULT = Wanted()
@@ -110,6 +122,7 @@ class _Search:
         self.notices: list[str] = []
         self.text_answers = wanted.mode != "meaning"
         self.rest: Callable[[int], list[int]] | None = None  # hits by text below the ranked ones
+        self.behind: Callable[[int, Place], list[int]] | None = None
         self.starts: dict[int, int] = {}  # of a message's nearest chunk
 
     def _scope(self) -> Condition:
@@ -124,22 +137,44 @@ class _Search:
 
     def page(self, encode: QueryEncoder | None) -> Page:
         rankings = self.ranked(encode)
-        last = self.wanted.offset + self.wanted.limit
         hits, in_thread = self._arranged(rankings, [])
+        after, offset = self.wanted.after, self.wanted.offset
+        if after and self._goes_by_place():
+            found = next((number for number, hit in enumerate(hits, 1) if hit.id == after[1]), None)
+            if found is None and self.behind:
+                return self._page_behind(after, hits)
+            offset = offset if found is None else found
+        last = offset + self.wanted.limit
         asked = 0
         while self.rest and len(hits) < last and asked < DEEPEST:
             asked = min(max(2 * asked, last - len(hits)), DEEPEST)
             further = self.rest(asked + 1)
             self.rest = self.rest if len(further) > asked else None
             hits, in_thread = self._arranged(rankings, further[:asked])
-        chosen = hits[self.wanted.offset : last]
-        notices = [
-            *self.notices,
-            *(TOO_COMMON.format(term.text) for term in self._left_out(found=bool(hits))),
-        ]
-        return Page(
-            self.kind, self._shown(chosen, in_thread), len(hits), notices, self.rest is not None
-        )
+        more = self.rest is not None
+        return self._made(self._shown(hits[offset:last], in_thread), len(hits), more)
+
+    def _goes_by_place(self) -> bool:
+        return self.kind == "message" and not self.wanted.by_thread
+
+    def _page_behind(self, after: Place, ranked: Sequence[Fused]) -> Page:
+        """Return the page of what comes after a message that is below the ranked ones."""
+        assert self.behind is not None
+        known = {hit.id for hit in ranked}
+        without_text = sum(
+            "text" not in hit.found_by for hit in ranked
+        )  # these may be among the older ones
+        found = self.behind(self.wanted.limit + without_text + 1, after)
+        further = [Fused(one, 0.0, ("text",)) for one in found if one not in known]
+        chosen = further[: self.wanted.limit]
+        total = max(self.wanted.offset, len(ranked)) + len(chosen)
+        return self._made(self._shown(chosen, {}), total, len(further) > len(chosen))
+
+    def _made(self, hits: Sequence[Hit], total: int, more: bool) -> Page:
+        left_out = (TOO_COMMON.format(term.text) for term in self._left_out(found=bool(total)))
+        last = hits[-1] if hits and self._goes_by_place() else None
+        place = (last.sent_at, last.id) if isinstance(last, MessageHit) else None
+        return Page(self.kind, hits, total, [*self.notices, *left_out], more, place)
 
     def _left_out(self, found: bool) -> list[Term]:
         """Return the terms of common words that the reader should hear of; a plain word, if there is nothing else.
@@ -174,7 +209,8 @@ class _Search:
         found = find_text(self.db, self.kind, self.query, self.lexemes, self.scope)
         least = LEAST_SHARE if beside_meaning else 0.0
         kept = {one: share for one, share in found.shares.items() if share >= least}
-        self.rest = found.rest if len(kept) == len(found.shares) else None
+        if len(kept) == len(found.shares):
+            self.rest, self.behind = found.rest, found.behind
         return {
             one: TEXT_COUNTS * (share**2 if beside_meaning else 1.0) for one, share in kept.items()
         }

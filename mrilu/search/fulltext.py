@@ -20,7 +20,7 @@ from peewee import PostgresqlDatabase
 from mrilu.search.conditions import ALWAYS, SUBJECT, Condition, both, condition_of, where
 from mrilu.search.grammar import Query
 from mrilu.search.lexemes import Lexemes, all_of, any_of, names_something, without_weights
-from mrilu.search.newest import ALL_TIME, Newest, Span, find_newest, older_than, span_of
+from mrilu.search.newest import ALL_TIME, Newest, Place, Span, find_newest, older_than, span_of
 from mrilu.search.statistics import Statistics, Times, share_found, statistics_of, times_of
 
 # Of what a common word finds, so many are ranked, and of those with it in the subject: it reads each whole vector.
@@ -56,11 +56,13 @@ LIVE_WORDS = Condition("s.gone_at IS NULL")
 class Found(NamedTuple):
     """Ids, best first, with their share (0 to 1) of the query: how much of it they say, rare words counting more.
 
-    `rest` returns those that come after these, at most so many; it is None if there are none.
+    `rest` returns those that come after these, at most so many; it is None if there are none. `behind` does the same
+    for what comes after a place, where they follow each other by their dates.
     """
 
     shares: dict[int, float]
     rest: Callable[[int], list[int]] | None = None
+    behind: Callable[[int, Place], list[int]] | None = None
 
 
 class _Asked(NamedTuple):
@@ -122,14 +124,25 @@ def _ranked(db: PostgresqlDatabase, kind: str, tsquery: str, asked: _Asked) -> F
     # what is new in these is older than all of the newest: of equal ranks the first stays first
     headed = _headed(db, kind, tsquery, asked) if tsquery else {}
     others = Condition("s.id <> ALL(%s)", ([one for one in headed if one not in ranks],))
-    behind = asked._replace(holds=both(asked.holds, _behind(kind, newest), others))
-    if kind == "message":
-        behind = behind._replace(span=asked.span._replace(last=newest.last()[0]))
+    shares = dict.fromkeys(_by_rank(ranks | headed), 1.0)
+    others_hold = asked._replace(holds=both(asked.holds, others))
+    if kind != "message":
+        after = Condition("s.id > %s", (newest.rows[-1][0],))
+        further = others_hold._replace(holds=both(others_hold.holds, after))
+        return Found(shares, lambda limit: _ids(_newest(db, kind, further, limit)))
 
-    def rest(limit: int) -> list[int]:
-        return [row[0] for row in _newest(db, kind, behind, limit).rows]
+    def behind(limit: int, place: Place) -> list[int]:
+        # what is ranked ends with the oldest of the newest
+        first = min(place, newest.last())
+        holds = both(others_hold.holds, older_than(first))
+        span = asked.span._replace(last=first[0])
+        return _ids(_newest(db, kind, others_hold._replace(holds=holds, span=span), limit))
 
-    return Found(dict.fromkeys(_by_rank(ranks | headed), 1.0), rest)
+    return Found(shares, lambda limit: behind(limit, newest.last()), behind)
+
+
+def _ids(found: Newest) -> list[int]:
+    return [row[0] for row in found.rows]
 
 
 def _headed(db: PostgresqlDatabase, kind: str, tsquery: str, asked: _Asked) -> dict[int, float]:
@@ -163,13 +176,6 @@ def _newest(
     shown = f"SELECT s.id, NULL {also.sql} FROM found JOIN {table} AS s USING (id) ORDER BY s.id"  # noqa: S608 - ours
     sql = f"WITH found AS MATERIALIZED ({found}) {shown}"
     return Newest(_rows(db, sql, (*clause.parameters, *also.parameters)))
-
-
-def _behind(kind: str, found: Newest) -> Condition:
-    """Return what holds for all that follows what was found."""
-    if kind == "message":
-        return older_than(found.last())
-    return Condition("s.id > %s", (found.rows[-1][0],))
 
 
 def _relaxed(

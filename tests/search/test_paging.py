@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,52 @@ def test_a_common_word_in_the_subject_of_an_old_mail_comes_first(database, archi
     for query in ("zebra", "zebra list:a", "zebra OR horse"):
         assert found(database, query)[0] == "old@x"
         assert sorted(found(database, query, limit=100)) == sorted(EVERY | {"old@x"})
+
+
+def by_place(database, query: str, size: int, *how, **more) -> list[Page]:
+    """Turn the pages, each behind the last message of the one before it."""
+    turned: list[Page] = []
+    while not turned or turned[-1].hits:
+        after = turned[-1].last if turned else None
+        wanted = Wanted(limit=size, offset=size * len(turned), after=after, **more)
+        turned.append(search(database, query, "message", wanted, *how))
+    return turned
+
+
+@pytest.mark.parametrize("query", ["list:a", "zebra", "zebra OR from:nobody", "zebra 7", "7"])
+@pytest.mark.parametrize("size", [1, 4, 10])
+@pytest.mark.parametrize("mode", ["text", "fused"])
+def test_pages_by_place_are_those_by_number(
+    database, archive, encoder, monkeypatch, query, size, mode
+):
+    monkeypatch.setattr("mrilu.search.meaning.NEAREST", 9)
+    job.embed_missing()
+    near = encode(encoder)
+    turned = by_place(database, query, size, near, mode=mode)
+    assert ids(turned) == ids(pages(database, query, size, near, mode=mode))
+    assert all(
+        page.more == bool(further.hits) or not page.more for page, further in pairwise(turned)
+    )
+
+
+def test_pages_by_place_stay_where_they_are_when_mail_arrives(database, archive):
+    first = search(database, "zebra", "message", Wanted("text", limit=10))
+    receive(archive, mail("<late@x>", body="zebra late\n", date="30 Oct 2025 09:12:44 +0000"))
+    wanted = Wanted("text", limit=50, offset=10, after=first.last)
+    second = search(database, "zebra", "message", wanted)
+    assert set(ids([first, second])) == EVERY and len(ids([first, second])) == MAILS
+
+
+def test_a_page_behind_a_message_that_is_gone_goes_on_by_its_date(database, archive):
+    first = search(database, "zebra", "message", Wanted("text", limit=10))
+    rest = search(database, "zebra", "message", Wanted("text", limit=50, offset=10))
+    database.execute_sql("UPDATE message SET search = '' WHERE id = %s", (first.hits[-1].id,))
+    wanted = Wanted("text", limit=50, offset=10, after=first.last)
+    assert ids([search(database, "zebra", "message", wanted)]) == ids([rest])
+
+
+def test_threads_words_and_what_holds_some_words_are_paged_by_number(database, archive):
+    assert (
+        search(database, "zebra", "message", Wanted("text", by_thread=True, limit=2)).last is None
+    )
+    assert search(database, "zebra", "word", Wanted("text")).last is None

@@ -176,3 +176,26 @@ def test_a_message_that_is_hidden_is_found_no_more_at_once(
     assert "1 found" in pages.get("/search?q=aardvark").text
     hide(message)
     assert "Nothing found" in pages.get("/search?q=aardvark").text
+
+
+def test_the_next_page_begins_behind_the_last_message_at_an_address_that_stays(
+    pages: FlaskClient, take_in: Import
+) -> None:
+    for number in range(45):
+        date = f"06 Jan 2001 09:{number:02}:00 +0000"
+        take_in(f"{number}@x", body="an aardvark\n", date=date, subject=f"talk {number}")
+    seen: list[str] = []
+    place = "/search?q=aardvark"
+    while place:
+        page = pages.get(place).text
+        seen += re.findall(r"<bdi>(talk \d+)</bdi>", page)
+        found = re.search(r'<a rel="next" href="([^"]+)"', page)
+        place = html.unescape(found[1]) if found else ""
+        assert not place or "after=" in place
+    assert len(seen) == len(set(seen)) == 45
+    assert 'rel="prev"' in pages.get("/search?q=aardvark&page=2").text
+    by_number = pages.get("/search?q=aardvark&page=2").text
+    assert re.findall(r"<bdi>(talk \d+)</bdi>", by_number) == seen[20:40]
+    answer = pages.get("/search.json?q=aardvark").json
+    assert answer is not None and "after=" in answer["next"]
+    assert pages.get("/search?q=aardvark&page=2&after=nonsense").text == by_number

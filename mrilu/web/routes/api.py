@@ -218,7 +218,7 @@ def find() -> Response:
         late = as_error(503, str(error))
         late.headers["Retry-After"] = "60"
         return late
-    more = search_pages.has_more(asked, found)
+    further = {"page": "", **search_pages.further(asked, found)}
     return _answer(
         "search",
         {
@@ -229,7 +229,7 @@ def find() -> Response:
             "notices": list(found.notices),
             "hits": [rows.hit(one, _show) for one in found.hits],
             **({"facets": _spread(asked, spread)} if spread else {}),
-            **_next(page=str(asked.page + 1) if more else ""),
+            **_next(**further),
         },
     )
 

@@ -21,6 +21,7 @@ from mrilu.search.query_vector import QueryEncoder, encode_query
 from mrilu.web import addresses
 from mrilu.web.caching import kept_answer
 from mrilu.web.found import LONGEST
+from mrilu.web.keyset import mark_at, place_at
 from mrilu.web.masking import masked
 from mrilu.web.pages.years import years_histogram
 from mrilu.web.patience import ask_database
@@ -30,7 +31,8 @@ from mrilu.web.readers import current_reader, shows_addresses
 pages = Blueprint("search", __name__)
 
 A_PAGE = 20
-MOST_PAGES = 50
+MOST_PAGES = 50  # by number; by place there is no end
+MOST_PAGES_BY_PLACE = 10**8
 QUESTION = 3  # words, from which on a search is taken for a question
 MOST_SIMILAR = 3  # threads above the hits
 SIMILAR_SECONDS = 1.0
@@ -45,6 +47,9 @@ class Asked(NamedTuple):
     kind: str
     by_thread: bool
     page: int
+    after: str = (
+        ""  # the place behind which it begins (mrilu/web/keyset.py), for messages one by one
+    )
 
 
 class Answer(NamedTuple):
@@ -77,7 +82,8 @@ def find() -> ResponseReturnValue:
             asked=asked,
             kinds=KINDS,
             page=found,
-            more=has_more(asked, found),
+            further=further(asked, found),
+            most_pages=MOST_PAGES,
             facets=spread,
             histogram=years_histogram(spread.years, partial(narrowed, asked)) if spread else "",
             similar=near,
@@ -155,7 +161,16 @@ def check(asked: Asked) -> None:
 
 def has_more(asked: Asked, found: Page) -> bool:
     """Tell whether there is a page after this one."""
-    return asked.page < MOST_PAGES and (found.more or found.total > asked.page * A_PAGE)
+    last = found.last is None and asked.page >= MOST_PAGES
+    return not last and (found.more or found.total > asked.page * A_PAGE)
+
+
+def further(asked: Asked, found: Page) -> dict[str, str]:
+    """Return what the address of the next page says beside the query; {} where there is none."""
+    if not has_more(asked, found):
+        return {}
+    place = {"after": mark_at(found.last)} if found.last else {}
+    return {"page": str(asked.page + 1), **place}
 
 
 def asked_for() -> Asked:
@@ -164,12 +179,15 @@ def asked_for() -> Asked:
     kind = args.get("in", "message")
     number = args.get("page", "1")
     inside = args.get("thread", "")
+    after = args.get("after", "")
+    most = MOST_PAGES if place_at(after) is None else MOST_PAGES_BY_PLACE
     query = args.get("q", "")
     return Asked(
         f"{query} thread:{inside}" if inside and query.strip() else query,
         kind if kind in KINDS else "message",
         args.get("by") == "thread",
-        min(MOST_PAGES, max(1, int(number))) if number.isascii() and number.isdigit() else 1,
+        min(most, max(1, int(number[:9]))) if number.isascii() and number.isdigit() else 1,
+        after if place_at(after) else "",
     )
 
 
@@ -179,6 +197,7 @@ def wanted_of(asked: Asked) -> Wanted:
         by_thread=asked.by_thread,
         limit=A_PAGE,
         offset=(asked.page - 1) * A_PAGE,
+        after=place_at(asked.after),
         seconds=current_app.config["SEARCH_SECONDS"],
         reader=current_reader(),
     )
