@@ -44,8 +44,10 @@ def doctor(as_json: bool) -> None:
 
 def examine() -> list[Finding]:
     """Make all checks that can be made; secrets are masked in whatever they say."""
+    from mrilu.service.roles import as_started
+
     try:
-        settings = load()
+        settings = as_started(load())
     except SettingError as problem:
         return [error(masked(f"settings: {problem}"), "the README's table has each setting")]
     found = [ok(f"settings: {_shown(settings)}")]

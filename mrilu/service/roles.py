@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mrilu.queues.queues import NAMES
 from mrilu.service import instance
 from mrilu.settings.fields import SettingError
@@ -63,3 +65,8 @@ def noted_here() -> tuple[str, ...]:
 def roles_here(settings: Settings) -> tuple[str, ...]:
     """Return the roles that this host has, for a command that is run beside the service."""
     return settings.roles or noted_here() or ROLES
+
+
+def as_started(settings: Settings) -> Settings:
+    """Return the settings with the roles of `up --only`, if the service was started so here and ROLES names none."""
+    return replace(settings, roles=settings.roles or noted_here())

@@ -15,6 +15,7 @@ from mrilu.cli.diagnosis import hosts
 from mrilu.cli.diagnosis.finding import ERROR, OK, Finding
 from mrilu.runtime import heartbeat
 from mrilu.runtime.host import service_name
+from mrilu.service import roles
 from mrilu.service.roll_call import Sign
 from mrilu.settings.current import use_settings
 from mrilu.settings.table import Settings
@@ -99,3 +100,15 @@ def test_workers_that_only_other_hosts_have_are_missed_where_a_role_wants_them()
     assert one.level == ERROR and "no worker here for the queue mail" in one.what and one.advice
     assert not list(hosts.check_workers_here(("embed",), {"embed": 1}, {"mail": 2, "embed": 1}))
     assert not list(hosts.check_workers_here(("mail",), {}, {}))  # check_workers says so
+
+
+def test_a_host_that_was_started_with_only_some_roles_misses_no_sample_maildir(
+    service_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roles, "noted_here", lambda: ("default", "scheduler"))
+    started = roles.as_started(replace(service_settings, roles=()))
+    assert started.roles == ("default", "scheduler") and not started.maildirs
+    monkeypatch.setattr(doctoring, "load", lambda: replace(service_settings, roles=()))
+    assert not any("Maildir sample" in one.what for one in doctoring.examine())
+    monkeypatch.setattr(roles, "noted_here", tuple)
+    assert any("Maildir sample" in one.what for one in doctoring.examine())
