@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from models import Message
 from mrilu.mail.permalinks import hash_of
 from mrilu.web.queries import archive as queries
+from mrilu.web.queries import versions
 from tests.web.conftest import LIST, Ask, Import, hide
 
 HOSTILE = '<script src=//evil.example/x></script><img src=x onerror=alert(1)>" onmouseover="x'
@@ -344,3 +345,15 @@ def test_a_tree_that_is_cut_off_says_so(
     for number in (1, 2):
         take_in(f"{number}@x", in_reply_to="<0@x>")
     assert "These are the first 2 messages" in pages.get(f"/t/{first}/?view=tree").text
+
+
+def test_a_message_beside_many_hidden_ones_leads_past_them(
+    take_in: Import, pages: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "_NEXT_FEW", 1)
+    day = "{} Oct 2025 09:00:00 +0000"
+    found = [take_in(f"{number}@x", date=day.format(number)) for number in range(1, 6)]
+    for name in found[1:4]:
+        hide(name)
+    assert f'rel="next" href="/m/{found[4]}/"' in pages.get(f"/m/{found[0]}/").text
+    assert f'rel="prev" href="/m/{found[0]}/"' in pages.get(f"/m/{found[4]}/").text

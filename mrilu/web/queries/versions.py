@@ -45,17 +45,22 @@ SELECT ROW(e.message_id, e.from_name, e.from_address, e.sent_at, e.restrictions,
 """
 _LINKS = "SELECT q::text || coalesce(({end}), '') AS link FROM quote AS q WHERE q.{own} = m.id"
 MESSAGES = """
-SELECT m.id, m.message_id, m.restrictions, m.list_ids, concat_ws('.', m.xmin, o.thread), {earlier}, {later},
+SELECT m.id, m.message_id, m.restrictions, m.list_ids,
+       concat_ws('.', m.xmin, (SELECT thread FROM thread_link AS o WHERE o.node = m.node)), {earlier}, {later},
        (SELECT string_agg(link, ' ' ORDER BY link) FROM ({links}) AS known)
-  FROM message AS m JOIN thread_link AS o USING (node) CROSS JOIN LATERAL (
+  FROM message AS m CROSS JOIN LATERAL (
        SELECT list_number(coalesce((SELECT name FROM unnest(m.list_ids) WITH ORDINALITY AS n (name, place)
                                      WHERE name <> ALL(%s) ORDER BY place LIMIT 1), '')) AS number) AS list
  WHERE m.permalink = %s ORDER BY m.sent_at, m.id
 """
+# Mostly one of the next few may be seen; only where none is, all that stand there are looked at.
+_NEXT_FEW = 10
 _BESIDE = """
-(SELECT b.message_id FROM posting AS p JOIN message AS b ON b.id = p.message
-  WHERE p.list = list.number AND (p.sent_at, p.message) {sign} (m.sent_at, m.id) AND {visible}
-  ORDER BY p.sent_at {order}, p.message {order} LIMIT 1)
+(SELECT b.message_id FROM (
+    SELECT p.sent_at, p.message FROM posting AS p
+     WHERE p.list = list.number AND (p.sent_at, p.message) {sign} (m.sent_at, m.id)
+     ORDER BY p.sent_at {order}, p.message {order} {limit}) AS p JOIN message AS b ON b.id = p.message
+  WHERE {visible} ORDER BY p.sent_at {order}, p.message {order} LIMIT 1)
 """
 
 
@@ -103,17 +108,24 @@ def of_messages(db: PostgresqlDatabase, message_hash: str, reader: Reader) -> li
         return []
     visible = visible_to(reader, "b")
     sides = {
-        name: _BESIDE.format(sign=sign, order=order, visible=visible.sql or "true")
+        name: _beside(sign, order, visible.sql or "true")
         for name, sign, order in (("earlier", "<", "DESC"), ("later", ">", "ASC"))
     }
     links = " UNION ALL ".join(
         _LINKS.format(own=own, end=_END.format(end=end))
         for own, end in (("message", "source"), ("source", "message"))
     )
-    parameters = (*visible.parameters * 2, list(reader.closed_lists), number)
+    parameters = (*visible.parameters * 4, list(reader.closed_lists), number)
     found = db.connection().execute(MESSAGES.format(links=links, **sides), parameters).fetchall()
     rows = (MessageVersion(*row) for row in found)
     return [row for row in rows if hash_of(row.message_id) == message_hash.upper()]
+
+
+def _beside(sign: str, order: str, visible: str) -> str:
+    """Return the SQL for the Message-ID that stands before, or behind, a message."""
+    facts = {"sign": sign, "order": order, "visible": visible}
+    few = _BESIDE.format(limit=f"LIMIT {_NEXT_FEW}", **facts)
+    return f"coalesce({few}, {_BESIDE.format(limit='', **facts)})"
 
 
 def of_month(db: PostgresqlDatabase, list_id: str, since: datetime) -> MonthVersion:
