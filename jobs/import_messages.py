@@ -17,12 +17,11 @@ from rq.job import Job
 from models import Hour, JobRun, Maildir, Total
 from mrilu.archive.folders import doubts
 from mrilu.archive.places import absence
-from mrilu.archive.plan import FoundFile, Plan, known_files, make_plan, outdated
+from mrilu.archive.plan import FoundFile, Plan, known_files, make_plan, outdated, parts_of
 from mrilu.archive.read import portions, read_mails, rejection_of
 from mrilu.archive.store import Stored, store_changes, store_mails, store_rejections
 from mrilu.mail.message import Limits
 from mrilu.mail.parse import PARSER_VERSION
-from mrilu.maildir.names import parse_path
 from mrilu.maildir.presence import OutOfReach
 from mrilu.notifications.events import NewsRules
 from mrilu.notifications.news import match_if_possible
@@ -180,7 +179,7 @@ class _Batch:
         Those are files that moved or left, and rows that another worker wrote, between our look and our commit.
         """
         root = Path(self.maildir.place)
-        parts = [one for one in map(parse_path, paths) if one is not None]
+        parts = [one for one in map(parts_of, paths) if one is not None]
         known = known_files(self.db.connection(), self.maildir.id, parts)
         plan = make_plan(root, paths, known, PARSER_VERSION)
         # After the look: a root that is there and the right one now is not proof that it was before.

@@ -6,6 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,6 +95,14 @@ class Plan:
         self.absent, self.gone = [], []
 
 
+@lru_cache(
+    maxsize=1024
+)  # a batch's paths are split when their rows are looked for, and when it is planned
+def parts_of(path: str) -> MailPath | None:
+    """Return a path's parts; None if it is not a place where mail lives."""
+    return parse_path(path)
+
+
 def known_files(connection: Connection, maildir: int, parts: Iterable[MailPath]) -> list[KnownFile]:
     """Return every row that may be about one of these files: same folder, same unique name."""
     keys = sorted({(one.folder, one.unique) for one in parts})
@@ -120,7 +129,7 @@ def make_plan(
         rows[row.folder, row.unique_name].append(row)
     sound: set[str] = set()
     for path in dict.fromkeys(paths):
-        parts = parse_path(path)
+        parts = parts_of(path)
         if parts is None:
             plan.ignored += 1
             continue

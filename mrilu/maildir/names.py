@@ -11,7 +11,6 @@ Evolution's parts of cur/ ("cur/3a"), and flat folders of .eml files with at mos
 import os
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -119,9 +118,6 @@ def to_disk(text: str) -> str:
     return text if text.isascii() else os.fsdecode(os.fsencode(text.translate(_TO_DISK)))
 
 
-@lru_cache(
-    maxsize=1024
-)  # the paths of a batch are split when its rows are looked for, and when it is planned
 def parse_path(text: str) -> MailPath | None:
     """Split a path into its parts; None if it is not a place where mail lives. Never raises."""
     *parts, name = text.split("/")
