@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from mrilu.quotes.named import Named
 from mrilu.quotes.words import Quoted, Source, weight
 
 SHINGLE = 4  # words
@@ -28,7 +29,7 @@ Shingle = tuple[str, ...]
 class Candidate(NamedTuple):
     """A message that may be quoted. `rank`: 0 the one that is answered, 1 what that answers ...; -1 of the thread.
 
-    `author` tells whether two are by one person.
+    `author` (the address) tells whether two are by one person; `name` is how mails call that person.
     """
 
     message: int
@@ -36,6 +37,7 @@ class Candidate(NamedTuple):
     sent_at: datetime
     author: str
     text: Source
+    name: str = ""
 
 
 class Link(NamedTuple):
@@ -74,10 +76,11 @@ def find_links(runs: Sequence[Quoted], candidates: Sequence[Candidate]) -> tuple
     Runs too short to tell where they came from are not counted.
     """
     places = _places(runs, candidates)
+    named = Named(candidates)
     links: list[Link] = []
     unfound = 0
     for run in runs:
-        found = list(_links(run, places))
+        found = list(_links(run, places, named))
         links += found
         unfound += not found and sum(weight(word.text) for word in run.words) >= LEAST
     return links, unfound
@@ -103,8 +106,9 @@ def _shingles(words: Sequence[str]) -> Iterator[Shingle]:
     return zip(*(words[shift:] for shift in range(SHINGLE)), strict=False)
 
 
-def _links(run: Quoted, places: Places) -> Iterator[Link]:
-    pieces = [one for one in map(lambda piece: _trimmed(run, piece), _pieces(run, places)) if one]
+def _links(run: Quoted, places: Places, named: Named) -> Iterator[Link]:
+    found = (_trimmed(run, piece) for piece in _pieces(run, places, named))
+    pieces = [one for one in found if one]
     whole = _whole(pieces)
     for piece in pieces:
         words, text = run.words, piece.candidate.text
@@ -122,12 +126,12 @@ def _links(run: Quoted, places: Places) -> Iterator[Link]:
         )
 
 
-def _pieces(run: Quoted, places: Places) -> Iterator[_Piece]:
+def _pieces(run: Quoted, places: Places, named: Named) -> Iterator[_Piece]:
     """Yield what of the run is found, in its order; what is nearly continuous in one source is one piece."""
     texts = tuple(word.text for word in run.words)
     place, held = 0, None
     while place + SHINGLE <= len(texts):
-        found = _longest(run, texts, place, places)
+        found = _longest(run, texts, place, places, named)
         if found is None:
             place += 1
             continue
@@ -156,7 +160,9 @@ def _continues(run: Quoted, held: _Piece, found: _Piece) -> bool:
     )
 
 
-def _longest(run: Quoted, texts: tuple[str, ...], place: int, places: Places) -> _Piece | None:
+def _longest(
+    run: Quoted, texts: tuple[str, ...], place: int, places: Places, named: Named
+) -> _Piece | None:
     """Return the longest piece from this word on; of equally long ones the likeliest, None where that is open."""
     end = _end_of_depth(run, place)
     if place + SHINGLE > end:
@@ -169,7 +175,7 @@ def _longest(run: Quoted, texts: tuple[str, ...], place: int, places: Places) ->
         while length < most and texts[place + length] == words[at + length].text:
             length += 1
         found.append(_Piece(candidate, place, place + length, at, at + length, length))
-    return _likeliest(found, _depth(run, place))
+    return _likeliest(named.possible(found, _head(run, place)), _depth(run, place))
 
 
 def _likeliest(found: Sequence[_Piece], depth: int) -> _Piece | None:
@@ -193,6 +199,10 @@ def _end_of_depth(run: Quoted, place: int) -> int:
     while end < len(run.words) and _depth(run, end) == depth:
         end += 1
     return end
+
+
+def _head(run: Quoted, word: int) -> str:
+    return run.heads[run.words[word].line]
 
 
 def _depth(run: Quoted, word: int) -> int:

@@ -22,7 +22,7 @@ EARLIER = timedelta(
 )  # that a clock may be wrong: a source may bear a later date than what quotes it
 
 _COLUMNS = f"""m.id, m.node, m.sent_at, lower(m.from_address), left(m.body, {MOST_CHARS}), m.own_spans,
-       m.in_reply_to, m.reference_ids"""
+       m.in_reply_to, m.reference_ids, m.from_name"""
 MESSAGES = f"SELECT {_COLUMNS} FROM message AS m WHERE m.id = ANY(%s)"  # noqa: S608 - the columns are ours
 ANCESTORS = f"SELECT {_COLUMNS} FROM message AS m WHERE m.node = ANY(%s) ORDER BY m.id LIMIT 100"  # noqa: S608
 OTHERS = f"""
@@ -45,6 +45,7 @@ class Row(NamedTuple):
     own_spans: Sequence[int]
     in_reply_to: Sequence[str]
     reference_ids: Sequence[str]
+    name: str = ""
 
     def named(self) -> list[int]:
         """Return the nodes of what it answers, the nearest first."""
@@ -103,4 +104,4 @@ class Sources:
 
     def _candidate(self, row: Row, rank: int) -> Candidate:
         text = self._words(row.body, tuple(row.own_spans))
-        return Candidate(row.id, rank, row.sent_at, row.author, text)
+        return Candidate(row.id, rank, row.sent_at, row.author, text, row.name)

@@ -141,3 +141,49 @@ def test_links_are_in_order_within_quoted_lines_and_say_what_their_source_says(p
         ]
         said = own_words(SOURCE[link.source_start : link.source_stop], [0, len(SOURCE)]).words
         assert told == [word.text for word in said]
+
+
+def people(*names: str, text: str = FIRST) -> list[Candidate]:
+    made = []
+    for number, name in enumerate(names, 1):
+        address = f"{name.split()[0].lower()}@x"
+        made.append(candidate(text, number, number - 1, address)._replace(name=name))
+    return made
+
+
+def test_the_line_over_a_quotation_decides_between_two_who_say_the_same():
+    ann, bob = people("Ann Archer", "Bob Baker")
+    for name, number in (("Ann Archer", 1), ("Bob Baker", 2), ("Baker, Bob", 2)):
+        (link,) = links(f"On Mon, 6 Jan 2025, {name} wrote:\n{quoted(FIRST)}\nYes.\n", ann, bob)
+        assert link.source == number, name
+
+
+def test_a_quotation_of_a_named_author_is_no_others():
+    ann, bob = people("Ann Archer", "Bob Baker")
+    bob = bob._replace(text=candidate(THIRD).text)
+    named = f"On Mon, 6 Jan 2025, Bob Baker wrote:\n{quoted(FIRST)}\nYes.\n"
+    assert links(named, ann, bob) == []
+    deeper = f"On Mon, 6 Jan 2025, Carl wrote:\n> On Sun, 5 Jan 2025, Bob Baker wrote:\n{quoted(FIRST, '> > ')}\nYes.\n"
+    assert links(deeper, ann, bob) == []
+
+
+def test_a_line_that_names_nobody_else_vetoes_nothing():
+    ann, bob = people("Ann Archer", "Bob Baker")
+    bob = bob._replace(text=candidate(THIRD).text)
+    for line in ("On Mon, 6 Jan 2025, Ann wrote:", "On Mon, 6 Jan 2025, somebody wrote:",
+                 "On Mon, 6 Jan 2025, <ann@x> wrote:",
+                 "On Mon, 6 Jan 2025, Ann Archer, to Bob Baker, wrote:"):  # fmt: skip
+        assert [one.source for one in links(f"{line}\n{quoted(FIRST)}\nYes.\n", ann, bob)] == [1], (
+            line
+        )
+    nameless = ann._replace(name="")
+    body = f"On Mon, 6 Jan 2025, Bob Baker wrote:\n{quoted(FIRST)}\nYes.\n"
+    assert [one.source for one in links(body, nameless, bob)] == [1]
+
+
+def test_only_the_paragraph_below_the_line_is_judged_by_it():
+    # Some programs put what is answered under the answer, without a mark.
+    ann, bob = people("Ann Archer", "Bob Baker")
+    bob = bob._replace(text=candidate(THIRD).text)
+    body = f"On Mon, 6 Jan 2025, Bob Baker wrote:\n{quoted(THIRD)}> \n{quoted(FIRST)}\nYes.\n"
+    assert [one.source for one in links(body, ann, bob)] == [2, 1]

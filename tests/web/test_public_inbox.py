@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from mrilu.web.pages.lei_query import translated
 from mrilu.web.server import make_server
 from tests.web.conftest import LIST, Ask, Import, hide
 
@@ -119,3 +120,35 @@ def test_b4_fetches_a_thread(take_in: Import, served: str, tmp_path: Path) -> No
     boxes = [path for path in tmp_path.glob("tea*") if path.is_file()]
     with closing(mailbox.mbox(boxes[0])) as box:
         assert {one["Message-ID"] for one in box} == {"<one@x>", "<two@x>"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "ours"),
+    [
+        ("s:tea f:ann", "subject:tea from:ann"),
+        ('s:"green tea" -f:bob', 'subject:"green tea" -from:bob'),
+        ("tc:ann b:milk l:tea.example.org", "to:ann milk list:tea.example.org"),
+        ("dt:20240131120000.. tea", "after:2024-01-31 tea"),
+        ("d:2024-01-31..20240229", "after:2024-01-31 before:2024-03-01"),
+        ("rt:..20241231235959", "before:2025-01-01"),
+        ("d:yesterday..", "d:yesterday.."),
+        ("d:20240231..", "d:20240231.."),
+        ("subject:tea as:it is s: http://s:x", "subject:tea as:it is s: http://s:x"),
+    ],
+)
+def test_a_search_of_leis_is_put_in_our_words(asked: str, ours: str) -> None:
+    assert translated(asked) == ours
+
+
+def test_lei_finds_by_its_own_prefixes(take_in: Import, pages: FlaskClient) -> None:
+    take_in("one@x", subject="green tea", date="Mon, 06 Oct 2025 09:12:44 +0000")
+    take_in("two@x", subject="other", body="tea\n", date="Tue, 07 Oct 2025 09:12:44 +0000")
+
+    def found(query: str) -> int:
+        with pages.post(f"/{LIST}/", query_string={"x": "m", "q": query}) as answer:
+            if answer.status_code == 404:
+                return 0
+            return gzip.decompress(answer.get_data()).count(b"Message-ID:")
+
+    assert [found("tea"), found("s:tea"), found("tea dt:20251007000000..")] == [2, 1, 1]
+    assert [found("tea d:..20251006"), found("tea d:20260101..")] == [1, 0]

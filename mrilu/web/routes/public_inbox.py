@@ -12,6 +12,7 @@ from werkzeug.routing import BaseConverter
 from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.web import addresses
+from mrilu.web.pages.lei_query import translated
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import MessageRow
@@ -54,6 +55,7 @@ def inbox(name: str) -> ResponseReturnValue:
     query, wanted = request.values.get("q", ""), request.values.get("x", "")
     if not query:
         return redirect(addresses.of_list(list_id) if list_id is not None else "/")
+    query = translated(query)
     scoped = f"list:{list_id} {query}" if list_id else query
     if wanted == "m":
         return downloads.search_mbox(scoped)
