@@ -21,7 +21,7 @@ from mrilu.search.statistics import Times
 
 FIRST = 500  # messages that are looked at at least
 # Where so many times the messages that are wanted may be all that there are, all are asked for, in no order.
-PROBED, PROBED_FROM = 2, 10_000
+PROBED, PROBED_AFTER = 2, 32  # the part of all that has been looked at before
 # How many messages are looked at next: what lacks at the rate so far, and as much again, in bounds. Never more than a
 # part of all, since what is rare of late may have been common once.
 SAFETY, LEAST_GROWTH, MOST_GROWTH = 2.0, 0.5, 16
@@ -119,7 +119,7 @@ class _Walk:
             self.among += max(1.0, calendar.between(first, last))
             if len(self.rows) >= self.limit:
                 break
-            if not probed and self.among >= PROBED_FROM and self._may_be_few(calendar):
+            if not probed and self._may_be_few(calendar):
                 probed = True
                 if self._is_all():
                     break
@@ -133,6 +133,8 @@ class _Walk:
 
     def _may_be_few(self, calendar: Calendar) -> bool:
         """Tell whether what was found so far is little enough; chance may have made it more than usual."""
+        if self.among < calendar.messages / PROBED_AFTER:
+            return False
         usual = max(0.0, len(self.rows) - 2 * math.sqrt(len(self.rows)))
         return usual / self.among * calendar.messages <= PROBED * self.limit
 

@@ -38,7 +38,7 @@ def times(database, monkeypatch: pytest.MonkeyPatch) -> Times:
     """Of 3,000 messages of five years; ten are the fewest that are looked at."""
     monkeypatch.setattr(statistics, "SMALL", 10)
     monkeypatch.setattr(statistics, "_known", {})
-    for name, value in {"FIRST": 10, "WHOLE": 100, "PROBED_FROM": 50}.items():
+    for name, value in {"FIRST": 10, "WHOLE": 100}.items():
         monkeypatch.setattr(newest, name, value)
     database.execute_sql(MESSAGES)
     database.execute_sql("ANALYZE message")
