@@ -40,7 +40,7 @@ def follow(database):
 
 
 def test_a_page_asks_by_mail_before_anything_begins(pages: FlaskClient, database, link) -> None:
-    assert '<form method="post">' in pages.get("/subscribe?word=klama").text
+    assert '<form class="fields" method="post">' in pages.get("/subscribe?word=klama").text
     answer = pages.post("/subscribe", data={**FORM, "languages": "en, ja", "digest": "daily"})
     assert answer.status_code == 200 and "a@x.org" in answer.text
     [row] = Subscription.select()
