@@ -25,10 +25,10 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from urllib.parse import quote
 
-from bench.corpus import PROJECT, link_maildir, mail_files, unpacked
+from bench.corpus import PROJECT, WORDS, link_maildir, mail_files, unpacked
 from bench.crawl import crawl
 from bench.machine import machine_facts
-from bench.peers.web import HyperKittyPages, PublicInboxPages
+from bench.peers.web import SEARCHES, HyperKittyPages, PublicInboxPages
 from bench.timing import only_benchmark, progress
 from mrilu.mail.permalinks import hash_of
 
@@ -92,6 +92,14 @@ class Site:
         if wrong:
             raise AssertionError(f"{self.name} answered {wrong} to {path}")
         return found[len(found) // 2]
+
+    def first_times(self, paths: Sequence[str]) -> float:
+        """Ask for each page once; return the median of the milliseconds."""
+        found = [self.ask(path) for path in paths]
+        wrong = {one.status for one in found} - {200}
+        if wrong:
+            raise AssertionError(f"{self.name} answered {wrong} to one of {paths}")
+        return statistics.median(one.whole for one in found)
 
 
 def made_thread(folder: Path, name: str, messages: int) -> None:
@@ -192,6 +200,7 @@ def our_pages(site: Site) -> dict[str, float]:
         "thread, Atom": site.warm(f"{threads[0]}atom.xml").whole,
         "thread, mbox": site.warm(f"{threads[0]}t.mbox.gz").whole,
         "search": site.warm(f"/search?q={WORD}").whole,
+        SEARCHES: site.first_times([f"/search?q={word}" for word in WORDS]),
     }
 
 

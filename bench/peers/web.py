@@ -5,12 +5,12 @@ from __future__ import annotations
 import http.client
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bench.corpus import mail_files
+from bench.corpus import WORDS, mail_files
 from bench.peers.hyperkitty import LIST, HyperKitty
 from bench.peers.publicinbox import PublicInbox
 from bench.peers.tool import missing_programs
@@ -19,6 +19,8 @@ from mrilu.mail.permalinks import hash_of
 
 THREAD = "big0-0@bench.example"
 LONGEST_SECONDS = 60.0
+Pages = Mapping[str, str | Sequence[str]]  # by name: an address, or several
+SEARCHES = "search, each word once"
 # What HyperKitty's pages need beyond its import: sessions, users, static files as they are.
 PAGES = """
 DEBUG = False
@@ -70,11 +72,12 @@ class PublicInboxPages(PublicInbox):
         self.index(maildir, own)
         command = ["public-inbox-httpd", "-l", f"127.0.0.1:{port}", "-W2"]
         root = f"/lists/{quote(THREAD)}"
-        pages = {
+        pages: Pages = {
             "thread of 200": f"{root}/T/",
             "thread, mbox": f"{root}/t.mbox.gz",
             "thread, Atom": f"{root}/t.atom",
             "search": f"/lists/?q={quote(word)}",
+            SEARCHES: [f"/lists/?q={quote(each)}" for each in WORDS],
         }
         return timed(command, self._environment(own), own, site(self.name, port), pages)
 
@@ -109,15 +112,15 @@ class HyperKittyPages(HyperKitty):
         command = ["/usr/bin/gunicorn", "-w2", "-b", f"127.0.0.1:{port}", "--chdir", str(own)]
         command.append("django.core.wsgi:get_wsgi_application()")
         place = f"/list/{LIST}/thread/{hash_of(THREAD)}/"
-        pages = {"page": place, "replies": f"{place}replies?sort=thread"}
+        pages: Pages = {"page": place, "replies": f"{place}replies?sort=thread"}
         found = timed(command, self._environment(own), own, site(self.name, port), pages)
         return {"thread of 200": sum(found.values())}
 
 
 def timed(
-    command: list[str], environment: dict[str, str], work: Path, site: Any, pages: dict[str, str]
+    command: list[str], environment: dict[str, str], work: Path, site: Any, pages: Pages
 ) -> dict[str, float]:
-    """Run a peer's server and return the median milliseconds of each page."""
+    """Run a peer's server and return the median milliseconds of each page; of several, each is asked for once."""
     with (work / "httpd.log").open("ab") as log:
         server = subprocess.Popen(command, env=environment, cwd=work, stdout=log, stderr=log)
         try:
@@ -126,7 +129,10 @@ def timed(
                 if time.monotonic() > deadline or server.poll() is not None:
                     raise TimeoutError(f"{command[0]}: {(work / 'httpd.log').read_text()[-2000:]}")
                 time.sleep(0.1)
-            return {name: site.warm(path).whole for name, path in pages.items()}
+            return {
+                name: site.warm(one).whole if isinstance(one, str) else site.first_times(one)
+                for name, one in pages.items()
+            }
         finally:
             server.terminate()
             server.wait(30)
