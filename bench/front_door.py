@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
 import socket
@@ -20,6 +19,7 @@ import psycopg
 from redis import Redis
 
 from bench.corpus import PROJECT, fresh_mails, publish, stage
+from bench.environment import caller_and
 from bench.service import FOUND_BY_ID
 from bench.timing import progress
 from mrilu.mail.thread_keys import node_of
@@ -46,13 +46,14 @@ class FrontDoor:
         self.redis: Redis = Redis.from_url(self.urls["REDIS_URL"])
 
     def _urls(self) -> dict[str, str]:
-        """Wait for the servers; return what `./run.sh env` says. Raises TimeoutError."""
+        """Wait for the servers and the tables; return what `./run.sh env` says. Raises TimeoutError."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             lines = self.run("env").stdout.splitlines()
             urls = dict(shlex.split(line)[1].split("=", 1) for line in lines if "=" in line)
             with suppress(psycopg.Error, KeyError):
-                psycopg.connect(urls["DATABASE_URL"]).close()
+                with psycopg.connect(urls["DATABASE_URL"]) as link:
+                    link.execute(TAKEN_IN)
                 return urls
             time.sleep(0.2)
         raise TimeoutError("./run.sh did not bring its servers up")
@@ -94,23 +95,44 @@ class FrontDoor:
 @contextmanager
 def front_door(maildir: Path, work: Path) -> Iterator[FrontDoor]:
     """Run `./run.sh` on empty data below `work`; it ends with the block, and its data stay."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    environ = {
-        **os.environ,
-        "DATA_DIR": str(work / "data"),
-        "MAILDIR_PATH": f"bench={maildir}",
-        "WEB_ADDRESS": f"127.0.0.1:{port}",
-    }
-    with (work / "log").open("ab") as log:
+    environ = environment_for(maildir, work, free_port())
+    with run_service(environ, work / "log") as process:
+        yield FrontDoor(process, environ)
+
+
+def environment_for(maildir: Path, work: Path, port: int, **more: str) -> dict[str, str]:
+    """Return the environment of a service that has all its data below `work` and its pages at the port."""
+    return caller_and(
+        DATA_DIR=work / "data",
+        MAILDIR_PATH=f"bench={maildir}",
+        WEB_ADDRESS=f"127.0.0.1:{port}",
+        **more,
+    )
+
+
+@contextmanager
+def run_service(environ: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `./run.sh`; it is asked to stop at the end of the block."""
+    with log.open("ab") as output:
         process = subprocess.Popen(
-            ["./run.sh"], cwd=PROJECT, env=environ, stdout=log, stderr=log, start_new_session=True
+            ["./run.sh"],
+            cwd=PROJECT,
+            env=environ,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     try:
-        yield FrontDoor(process, environ)
+        yield process
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(120)
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 class LiveMail(threading.Thread):

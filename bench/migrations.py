@@ -10,7 +10,6 @@ HTTP: the bar is 50 ms in the median; the slowest is printed, too.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from playhouse.migrations import Runner
 
 import models
 from bench.bars import report_bars
+from bench.environment import caller_and
 from bench.filled import fill_plain_dictionary, fill_sentences
 from bench.machine import machine_facts
 from bench.million import fill
@@ -160,15 +160,15 @@ def until(ready: Callable[[], object], seconds: float = 30.0) -> None:
 
 def scrapes(database: str, redis: str, folder: str) -> list[float]:
     """Serve the pages in a process of their own, and time scrapes."""
-    environ = os.environ | {
-        "DATABASE_URL": database,
-        "REDIS_URL": redis,
-        "DATA_DIR": folder,
-        "WEB_ADDRESS": WEB,
-        "LOG_LEVEL": "error",
-        "METRICS_TOKEN": TOKEN,
-        "PYTHONPATH": str(PROJECT),
-    }
+    environ = caller_and(
+        DATABASE_URL=database,
+        REDIS_URL=redis,
+        DATA_DIR=folder,
+        WEB_ADDRESS=WEB,
+        LOG_LEVEL="error",
+        METRICS_TOKEN=TOKEN,
+        PYTHONPATH=PROJECT,
+    )
     web = subprocess.Popen([sys.executable, "-P", "-m", "mrilu.web"], env=environ)
     try:
         until(answers)

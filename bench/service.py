@@ -17,6 +17,7 @@ import psycopg
 
 import models
 from bench.corpus import PROJECT
+from bench.environment import caller_and
 from mrilu import migrations
 from mrilu.service.postgres import Cluster
 from mrilu.service.programs import PROGRAMS
@@ -58,12 +59,7 @@ class Service:
             word.format(project=PROJECT, code=PROJECT, mail_workers=2)
             for word in row.arguments.split()
         ]
-        environ = {
-            **os.environ,
-            **self.urls,
-            "MAILDIR_PATH": f"bench={self.maildir}",
-            "PYTHONPATH": str(PROJECT),
-        }
+        environ = caller_and(**self.urls, MAILDIR_PATH=f"bench={self.maildir}", PYTHONPATH=PROJECT)
         with self.log.open("ab") as log:
             command = [sys.executable, "-P", *words]
             process = subprocess.Popen(

@@ -11,9 +11,6 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import os
-import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,8 +22,9 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from urllib.parse import quote
 
-from bench.corpus import PROJECT, WORDS, link_maildir, mail_files, unpacked
+from bench.corpus import WORDS, link_maildir, mail_files, unpacked
 from bench.crawl import crawl
+from bench.front_door import environment_for, free_port, run_service
 from bench.machine import machine_facts
 from bench.peers.web import SEARCHES, HyperKittyPages, PublicInboxPages
 from bench.timing import only_benchmark, progress
@@ -134,35 +132,15 @@ def archive(work: Path, most: int) -> Path:
     return maildir
 
 
-def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @contextmanager
-def front_door(maildir: Path, work: Path) -> Iterator[Site]:
+def serving(maildir: Path, work: Path) -> Iterator[Site]:
     """Run the whole service by `./run.sh` on empty data until the Maildir is imported; it ends with the block."""
-    port = free_port()
-    environ = {
-        **os.environ,
-        "DATA_DIR": str(work / "data"),
-        "MAILDIR_PATH": str(maildir),
-        "WEB_ADDRESS": f"127.0.0.1:{port}",
-        "EMBEDDINGS": "off",
-    }
-    with (work / "log").open("ab") as log:
-        service = subprocess.Popen(
-            ["./run.sh"], cwd=PROJECT, env=environ, stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            site = Site("mrilu", port)
-            until(lambda: is_up(site), service, work / "log")
-            until(lambda: "\nlevel: " in (work / "log").read_text(), service, work / "log")
-            yield site
-        finally:
-            service.send_signal(signal.SIGTERM)
-            service.wait(120)
+    port, log = free_port(), work / "log"
+    with run_service(environment_for(maildir, work, port, EMBEDDINGS="off"), log) as service:
+        site = Site("mrilu", port)
+        until(lambda: is_up(site), service, log)
+        until(lambda: "\nlevel: " in log.read_text(), service, log)
+        yield site
 
 
 def until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
@@ -266,7 +244,7 @@ def main() -> int:
         work.chmod(0o711)  # the service reads mail as an account of its own
         maildir = archive(work, chosen.mails)
         progress(f"{len(mail_files(maildir)):,} mails")
-        with front_door(maildir, work) as site:
+        with serving(maildir, work) as site:
             if chosen.only in (None, "pages"):
                 ours = our_pages(site)
                 peers = [

@@ -8,7 +8,7 @@ from collections import Counter
 from models import Maildir
 from mrilu.archive.ledger import Difference
 from mrilu.archive.places import absence
-from mrilu.maildir.names import MaildirError
+from mrilu.maildir.errors import MaildirError
 from mrilu.queues.ledgers import enqueue_difference
 from mrilu.queues.runs import recorded
 from mrilu.runtime.database import database

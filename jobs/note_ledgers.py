@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from models import Maildir
 from mrilu.archive.ledger_checks import is_due, note_ledger
-from mrilu.maildir.names import MaildirError
+from mrilu.maildir.errors import MaildirError
 from mrilu.queues.ledgers import queued_in
 from mrilu.queues.runs import recorded
 from mrilu.runtime.database import database

@@ -27,7 +27,8 @@ from watchdog.observers.inotify_c import (
 )
 
 from mrilu.maildir import names as maildir
-from mrilu.maildir.names import FolderUnreadable, Kind, Place
+from mrilu.maildir.errors import FolderUnreadable
+from mrilu.maildir.names import Kind, Place
 from watcher.limits import WatchLimit
 from watcher.young import YoungFiles
 

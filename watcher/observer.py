@@ -48,7 +48,7 @@ class Observer:
     def add(self, name: str, root: Path, watch: str, kind: maildir.Kind | None = None) -> None:
         """Start to watch a Maildir by "inotify" or "poll"; one that is watched as another kind is watched anew.
 
-        Raises maildir.MaildirError if it is none and no `kind` is given.
+        Raises MaildirError if it is none and no `kind` is given.
         """
         kind = kind or maildir.kind_of(root)
         former = self._parts.get(name)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mrilu.maildir import names as maildir
-from mrilu.maildir.names import FolderUnreadable, Kind, MaildirError
+from mrilu.maildir.errors import FolderUnreadable, MaildirError
+from mrilu.maildir.names import Kind
 from watcher.young import YoungFiles
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from itertools import islice
 
-from mrilu.maildir.names import MaildirError
+from mrilu.maildir.errors import MaildirError
 
 logger = logging.getLogger(__name__)
 

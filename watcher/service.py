@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mrilu.maildir.names import Kind, MaildirError
+from mrilu.maildir.errors import MaildirError
+from mrilu.maildir.names import Kind
 from mrilu.runtime.steps import run_each
 from watcher.batcher import Batcher
 from watcher.observer import Observer

@@ -1,6 +1,5 @@
 """What a peer program is: create an empty index, index a Maildir, count and search what it holds."""
 
-import os
 import shutil
 import subprocess
 import time
@@ -8,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from bench.environment import path_of_caller
 
 
 class PeerFailed(Exception):
@@ -49,7 +50,7 @@ def own_environment(work: Path, **more: object) -> dict[str, str]:
     for folder in (home, temporary):
         folder.mkdir(parents=True, exist_ok=True)
     return {
-        "PATH": os.environ["PATH"],
+        "PATH": path_of_caller(),
         "LANG": "C.UTF-8",
         "HOME": str(home),
         "TMPDIR": str(temporary),

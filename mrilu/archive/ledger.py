@@ -14,15 +14,8 @@ from peewee import PostgresqlDatabase
 from models import Maildir
 from mrilu.archive.folders import is_another_root
 from mrilu.mail.parse import PARSER_VERSION
-from mrilu.maildir.names import (
-    FolderUnreadable,
-    Kind,
-    folder_of,
-    mail_places,
-    names_in,
-    scan,
-    to_disk,
-)
+from mrilu.maildir.errors import FolderUnreadable
+from mrilu.maildir.names import Kind, folder_of, mail_places, names_in, scan, to_disk
 
 # Every file that the database believes to be on disk, and rejected ones that are worth another try.
 KNOWN_PATHS = """

@@ -12,18 +12,15 @@ from peewee import PostgresqlDatabase
 
 from models import Maildir
 from mrilu.archive.places import is_own, note_place
-from mrilu.maildir.mark import read_mark
-from mrilu.maildir.names import (
+from mrilu.maildir.errors import (
     FolderUnreadable,
-    Kind,
     MaildirError,
     MaildirMissing,
     NotAFolder,
     NotAMaildir,
-    kind_of,
-    parse_path,
-    scan,
 )
+from mrilu.maildir.mark import read_mark
+from mrilu.maildir.names import Kind, kind_of, parse_path, scan
 
 logger = logging.getLogger(__name__)
 

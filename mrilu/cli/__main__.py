@@ -55,7 +55,7 @@ class FrontDoor(click.Group):
     def _invoke(self, ctx: click.Context) -> object:
         from mrilu.cli.connect import ServiceDown, line_of
         from mrilu.cli.shown import visible
-        from mrilu.maildir.names import MaildirError
+        from mrilu.maildir.errors import MaildirError
 
         try:
             try:
@@ -202,7 +202,7 @@ def rescan(wait: bool) -> None:
     from models import Maildir
     from mrilu.cli import importing
     from mrilu.cli.connect import connect
-    from mrilu.maildir.names import MaildirError
+    from mrilu.maildir.errors import MaildirError
     from mrilu.queues.ledgers import enqueue_difference, queued_in
 
     settings = connect()

@@ -14,6 +14,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from mrilu.maildir.errors import (
+    FolderUnreadable,
+    MaildirError,
+    MaildirFails,
+    MaildirMissing,
+    MaildirUnreadable,
+    NotAFolder,
+    NotAMaildir,
+    ScanIncomplete,
+)
+
 Kind = Literal["maildir", "folder"]
 MAIL_SUBDIRS = ("new", "cur")
 RESERVED = frozenset(("new", "cur", "tmp"))
@@ -58,54 +69,6 @@ class Place(NamedTuple):
     path: str
     mail: bool
     folders: bool
-
-
-class MaildirError(Exception):
-    """cannot be used as a Maildir"""
-
-    def __init__(self, path: object) -> None:
-        self.path = str(path)
-        super().__init__(f"{self.path}: {self.__doc__}")
-
-
-class MaildirMissing(MaildirError):
-    """there is no such folder"""
-
-
-class NotAFolder(MaildirError):
-    """this is a file, not a folder"""
-
-
-class MaildirUnreadable(MaildirError):
-    """no permission to read this folder"""
-
-
-class MaildirFails(MaildirError):
-    """the file system does not let this folder be read"""
-
-    def __init__(self, path: object, error: OSError) -> None:
-        super().__init__(path)
-        self.args = (f"{self.args[0]}: {error.strerror or error}",)
-
-
-class NotAMaildir(MaildirError):
-    """not a Maildir: cur/ and new/ are missing, and there are no .eml files"""
-
-
-class FolderUnreadable(MaildirError):
-    """this folder cannot be read, its mails are left out of the scan"""
-
-    def __init__(self, path: object, folder: str) -> None:
-        self.folder = folder
-        super().__init__(path)
-
-
-class ScanIncomplete(MaildirError):
-    """some folders could not be read"""
-
-    def __init__(self, path: object, errors: list[FolderUnreadable]) -> None:
-        self.errors = errors
-        super().__init__(path)
 
 
 def to_text(name: str) -> str:

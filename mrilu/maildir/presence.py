@@ -6,7 +6,8 @@ import os
 import stat
 from pathlib import Path
 
-from mrilu.maildir.names import Kind, MaildirError, NotAFolder, follows, kind_of, to_disk
+from mrilu.maildir.errors import MaildirError, NotAFolder
+from mrilu.maildir.names import Kind, follows, kind_of, to_disk
 
 
 class OutOfReach(OSError):

@@ -15,7 +15,8 @@ from models import Maildir, Rejected, Vanishing
 from mrilu.archive.folders import accept_root, doubt_root, note_folders
 from mrilu.archive.ledger import Difference, difference, settled_balance
 from mrilu.archive.ledger_checks import last_look, passed_over_in
-from mrilu.maildir.names import MaildirError, kind_of
+from mrilu.maildir.errors import MaildirError
+from mrilu.maildir.names import kind_of
 from mrilu.queues.queues import (
     MAIL,
     fetch_imports,

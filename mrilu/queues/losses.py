@@ -21,7 +21,8 @@ from rq.registry import ScheduledJobRegistry, StartedJobRegistry
 
 from models import Maildir, Rejected
 from mrilu.archive.ledger import files_of
-from mrilu.maildir.names import FolderUnreadable, MaildirError, to_disk
+from mrilu.maildir.errors import FolderUnreadable, MaildirError
+from mrilu.maildir.names import to_disk
 from mrilu.queues.enqueue import LAST, enqueue_now
 from mrilu.queues.queues import EMBED, MAIL, queue
 from mrilu.queues.table import Periodic

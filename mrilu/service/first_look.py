@@ -11,15 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mrilu.maildir.names import (
+from mrilu.maildir.errors import (
     MaildirError,
     MaildirMissing,
     MaildirUnreadable,
     NotAFolder,
     NotAMaildir,
-    kind_of,
-    scan,
 )
+from mrilu.maildir.names import kind_of, scan
 from mrilu.service.account import Account
 from mrilu.service.handing_over import hand_over
 from mrilu.service.placement import program_folder

@@ -16,7 +16,7 @@ from mrilu.archive.outdated import count_outdated
 from mrilu.embeddings.model import EncoderMissing, find_model
 from mrilu.embeddings.progress import NO_MODEL
 from mrilu.embeddings.sources import count_waiting
-from mrilu.maildir.names import MaildirError
+from mrilu.maildir.errors import MaildirError
 from mrilu.queues.ledgers import queued_in
 from mrilu.runtime.database import database
 from mrilu.settings.current import current_settings

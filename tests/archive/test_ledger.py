@@ -9,7 +9,8 @@ from jobs.import_messages import import_messages
 from models import Location
 from mrilu.archive import ledger
 from mrilu.archive.ledger import balance, difference, quick_balance
-from mrilu.maildir.names import MaildirMissing, to_text
+from mrilu.maildir.errors import MaildirMissing
+from mrilu.maildir.names import to_text
 from tests.factories import deliver, mail, make_maildir, register
 from tests.watcher.conftest import permissions_that_bind
 

@@ -16,7 +16,7 @@ from jobs.import_messages import import_messages
 from models import Location, Maildir, Message, Rejected
 from mrilu.archive.ledger import difference
 from mrilu.archive.registration import register_watched
-from mrilu.maildir.names import MaildirError
+from mrilu.maildir.errors import MaildirError
 from mrilu.maildir.presence import OutOfReach
 from mrilu.runtime import heartbeat
 from mrilu.runtime.database import database as process_database

@@ -12,7 +12,7 @@ from mrilu.archive.ledger import balance, difference
 from mrilu.archive.registration import NameTaken, register_watched
 from mrilu.archive.removal import remove_gone_messages
 from mrilu.cli.sources import register as register_source
-from mrilu.maildir.names import MaildirMissing, NotAMaildir
+from mrilu.maildir.errors import MaildirMissing, NotAMaildir
 from mrilu.service.first_look import agree
 from mrilu.settings.current import use_settings
 from mrilu.settings.fields import SettingError

@@ -4,9 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from mrilu.maildir import names as maildir
 from mrilu.maildir import presence
-from mrilu.maildir.names import MaildirError, folders, kind_of, places, scan, to_disk
+from mrilu.maildir.errors import (
+    MaildirError,
+    MaildirFails,
+    MaildirMissing,
+    MaildirUnreadable,
+    NotAFolder,
+    NotAMaildir,
+    ScanIncomplete,
+)
+from mrilu.maildir.names import folders, kind_of, places, scan, to_disk
 from tests.watcher.conftest import make_maildir, permissions_that_bind
 
 
@@ -102,10 +110,10 @@ def test_folders_alone_make_a_maildir_too(tmp_path):
 @pytest.mark.parametrize(
     ("path", "error", "words"),
     [
-        ("missing", maildir.MaildirMissing, "no such folder"),
-        ("file", maildir.NotAFolder, "not a folder"),
-        ("empty", maildir.NotAMaildir, "cur/ and new/ are missing"),
-        ("photos", maildir.NotAMaildir, "cur/ and new/ are missing"),
+        ("missing", MaildirMissing, "no such folder"),
+        ("file", NotAFolder, "not a folder"),
+        ("empty", NotAMaildir, "cur/ and new/ are missing"),
+        ("photos", NotAMaildir, "cur/ and new/ are missing"),
     ],
 )
 def test_what_is_no_maildir_is_refused_with_a_reason(tmp_path, path, error, words):
@@ -121,7 +129,7 @@ def test_a_root_without_permission_is_refused(root):
     root.chmod(0o000)
     with (
         permissions_that_bind(root.parent),
-        pytest.raises(maildir.MaildirUnreadable, match="no permission"),
+        pytest.raises(MaildirUnreadable, match="no permission"),
     ):
         kind_of(root)
 
@@ -144,7 +152,7 @@ def test_without_a_list_for_errors_the_scan_gives_the_other_folders_then_raises(
     with permissions_that_bind(root.parent):
         paths = scan(root)
         assert next(paths) == "new/1.a"
-        with pytest.raises(maildir.ScanIncomplete) as caught:
+        with pytest.raises(ScanIncomplete) as caught:
             list(paths)
     assert [error.folder for error in caught.value.errors] == [".secret"]
 
@@ -248,7 +256,7 @@ def test_what_cannot_be_looked_at_is_not_absent(root):
 def test_a_root_that_the_file_system_does_not_let_be_read_is_an_error_of_its_own(tmp_path):
     (tmp_path / "one").symlink_to("two")
     (tmp_path / "two").symlink_to("one")
-    with pytest.raises(maildir.MaildirFails, match=r"one: .*: Too many levels"):
+    with pytest.raises(MaildirFails, match=r"one: .*: Too many levels"):
         kind_of(tmp_path / "one")
     assert "Too many levels" in presence.root_trouble(tmp_path / "one", "maildir")
     assert "Too many levels" in presence.root_trouble(tmp_path / "one", "folder")

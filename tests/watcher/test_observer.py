@@ -3,7 +3,7 @@ import errno
 import pytest
 from watchdog.observers.inotify_c import InotifyFD
 
-from mrilu.maildir.names import NotAMaildir
+from mrilu.maildir.errors import NotAMaildir
 from tests.watcher.conftest import Recorder, deliver, make_maildir
 from watcher import observer as observe
 from watcher.inotify import WatchedMaildir

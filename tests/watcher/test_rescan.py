@@ -1,6 +1,6 @@
 import pytest
 
-from mrilu.maildir.names import MaildirMissing
+from mrilu.maildir.errors import MaildirMissing
 from tests.watcher.conftest import Recorder
 from watcher.rescan import Rescans
 

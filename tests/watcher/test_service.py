@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from mrilu.maildir.names import MaildirError, kind_of, scan
+from mrilu.maildir.errors import MaildirError
+from mrilu.maildir.names import kind_of, scan
 from tests.watcher.conftest import DEADLINE, Recorder, deliver, make_maildir
 from watcher import service
 from watcher.service import Archive, Watcher

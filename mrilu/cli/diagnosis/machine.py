@@ -10,8 +10,9 @@ from importlib import metadata
 from pathlib import Path
 
 from mrilu.cli.diagnosis.finding import Finding, error, ok, warning
+from mrilu.maildir.errors import FolderUnreadable, MaildirError
 from mrilu.maildir.file_systems import without_events
-from mrilu.maildir.names import FolderUnreadable, MaildirError, kind_of, scan
+from mrilu.maildir.names import kind_of, scan
 from mrilu.maildir.passed_over import BELOW, DEEP, LINK, MBOX, MH, OUTSIDE, passed_over
 from mrilu.settings.fields import MaildirSetting
 
