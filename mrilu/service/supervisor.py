@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,16 +37,14 @@ class Supervisor:
 
     def start_group(self, group: str, but: set[str]) -> None:
         """Start a group's programs, except some, without waiting for each to prove itself."""
-        for entry in self._ask().supervisor.getAllProcessInfo():
-            if entry["group"] == group and entry["name"] not in but:
-                self._ask().supervisor.startProcess(f"{group}:{entry['name']}", False)
+        with _asking(self._control) as proxy:
+            for entry in proxy.supervisor.getAllProcessInfo():
+                if entry["group"] == group and entry["name"] not in but:
+                    _start(f"{group}:{entry['name']}", proxy)
 
     def states(self) -> dict[str, str]:
         """Return each program's state in supervisor's words; empty when it does not answer."""
         return program_states(self._control)
-
-    def _ask(self) -> Any:
-        return _proxy(self._control)
 
     def stop(self) -> None:
         """Stop everything in order: our programs, then the servers. Kills supervisord only if it hangs."""
@@ -61,10 +60,9 @@ class Supervisor:
 def program_states(control: Path) -> dict[str, str]:
     """Return the state of each program of the supervisor behind the socket `control`; empty without an answer."""
     try:
-        return {
-            entry["name"]: entry["statename"]
-            for entry in _proxy(control).supervisor.getAllProcessInfo()
-        }
+        with _asking(control) as proxy:
+            entries = proxy.supervisor.getAllProcessInfo()
+        return {entry["name"]: entry["statename"] for entry in entries}
     except (OSError, XmlRpcError):
         return {}
 
@@ -87,17 +85,22 @@ def _start(name: str, proxy: Any) -> Any:
 
 def _tell(control: Path, order: Callable[[Any], Any]) -> Any:
     try:
-        return order(_proxy(control))
+        with _asking(control) as proxy:
+            return order(proxy)
     except (OSError, XmlRpcError) as error:
         raise ServerError(f"the supervisor does not obey: {error}") from error
 
 
-def _proxy(control: Path) -> Any:
+@contextmanager
+def _asking(control: Path) -> Iterator[Any]:
+    """Yield what calls supervisord; its socket is closed, also where nobody listened behind it."""
     from supervisor.xmlrpc import SupervisorTransport
 
-    return ServerProxy(
-        "http://mrilu", transport=SupervisorTransport(None, None, f"unix://{control}")
-    )
+    transport = SupervisorTransport(None, None, f"unix://{control}")
+    try:
+        yield ServerProxy("http://mrilu", transport=transport)
+    finally:
+        transport.close()
 
 
 def launch(
