@@ -105,15 +105,15 @@ class Renames:
         return Result(seconds, self.count, "the renames themselves included")
 
 
-def race_import(maildir: Path, work: Path, rounds: int, only: str | None) -> bool:
+def race_import(maildir: Path, work: Path, rounds: int, only: list[str] | None) -> bool:
     """The first import, and whether all bars are met."""
-    peers = [peer for peer in import_peers() if only in (None, peer.name)]
+    peers = [peer for peer in import_peers() if not only or peer.name in only]
     results = take_turns([FirstImport(), *peers], maildir, work / "import", rounds)
     print("\nfirst import")
     return report(results, machine_facts(debian_versions(PACKAGES)), "mrilu", IMPORT_BARS)
 
 
-def race_changes(maildir: Path, work: Path, rounds: int, only: str | None) -> bool:
+def race_changes(maildir: Path, work: Path, rounds: int, only: list[str] | None) -> bool:
     """Unchanged rescan and renames on one archive, and whether all limits are kept."""
     passed = []
     copy = link_maildir(maildir, work / "Maildir")
@@ -124,7 +124,7 @@ def race_changes(maildir: Path, work: Path, rounds: int, only: str | None) -> bo
             ("rescan", Rescan(running), rescan_peers()),
             ("renames", Renames(running), rename_peers()),
         ):
-            chosen = [peer for peer in peers if only in (None, peer.name)]
+            chosen = [peer for peer in peers if not only or peer.name in only]
             results = take_turns([ours, *chosen], maildir, work / title, rounds)
             print(f"\n{title}")
             passed.append(
@@ -163,7 +163,9 @@ def main() -> None:
         "races", nargs="*", default=["import", "changes", "kill"], metavar="import|changes|kill"
     )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", help="one peer by its name; 'none' for none")
+    parser.add_argument(
+        "--only", action="append", help="a peer by its name, can be given again; 'none' for none"
+    )
     options = parser.parse_args()
     passed = []
     with (

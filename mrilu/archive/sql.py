@@ -8,9 +8,13 @@ def _columns(names: tuple[str, ...], prefix: str = "") -> str:
     return ", ".join(prefix + name for name in names)
 
 
+# The first statement of a transaction that looks rows up by their keys. A session keeps its plans; those that it made
+# while the tables were small would read whole tables for each batch of a first import.
+BY_INDEX = "SET LOCAL enable_seqscan = off"
+
 # One staging table a session; a temporary table is neither logged nor seen by other workers.
 CREATE_STAGING = (
-    "CREATE TEMPORARY TABLE IF NOT EXISTS incoming (ordinal integer GENERATED ALWAYS AS IDENTITY, "
+    f"{BY_INDEX}; CREATE TEMPORARY TABLE IF NOT EXISTS incoming (ordinal integer GENERATED ALWAYS AS IDENTITY, "
     + ", ".join(f"{name} {kind}" for name, kind in STAGING_TYPES.items())
     + ") ON COMMIT DELETE ROWS; "
     + "; ".join(f"ALTER TABLE incoming ALTER {name} SET STORAGE EXTERNAL" for name in STAGED_TEXTS)

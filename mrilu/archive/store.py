@@ -224,6 +224,7 @@ def store_rejections(
     stored, rejections = Stored(), list(rejections)
     with db.atomic():
         cursor = db.connection().cursor()
+        cursor.execute(sql.BY_INDEX)
         orphaned: set[int] = set()
         poorer: set[int] = set()
         if any(one.file.row_in("location") for one in rejections):
@@ -271,7 +272,7 @@ def store_changes(
         return set()
     with db.atomic():
         connection = db.connection()
-        connection.execute(LOCK)
+        connection.execute(f"{sql.BY_INDEX}; {LOCK}")
         again, revived = _store_moves(connection, moved)
         again |= _hand_on(connection, revived | _store_gone(connection, gone))
     return again
