@@ -16,8 +16,7 @@ from mrilu.archive.folders import doubts
 from mrilu.archive.plan import FoundFile, known_files, look_at
 from mrilu.archive.read import Rejection, portions, read_mails
 from mrilu.archive.store import Stored, store_mails
-from mrilu.mail.message import Limits
-from mrilu.mail.parse import PARSER_VERSION
+from mrilu.mail.message import PARSER_VERSION, Limits
 from mrilu.maildir.names import parse_path
 from mrilu.maildir.presence import is_there
 from mrilu.notifications.events import NewsRules

@@ -17,10 +17,11 @@ from mrilu.archive.copies import join_copies
 from mrilu.archive.plan import FoundFile, KnownFile
 from mrilu.archive.read import ReadMail, Rejection
 from mrilu.archive.reread import Reread, update_messages, was_written
-from mrilu.archive.rows import staging_row
-from mrilu.archive.thread_edges import draw, facts_of_fresh
+from mrilu.archive.rows import is_orphan, list_of, staging_row
+from mrilu.archive.thread_edges import MessageFacts, draw
 from mrilu.archive.threads import LOCK, assign_threads
 from mrilu.archive.withholding import erase_again
+from mrilu.mail.thread_keys import node_of, subject_key_of
 from mrilu.notifications.bounces import note_reports
 from mrilu.notifications.events import NewsRules
 from mrilu.notifications.news import match_if_possible, note_news
@@ -99,7 +100,7 @@ def _insert(connection: Connection, maildir: int, mails: list[ReadMail]) -> Stor
         further = connection.execute(sql.INSERT_COPIED_LOCATIONS, key).fetchall()
         firsts = {number for *_, number, copy in further if not copy}
         files += further
-    facts = facts_of_fresh(fresh, mails)
+    facts = _facts_of_fresh(fresh, mails)
     if withheld := _withheld(connection, list(fresh.values())):
         facts = [one.alone() if one.id in withheld else one for one in facts]
     draw(connection, facts)
@@ -125,6 +126,28 @@ def _insert(connection: Connection, maildir: int, mails: list[ReadMail]) -> Stor
     stored = _stored(mails, files, reread)
     stored.again |= again
     return stored
+
+
+def _facts_of_fresh(fresh: dict[str, int], mails: Iterable[ReadMail]) -> list[MessageFacts]:
+    """Return the facts of the messages that this batch made (id by identity), from their first files."""
+    found: dict[str, MessageFacts] = {}
+    for mail in mails:
+        message, identity = mail.message, str(mail.message.identity)
+        if identity not in fresh or identity in found:
+            continue
+        lists = [name] if (name := list_of(mail)) else []
+        found[identity] = MessageFacts(
+            fresh[identity],
+            node_of(message.message_id),
+            identity,
+            message.sent_at,
+            subject_key_of(message.cleaned_subject),
+            is_orphan(message),
+            lists,
+            message.in_reply_to,
+            message.references,
+        )
+    return list(found.values())
 
 
 def _withheld(connection: Connection, messages: list[int]) -> set[int]:

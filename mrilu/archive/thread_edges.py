@@ -16,9 +16,7 @@ from psycopg import Connection
 
 from models import Restriction
 from mrilu.archive.array_literals import plain_array
-from mrilu.archive.read import ReadMail
-from mrilu.archive.rows import is_orphan, list_of
-from mrilu.mail.thread_keys import named_ids, node_of, sequence_of, subject_key_of
+from mrilu.mail.thread_keys import named_ids, node_of, sequence_of
 
 # Pairs of nodes: who names or follows, and whom.
 Edge = tuple[int, int]
@@ -126,28 +124,6 @@ class MessageFacts(NamedTuple):
             return []
         sequences = (sequence_of(name, self.subject_key) for name in self.list_ids)
         return [Spot(sequence, self.sent_at, self.identity) for sequence in sequences]
-
-
-def facts_of_fresh(fresh: dict[str, int], mails: Iterable[ReadMail]) -> list[MessageFacts]:
-    """Return the facts of the messages that this batch made (id by identity), from their first files."""
-    found: dict[str, MessageFacts] = {}
-    for mail in mails:
-        message, identity = mail.message, str(mail.message.identity)
-        if identity not in fresh or identity in found:
-            continue
-        lists = [name] if (name := list_of(mail)) else []
-        found[identity] = MessageFacts(
-            fresh[identity],
-            node_of(message.message_id),
-            identity,
-            message.sent_at,
-            subject_key_of(message.cleaned_subject),
-            is_orphan(message),
-            lists,
-            message.in_reply_to,
-            message.references,
-        )
-    return list(found.values())
 
 
 def facts_of_rows(connection: Connection, messages: Sequence[int]) -> list[MessageFacts]:

@@ -17,7 +17,7 @@ from models import JobRun, Message, Rejected
 from mrilu.archive.outdated import count_outdated
 from mrilu.cli.shown import visible
 from mrilu.embeddings.progress import progress
-from mrilu.mail.parse import PARSER_VERSION
+from mrilu.mail.message import PARSER_VERSION
 from mrilu.notifications.pause import outbox_status
 from mrilu.queues.health import living_workers, trouble_of
 from mrilu.queues.ledgers import ledgers_at_hand

@@ -30,6 +30,7 @@ EMBED = "embed"
 LONG = "long"  # exports and downloads that may take an hour: what "default" has does not wait behind them
 NAMES = (MAIL, DEFAULT, LONG, NOTIFY, EMBED)
 IMPORT_FUNCTION = "jobs.import_messages.import_messages"
+IMPORT = IMPORT_FUNCTION.rpartition(".")[2]  # the job's name in job_run and total
 # Long enough to look at with rq info; job_run keeps the record for good.
 RESULT_TTL = 300
 LIVE = "live-"  # begins the ids of jobs that were put to the front

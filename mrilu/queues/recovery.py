@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from redis import Redis, RedisError, WatchError
 from rq import Queue
@@ -23,16 +22,10 @@ from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegis
 from rq.serializers import JSONSerializer
 from rq.utils import as_text
 
-from models import JobRun, Maildir, Total
-from mrilu.archive.plan import known_files, look_at, parse_path
-from mrilu.archive.read import RETRY_ALWAYS, Rejection
-from mrilu.archive.rejected_header import header_of
-from mrilu.archive.store import store_rejections
-from mrilu.mail.parse import PARSER_VERSION
+from models import JobRun, Maildir
 from mrilu.queues.alive import is_alive, is_idle
 from mrilu.queues.blame import (
     KILLED,
-    RAISED,
     Verdict,
     blames_a_file,
     end_of,
@@ -43,7 +36,7 @@ from mrilu.queues.blame import (
 from mrilu.queues.enqueue import LAST
 from mrilu.queues.queues import (
     FAILURE_TTL,
-    IMPORT_FUNCTION,
+    IMPORT,
     MAIL,
     NAMES,
     RESULT_TTL,
@@ -63,7 +56,6 @@ logger = logging.getLogger(__name__)
 
 # A batch is cut into this many jobs after a death: 250 files need two deaths, not eight as with halves.
 PIECES = 16
-IMPORT = IMPORT_FUNCTION.rpartition(".")[2]  # the job's name in job_run and total
 MAX_RUN_DEATHS = 5  # of a run of another job, whoever killed it
 OTHERS = tuple(name for name in NAMES if name != MAIL)
 RETRY_GRACE = 3.0  # seconds that rq's own scheduler has for a retry
@@ -338,6 +330,9 @@ def _put_back(mail: Queue, job: Job) -> None:
         job.id,
     )
     if verdict.rejected:
+        # Rare, and the only thing here that needs the parser: 0.2 s of the watcher's start.
+        from mrilu.queues.quarantine import quarantine
+
         quarantine(maildir, verdict.rejected, end.reason, end.error)
     if verdict.alone:
         _offer_again(mail, maildir, [verdict.alone], verdict)
@@ -363,28 +358,6 @@ def pieces(paths: list[str]) -> list[list[str]]:
     """Cut `paths` into at most PIECES lists of nearly equal length."""
     size = max(1, -(-len(paths) // PIECES))
     return [paths[start : start + size] for start in range(0, len(paths), size)]
-
-
-def quarantine(name: str, path: str, reason: str, error: str) -> None:
-    """Reject the file that failed so often alone; `./run.sh retry` and, after a while, a rescan try it again."""
-    db = database()
-    maildir = Maildir.get(Maildir.name == name)
-    parts = parse_path(path)
-    file = look_at(
-        Path(maildir.place),
-        path,
-        known_files(db.connection(), maildir.id, [parts] if parts else []),
-    )
-    if file is None:
-        return
-    # An import-error may be the service's own fault after all: each rescan tries again.
-    version = RETRY_ALWAYS if reason == RAISED else PARSER_VERSION
-    with db.atomic():
-        header = header_of(Path(maildir.place), path)
-        rejection = Rejection(file, reason, error, version, header)
-        stored = store_rejections(db, maildir.id, [rejection])
-        Total.add("items", IMPORT, stored.counts)
-    logger.error("file quarantined maildir=%s path=%s reason=%s", name, path, reason)
 
 
 def _discard(holder: Queue, job: Job) -> None:

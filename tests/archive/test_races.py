@@ -11,7 +11,7 @@ from jobs.import_messages import import_messages
 from models import Location, Maildir, Message, Rejected
 from mrilu.archive import plan, read, read_bytes
 from mrilu.archive.ledger import balance, difference
-from mrilu.queues import recovery
+from mrilu.queues.quarantine import quarantine
 from tests.factories import deliver, mail, make_maildir, register
 
 
@@ -155,7 +155,7 @@ def test_a_second_row_for_one_file_is_found_and_goes(root):
 
 def test_a_file_set_aside_leaves_its_namesake_alone(root):
     import_messages("test", [deliver(root, mail("<a@x>"), "cur/1.a:2,S")])
-    recovery.quarantine(
+    quarantine(
         "test", deliver(root, mail("<b@x>"), "cur/1.a:2,T"), "killed-worker", "its worker died"
     )
     assert (Location.select().count(), Rejected.select().count()) == (1, 1)

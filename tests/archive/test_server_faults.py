@@ -18,6 +18,7 @@ from models import JobRun, Maildir, Message, Rejected
 from mrilu.archive.ledger import balance, difference
 from mrilu.queues import recovery
 from mrilu.queues.blame import MAX_DEATHS
+from mrilu.queues.quarantine import quarantine
 from mrilu.queues.queues import queue, queued_paths, submit_import
 from mrilu.queues.recovery import recover_imports
 from mrilu.settings.table import PROJECT
@@ -128,9 +129,9 @@ def test_a_time_out_while_the_database_is_locked_rejects_no_mail(
 
 def test_what_was_set_aside_for_an_unknown_error_is_tried_again_at_each_rescan(root, redis_client):
     path = deliver(root, mail("<a@x>"))
-    recovery.quarantine("test", path, "import-error", "KeyError: 'x'")
+    quarantine("test", path, "import-error", "KeyError: 'x'")
     assert difference(models.db, root, "test").paths == [path]
-    recovery.quarantine("test", path, "killed-worker", "its worker died")
+    quarantine("test", path, "killed-worker", "its worker died")
     assert difference(models.db, root, "test").paths == []
 
 
@@ -154,13 +155,13 @@ def test_a_path_too_long_for_an_index_is_accounted_for_and_holds_nothing_up(root
     import_messages("test", [*paths, f"{DEEP}/cur/1.deep:2,S"])
     found = balance(models.db, register(root), set())
     assert (found.imported, found.rejected, found.lost) == (3, 1, []) and found.level
-    recovery.quarantine("test", f"{DEEP}/cur/1.deep:2,S", "killed-worker", "its worker died")
+    quarantine("test", f"{DEEP}/cur/1.deep:2,S", "killed-worker", "its worker died")
     assert Rejected.get().attempts == 2 and Rejected.get().path() == f"{DEEP}/cur/1.deep:2,S"
 
 
 def test_what_was_set_aside_for_a_workers_end_is_tried_again_after_a_while(root, redis_client):
     path = deliver(root, mail())
-    recovery.quarantine("test", path, "killed-worker", "its worker died")
+    quarantine("test", path, "killed-worker", "its worker died")
     check_maildir(register(root), 100)
     assert queued_paths() == {}  # not at once: it may do it again
     models.db.execute_sql("UPDATE rejected SET last_seen = last_seen - interval '2 hours'")

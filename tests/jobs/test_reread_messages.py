@@ -21,8 +21,7 @@ from models import JobRun, Location, Message, Notification, Rejected
 from mrilu.archive import outdated, read, store
 from mrilu.archive.ledger import difference
 from mrilu.archive.outdated import count_outdated
-from mrilu.mail.message import Limits, ParsedMessage, RejectedMail
-from mrilu.mail.parse import PARSER_VERSION
+from mrilu.mail.message import PARSER_VERSION, Limits, ParsedMessage, RejectedMail
 from mrilu.notifications.events import NewsRules
 from mrilu.queues.enqueue import enqueue_now
 from mrilu.queues.queues import DEFAULT, EMBED, put_import, queue
