@@ -27,9 +27,10 @@ logger = logging.getLogger(__name__)
 SETTLE_SECONDS = 2.0  # mail that arrives one by one is embedded in groups
 RUN_SECONDS = 1500.0  # then another run goes on, so that other work of the queue gets its turn
 BACKLOG = 4  # import jobs that wait: more than live mail makes
-LONGEST_REST = (
-    60.0  # seconds before each slice: imports that wait for something do not stop embedding
+STUCK_SECONDS = (
+    60.0  # of a backlog that stays as it is: it waits for something, and embedding does not
 )
+LONGEST_REST = 600.0  # seconds before each slice, however much mail comes
 
 
 @recorded
@@ -84,13 +85,18 @@ def give_way(
     clock: Callable[[], float] = time.monotonic,
     rest: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Rest while a first import or a flood is on, LONGEST_REST at most.
+    """Rest while a first import or a flood is on: for STUCK_SECONDS if none of it is done, LONGEST_REST at most.
 
-    By its niceness alone embedding took a quarter of the processor time of such an import.
+    By its niceness alone embedding took a quarter of the processor time of such an import; with a slice each minute,
+    a tenth.
     """
-    ends = clock() + LONGEST_REST
-    while mail_waiting() > BACKLOG and clock() < ends:
+    began = changed = clock()
+    last = waiting = mail_waiting()
+    while waiting > BACKLOG and clock() < min(began + LONGEST_REST, changed + STUCK_SECONDS):
         rest(1.0)
+        waiting = mail_waiting()
+        if waiting != last:
+            last, changed = waiting, clock()
 
 
 def complete_model(db: PostgresqlDatabase, row: EmbeddingModel) -> int:

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain, cycle, repeat
 from pathlib import Path
 
 import psycopg
@@ -423,14 +425,24 @@ def test_live_mail_holds_no_embedding_up():
     assert rests == []
 
 
-def test_mail_that_waits_for_something_else_holds_embedding_up_for_a_minute_at_most():
+def rested(waiting: Iterator[int]) -> float:
+    """Return how many seconds embedding rests before a slice, with so many jobs waiting at each look."""
     passed = [0.0]
 
     def rest(seconds: float) -> None:
         passed[0] += seconds
 
-    job.give_way(lambda: 1000, clock=lambda: passed[0], rest=rest)
-    assert passed[0] == job.LONGEST_REST
+    job.give_way(lambda: next(waiting), clock=lambda: passed[0], rest=rest)
+    return passed[0]
+
+
+def test_mail_that_waits_for_something_else_holds_embedding_up_for_a_minute_at_most():
+    assert rested(repeat(1000)) == job.STUCK_SECONDS
+
+
+def test_embedding_rests_for_as_long_as_a_backlog_is_worked_off_and_not_for_ever():
+    assert rested(chain(range(300, job.BACKLOG, -1), [0])) == 300 - job.BACKLOG
+    assert rested(cycle([1000, 1001])) == job.LONGEST_REST
 
 
 def test_a_run_asks_what_waits_before_each_slice(root, encoder, monkeypatch):
