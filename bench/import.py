@@ -17,7 +17,7 @@ import models  # noqa: E402
 from bench.corpus import link_maildir, mail_files, read_mails, subject_word, unpacked, unread_mails  # noqa: E402
 from bench.machine import debian_versions, machine_facts  # noqa: E402
 from bench.peers import IMPORT_BARS, PACKAGES, import_peers, rename_peers, rescan_peers  # noqa: E402
-from bench.service import Service, service  # noqa: E402
+from bench.service import MAIL_WORKERS, Service, service  # noqa: E402
 from bench.timing import Result, only_benchmark, report, take_turns  # noqa: E402
 from mrilu.archive.ledger import difference  # noqa: E402
 from mrilu.settings.load import load  # noqa: E402
@@ -45,7 +45,9 @@ class FirstImport:
             check(running, len(paths), subject_word(paths))
         shutil.rmtree(work / "service")
         return Result(
-            seconds, len(paths), f"fsync on, 2 workers, {processor:.1f} processor seconds"
+            seconds,
+            len(paths),
+            f"fsync on, {MAIL_WORKERS} workers, {processor:.1f} processor seconds",
         )
 
 

@@ -22,8 +22,10 @@ from mrilu import migrations
 from mrilu.service.postgres import Cluster
 from mrilu.service.programs import PROGRAMS
 from mrilu.service.valkey import Server
+from mrilu.settings.load import load
 
 LONGEST_SECONDS = 600.0
+MAIL_WORKERS = load({}).mail_workers
 POLL_SECONDS = 0.02
 # Cheap to ask often: the runs' counts, which are committed with the mails they count.
 COUNTED = """
@@ -56,7 +58,7 @@ class Service:
         """Start one row of mrilu/service/programs.py as supervisor would."""
         row = next(program for program in PROGRAMS if program.name == name)
         words = [
-            word.format(project=PROJECT, code=PROJECT, mail_workers=2)
+            word.format(project=PROJECT, code=PROJECT, mail_workers=MAIL_WORKERS)
             for word in row.arguments.split()
         ]
         environ = caller_and(**self.urls, MAILDIR_PATH=f"bench={self.maildir}", PYTHONPATH=PROJECT)
@@ -123,7 +125,7 @@ def service(maildir: Path, work: Path, workers: bool = True) -> Iterator[Service
         try:
             if workers:
                 running.spawn("mail")
-                running.until(lambda: running.workers_ready(2))
+                running.until(lambda: running.workers_ready(MAIL_WORKERS))
             yield running
         finally:
             for name in list(running.processes):

@@ -150,7 +150,12 @@ class Settings:
         "what happens to a message whose last file disappeared: `keep` or `remove` it",
     )
     batch_size: int = setting("BATCH_SIZE", 500, count, "maximum number of mails in one import job")
-    mail_workers: int = setting("MAIL_WORKERS", 2, count, "worker processes of the `mail` queue")
+    mail_workers: int = setting(
+        "MAIL_WORKERS",
+        3,
+        count,
+        "worker processes of the `mail` queue; one more than the processors keeps these busy",
+    )
     default_workers: int = setting(
         "DEFAULT_WORKERS", 1, count, "worker processes of the `default` queue"
     )

@@ -13,7 +13,7 @@ from mrilu.settings.table import PROJECT
 
 def test_defaults_need_no_environment():
     settings = load({})
-    assert settings.database_url is None and settings.mail_workers == 2
+    assert settings.database_url is None and settings.mail_workers == 3
     assert [(one.name, one.watch) for one in settings.maildirs] == [("sample", "inotify")]
 
 
