@@ -21,7 +21,7 @@ from mrilu.archive.plan import FoundFile, Plan, known_files, make_plan, outdated
 from mrilu.archive.read import portions, read_mails, rejection_of
 from mrilu.archive.store import Stored, store_changes, store_mails, store_rejections
 from mrilu.mail.message import Limits
-from mrilu.mail.parse import PARSER_VERSION
+from mrilu.mail.version import PARSER_VERSION
 from mrilu.maildir.presence import OutOfReach
 from mrilu.notifications.events import NewsRules
 from mrilu.notifications.news import match_if_possible

@@ -14,7 +14,8 @@ from psycopg import Connection
 
 from models import Message, Restriction, Withholding
 from mrilu.archive.left_names import forget_left_names
-from mrilu.archive.threads import LOCK, assign_threads, forget_nodes, leave_threads
+from mrilu.archive.lock import LOCK
+from mrilu.archive.threads import assign_threads, forget_nodes, leave_threads
 from mrilu.mail.own_words.quoted_from import lines_quoted
 
 HIDDEN, ERASED = "hidden", "erased"

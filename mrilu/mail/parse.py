@@ -40,7 +40,6 @@ from mrilu.mail.tree.repair import OpenedMail, open_mail, with_header_ended
 from mrilu.mail.tree.stdlib import build_tree
 from mrilu.mail.tree.structure import Budget, Part
 
-PARSER_VERSION = 4
 _MAX_SUBJECT_CHARS = 4000
 _DEFAULT_LIMITS = Limits()
 
