@@ -36,7 +36,7 @@ from mrilu.tables.folders import (
     RemovedMessage,
     Vanishing,
 )
-from mrilu.tables.names import KnownList, Sender
+from mrilu.tables.names import DoubtedName, KnownList, Sender
 from mrilu.tables.notifications import (
     Bounce,
     BounceFile,
@@ -83,6 +83,7 @@ ARCHIVE = (
     ThreadVersion,
     Sender,
     KnownList,
+    DoubtedName,
     Withholding,
     Location,
     Rejected,

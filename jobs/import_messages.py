@@ -20,7 +20,8 @@ from mrilu.archive.places import absence
 from mrilu.archive.plan import FoundFile, Plan, known_files, make_plan, outdated, parts_of
 from mrilu.archive.read import portions, read_mails, rejection_of
 from mrilu.archive.store import Stored, store_changes, store_mails, store_rejections
-from mrilu.mail.message import PARSER_VERSION, Limits
+from mrilu.mail.message import Limits
+from mrilu.mail.version import PARSER_VERSION
 from mrilu.maildir.presence import OutOfReach
 from mrilu.notifications.events import NewsRules
 from mrilu.notifications.news import match_if_possible

@@ -12,7 +12,8 @@ from peewee import PostgresqlDatabase
 from redis import Redis
 from rq.utils import as_text
 
-from mrilu.archive.outdated import next_outdated, read_again
+from mrilu.archive.outdated import next_outdated
+from mrilu.archive.read_again import read_again
 from mrilu.queues.queues import DEFAULT, FAILURE_TTL, MAIL, RESULT_TTL, queue
 from mrilu.queues.rules import limits_of, news_rules_of
 from mrilu.queues.runs import recorded

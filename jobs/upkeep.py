@@ -12,6 +12,7 @@ from peewee import PostgresqlDatabase
 from psycopg import sql
 
 from models import Hour, JobRun
+from mrilu.archive.left_names import forget_left_names
 from mrilu.queues.runs import close_dead_runs, recorded
 from mrilu.runtime.database import database
 from mrilu.runtime.reading import forget_old_notes
@@ -47,6 +48,7 @@ def upkeep() -> dict[str, int]:
         "forgotten_removals": lambda: forget_removed(
             db, moment - timedelta(days=settings.notify_days)
         ),
+        "forgotten_names": lambda: forget_left_names(db),
         "forgotten_notes": lambda: forget_old_notes(settings.data_dir),
         "expired_hours": lambda: Hour.expire(moment - KEEP_HOURS),
         "measured": lambda: measure_sizes(db, settings.data_dir),

@@ -13,7 +13,7 @@ from peewee import PostgresqlDatabase
 
 from models import Maildir
 from mrilu.archive.folders import is_another_root
-from mrilu.mail.message import PARSER_VERSION
+from mrilu.mail.version import PARSER_VERSION
 from mrilu.maildir.errors import FolderUnreadable
 from mrilu.maildir.names import Kind, folder_of, mail_places, names_in, scan, to_disk
 

@@ -13,8 +13,9 @@ from mrilu.archive.plan import FoundFile
 from mrilu.archive.read_bytes import read_bytes
 from mrilu.archive.rejected_header import RejectedHeader, header_of
 from mrilu.mail.compression import decompressed
-from mrilu.mail.message import PARSER_VERSION, Limits, ParsedMessage, RejectedMail
+from mrilu.mail.message import Limits, ParsedMessage, RejectedMail
 from mrilu.mail.parse import parse_message
+from mrilu.mail.version import PARSER_VERSION
 from mrilu.runtime.reading import NO_NOTE, Note
 
 logger = logging.getLogger(__name__)

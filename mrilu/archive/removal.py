@@ -5,7 +5,8 @@ from __future__ import annotations
 from peewee import PostgresqlDatabase
 from psycopg import Connection
 
-from mrilu.archive.threads import LOCK, assign_threads, forget_nodes, leave_threads
+from mrilu.archive.lock import LOCK
+from mrilu.archive.threads import assign_threads, forget_nodes, leave_threads
 
 # A rename may be seen as a deletion first; after this many seconds it was none.
 GRACE_SECONDS = 5

@@ -9,9 +9,10 @@ from typing import Any
 from models import Restriction
 from mrilu.archive.array_literals import array
 from mrilu.archive.read import ReadMail
-from mrilu.mail.message import PARSER_VERSION, Address, ParsedMessage
+from mrilu.mail.message import Address, ParsedMessage
 from mrilu.mail.permalinks import permalink_of
 from mrilu.mail.thread_keys import node_of, subject_key_of
+from mrilu.mail.version import PARSER_VERSION
 from mrilu.notifications.own import is_own_id
 from mrilu.search.fold import fold
 

@@ -14,12 +14,13 @@ from psycopg import Connection
 
 from mrilu.archive import sql
 from mrilu.archive.copies import join_copies
+from mrilu.archive.lock import LOCK
 from mrilu.archive.plan import FoundFile, KnownFile
 from mrilu.archive.read import ReadMail, Rejection
 from mrilu.archive.reread import Reread, update_messages, was_written
 from mrilu.archive.rows import is_orphan, list_of, staging_row
 from mrilu.archive.thread_edges import MessageFacts, draw
-from mrilu.archive.threads import LOCK, assign_threads
+from mrilu.archive.threads import assign_threads
 from mrilu.archive.withholding import erase_again
 from mrilu.mail.thread_keys import node_of, subject_key_of
 from mrilu.notifications.bounces import note_reports

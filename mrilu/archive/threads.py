@@ -17,13 +17,10 @@ from collections.abc import Iterable, Sequence
 from psycopg import Connection
 
 from mrilu.archive.array_literals import plain_array
+from mrilu.archive.lock import LOCK
 from mrilu.archive.thread_edges import Drawn, Edge, MessageFacts, draw, erase, facts_of_rows, settle
 from mrilu.archive.thread_parts import THREADS_OF, part
 from mrilu.mail.thread_keys import Components
-
-THREAD_LOCK = 0x74687265616473
-
-LOCK = f"SELECT pg_advisory_xact_lock({THREAD_LOCK})"
 
 NEW_THREADS = """
 INSERT INTO thread SELECT nextval(pg_get_serial_sequence('thread', 'id')) FROM generate_series(1, %s) RETURNING id

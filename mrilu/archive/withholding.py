@@ -13,7 +13,9 @@ from peewee import PostgresqlDatabase
 from psycopg import Connection
 
 from models import Message, Restriction, Withholding
-from mrilu.archive.threads import LOCK, assign_threads, forget_nodes, leave_threads
+from mrilu.archive.left_names import forget_left_names
+from mrilu.archive.lock import LOCK
+from mrilu.archive.threads import assign_threads, forget_nodes, leave_threads
 from mrilu.mail.own_words.quoted_from import lines_quoted
 
 HIDDEN, ERASED = "hidden", "erased"
@@ -80,6 +82,8 @@ def withhold(
         if kind == ERASED:
             erase_texts(connection, ids)
         forget_nodes(connection, leave_threads(connection, ids))
+    if kind == ERASED:  # who wrote it is kept in a table for from:, too
+        forget_left_names(db)
 
 
 def show_again(db: PostgresqlDatabase, messages: Sequence[Message]) -> None:

@@ -7,9 +7,6 @@ from typing import Any, NamedTuple
 
 from mrilu.mail.own_words.spans import own_text
 
-# Of mrilu.mail.parse: a message that an older parser read is read again. Here, since to know it takes no parser.
-PARSER_VERSION = 4
-
 
 class Address(NamedTuple):
     """One mailbox (RFC 5322, 3.4): display name (may be empty) and addr-spec, domain in lower case."""

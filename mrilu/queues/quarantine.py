@@ -10,7 +10,7 @@ from mrilu.archive.plan import known_files, look_at, parse_path
 from mrilu.archive.read import RETRY_ALWAYS, Rejection
 from mrilu.archive.rejected_header import header_of
 from mrilu.archive.store import store_rejections
-from mrilu.mail.message import PARSER_VERSION
+from mrilu.mail.version import PARSER_VERSION
 from mrilu.queues.blame import RAISED
 from mrilu.queues.queues import IMPORT
 from mrilu.runtime.database import database

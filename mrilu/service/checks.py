@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from mrilu.service.account import Account, ServerError
+from mrilu.service.starting import StillStarting
 
 if TYPE_CHECKING:
     import psycopg
@@ -131,7 +132,10 @@ def usable_address(address: str) -> None:
 
 
 def usable_database(url: str) -> None:
-    """Raise ServerError unless DATABASE_URL leads to a PostgreSQL that is new enough and has contrib's extensions."""
+    """Raise ServerError unless DATABASE_URL leads to a PostgreSQL that is new enough and has contrib's extensions.
+
+    StillStarting where one is there that takes no connections yet.
+    """
     import psycopg
 
     from models import IDLE_IN_TRANSACTION, session_options
@@ -155,6 +159,8 @@ def usable_database(url: str) -> None:
         reason = reason_of(error)
         if "startup parameter" in reason:  # PgBouncer's word for options that it does not pass on
             raise ServerError(POOLED) from error
+        if starts(url):
+            raise StillStarting(f"DATABASE_URL: {reason}") from error
         raise ServerError(
             f"DATABASE_URL: cannot connect: {reason}; fix it, or unset it for the embedded one"
         ) from error
@@ -172,6 +178,14 @@ def usable_database(url: str) -> None:
         )
 
 
+def starts(url: str) -> bool:
+    """Tell whether PostgreSQL runs there and takes no connections yet (or no more): it may be replaying its log."""
+    from psycopg import conninfo, pq
+
+    asked = conninfo.make_conninfo(url, connect_timeout=5).encode()
+    return pq.PGconn.ping(asked) == pq.Ping.REJECT
+
+
 def is_pooled(link: psycopg.Connection) -> bool:
     """Tell whether a pooler is in between: PostgreSQL tells each session its process, PgBouncer a number of its own."""
     return link.execute("SELECT pg_backend_pid()").fetchone() != (link.info.backend_pid,)
@@ -185,7 +199,10 @@ def reason_of(error: Exception) -> str:
 
 
 def usable_redis(url: str) -> list[str]:
-    """Return what to mind of REDIS_URL's server; raise ServerError unless it is new enough for RQ."""
+    """Return what to mind of REDIS_URL's server; raise ServerError unless it is new enough for RQ.
+
+    StillStarting while it reads its file.
+    """
     import redis
 
     from mrilu.runtime.redis_url import RedisClient
@@ -197,6 +214,8 @@ def usable_redis(url: str) -> list[str]:
         raise ServerError(
             "REDIS_URL: that server wants a (another) password: redis://:PASSWORD@HOST/0"
         ) from error
+    except redis.BusyLoadingError as error:
+        raise StillStarting(f"REDIS_URL: {error}") from error
     except (redis.RedisError, ValueError, OSError) as error:
         raise ServerError(
             f"REDIS_URL: cannot connect: {error}; fix it, or unset it for the embedded one"

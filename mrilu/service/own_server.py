@@ -39,19 +39,23 @@ class OwnServer(ABC):
     def ready(self) -> bool:
         """Tell whether the server takes connections and answers."""
 
+    def starts(self) -> bool:
+        """Tell whether the server answers that it is getting ready, which may take as long as it has much to read."""
+        return False
+
     def log_file(self) -> Path:
         """The server's own words: beside a folder that is another account's, in which root opens no file."""
         beside = self.folder.with_name(self.folder.name + self.LOG_ENDING)
         return beside if self.account.drops else self.folder / "server.log"
 
     def wait_ready(self, seconds: float | None = None) -> None:
-        """Wait until the server is ready; raises ServerError after `seconds` or when it has ended."""
+        """Wait until the server is ready; raises ServerError when it has ended, or gives no sign after `seconds`."""
         seconds = self.READY_SECONDS if seconds is None else seconds
         deadline = time.monotonic() + seconds
         while not self.ready():
             if self.process and self.process.poll() is not None:
                 raise ServerError(f"{self.NAME} ended at its start; see {self.log_file()}")
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline and not self.starts():
                 raise ServerError(
                     f"{self.NAME} in {self.folder} was not ready after {seconds:.0f} s"
                 )

@@ -72,7 +72,7 @@ class Cluster(OwnServer):
     NAME = "PostgreSQL"
     STOP_SIGNAL = signal.SIGINT  # the fast shutdown: sessions are ended
     STOP_SECONDS = 20.0
-    READY_SECONDS = 60.0  # crash recovery of a large archive takes a while
+    READY_SECONDS = 60.0
     LOOK_SECONDS = 0.01
     LOG_ENDING = ".log"
 
@@ -190,11 +190,17 @@ class Cluster(OwnServer):
 
     def ready(self) -> bool:
         """Tell whether the server takes connections (`pg_ctl status` trusts a stale file, so it is not asked)."""
+        return self._asked() == 0
+
+    def starts(self) -> bool:
+        """Tell whether the server refuses connections for now: it replays its log after a crash."""
+        return self._asked() == 1
+
+    def _asked(self) -> int:
+        """Return pg_isready's answer: 0 it takes connections, 1 it rejects them, 2 there is none."""
         where = ["-h", str(self.sockets), "-p", str(PORT), "-U", DATABASE, "-d", DATABASE]
         check = [str(self.binaries / "pg_isready"), "-q", "-t", "2", *where]
-        return (
-            subprocess.run(check, env=bare_environment(), stdin=subprocess.DEVNULL).returncode == 0
-        )
+        return subprocess.run(check, env=bare_environment(), stdin=subprocess.DEVNULL).returncode
 
     def start(self, seconds: float = READY_SECONDS) -> None:
         """Prepare, start and wait until ready. After a kill -9 the old lock and orphans need a moment: try again."""

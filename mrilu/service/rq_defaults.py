@@ -9,7 +9,7 @@ name, and what a lost link to Redis does.
 - A worker that died is noticed after 30 s, not 7 minutes, and its job is taken up within 30 s, not 10 minutes;
   `rq worker-pool` has no option for either. A link that went silent is given up after 25 s.
 - A worker that has lost Redis tries again every 5 s at most, not after up to a minute, and one that starts waits for
-  Redis instead of ending: supervisor would start it again after ever longer pauses.
+  Redis, or for `rq resume`, instead of ending: supervisor would start it again after ever longer pauses.
 - A job runs `jobs.NAME.NAME` and nothing else, for the same reason: a JSON job may name os.system. What is refused is
   not imported, and the job fails. No web hook of a job is called.
 - A worker imports nothing from the caller's folder.
@@ -180,7 +180,14 @@ def _outlive_redis(module: ModuleType) -> None:
 
 
 def _start_when_redis_is_there(module: ModuleType) -> None:
-    module.__dict__["is_suspended"] = _wait_for_redis(module.__dict__["is_suspended"])
+    ask = _wait_for_redis(module.__dict__["is_suspended"])
+
+    def ends_at_once(connection: Any) -> bool:
+        # rq would end a worker that starts while all are suspended; one that works waits for the end of that
+        ask(connection)
+        return False
+
+    module.__dict__["is_suspended"] = ends_at_once
 
 
 def _change_workers(module: ModuleType) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -16,7 +15,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mrilu.service import checks, first_look, instance, programs, roles, roll_call, waits
+from mrilu.service import (
+    checks,
+    first_look,
+    instance,
+    programs,
+    roles,
+    roll_call,
+    starting,
+    waits,
+)
 from mrilu.service.account import ServerError, server_account
 from mrilu.service.instance import Instance
 from mrilu.service.log_tail import advice, last_words
@@ -35,8 +43,6 @@ from mrilu.settings.table import PROJECT, Settings
 
 RETRY_SECONDS = 15.0  # for a server that ends at once to be tried again
 LOOK_SECONDS = 2.0  # between two looks at the servers: whether they live, can read their files, have their sockets
-WAITING_SECONDS, WAITING_AGAIN = 3.0, 30.0  # until the start says what it waits for, and again
-SLOW_SECONDS = 30.0  # for our programs to report; longer is worth a line, and no reason to stop
 
 
 def up(only: str = "") -> int:
@@ -77,7 +83,8 @@ def _serve(settings: Settings, signals: Signals, began: float) -> int:
     _tidy(service, "a killed supervisor")
     if roles.has(settings, "web"):
         checks.usable_address(settings.web_address)
-    _prepare(service)
+    if not _prepare(service, signals):
+        return 0
     mended = _mender(service)
     supervisor = _launch(service)
     try:
@@ -109,15 +116,25 @@ def _tidy(service: Instance, whose: str, patience: float = PROGRAM_SECONDS) -> N
     (service.data / "supervisord.pid").unlink(missing_ok=True)
 
 
-def _prepare(service: Instance) -> None:
+def _prepare(service: Instance, signals: Signals) -> bool:
+    """Look at the servers; those of others may have to start first. Returns False when asked to stop meanwhile."""
     if service.cluster:
         service.cluster.prepare()
-    else:
-        checks.usable_database(str(service.settings.database_url))
-    if not service.valkey:
-        for warning in checks.usable_redis(str(service.settings.redis_url)):
-            _say(f"warning: {warning}")
+    elif not starting.when_started(
+        lambda: checks.usable_database(str(service.settings.database_url)), signals, _say
+    ):
+        return False
+    if not service.valkey and not starting.when_started(
+        lambda: _look_at_redis(service), signals, _say
+    ):
+        return False
     service.note()
+    return True
+
+
+def _look_at_redis(service: Instance) -> None:
+    for warning in checks.usable_redis(str(service.settings.redis_url)):
+        _say(f"warning: {warning}")
 
 
 def _mender(service: Instance) -> Callable[..., None]:
@@ -184,15 +201,21 @@ def _wait_for_server(
 ) -> bool:
     """Wait as long as the server runs (recovery takes its time), or may come to run; False when asked to stop."""
     deadline = time.monotonic() + RETRY_SECONDS
+    telling, words = starting.Telling(_say), service.data / "log" / f"{name}.log"
 
     def settled() -> bool:
-        return ready() or _given_up(supervisor, name, time.monotonic() > deadline)
+        if ready() or _given_up(supervisor, name, time.monotonic() > deadline):
+            return True
+        telling.tell(lambda: f"waiting for {name}: {starting.progress_of(words)}")
+        if telling.told:
+            signals.sleep(starting.PAUSE)
+        return False
 
     if not signals.until(settled):
         return False
     if ready():
         return True
-    log = service.data / "log" / f"{name if supervisor.alive else 'supervisord'}.log"
+    log = words if supervisor.alive else service.data / "log" / "supervisord.log"
     raise ServerError(f"{name} does not start: {last_words(log)} (see {log}){advice(log)}")
 
 
@@ -234,13 +257,11 @@ def _bring_up_to_date(service: Instance, signals: Signals) -> bool:
             ended.append(None)
 
     threading.Thread(target=work, name="schema", daemon=True).start()
-    quiet_until = time.monotonic() + WAITING_SECONDS
+    telling = starting.Telling(_say)
 
     def settled() -> bool:
-        nonlocal quiet_until
-        if not ended and time.monotonic() >= quiet_until:
-            _say(f"waiting for PostgreSQL: {waits.told(url)}")
-            quiet_until = time.monotonic() + WAITING_AGAIN
+        if not ended:
+            telling.tell(lambda: f"waiting for PostgreSQL: {waits.told(url)}")
         return bool(ended)
 
     if not signals.until(settled):
@@ -282,37 +303,15 @@ def _wait_for_programs(
     service: Instance, supervisor: Supervisor, signals: Signals, began: float
 ) -> bool:
     """Wait until the workers are known to Redis; says what is wrong after a while, and goes on."""
-    import redis
+    from mrilu.service.workers import wait_for_workers
 
-    from mrilu.runtime.redis_url import RedisClient
-
-    expected = roles.workers_of(service.settings)
-    deadline = time.monotonic() + SLOW_SECONDS
-    # A Redis that hangs meanwhile must not keep a signal from being heard.
-    address = str(service.reached.redis_url)
-    with RedisClient.from_url(address, socket_timeout=2, socket_connect_timeout=2) as link:
-
-        def registered() -> bool:
-            try:
-                return _workers_since(link, began) >= expected
-            except redis.RedisError:
-                return False
-
-        if not signals.until(lambda: registered() or time.monotonic() > deadline):
-            return False
+    if not wait_for_workers(service, signals, began):
+        return False
     amiss = [name for name, state in supervisor.states().items() if state in ("BACKOFF", "FATAL")]
     for name in amiss:
         log = service.data / "log" / f"{name}.log"
         _say(f"{name} keeps ending: {last_words(log)} (see {log})")
     return True
-
-
-def _workers_since(link: Any, began: float) -> int:
-    """How many workers of this host registered after the Unix time `began`; a killed one's entry stays a while."""
-    since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(began - 1)).encode()
-    here = socket.gethostname().encode()
-    seen = [link.hmget(key, "birth", "hostname") for key in link.smembers("rq:workers")]
-    return sum(birth is not None and birth >= since and host == here for birth, host in seen)
 
 
 def _announce(service: Instance, seconds: float) -> None:

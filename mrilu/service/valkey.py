@@ -65,15 +65,23 @@ class Server(OwnServer):
         ]
 
     def ready(self) -> bool:
-        """Tell whether the server answers a PING (it says LOADING while it reads its file)."""
+        """Tell whether the server answers a PING."""
+        return self._answer().startswith(b"+PONG")
+
+    def starts(self) -> bool:
+        """Tell whether the server reads its file."""
+        return self._answer().startswith(b"-LOADING")
+
+    def _answer(self) -> bytes:
+        """Return what it says to a PING; nothing where it is not there."""
         try:
             with socket.socket(socket.AF_UNIX) as link:
                 link.settimeout(2)
                 link.connect(str(self.socket))
                 link.sendall(b"PING\r\n")
-                return link.recv(64).startswith(b"+PONG")
+                return link.recv(64)
         except OSError:
-            return False
+            return b""
 
 
 def embedded_binary(account: Account) -> Path:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import psycopg
 
 from models import session_options
-from mrilu.archive.threads import THREAD_LOCK
+from mrilu.archive.lock import THREAD_LOCK
 
 PATIENCE = 2.0  # seconds that a session may wait before it is worth a word
 # A bigint advisory lock is split in two: the high half is classid, the low one objid (pg_locks).

@@ -199,11 +199,13 @@ class Message(BaseModel):
         return sorted(found, key=lambda row: (row.sent_at, row.id))
 
     @classmethod
-    def reused_ids(cls) -> int:
-        """Count the messages whose Message-ID another message (other From or Date) carries too."""
+    def numbers(cls) -> tuple[int, int]:
+        """Count the messages, and those whose Message-ID another message (other From or Date) carries too."""
         # From the index on `node` alone, in its order: no message is read, nothing is grouped or sorted.
-        row = db.execute_sql("SELECT count(*) - count(DISTINCT node) FROM message").fetchone()
-        return row[0]
+        messages, ids = db.execute_sql(
+            "SELECT count(*), count(DISTINCT node) FROM message"
+        ).fetchone()
+        return messages, messages - ids
 
     def own_text(self) -> str:
         """Return the author's own words: the body without quoted lines, attributions and signature."""

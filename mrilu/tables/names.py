@@ -11,7 +11,7 @@ from mrilu.tables.base import BaseModel
 class Sender(BaseModel):
     """Who has written: the name and address of messages, kept by triggers; `key` is `sender_key` of both.
 
-    One may be there twice, and stays when its last message is gone.
+    One may be there twice; it goes some time after its last message (mrilu/archive/left_names.py).
     """
 
     id = IdentityField()
@@ -21,7 +21,15 @@ class Sender(BaseModel):
 
 
 class KnownList(BaseModel):
-    """A List-Id that messages have or had, kept by triggers; one may be there twice."""
+    """A List-Id that messages have, kept by triggers as a sender is; one may be there twice."""
 
     id = IdentityField()
     name = TextField()
+
+
+class DoubtedName(BaseModel):
+    """What a message no longer has, noted by triggers: the `key` of a sender, or the `name` of a list."""
+
+    id = IdentityField()
+    sender = BigIntegerField(null=True)
+    list = TextField(null=True)

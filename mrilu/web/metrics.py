@@ -22,7 +22,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from mrilu.mail.message import PARSER_VERSION
+from mrilu.mail.version import PARSER_VERSION
 from mrilu.queues.lag import BOUNDS, SUM, label_of
 from mrilu.runtime.database import database
 from mrilu.runtime.redis import redis_connection

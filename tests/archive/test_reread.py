@@ -17,10 +17,10 @@ from jobs.import_messages import import_messages
 from models import Location, Maildir, Message, Notification, ThreadLink
 from mrilu.archive import read
 from mrilu.archive.ledger import balance, difference
+from mrilu.archive.lock import LOCK
 from mrilu.archive.plan import known_files, look_at
 from mrilu.archive.read import read_mails
 from mrilu.archive.store import Stored, store_mails
-from mrilu.archive.threads import LOCK
 from mrilu.mail.headers.identifiers import identity_of
 from mrilu.mail.message import Limits, ParsedMessage
 from mrilu.maildir.names import parse_path

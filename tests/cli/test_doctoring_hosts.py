@@ -12,7 +12,7 @@ from redis import Redis
 
 from mrilu.cli import doctoring
 from mrilu.cli.diagnosis import hosts
-from mrilu.cli.diagnosis.finding import ERROR, OK, Finding
+from mrilu.cli.diagnosis.finding import ERROR, OK, WARNING, Finding
 from mrilu.runtime import heartbeat
 from mrilu.runtime.host import service_name
 from mrilu.service import roles
@@ -112,3 +112,16 @@ def test_a_host_that_was_started_with_only_some_roles_misses_no_sample_maildir(
     assert not any("Maildir sample" in one.what for one in doctoring.examine())
     monkeypatch.setattr(roles, "noted_here", tuple)
     assert any("Maildir sample" in one.what for one in doctoring.examine())
+
+
+def test_a_host_that_is_alone_with_a_role_is_named(become: Become) -> None:
+    run(become("alpha", "watcher", "mail", "default", "notify", "scheduler"))
+    assert not [one for one in findings(become("alpha", "watcher")) if one.level == WARNING]
+    beta = become("beta", "watcher", "mail", "web")
+    run(beta)
+    found = findings(beta)
+    assert said(found, WARNING, "only alpha runs default, notify, scheduler:")
+    assert any("--only default,notify,scheduler" in one.advice for one in found)
+    beta = become("beta", "watcher", "mail", "default", "notify", "scheduler")
+    run(beta)
+    assert not said(findings(beta), WARNING, "only")

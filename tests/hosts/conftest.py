@@ -22,9 +22,9 @@ from tests.factories import make_maildir
 from tests.hosts.network import NET, Host, Network
 
 ROLES = {
-    "alpha": "watcher,mail",
-    "beta": "mail,default,notify",
-    "gamma": "web,embed,scheduler",
+    "alpha": "watcher,mail,default,notify,scheduler",
+    "beta": "mail,default,notify,scheduler",
+    "gamma": "web,embed",
 }
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import random
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.faults.feed import Feed
 from tests.hosts.conftest import Hosts
-from tests.hosts.midway import all_at_work, until, wrong
+from tests.hosts.midway import BACK, all_at_work, until, wrong
+
+SLOTS_SINCE = """
+SELECT count(*) FROM job_run WHERE job = 'note_ledgers' AND slot > %s AND outcome = 'done'
+"""
+SLOTS_TWICE = "SELECT count(*) - count(DISTINCT (job, slot)) FROM job_run WHERE slot IS NOT NULL"
 
 
 @pytest.fixture(scope="package")
@@ -55,3 +61,21 @@ def test_the_jobs_of_a_host_that_lost_power_are_done_by_the_others(
     feed.burst(1)
     until(running_hosts.is_level)
     assert_as_delivered(running_hosts, feed)
+
+
+def test_another_host_schedules_when_the_one_that_did_is_lost(running_hosts: Hosts) -> None:
+    until(lambda: running_hosts["gamma"].status()["scheduler"])
+    told = running_hosts["gamma"].status()
+    assert {one["host"] for one in told["schedulers"]} == {"alpha", "beta"}
+    leader = running_hosts[told["scheduler"]["host"]]
+    leader.lose_power()
+    lost = datetime.now(UTC)
+    with running_hosts.link() as link:
+        link.autocommit = True
+        # BACK, and as much again until the minute's slot is due and its run has ended
+        until(lambda: link.execute(SLOTS_SINCE, (lost,)).fetchone() != (0,), 2 * BACK)
+        assert link.execute(SLOTS_TWICE).fetchone() == (0,)
+    left = running_hosts["gamma"].status()["scheduler"]
+    leader.network.plug(leader.name, out=False)
+    leader.start()
+    assert left["host"] not in (leader.name, "gamma")

@@ -18,10 +18,12 @@ from jobs.import_messages import import_messages
 from jobs.reread_messages import GOING_ON, Position, Run, reread_messages
 from jobs.schedule import SCHEDULE
 from models import JobRun, Location, Message, Notification, Rejected
-from mrilu.archive import outdated, read, store
+from mrilu.archive import read, store
+from mrilu.archive import read_again as again
 from mrilu.archive.ledger import difference
 from mrilu.archive.outdated import count_outdated
-from mrilu.mail.message import PARSER_VERSION, Limits, ParsedMessage, RejectedMail
+from mrilu.mail.message import Limits, ParsedMessage, RejectedMail
+from mrilu.mail.version import PARSER_VERSION
 from mrilu.notifications.events import NewsRules
 from mrilu.queues.enqueue import enqueue_now
 from mrilu.queues.queues import DEFAULT, EMBED, put_import, queue
@@ -232,7 +234,7 @@ def test_when_memory_runs_out_each_file_is_read_alone(root, monkeypatch):
 def test_a_mail_that_kills_its_process_is_passed_over_alone(root, monkeypatch):
     take_in(root, 5)
     monkeypatch.setattr(job, "BATCH", 4)
-    real = outdated.read_again
+    real = again.read_again
 
     def dying(db, messages, **more):
         if 3 in messages:

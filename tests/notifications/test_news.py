@@ -15,7 +15,7 @@ from jobs.import_messages import import_messages
 from jobs.send_notifications import send_notifications
 from models import Message, News, Notification, Reader, Restriction
 from mrilu.archive import store
-from mrilu.archive.threads import THREAD_LOCK
+from mrilu.archive.lock import THREAD_LOCK
 from mrilu.notifications import news
 from mrilu.notifications.events import NewsRules
 from mrilu.settings.table import Settings

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,9 @@ import redis
 import rq.worker
 from rq import Queue
 from rq.job import Job
+from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
+from rq.suspension import resume, suspend
 from rq.webhook import Webhook
 
 from jobs.schedule import SCHEDULE
@@ -109,6 +112,29 @@ def test_a_worker_that_starts_before_redis_waits_for_it(tmp_path, program):
                 assert waiting.returncode == 0, told
         finally:
             waiting.kill()
+
+
+def until(holds):
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("program", ["worker", "worker-pool"])
+def test_a_worker_that_starts_while_all_are_suspended_waits_to_be_resumed(valkey, link, program):
+    queue = Queue("x", connection=link, serializer=JSONSerializer)
+    queue.enqueue("jobs.add.add")  # that there is no such job is soon known
+    suspend(link)
+    command = [sys.executable, "-P", "-m", "rq.cli", program, "x", "-w", "rq.SimpleWorker"]
+    environ = {"RQ_REDIS_URL": valkey.url, "PYTHONPATH": str(PROJECT), "PATH": "/usr/bin:/bin"}
+    with subprocess.Popen(command, env=environ) as waiting:
+        try:
+            until(lambda: [one.get_state() for one in rq.worker.Worker.all(link)] == ["suspended"])
+            assert waiting.poll() is None and queue.count == 1
+            resume(link)
+            until(lambda: FailedJobRegistry(queue=queue).count)
+        finally:
+            waiting.terminate()
 
 
 def test_a_lost_link_is_tried_again_within_seconds_and_a_silent_one_is_given_up(monkeypatch):

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from peewee import PostgresqlDatabase
 
-from mrilu.archive.threads import LOCK
+from mrilu.archive.lock import LOCK
 from mrilu.service import waits
 from mrilu.tables.base import IDLE_IN_TRANSACTION, session_options
 

@@ -6,12 +6,14 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from mrilu.cli.diagnosis.finding import Finding, error, ok
+from mrilu.cli.diagnosis.finding import Finding, error, ok, warning
 from mrilu.cli.diagnosis.servers import START, check_beat
 from mrilu.queues.queues import NAMES
 from mrilu.settings.roles import SERVES
 
 Facts = Mapping[str, Any]
+# Roles without which work stands still until a person comes. Vectors can wait, and pages are seen to be away.
+NEEDED = ("watcher", "mail", "default", "notify", "scheduler")
 
 
 def check_services(here: str, found: Sequence[Facts]) -> Finding:
@@ -24,6 +26,26 @@ def check_services(here: str, found: Sequence[Facts]) -> Finding:
     if len(found) == 1:
         return ok("no other service uses the database")
     return ok(f"{len(found)} services use one database: {told}")
+
+
+def check_spares(found: Sequence[Facts]) -> Iterator[Finding]:
+    """Name the hosts that are alone with a role, where there are several: what stands still if one is lost."""
+    hosts: dict[str, list[str]] = defaultdict(list)
+    for one in found:
+        for role in one["roles"]:
+            hosts[role].append(str(one["host"]))
+    if len({one["host"] for one in found}) < 2:
+        return
+    alone: dict[str, list[str]] = defaultdict(list)
+    for role in NEEDED:
+        if len(set(hosts[role])) == 1:
+            alone[hosts[role][0]].append(role)
+    for host, roles in sorted(alone.items()):
+        told = ", ".join(roles)
+        yield warning(
+            f"only {host} runs {told}: without it that stands still",
+            f"have another host run them, too: ./run.sh up --only {','.join(roles)}",
+        )
 
 
 def check_program(
