@@ -104,7 +104,7 @@ def make_app(settings: Settings) -> Flask:
     app = Flask(__name__)
     _configure(app, settings)
     _give_stores(app, settings)
-    app.before_request(_refuse_nul)
+    app.before_request(_refuse_odd)
     prepare(app)
     assets.load(app)
     per_minute = {
@@ -158,12 +158,15 @@ def _give_stores(app: Flask, settings: Settings) -> None:
     app.extensions["status_slow"] = Background("status-facts", gather_status)
 
 
-def _refuse_nul() -> ResponseReturnValue | None:
-    """Refuse an address with a NUL, which no text of PostgreSQL can hold: no page has one."""
+def _refuse_odd() -> ResponseReturnValue | None:
+    """Refuse an address or form with a NUL, which no text of PostgreSQL can hold: no page has one."""
+    if not request.headers.get("Authorization", "").isascii():
+        # No password is written so (RFC 9110, 11.4), and werkzeug raises ValueError on it.
+        request.environ.pop("HTTP_AUTHORIZATION")
     if "\0" in request.path:
         return _error(404, "Not Found")
-    if any("\0" in value for value in request.args.values()):
-        return _error(400, "There is a NUL in the address")
+    if any("\0" in value for _, value in request.values.items(multi=True)):
+        return _error(400, "There is a NUL in the address or form")
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import mailbox
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -138,6 +139,62 @@ def test_b4_fetches_a_thread(take_in: Import, served: str, tmp_path: Path) -> No
 )
 def test_a_search_of_leis_is_put_in_our_words(asked: str, ours: str) -> None:
     assert translated(asked) == ours
+
+
+def test_a_search_gives_whole_threads_where_they_are_wanted(
+    take_in: Import, pages: FlaskClient, open_pages: Ask
+) -> None:
+    take_in("one@x", subject="a talk", body="green tea\n")
+    take_in("two@x", subject="Re: a talk", body="no milk\n", in_reply_to="<one@x>")
+    take_in("other@x", subject="else", body="red\n")
+    gone = take_in("gone@x", subject="Re: a talk", body="hm\n", in_reply_to="<one@x>")
+    hide(gone)
+
+    def found(client: FlaskClient, **more: str) -> list[bytes]:
+        query = {"x": "m", "q": "milk", **more}
+        with closing(client.post("/all/", query_string=query)) as box:
+            return re.findall(rb"Message-ID: <(.*)>", gzip.decompress(box.data))
+
+    assert found(pages) == found(pages, t="0") == [b"two@x"]
+    assert found(pages, t="1") == [b"one@x", b"two@x"]
+    take_in("closed@x", in_reply_to="<one@x>", list_id="<closed.example.org>")
+    closed = open_pages(private_lists=("closed.example.org",))
+    assert found(closed, t="1") == [b"one@x", b"two@x"]
+
+
+@pytest.mark.skipif(not shutil.which("lei"), reason="needs lei (Debian: lei)")
+def test_lei_fetches_the_threads_of_what_it_finds(
+    take_in: Import, served: str, tmp_path: Path
+) -> None:
+    take_in("one@x", subject="a talk", body="green tea\n")
+    take_in("two@x", subject="Re: a talk", body="no milk\n", in_reply_to="<one@x>")
+    environment = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path), "PATH": os.environ["PATH"],
+                   "no_proxy": "*"}  # fmt: skip
+
+    def found(*options: str) -> set[str]:
+        file = tmp_path / f"found{len(options)}"
+        command = [
+            "lei",
+            "q",
+            *options,
+            "--only",
+            f"{served}/all/",
+            "-f",
+            "mboxrd",
+            "-o",
+            f"{file}",
+        ]
+        subprocess.run(
+            [*command, "b:milk"], env=environment, check=True, capture_output=True, timeout=60
+        )  # noqa: S603
+        with closing(mailbox.mbox(file)) as box:
+            return {one["Message-ID"] for one in box}
+
+    try:
+        assert found() == {"<two@x>"}
+        assert found("--threads") == {"<one@x>", "<two@x>"}
+    finally:
+        subprocess.run(["lei", "daemon-kill"], env=environment, timeout=60)  # noqa: S603, S607
 
 
 def test_lei_finds_by_its_own_prefixes(take_in: Import, pages: FlaskClient) -> None:

@@ -149,6 +149,43 @@ def state_of(ledger: Mapping[str, Any]) -> str:
     return "gap" if gap else "working"
 
 
+def queues_gist(moving: Any) -> str:
+    """Return in a few words what the queues hold."""
+    told = {key: sum(one[key] for one in moving.queues) for key in ("waiting", "running", "failed")}
+    failed = f", {told['failed']:,} failed" if told["failed"] else ""
+    return f"{told['waiting']:,} waiting, {told['running']:,} running{failed}"
+
+
+def schedule_gist(jobs: Any) -> str:
+    """Return in a few words how the schedule stands."""
+    coming = [row["next"] for row in jobs.rows if row["next"]]
+    following = f", next at {min(coming):%H:%M:%S} UTC" if coming else ""
+    return f"{len(jobs.rows)} jobs{following}"
+
+
+def is_amiss(jobs: Any) -> bool:
+    """Tell whether a job of the schedule failed or is overdue."""
+    return any(row["outcome"] == "failed" or row["overdue"] for row in jobs.rows)
+
+
+def rejected_gist(stored: Any) -> str:
+    """Return in a few words how many mails were rejected, and why."""
+    counts = stored.rejected_by_reason
+    return ", ".join(f"{count:,} {reason}" for reason, count in counts.items()) or "none"
+
+
+def notifications_gist(slow: Any) -> str:
+    """Return in a few words what the outbox holds."""
+    known = slow.notifications
+    return f"{known['waiting']:,} waiting, {known['dead']:,} given up"
+
+
+def exports_gist(stored: Any) -> str:
+    """Return in a few words how many exports there are."""
+    failed = f", {stored.failed_exports} failed" if stored.failed_exports else ""
+    return f"{len(stored.exports)} files{failed}"
+
+
 def troubles(moving: Any, jobs: Any, slow: Any) -> list[str]:
     """Return what an operator should look at first, each in a sentence; facts that are not there tell nothing."""
     told = []

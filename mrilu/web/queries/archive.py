@@ -86,6 +86,15 @@ SELECT {COLUMNS}, '', '{{}}'::int[], '{{}}'::jsonb, m.in_reply_to, m.reference_i
   FROM thread_link AS l JOIN message AS m USING (node)
  WHERE l.thread = %s ORDER BY m.sent_at, m.id LIMIT %s
 """  # noqa: S608 - the columns are ours
+# Of messages in an order their whole threads, each where its first one stood.
+WHOLE_THREADS = """
+SELECT m.id FROM (
+    SELECT l.thread, min(f.place) AS place
+      FROM unnest(%s::bigint[]) WITH ORDINALITY AS f (id, place) JOIN message AS h ON h.id = f.id
+      JOIN thread_link AS l USING (node) GROUP BY l.thread) AS t
+  JOIN thread_link AS l USING (thread) JOIN message AS m ON m.node = l.node
+ ORDER BY t.place, m.sent_at, m.id LIMIT %s
+"""
 # "+ 0": a bare min(id) is looked for by walking along the primary key.
 THREAD_STATE = """
 SELECT min(m.id + 0), count(*), max(m.id + 0), max(m.sent_at), bit_or(m.restrictions),
@@ -312,6 +321,11 @@ def newest_of(db: PostgresqlDatabase, messages: Sequence[int], limit: int) -> li
     """Return the newest of these messages with their texts, newest first."""
     sql = f"{MESSAGES} m.id = ANY(%s) ORDER BY m.sent_at DESC, m.id DESC LIMIT %s"
     return [MessageRow(*row) for row in _rows(db, sql, (list(messages), limit))]
+
+
+def whole_threads(db: PostgresqlDatabase, messages: Sequence[int], limit: int) -> list[int]:
+    """Return all messages of the threads of these, visible or not: thread by thread, oldest first."""
+    return [row[0] for row in _rows(db, WHOLE_THREADS, (list(messages), limit))]
 
 
 def outline(db: PostgresqlDatabase, thread: int) -> list[MessageRow]:

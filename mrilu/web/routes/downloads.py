@@ -32,7 +32,7 @@ from mrilu.web.states_kept import thread_state
 pages = Blueprint("downloads", __name__)
 
 A_PIECE = 200  # messages that are read at once
-MOST_FOUND = 1000  # messages of a search's mbox
+MOST_FOUND = 10_000  # messages of a search's mbox
 _GZIP = 31  # zlib's wbits for a gzip header and trailer
 Rows = Callable[[], Iterator[MessageRow]]
 
@@ -131,13 +131,16 @@ def found() -> ResponseReturnValue:
     return search_mbox(request.args.get("q", ""))
 
 
-def search_mbox(query: str) -> ResponseReturnValue:
-    """Return the mbox of a search; a plain line of text says what is wrong with it."""
+def search_mbox(query: str, *, threads: bool = False) -> ResponseReturnValue:
+    """Return the mbox of a search, of whole threads if wanted; a plain line of text says what is wrong with it."""
     numbers = found_or_told(query, MOST_FOUND)
     if isinstance(numbers, Response):
         return numbers
     if not numbers:
         return Response("nothing found\n", 404, content_type="text/plain; charset=utf-8")
+    if threads:
+        hits = numbers
+        numbers = ask_database(lambda: queries.whole_threads(database(), hits, MOST_FOUND))
     state = ask_database(lambda: queries.state_of(database(), numbers))
     reader = _viewer().reader
     return _mbox(

@@ -50,7 +50,7 @@ def newest(name: str) -> ResponseReturnValue:
 
 @pages.route("/<name>/", methods=["GET", "POST"], strict_slashes=False)
 def inbox(name: str) -> ResponseReturnValue:
-    """Search a list: ?x=A is a feed, POST ?x=m an mbox; without ?q= lead to the list's page."""
+    """Search a list: ?x=A is a feed, POST ?x=m an mbox (&t=1: of whole threads); else lead to the list's page."""
     list_id = _list_named(name)
     query, wanted = request.values.get("q", ""), request.values.get("x", "")
     if not query:
@@ -58,7 +58,7 @@ def inbox(name: str) -> ResponseReturnValue:
     query = translated(query)
     scoped = f"list:{list_id} {query}" if list_id else query
     if wanted == "m":
-        return downloads.search_mbox(scoped)
+        return downloads.search_mbox(scoped, threads=request.values.get("t", "0") not in ("", "0"))
     if wanted == "A":
         return feeds.search_feed(scoped)
     return redirect(addresses.of_search(scoped), 303)

@@ -6,9 +6,8 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from email.message import EmailMessage
-from http.client import HTTPConnection
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -23,6 +22,7 @@ from mrilu.quotes.seek import link_some
 from mrilu.runtime.operators import operator_token
 from mrilu.web.sessions import COOKIE
 from tests.factories import deliver
+from tests.web.browser.conftest import SCREENS, opened
 from tests.web.conftest import LIST, Import, Sync, entry, hide
 from tests.web.test_operators import log_in
 
@@ -32,7 +32,6 @@ HOSTILE = (
     '<script>fetch("https://evil.example/")</script><img src=https://evil.example/x onerror=alert(1)>'
     ' " onmouseover="alert(1) \u202egnp.exe'
 )
-SCREENS = {"phone": (320, 640), "desktop": (1280, 900)}
 # axe's rules whose outcome depends on screen and colours; the others are asked once a page.
 VISUAL_RULES = (
     "color-contrast",
@@ -115,33 +114,6 @@ def _letter() -> bytes:
         b"123", maintype="application", subtype="zip", filename="\u202egnp.exe " + "long" * 30
     )
     return made.as_bytes()
-
-
-@pytest.fixture
-def cookie(site: str, redis_client: Redis) -> str:
-    """The session of an operator."""
-    form = urlencode({"password": operator_token(redis_client)})
-    asked = HTTPConnection(urlsplit(site).netloc)
-    asked.request("POST", "/login", form, {"Content-Type": "application/x-www-form-urlencoded"})
-    answer = asked.getresponse()
-    asked.close()
-    found = next(one for one in answer.headers.get_all("Set-Cookie") or [] if COOKIE in one)
-    return found.partition(";")[0].partition("=")[2]
-
-
-def opened(
-    browser: Browser, screen: str = "desktop", scheme: str = "light", script: bool = True
-) -> Page:
-    width, height = SCREENS[screen]
-    context = browser.new_context(
-        viewport={"width": width, "height": height},
-        color_scheme="dark" if scheme == "dark" else "light",
-        java_script_enabled=script,
-        bypass_csp=False,
-    )
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    return page
 
 
 def note_what_is_wrong(page: Page, site: str, wrong: list[str]) -> None:
@@ -289,6 +261,25 @@ def test_text_browsers_get_all_text_and_links(site: str, known: dict[str, str]) 
         assert words in thread
     assert f"/l/{LIST}/" in dump("/") and "green tea" in dump(f"/l/{LIST}/")
     assert known["one"] in dump(f"/l/{LIST}/2025-10/")
+
+
+def test_text_browsers_set_no_link_against_the_next_and_offer_to_look_again(
+    site: str, known: dict[str, str]
+) -> None:
+    if not shutil.which("w3m"):
+        pytest.skip("w3m is not installed (Debian: w3m)")
+
+    def dump(place: str) -> str:
+        command = ["w3m", "-dump", "-cols", "150", site + place.format(**known)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)  # noqa: S603
+        return done.stdout
+
+    thread = dump("/t/{one}/")
+    assert "As a conversation By date Tree" in thread and "Look for new mail" in thread
+    assert "Monospace" not in thread and "Keys:" not in thread, "they need a script"
+    month = dump(f"/l/{LIST}/2025-10/")
+    assert "As an mbox Look for new mail" in month
+    assert "B K L" in dump("/w/")
 
 
 def test_the_pages_are_valid_html(
