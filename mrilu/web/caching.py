@@ -23,13 +23,20 @@ def answer(*facts: object, make: Callable[[], str | Response], seconds: int = 0)
     return _answer(_digest_of(facts), make, seconds)
 
 
-def kept_answer(*facts: object, make: Callable[[], str]) -> Response:
-    """Return what `answer` does, with a page made once for all readers to whom its facts are the same.
+def kept_answer(
+    *facts: object, make: Callable[[], str | bytes], kind: str = "text/html; charset=utf-8"
+) -> Response:
+    """Return what `answer` does, with a page of a kind made once for all readers to whom its facts are the same.
 
     So the facts name all that it shows. What an operator sees is never kept: it may hold what none else may read.
     """
     digest = _digest_of(facts)
-    return _answer(digest, make if is_operator() else lambda: _kept(digest, make), 0)
+
+    def page() -> Response:
+        made = make() if is_operator() else _kept(digest, make)
+        return Response(made, content_type=kind)
+
+    return _answer(digest, page, 0)
 
 
 def _answer(digest: str, make: Callable[[], str | Response], seconds: int) -> Response:
@@ -47,11 +54,12 @@ def _digest_of(facts: tuple[object, ...]) -> str:
     return hashlib.blake2b(told.encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()
 
 
-def _kept(digest: str, make: Callable[[], str]) -> Response:
+def _kept(digest: str, make: Callable[[], str | bytes]) -> bytes:
     """Return a page that is kept, or make it; `g.page` lets it be packed once."""
     pages: PagesKept = current_app.extensions["pages_kept"]
     if (page := pages.find(digest)) is None:
-        page = Page(make().encode())
+        made = make()
+        page = Page(made if isinstance(made, bytes) else made.encode())
         pages.keep(digest, page)
     g.page = page
-    return Response(page.content, mimetype="text/html")
+    return page.content

@@ -21,8 +21,8 @@ from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries import quotes
 from mrilu.web.queries.archive import MessageRow, ThreadState
-from mrilu.web.readers import current_reader, first_told_of, readable, shows_addresses, told_of
-from mrilu.web.states_kept import thread_state
+from mrilu.web.readers import current_reader, readable, shows_addresses, told_of
+from mrilu.web.states_kept import find_thread
 from mrilu.web.texts_kept import texts_of
 
 pages = Blueprint("threads", __name__)
@@ -58,7 +58,7 @@ def thread(message_hash: str) -> ResponseReturnValue:
     """Show a thread: flat and by date (pages of it), or as a tree of headers."""
     view = request.args.get("view", "flat")
     reader = current_reader()
-    found = ask_database(lambda: _find(message_hash, reader))
+    found = ask_database(lambda: find_thread(database(), message_hash, reader))
     if found is None:
         abort(404)
     state, canonical = found.state, hash_of(found.state.first)
@@ -72,23 +72,6 @@ def thread(message_hash: str) -> ResponseReturnValue:
     shown_as = (reader, shows_addresses(), current_glosses().version)
     facts = ("thread", state, found.version, view, after, *shown_as)
     return kept_answer(*facts, make=lambda: _outline(asked) if view == "tree" else _flat(asked))
-
-
-class _Found(NamedTuple):
-    """The message of a hash without its text, and what the page of its thread depends on."""
-
-    named: MessageRow
-    state: ThreadState
-    version: str
-
-
-def _find(message_hash: str, reader: Reader) -> _Found | None:
-    """Ask the database whether a thread has changed; None where the reader may know of no message of this hash."""
-    db = database()
-    named = first_told_of(queries.heads_at_hash(db, message_hash), reader)
-    if named is None:
-        return None
-    return _Found(named, *thread_state(db, named.thread, reader))
 
 
 def _place_in_thread(canonical: str, row: MessageRow, view: str, state: ThreadState) -> str:
