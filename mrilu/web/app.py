@@ -49,6 +49,7 @@ from mrilu.web.routes import (
     words_then,
 )
 from mrilu.web.server import MAX_BODY_BYTES, THREADS
+from mrilu.web.stamps_kept import StampsKept
 from mrilu.web.templating import prepare
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ SEARCHES_SECONDS = 60.0  # what was found, as long as nothing was written
 GLOSSES_SECONDS = 60.0
 WORDS_SECONDS = 300.0  # what stands around a word: sentences, mails that use it
 PAGES_BYTES = 32 * 1024 * 1024  # of pages that are kept, not packed
+STAMPS = 30_000  # pages of which it is known what their texts look like; some 400 bytes each
 AWAY_SECONDS = 10  # until it is worth to come again
 # What says that PostgreSQL or Redis is away, or hangs.
 AWAY: tuple[type[Exception], ...] = (
@@ -159,6 +161,7 @@ def _give_stores(app: Flask, settings: Settings) -> None:
     app.extensions["searches"] = Kept(SEARCHES_SECONDS, most=200)
     app.extensions["made_files"] = MadeFiles(settings.data_dir / "downloads")
     app.extensions["pages_kept"] = PagesKept(PAGES_BYTES)
+    app.extensions["stamps_kept"] = StampsKept(STAMPS)
     app.extensions["words"] = Kept(WORDS_SECONDS)
     app.extensions["word_facets"] = Kept(WORDS_SECONDS, most=2)
     app.extensions["glosses"] = Kept(GLOSSES_SECONDS)

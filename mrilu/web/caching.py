@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import NamedTuple
 
 from flask import Response, current_app, g, make_response, request
 
 from mrilu.web.access import is_operator
+from mrilu.web.pages.glosses import Glosses
 from mrilu.web.pages_kept import Page, PagesKept
 from mrilu.web.readers import shows_addresses
+from mrilu.web.stamps_kept import Stamp, StampsKept
 
 
 def answer(*facts: object, make: Callable[[], str | Response], seconds: int = 0) -> Response:
@@ -37,6 +40,29 @@ def kept_answer(
         return Response(made, content_type=kind)
 
     return _answer(digest, page, 0)
+
+
+class GlossedPage(NamedTuple):
+    """A page, and the stamp of its texts."""
+
+    html: str
+    stamp: Stamp
+
+
+def glossed_answer(*facts: object, glosses: Glosses, make: Callable[[], GlossedPage]) -> Response:
+    """Return what `kept_answer` does, with a page of texts with these glosses; its facts name all else that it shows.
+
+    So its ETag is another where a word that it links means something else, and not where any other does. Where it is
+    not known what its texts look like, the page is made to find out.
+    """
+    page = _digest_of(facts)
+    stamps: StampsKept = current_app.extensions["stamps_kept"]
+    made: list[GlossedPage] = []
+    if (stamp := stamps.find(page, glosses)) is None:
+        made.append(make())
+        stamp = made[0].stamp
+        stamps.keep(page, stamp, glosses)
+    return kept_answer(page, stamp.looks, make=lambda: (made[0] if made else make()).html)
 
 
 def _answer(digest: str, make: Callable[[], str | Response], seconds: int) -> Response:
