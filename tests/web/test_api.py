@@ -213,6 +213,22 @@ def test_what_is_withheld_or_closed_is_so_here_too(
     assert pages.get("/why.json?id=one@x").json["state"] == "withheld"
 
 
+def test_an_unchanged_thread_is_told_without_its_messages(
+    filled: str, pages: FlaskClient, take_in: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = f"/t/{filled}.json"
+    tag = pages.get(place).headers["ETag"]
+    with monkeypatch.context() as patched:
+        patched.setattr(api, "_thread", None)
+        assert pages.get(place, headers={"If-None-Match": tag}).status_code == 304
+    take_in("three@x", subject="Re: green tea", in_reply_to="<one@x>")
+    answer = pages.get(place, headers={"If-None-Match": tag})
+    assert answer.status_code == 200 and len(answer.json["items"]) == 3
+    hide(filled)
+    last = pages.get(place, headers={"If-None-Match": answer.headers["ETag"]})
+    assert last.status_code == 200 and {"hash": filled, "withheld": True} in last.json["items"]
+
+
 def test_the_description_names_each_route_with_its_parameters(pages: FlaskClient) -> None:
     described = pages.get("/openapi.json").json
     rules = {path_of(one): set(re.findall(r"<(?:\w+:)?(\w+)>", one.rule)) for one in OPERATIONS}
