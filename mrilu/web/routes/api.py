@@ -27,8 +27,9 @@ from mrilu.web.part_links import files_of
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import MessageRow, ThreadState
-from mrilu.web.queries.conversations import ListPage, Period, page_of
+from mrilu.web.queries.conversations import Period, page_of
 from mrilu.web.queries.ledger import standing
+from mrilu.web.queries.versions import of_month
 from mrilu.web.readers import current_reader, readable, told_of
 from mrilu.web.routes import api_operators, api_words
 from mrilu.web.routes import asked as asked_pages
@@ -107,44 +108,46 @@ def lists() -> Response:
 def mailing_list(name: str) -> Response:
     """Return a list with its months and a page of its threads."""
     list_id = list_pages.list_named(name)
-    months = list_pages.months_of(list_id)
-    if not months:
+    known, ledger = ask_database(lambda: list_pages.list_and_ledger(list_id))
+    if not known.months:
         abort(404)
-    found = _page(Period(list_id, BEGINNING, END), list_pages.ON_LIST)
-    return _answer(
-        "list",
-        {
-            "list": list_id,
-            "messages": sum(count for _, count in months),
-            "months": [
-                {"month": month, "messages": count, "url": addresses.of_list(list_id, month)}
-                for month, count in months
-            ],
-            "ledger": rows.ledger(ask_database(lambda: standing(database()))),
-            **_threads_of(found),
-        },
-    )
+    fields = {
+        "list": list_id,
+        "messages": sum(count for _, count in known.months),
+        "months": [
+            {"month": month, "messages": count, "url": addresses.of_list(list_id, month)}
+            for month, count in known.months
+        ],
+        "ledger": rows.ledger(ledger),
+    }
+    return _threads(fields, known.version, Period(list_id, BEGINNING, END), list_pages.ON_LIST)
 
 
 def month_of_list(name: str, month: str) -> Response:
     """Return a page of the threads of a list in a month."""
     list_id = list_pages.list_named(name)
     since = addresses.month_in(month)
-    if since is None or month not in dict(list_pages.months_of(list_id)):
+    if since is None:
         abort(404)
-    found = _page(Period(list_id, since, addresses.month_after(since)), list_pages.IN_MONTH)
-    return _answer("month", {"list": list_id, "month": month, **_threads_of(found)})
+    known = ask_database(lambda: of_month(database(), list_id, since))
+    if not known.messages:
+        abort(404)
+    period = Period(list_id, since, addresses.month_after(since))
+    fields = {"list": list_id, "month": month}
+    return _threads(fields, known.version, period, list_pages.IN_MONTH)
 
 
-def _page(period: Period, wanted: int) -> ListPage:
+def _threads(fields: dict[str, Any], version: str, period: Period, wanted: int) -> Response:
+    """Return these fields and a page of the threads of a time, whose version says whether they have changed."""
     reader = current_reader()
-    before = place_at(request.args.get("before", "")) or (END, 0)
-    return ask_database(lambda: page_of(database(), period, before, wanted, reader))
 
+    def make() -> Response:
+        before = place_at(request.args.get("before", "")) or (END, 0)
+        found = ask_database(lambda: page_of(database(), period, before, wanted, reader))
+        threads = [rows.conversation(one, _show) for one in found.conversations]
+        return jsonify(fields | {"threads": threads, **_next(before=mark_at(found.further))})
 
-def _threads_of(found: ListPage) -> dict[str, Any]:
-    threads = [rows.conversation(one, _show) for one in found.conversations]
-    return {"threads": threads, **_next(before=mark_at(found.further))}
+    return answer("json", "threads", request.full_path, fields, version, reader, make=make)
 
 
 def thread(message_hash: str) -> Response:
