@@ -16,12 +16,14 @@ import models
 from mrilu.runtime.errors import NotConfigured
 from mrilu.runtime.host import service_name
 from mrilu.settings.current import current_settings
+from mrilu.settings.table import Settings
 
 logger = logging.getLogger(__name__)
 
 # The process that bound models.db, and the URL: after a fork, or for another URL, it is bound anew.
 _bound: list[tuple[int, str]] = []
 _limits: dict[str, float] = {}
+_here: list[tuple[Settings, models.Here]] = []
 # Each thread's connection, and when it last answered: the next questions of a second need no sign of life before them.
 _answered = threading.local()
 ANSWER_SECONDS = 1.0
@@ -43,14 +45,19 @@ def database() -> PostgresqlDatabase:
     inherited over a fork is forgotten (closing it would end the parent's session).
     """
     db = _bound_database()
-    settings = current_settings()
-    models.Maildir.here = models.Here(
-        service_name(settings), {one.name: str(one.path) for one in settings.maildirs}
-    )
+    models.Maildir.here = _here_of(current_settings())
     if db.is_closed() or not _usable(db):
         db.close()
         db.connect()
     return db
+
+
+def _here_of(settings: Settings) -> models.Here:
+    """Return which service this is, and its Maildirs; made once for each settings."""
+    if not _here or _here[0][0] is not settings:
+        folders = {one.name: str(one.path) for one in settings.maildirs}
+        _here[:] = [(settings, models.Here(service_name(settings), folders))]
+    return _here[0][1]
 
 
 def disconnect() -> None:

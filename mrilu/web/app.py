@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import peewee
 import psycopg
@@ -47,9 +49,12 @@ from mrilu.web.routes import (
     words_then,
 )
 from mrilu.web.server import MAX_BODY_BYTES, THREADS
+from mrilu.web.stamps_kept import StampsKept
 from mrilu.web.templating import prepare
 
 logger = logging.getLogger(__name__)
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 # The parts of the site; a new one is a module with a blueprint named `pages`, and a row here.
 PARTS = (
@@ -83,6 +88,7 @@ SEARCHES_SECONDS = 60.0  # what was found, as long as nothing was written
 GLOSSES_SECONDS = 60.0
 WORDS_SECONDS = 300.0  # what stands around a word: sentences, mails that use it
 PAGES_BYTES = 32 * 1024 * 1024  # of pages that are kept, not packed
+STAMPS = 30_000  # pages of which it is known what their texts look like; some 400 bytes each
 AWAY_SECONDS = 10  # until it is worth to come again
 # What says that PostgreSQL or Redis is away, or hangs.
 AWAY: tuple[type[Exception], ...] = (
@@ -99,9 +105,15 @@ _DASHBOARD_POLICY = (
 )
 
 
+class _Site(Flask):
+    def ensure_sync(self, func: F) -> F:
+        """Return the function as it is: none of ours is async, which Flask looks for in all that answers a request."""
+        return func
+
+
 def make_app(settings: Settings) -> Flask:
     """Return the application; nothing is opened before the first request."""
-    app = Flask(__name__)
+    app = _Site(__name__)
     _configure(app, settings)
     _give_stores(app, settings)
     app.before_request(_refuse_odd)
@@ -149,6 +161,7 @@ def _give_stores(app: Flask, settings: Settings) -> None:
     app.extensions["searches"] = Kept(SEARCHES_SECONDS, most=200)
     app.extensions["made_files"] = MadeFiles(settings.data_dir / "downloads")
     app.extensions["pages_kept"] = PagesKept(PAGES_BYTES)
+    app.extensions["stamps_kept"] = StampsKept(STAMPS)
     app.extensions["words"] = Kept(WORDS_SECONDS)
     app.extensions["word_facets"] = Kept(WORDS_SECONDS, most=2)
     app.extensions["glosses"] = Kept(GLOSSES_SECONDS)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import NamedTuple
 
 from flask import Response, current_app, g, make_response, request
 
 from mrilu.web.access import is_operator
+from mrilu.web.pages.glosses import Glosses
 from mrilu.web.pages_kept import Page, PagesKept
 from mrilu.web.readers import shows_addresses
+from mrilu.web.stamps_kept import Stamp, StampsKept
 
 
 def answer(*facts: object, make: Callable[[], str | Response], seconds: int = 0) -> Response:
@@ -23,13 +26,43 @@ def answer(*facts: object, make: Callable[[], str | Response], seconds: int = 0)
     return _answer(_digest_of(facts), make, seconds)
 
 
-def kept_answer(*facts: object, make: Callable[[], str]) -> Response:
-    """Return what `answer` does, with a page made once for all readers to whom its facts are the same.
+def kept_answer(
+    *facts: object, make: Callable[[], str | bytes], kind: str = "text/html; charset=utf-8"
+) -> Response:
+    """Return what `answer` does, with a page of a kind made once for all readers to whom its facts are the same.
 
     So the facts name all that it shows. What an operator sees is never kept: it may hold what none else may read.
     """
     digest = _digest_of(facts)
-    return _answer(digest, make if is_operator() else lambda: _kept(digest, make), 0)
+
+    def page() -> Response:
+        made = make() if is_operator() else _kept(digest, make)
+        return Response(made, content_type=kind)
+
+    return _answer(digest, page, 0)
+
+
+class GlossedPage(NamedTuple):
+    """A page, and the stamp of its texts."""
+
+    html: str
+    stamp: Stamp
+
+
+def glossed_answer(*facts: object, glosses: Glosses, make: Callable[[], GlossedPage]) -> Response:
+    """Return what `kept_answer` does, with a page of texts with these glosses; its facts name all else that it shows.
+
+    So its ETag is another where a word that it links means something else, and not where any other does. Where it is
+    not known what its texts look like, the page is made to find out.
+    """
+    page = _digest_of(facts)
+    stamps: StampsKept = current_app.extensions["stamps_kept"]
+    made: list[GlossedPage] = []
+    if (stamp := stamps.find(page, glosses)) is None:
+        made.append(make())
+        stamp = made[0].stamp
+        stamps.keep(page, stamp, glosses)
+    return kept_answer(page, stamp.looks, make=lambda: (made[0] if made else make()).html)
 
 
 def _answer(digest: str, make: Callable[[], str | Response], seconds: int) -> Response:
@@ -47,11 +80,12 @@ def _digest_of(facts: tuple[object, ...]) -> str:
     return hashlib.blake2b(told.encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()
 
 
-def _kept(digest: str, make: Callable[[], str]) -> Response:
+def _kept(digest: str, make: Callable[[], str | bytes]) -> bytes:
     """Return a page that is kept, or make it; `g.page` lets it be packed once."""
     pages: PagesKept = current_app.extensions["pages_kept"]
     if (page := pages.find(digest)) is None:
-        page = Page(make().encode())
+        made = make()
+        page = Page(made if isinstance(made, bytes) else made.encode())
         pages.keep(digest, page)
     g.page = page
-    return Response(page.content, mimetype="text/html")
+    return page.content

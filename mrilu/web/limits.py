@@ -11,6 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 
@@ -33,6 +34,7 @@ _COSTLY = ("/search", "/exports/")
 IPV4_BITS, IPV6_BITS = 24, 48  # what one customer of a provider has, about
 AT_ONCE = 60.0  # seconds: as much may be asked for at once as in this time
 MOST_NETWORKS = 20_000
+LONGEST_ADDRESS = 100  # characters; no address has more
 LOUD_SECONDS = 60.0  # between two lines of the log on one network
 SHED_SECONDS = 2  # until a costly request that found no thread may come again
 
@@ -149,7 +151,8 @@ def network_of(asked: Request) -> str:
 
 def network_from(address: str, forwarded: str) -> str:
     """Return the network of who asks from an address, with this X-Forwarded-For, "" where that cannot be told."""
-    return prefix_of(forwarded.rpartition(",")[2].strip() if _is_here(address) else address)
+    named = forwarded.rpartition(",")[2].strip() if _is_here(address) else address
+    return prefix_of(named[:LONGEST_ADDRESS])
 
 
 def is_costly(path: str) -> bool:
@@ -157,6 +160,7 @@ def is_costly(path: str) -> bool:
     return path.startswith(_COSTLY) or path.endswith((*_PACKED, "/sitemap.xml"))
 
 
+@lru_cache(MOST_NETWORKS)
 def prefix_of(address: str) -> str:
     """Return the network of an address (IPv4 /24, IPv6 /48), "" for none, and for this machine's own."""
     try:
@@ -171,6 +175,7 @@ def prefix_of(address: str) -> str:
     return str(ip_network((found, bits), strict=False))
 
 
+@lru_cache(MOST_NETWORKS)
 def _is_here(address: str) -> bool:
     try:
         found = ip_address(address)

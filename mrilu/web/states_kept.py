@@ -9,7 +9,8 @@ from peewee import PostgresqlDatabase
 from models import Reader
 from mrilu.web.kept import KeptBySize
 from mrilu.web.queries import archive, versions
-from mrilu.web.queries.archive import ThreadState
+from mrilu.web.queries.archive import MessageRow, ThreadState
+from mrilu.web.readers import first_told_of
 
 MOST = 20_000  # threads; some 400 bytes each
 
@@ -21,6 +22,20 @@ class VersionedState(NamedTuple):
 
     state: ThreadState
     version: str
+
+
+class FoundThread(NamedTuple):
+    """A thread by one of its messages (without its text), and what its page depends on."""
+
+    named: MessageRow
+    state: ThreadState
+    version: str
+
+
+def find_thread(db: PostgresqlDatabase, message_hash: str, reader: Reader) -> FoundThread | None:
+    """Return the thread of a message, None where the reader may know of no message of this hash."""
+    named = first_told_of(archive.heads_at_hash(db, message_hash), reader)
+    return FoundThread(named, *thread_state(db, named.thread, reader)) if named else None
 
 
 def thread_state(db: PostgresqlDatabase, thread: int, reader: Reader) -> VersionedState:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 
 import models
 from jobs.import_messages import import_messages
-from models import Message, PostingCount, Quote, ThreadLink, ThreadVersion
+from models import OPERATOR, Message, PostingCount, Quote, ThreadLink, ThreadVersion
 from mrilu.archive.removal import remove_gone_messages
 from mrilu.archive.withholding import HIDDEN, show_again, withhold
+from mrilu.mail.permalinks import hash_of
 from mrilu.mail.thread_keys import node_of
 from mrilu.service.postgres import Cluster
-from mrilu.web.queries.versions import of_list, of_month, of_thread
+from mrilu.settings.current import current_settings
+from mrilu.web.queries.versions import of_list, of_messages, of_month, of_thread
 from tests.factories import deliver, mail, make_maildir
 
 LIST = "tea.x"
@@ -60,6 +63,17 @@ def test_a_mail_changes_its_own_thread_month_and_list_alone(root: Path) -> None:
     take_in(root, "<two@x>", in_reply_to="<one@x>")
     assert changed(one, "<one@x>") == "tMl" and changed(other, "<other@x>") == "Ml"
     assert of_thread(models.db, 10**9) == ""
+
+
+def test_a_version_is_asked_for_with_a_prepared_statement_at_once(root: Path) -> None:
+    take_in(root, "<one@x>")
+    with psycopg.connect(str(current_settings().database_url), autocommit=True) as link:
+        db = SimpleNamespace(connection=lambda: link)
+        of_messages(db, hash_of("one@x"), OPERATOR)
+        of_thread(db, thread_of("<one@x>"))
+        prepared = link.execute("SELECT statement FROM pg_prepared_statements").fetchall()
+    told = " ".join(row[0] for row in prepared)
+    assert "m.permalink = " in told and "FROM thread_version" in told
 
 
 def test_a_message_that_was_only_named_changes_the_thread(root: Path) -> None:

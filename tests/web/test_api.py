@@ -213,6 +213,34 @@ def test_what_is_withheld_or_closed_is_so_here_too(
     assert pages.get("/why.json?id=one@x").json["state"] == "withheld"
 
 
+@pytest.mark.parametrize(
+    ("place", "items"),
+    [(f"/l/{LIST}.json", "threads"), ("/l/{}/{}.json", "threads"), ("/t/{}.json", "items")],
+)
+def test_what_did_not_change_is_told_without_its_messages(
+    filled: str,
+    pages: FlaskClient,
+    take_in: Import,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    items: str,
+) -> None:
+    month = pages.get(f"/l/{LIST}.json").json["months"][0]["month"]
+    place = place.format(filled) if place.startswith("/t/") else place.format(LIST, month)
+    first = pages.get(place)
+    tag = first.headers["ETag"]
+    with monkeypatch.context() as patched:
+        patched.setattr(api, "jsonify", None)
+        assert pages.get(place, headers={"If-None-Match": tag}).status_code == 304
+    take_in("three@x", subject="Re: green tea", in_reply_to="<one@x>")
+    take_in("other@x", subject="black tea")
+    second = pages.get(place, headers={"If-None-Match": tag})
+    assert second.status_code == 200 and len(second.json[items]) == len(first.json[items]) + 1
+    hide(filled)
+    last = pages.get(place, headers={"If-None-Match": second.headers["ETag"]})
+    assert last.status_code == 200 and last.json != second.json
+
+
 def test_the_description_names_each_route_with_its_parameters(pages: FlaskClient) -> None:
     described = pages.get("/openapi.json").json
     rules = {path_of(one): set(re.findall(r"<(?:\w+:)?(\w+)>", one.rule)) for one in OPERATIONS}

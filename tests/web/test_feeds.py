@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from lxml import etree
 
 from models import Definition, Language, Word
+from mrilu.web.pages_kept import PagesKept
 from mrilu.web.queries import archive
 from mrilu.web.routes import feeds, robots
 from mrilu.web.routes.feeds import ATOM, THR
@@ -44,6 +45,41 @@ def test_a_list_and_a_thread_have_feeds_that_say_what_answers_what(
         assert b"people.example" not in pages.get(path).data
         tag = pages.get(path).headers["ETag"]
         assert pages.get(path, headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_a_feed_is_made_again_only_when_one_of_its_messages_changed(
+    take_in: Import, pages: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = take_in("one@x", subject="green tea", body="green\n")
+    take_in("other@x", subject="black", body="black\n", list_id="<other.example>")
+    made: list[str] = []
+    feed = feeds._feed
+
+    def note(rows: list[archive.MessageRow], place: str, own: str, title: str) -> bytes:
+        made.append(own)
+        return feed(rows, place, own, title)
+
+    monkeypatch.setattr(feeds, "_feed", note)
+    paths = [f"/l/{LIST}/atom.xml", f"/t/{one}/atom.xml", "/search/atom.xml?q=green"]
+
+    def tags() -> list[str]:
+        return [pages.get(path).headers["ETag"] for path in paths]
+
+    first = tags()
+    take_in("another@x", subject="black", body="black\n", list_id="<other.example>")
+    assert tags() == first and len(made) == len(paths)
+    made.clear()
+    for path, tag in zip(paths, first, strict=True):
+        pages.application.extensions["pages_kept"] = PagesKept(0)
+        answer = pages.get(path, headers={"If-None-Match": tag})
+        assert answer.status_code == 304 and not answer.data
+    assert not made
+    take_in("two@x", in_reply_to="<one@x>", subject="green tea", body="green\n")
+    second = tags()
+    assert not set(first) & set(second)
+    hide(one)
+    assert not set(second) & set(tags())
+    assert all(b"/m/" + one.encode() + b"/</id>" not in pages.get(path).data for path in paths)
 
 
 def test_feeds_and_sitemaps_show_what_everyone_may_read(

@@ -122,3 +122,36 @@ def test_a_mail_is_sent_again_when_a_meaning_changed(
     pages.application.extensions["glosses"]._answers.clear()
     etag = answer.headers["ETag"]
     assert pages.get(found, headers={"If-None-Match": etag}).status_code == 304
+
+
+@pytest.mark.parametrize("place", ["/m/{}/", "/t/{}/"])
+def test_a_meaning_changes_the_pages_that_link_the_word_and_no_others(
+    place: str, sync: Sync, take_in: Import, pages: FlaskClient
+) -> None:
+    known = {"klama": "comes", "mi": "I", "do": "you", "zarci": "shop"}
+    bodies = ("mi klama\n", "do you come to the zarci I know\n", "mi zarci do\n", "mi nelci do\n")
+    places = [
+        place.format(take_in(f"{number}@x", subject=str(number), body=body))
+        for number, body in enumerate(bodies)
+    ]
+
+    def changed(**more: str) -> str:
+        """Sync the dictionary; return the pages whose ETag is another now."""
+        before = [pages.get(one).headers["ETag"] for one in places]
+        known.update(more)
+        sync(*(entry(word, number, text) for number, (word, text) in enumerate(known.items())))
+        pages.application.extensions["glosses"]._answers.clear()
+        now = [
+            (number, pages.get(one, headers={"If-None-Match": tag}), tag)
+            for number, (one, tag) in enumerate(zip(places, before, strict=True))
+        ]
+        assert all((one.status_code == 304) == (one.headers["ETag"] == tag) for _, one, tag in now)
+        return "".join(str(number) for number, one, _ in now if one.status_code == 200)
+
+    assert changed() == "02"
+    assert changed() == ""
+    assert changed(klama="goes") == "0"
+    assert changed(do="thou") == "2"
+    assert changed(gerku="dog") == ""
+    assert changed(nelci="likes") == "3"
+    assert changed(do="you") == "23"

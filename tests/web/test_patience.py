@@ -26,7 +26,7 @@ from mrilu.service.postgres import Cluster
 from mrilu.service.valkey import Server
 from mrilu.settings.table import PROJECT
 from mrilu.web.__main__ import impatient
-from mrilu.web.patience import Asker
+from mrilu.web.patience import Asker, Askers
 from tests.web.conftest import values
 
 Ask = Callable[[str], tuple[int, str, float]]
@@ -48,6 +48,32 @@ def test_whoever_comes_while_another_is_held_up_does_not_wait() -> None:
     held.set()
     asker._held_up.result(5)  # type: ignore[union-attr]
     assert asker.ask(lambda: 7, 5) == 7 and not done
+
+
+def test_who_is_free_and_was_asked_last_is_asked_again() -> None:
+    askers = Askers("test", 3)
+    held, asked = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(1) as other:
+        first = askers.ask(threading.get_ident, 5)
+        waiting = other.submit(askers.ask, lambda: asked.set() or held.wait(30), 30)
+        assert asked.wait(30)
+        second = askers.ask(threading.get_ident, 5)
+        assert {askers.ask(threading.get_ident, 5) for _ in range(9)} == {second} != {first}
+        held.set()
+        assert waiting.result(30)
+    assert askers.ask(threading.get_ident, 5) == first
+
+
+def test_one_that_is_held_up_keeps_no_one_from_those_that_are_free() -> None:
+    askers, held = Askers("test", 2), threading.Event()
+    with pytest.raises(TimeoutError):
+        askers.ask(lambda: held.wait(30), 0.01)
+    assert [askers.ask(lambda: 7, 5) for _ in range(9)] == [7] * 9
+    with pytest.raises(TimeoutError):
+        askers.ask(lambda: held.wait(30), 0.01)
+    with pytest.raises(TimeoutError, match="has not answered"):
+        askers.ask(lambda: 7, 30)
+    held.set()
 
 
 def test_redis_is_waited_for_a_few_seconds_and_no_longer() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator
 
 import psycopg
 import pytest
 from flask.testing import FlaskClient
 
 from mrilu.mail.permalinks import hash_of
+from mrilu.web.routes import search
 from tests.web.conftest import LIST, Ask, Import, hide
 
 FACET = re.compile(r'<a href="(/search\?[^"]+)"><bdi>([^<]*)</bdi></a> ([\d,]+)')
@@ -199,3 +201,46 @@ def test_the_next_page_begins_behind_the_last_message_at_an_address_that_stays(
     answer = pages.get("/search.json?q=aardvark").json
     assert answer is not None and "after=" in answer["next"]
     assert pages.get("/search?q=aardvark&page=2&after=nonsense").text == by_number
+
+
+def linked(page: str, rel: str) -> str:
+    """Return the address of the page before or after one, "" for none."""
+    found = re.search(rf'<a rel="{rel}" href="([^"]+)"', page)
+    return html.unescape(found[1]) if found else ""
+
+
+def test_pages_that_have_no_number_lead_back_the_way_that_was_come(
+    pages: FlaskClient, take_in: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("MOST_PAGES", 2), ("A_PAGE", 2), ("MOST_BACK", 3)):
+        monkeypatch.setattr(search, name, value)
+    for number in range(18):
+        date = f"06 Jan 2001 09:{number:02}:00 +0000"
+        take_in(f"{number}@x", body="an aardvark\n", date=date, subject=f"talk {number}")
+
+    def walk(page: str, rel: str) -> Iterator[list[str]]:
+        for _ in range(30):
+            yield re.findall(r"<bdi>(talk \d+)</bdi>", page)
+            if not (place := linked(page, rel)):
+                return
+            page = pages.get(place).text
+
+    forth = list(walk(pages.get("/search?q=aardvark").text, "next"))
+    assert len(forth) == 9 and len({one for shown in forth for one in shown}) == 18
+    place = "/search?q=aardvark"
+    for _ in range(5):
+        place = linked(pages.get(place).text, "next")
+    sixth = pages.get(place).text
+    assert list(walk(sixth, "prev")) == forth[5::-1] and "Before</a>" in sixth
+    for _ in range(3):
+        place = linked(pages.get(place).text, "next")
+    # what lies too far back to be told is gone on from by its number
+    assert list(walk(pages.get(place).text, "prev")) == [*forth[8:4:-1], *forth[1::-1]]
+    assert "Page 2</a>" in pages.get(re.sub("back=[^&]*", "back=nonsense", place)).text
+
+
+def test_pages_by_thread_lead_back(pages: FlaskClient, take_in: Import) -> None:
+    for number in range(25):
+        take_in(f"{number}@x", body="an aardvark\n", subject=f"talk {number}")
+    place = linked(pages.get("/search?q=aardvark&by=thread").text, "next")
+    assert "by=thread" in linked(pages.get(place).text, "prev")

@@ -50,20 +50,26 @@ class _Word(NamedTuple):
 
 
 class Glosses:
-    """What each word of the dictionary means, in a line; `version` changes with any of it."""
+    """What each word of the dictionary means, in a line.
+
+    `version` changes with any of it, `words` with which words there are: that alone decides where the links are.
+    """
 
     def __init__(self, meanings: Mapping[str, str]) -> None:
         # The dictionary has ".au" with the dot that every vowel at a word's beginning has; people write either.
         self._entries = {_spelt(word): (word, meaning) for word, meaning in meanings.items()}
         self._kinds: dict[str, int] = {}
-        digest = hashlib.blake2b(digest_size=8)
-        for word in sorted(meanings):
-            digest.update(f"{word}\t{meanings[word]}\n".encode())
-        self.version = digest.hexdigest()
+        names = sorted(meanings)
+        self.words = _digest(names)
+        self.version = _digest(f"{word}\t{meanings[word]}" for word in names)
 
     def of(self, word: str) -> tuple[str, str] | None:
         """Return a word as the dictionary has it and what it means, None if it is no entry."""
         return self._entries.get(_spelt(word))
+
+    def meanings_of(self, words: Iterable[str]) -> str:
+        """Return a text that changes with what any of these words means."""
+        return _digest(f"{word}\t{self.of(word)}" for word in sorted(words))
 
     def kind(self, word: str) -> int:
         """Tell how surely a word is Lojban; STRONG is a word of the dictionary that looks like no other language's."""
@@ -102,13 +108,24 @@ def glossed(text: str, glosses: Glosses) -> Markup:
 
 def words_linked(htmls: Iterable[str]) -> list[tuple[str, str]]:
     """Return the words that have links in texts, each once with its meaning, for those who see no titles."""
-    found = (match for html in htmls for match in _LINKED.finditer(html))
     words: dict[str, str] = {}
-    for match in found:
-        words.setdefault(_spelt(unescape(match[2])), unescape(match[1]))
+    for word, meaning in _links(htmls):
+        words.setdefault(word, meaning)
         if len(words) == MOST_LISTED:
             break
     return list(words.items())
+
+
+def words_used(htmls: Iterable[str]) -> frozenset[str]:
+    """Return all words that have links in texts."""
+    return frozenset(word for word, _ in _links(htmls))
+
+
+def _links(htmls: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each link's word, as it is looked up, and the meaning that it shows."""
+    for html in htmls:
+        for match in _LINKED.finditer(html):
+            yield _spelt(unescape(match[2])), unescape(match[1])
 
 
 def _lojban(line: str, glosses: Glosses) -> Iterator[_Word]:
@@ -163,6 +180,13 @@ def _is_sure(run: list[_Word], line: str, *, whole: bool) -> bool:
     if before.endswith("{") and after.startswith("}"):
         return True
     return len(run) >= LEAST_RUN and not compounds
+
+
+def _digest(lines: Iterable[str]) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for line in lines:
+        digest.update(f"{line}\n".encode())
+    return digest.hexdigest()
 
 
 def _spelt(word: str) -> str:

@@ -43,10 +43,6 @@ SELECT coalesce((SELECT name FROM unnest(m.list_ids) AS l (name) WHERE list_numb
          WHERE NOT ({newest_visible}) AND {visible} ORDER BY s.sent_at DESC, s.id DESC LIMIT 1) AS seen ON true
  LIMIT %s
 """
-MONTHS = """
-SELECT to_char(month, 'YYYY-MM'), sum(messages)::bigint FROM posting_count
- WHERE list = list_number(%s) GROUP BY month HAVING sum(messages) > 0 ORDER BY month
-"""
 MONTHS_OF_ALL = """
 SELECT name, to_char(month, 'YYYY-MM'), sum(messages)::bigint
   FROM unnest(%s::text[]) WITH ORDINALITY AS l (name, place) JOIN posting_count ON list = list_number(name)
@@ -187,11 +183,6 @@ def lists(db: PostgresqlDatabase, reader: Reader) -> list[ListRow]:
     rows = (ListRow(*row) for row in _rows(db, sql, parameters))
     found = [row for row in rows if reader.may_see_list(row.list_id)]
     return sorted(found, key=lambda one: one.newest, reverse=True)
-
-
-def months(db: PostgresqlDatabase, list_id: str) -> list[tuple[str, int]]:
-    """Return how many messages each month (UTC) of a list has, oldest first."""
-    return [(month, count) for month, count in _rows(db, MONTHS, (list_id,))]
 
 
 def months_of_all(db: PostgresqlDatabase, lists: Sequence[str]) -> list[tuple[str, str, int]]:

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, abort, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from models import CachedExport
+from models import CachedExport, Reader
 from mrilu.mail.permalinks import hash_of
 from mrilu.openapi.document import openapi
 from mrilu.openapi.table import BESIDE, OPERATIONS
@@ -26,16 +26,17 @@ from mrilu.web.keyset import BEGINNING, END, mark_at, mark_of, place_at
 from mrilu.web.part_links import files_of
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
-from mrilu.web.queries.archive import MessageRow
-from mrilu.web.queries.conversations import ListPage, Period, page_of
+from mrilu.web.queries.archive import MessageRow, ThreadState
+from mrilu.web.queries.conversations import Period, page_of
 from mrilu.web.queries.ledger import standing
-from mrilu.web.readers import current_reader, first_told_of, readable, told_of
+from mrilu.web.queries.versions import of_month
+from mrilu.web.readers import current_reader, readable, told_of
 from mrilu.web.routes import api_operators, api_words
 from mrilu.web.routes import asked as asked_pages
 from mrilu.web.routes import lists as list_pages
 from mrilu.web.routes import search as search_pages
 from mrilu.web.routes.why import asked_for, fate_of, status_of
-from mrilu.web.states_kept import thread_state
+from mrilu.web.states_kept import find_thread
 
 pages = Blueprint("api", __name__)
 
@@ -107,76 +108,80 @@ def lists() -> Response:
 def mailing_list(name: str) -> Response:
     """Return a list with its months and a page of its threads."""
     list_id = list_pages.list_named(name)
-    months = list_pages.months_of(list_id)
-    if not months:
+    known, ledger = ask_database(lambda: list_pages.list_and_ledger(list_id))
+    if not known.months:
         abort(404)
-    found = _page(Period(list_id, BEGINNING, END), list_pages.ON_LIST)
-    return _answer(
-        "list",
-        {
-            "list": list_id,
-            "messages": sum(count for _, count in months),
-            "months": [
-                {"month": month, "messages": count, "url": addresses.of_list(list_id, month)}
-                for month, count in months
-            ],
-            "ledger": rows.ledger(ask_database(lambda: standing(database()))),
-            **_threads_of(found),
-        },
-    )
+    fields = {
+        "list": list_id,
+        "messages": sum(count for _, count in known.months),
+        "months": [
+            {"month": month, "messages": count, "url": addresses.of_list(list_id, month)}
+            for month, count in known.months
+        ],
+        "ledger": rows.ledger(ledger),
+    }
+    return _threads(fields, known.version, Period(list_id, BEGINNING, END), list_pages.ON_LIST)
 
 
 def month_of_list(name: str, month: str) -> Response:
     """Return a page of the threads of a list in a month."""
     list_id = list_pages.list_named(name)
     since = addresses.month_in(month)
-    if since is None or month not in dict(list_pages.months_of(list_id)):
+    if since is None:
         abort(404)
-    found = _page(Period(list_id, since, addresses.month_after(since)), list_pages.IN_MONTH)
-    return _answer("month", {"list": list_id, "month": month, **_threads_of(found)})
+    known = ask_database(lambda: of_month(database(), list_id, since))
+    if not known.messages:
+        abort(404)
+    period = Period(list_id, since, addresses.month_after(since))
+    fields = {"list": list_id, "month": month}
+    return _threads(fields, known.version, period, list_pages.IN_MONTH)
 
 
-def _page(period: Period, wanted: int) -> ListPage:
+def _threads(fields: dict[str, Any], version: str, period: Period, wanted: int) -> Response:
+    """Return these fields and a page of the threads of a time, whose version says whether they have changed."""
     reader = current_reader()
-    before = place_at(request.args.get("before", "")) or (END, 0)
-    return ask_database(lambda: page_of(database(), period, before, wanted, reader))
 
+    def make() -> Response:
+        before = place_at(request.args.get("before", "")) or (END, 0)
+        found = ask_database(lambda: page_of(database(), period, before, wanted, reader))
+        threads = [rows.conversation(one, _show) for one in found.conversations]
+        return jsonify(fields | {"threads": threads, **_next(before=mark_at(found.further))})
 
-def _threads_of(found: ListPage) -> dict[str, Any]:
-    threads = [rows.conversation(one, _show) for one in found.conversations]
-    return {"threads": threads, **_next(before=mark_at(found.further))}
+    return answer("json", "threads", request.full_path, fields, version, reader, make=make)
 
 
 def thread(message_hash: str) -> Response:
     """Return a page of the thread of a message."""
-    rows_at, reader = (
-        ask_database(lambda: queries.at_hash(database(), message_hash)),
-        current_reader(),
-    )
-    named = first_told_of(rows_at, reader)
-    if named is None:
+    reader = current_reader()
+    known = ask_database(lambda: find_thread(database(), message_hash, reader))
+    if known is None:
         abort(404)
-    number = named.thread
-    state = ask_database(lambda: thread_state(database(), number, reader).state)
     after = place_at(request.args.get("after", "")) or (BEGINNING, 0)
-    found = ask_database(lambda: queries.thread_messages(database(), number, after, MOST_OF_THREAD))
+
+    def make() -> Response:
+        number, most = known.named.thread, MOST_OF_THREAD
+        found = ask_database(lambda: queries.thread_messages(database(), number, after, most))
+        return jsonify(_thread(known.state, found, reader))
+
+    facts = ("json", "thread", request.full_path, known.state, known.version, reader)
+    return answer(*facts, make=make)
+
+
+def _thread(state: ThreadState, found: list[MessageRow], reader: Reader) -> dict[str, Any]:
     seen = readable(found, reader)
     shown = {row.id for row in seen}
     told = [row for row in found if told_of(row, reader)]
-    return _answer(
-        "thread",
-        {
-            "hash": hash_of(state.first),
-            "url": addresses.of_thread(hash_of(state.first)),
-            "subject": _show(seen[0].subject) if seen else "",
-            "messages": state.told,
-            "items": [
-                _message(row) if row.id in shown else {"hash": row.hash, "withheld": True}
-                for row in told
-            ],
-            **_next(after=mark_of(found[-1]) if len(found) == MOST_OF_THREAD else ""),
-        },
-    )
+    return {
+        "hash": hash_of(state.first),
+        "url": addresses.of_thread(hash_of(state.first)),
+        "subject": _show(seen[0].subject) if seen else "",
+        "messages": state.told,
+        "items": [
+            _message(row) if row.id in shown else {"hash": row.hash, "withheld": True}
+            for row in told
+        ],
+        **_next(after=mark_of(found[-1]) if len(found) == MOST_OF_THREAD else ""),
+    }
 
 
 def similar(message_hash: str) -> Response:

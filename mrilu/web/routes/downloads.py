@@ -17,7 +17,7 @@ from mrilu.web import addresses
 from mrilu.web.caching import answer
 from mrilu.web.downloads.made import BeingMade, MadeFiles
 from mrilu.web.downloads.stored import FileAway, FileChanged, FileGone
-from mrilu.web.found import found_or_told
+from mrilu.web.found import found_by, or_told
 from mrilu.web.keyset import BEGINNING
 from mrilu.web.pages.mails import as_mail, mbox
 from mrilu.web.patience import ask_database
@@ -133,7 +133,7 @@ def found() -> ResponseReturnValue:
 
 def search_mbox(query: str, *, threads: bool = False) -> ResponseReturnValue:
     """Return the mbox of a search, of whole threads if wanted; a plain line of text says what is wrong with it."""
-    numbers = found_or_told(query, MOST_FOUND)
+    numbers = or_told(lambda: found_by(query, MOST_FOUND))
     if isinstance(numbers, Response):
         return numbers
     if not numbers:

@@ -2,63 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from io import BytesIO
+from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, request
 from flask.typing import ResponseReturnValue
 from lxml import etree
 
+from models import Reader
 from mrilu.mail.permalinks import hash_of
 from mrilu.notifications.compose import readable_definition
 from mrilu.runtime.database import database
 from mrilu.web import addresses
-from mrilu.web.caching import answer
-from mrilu.web.found import found_or_told
+from mrilu.web.caching import kept_answer
+from mrilu.web.found import found_by, or_told
+from mrilu.web.kept import Kept
 from mrilu.web.keyset import BEGINNING
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import MessageRow
+from mrilu.web.queries.versions import of_list as list_now
+from mrilu.web.queries.versions import state_of
 from mrilu.web.queries.words import DefinitionRow, definitions
-from mrilu.web.readers import current_reader, first_told_of, readable, shows_addresses
+from mrilu.web.readers import current_reader, readable
+from mrilu.web.routes.lists import list_named
+from mrilu.web.states_kept import find_thread
 from mrilu.web.templating import author, shown
 
 pages = Blueprint("feeds", __name__)
 
 ATOM, THR = "http://www.w3.org/2005/Atom", "http://purl.org/syndication/thread/1.0"
+KIND = "application/atom+xml; charset=utf-8"
 NEWEST = 50
 MOST_LOOKED_AT = 1000  # hits of a search whose newest are in its feed
 SUMMARY_CHARS = 1000
+_NOT_IN_XML = re.compile(
+    "[^\t\n -\ufffd\U00010000-\U0010ffff]"
+)  # XML 1.0, 2.2; and no carriage return
 
 
 @pages.get("/l/<name>/atom.xml")
 def of_list(name: str) -> ResponseReturnValue:
     """Return the newest messages of a list."""
-    list_id, reader = "" if name == addresses.NO_LIST else name.lower(), current_reader()
-    if not reader.may_see_list(list_id):
+    list_id, reader = list_named(name), current_reader()
+    known = ask_database(lambda: list_now(database(), list_id))
+    if not known.months:
         abort(404)
-    found = ask_database(lambda: queries.newest_readable(database(), list_id, reader, NEWEST))
-    if found is None:
-        abort(404)
-    texts = ask_database(lambda: queries.with_texts(database(), [row.id for row in found]))
-    rows = readable(texts, reader)
     place = addresses.of_list(list_id)
-    return _answer(rows, place, f"{place}atom.xml", list_id or "mail of no list")
+
+    def make() -> bytes:
+        rows = ask_database(lambda: _newest_of_list(list_id, reader))
+        return _feed(rows, place, f"{place}atom.xml", list_id or "mail of no list")
+
+    return _answer(place, known, reader, make=make)
+
+
+def _newest_of_list(list_id: str, reader: Reader) -> list[MessageRow]:
+    db = database()
+    found = queries.newest_readable(db, list_id, reader, NEWEST) or []
+    return readable(queries.with_texts(db, [row.id for row in found]), reader)
 
 
 @pages.get("/t/<message_hash>/atom.xml")
 def of_thread(message_hash: str) -> ResponseReturnValue:
     """Return the newest messages of a thread."""
     reader = current_reader()
-    named = first_told_of(ask_database(lambda: queries.at_hash(database(), message_hash)), reader)
-    if named is None:
+    found = ask_database(lambda: find_thread(database(), message_hash, reader))
+    if found is None or not found.state.readable:
         abort(404)
-    rows = ask_database(lambda: queries.newest_of_thread(database(), named.thread, reader, NEWEST))
-    if not rows:
-        abort(404)
-    place = addresses.of_thread(message_hash.upper())
-    return _answer(rows, place, f"{place}atom.xml", shown(rows[-1].subject))
+    number, place = found.named.thread, addresses.of_thread(message_hash.upper())
+
+    def make() -> bytes:
+        rows = ask_database(lambda: queries.newest_of_thread(database(), number, reader, NEWEST))
+        return _feed(rows, place, f"{place}atom.xml", shown(rows[-1].subject if rows else ""))
+
+    return _answer(place, found.state, found.version, reader, make=make)
 
 
 @pages.get("/search/atom.xml")
@@ -69,13 +89,34 @@ def of_search() -> ResponseReturnValue:
 
 def search_feed(query: str) -> ResponseReturnValue:
     """Return the feed of a search; a plain line of text says what is wrong with it."""
-    numbers = found_or_told(query, MOST_LOOKED_AT)
-    if isinstance(numbers, Response):
-        return numbers
-    found = ask_database(lambda: queries.newest_of(database(), numbers, NEWEST))
-    rows, place = readable(found, current_reader()), addresses.of_search(query)
+    reader = current_reader()
+    found = or_told(lambda: _newest_found(query, reader))
+    if isinstance(found, Response):
+        return found
+    place = addresses.of_search(query)
     own = place.replace("/search?", "/search/atom.xml?", 1)
-    return _answer(rows, place, own, f"search: {shown(query)}")
+
+    def make() -> bytes:
+        rows = ask_database(lambda: queries.with_texts(database(), [row[0] for row in found]))
+        return _feed(readable(rows, reader), place, own, f"search: {shown(query)}")
+
+    return _answer(place, found, reader, make=make)
+
+
+def _newest_found(query: str, reader: Reader) -> list[tuple[Any, ...]]:
+    """Return the versions of the newest messages that answer a query, kept as long as nothing is written.
+
+    Raises QueryError, SearchTooSlow.
+    """
+
+    def find() -> list[tuple[Any, ...]]:
+        numbers = found_by(query, MOST_LOOKED_AT)
+        rows = ask_database(lambda: queries.newest_of(database(), numbers, NEWEST))
+        return [row.version() for row in readable(rows, reader)]
+
+    state = ask_database(lambda: state_of(database()))
+    kept: Kept[list[tuple[Any, ...]]] = current_app.extensions["searches"]
+    return kept.get(("feed", query, reader, state), find) if state else find()
 
 
 @pages.get("/w/<path:word>/atom.xml")
@@ -87,10 +128,10 @@ def of_word(word: str) -> ResponseReturnValue:
     newest = sorted(known, key=lambda one: (one.changed_at, one.id), reverse=True)[:NEWEST]
     place = addresses.of_word(word)
     facts = [(one.id, one.changed_at) for one in newest]
-    return answer("atom-word", place, facts, make=lambda: _word_feed(newest, place, word))
+    return _answer(place, facts, make=lambda: _word_feed(newest, place, word))
 
 
-def _word_feed(newest: Sequence[DefinitionRow], place: str, word: str) -> Response:
+def _word_feed(newest: Sequence[DefinitionRow], place: str, word: str) -> bytes:
     site = _site()
     feed = _begun(f"{site}{place}", f"{site}{place}/atom.xml", word, newest[0].changed_at)
     for one in newest:
@@ -109,12 +150,11 @@ def _word_feed(newest: Sequence[DefinitionRow], place: str, word: str) -> Respon
     return _written(feed)
 
 
-def _answer(rows: Sequence[MessageRow], place: str, own: str, title: str) -> Response:
-    facts = ("atom", place, [row.version() for row in rows], shows_addresses())
-    return answer(*facts, make=lambda: _feed(rows, place, own, title))
+def _answer(*facts: object, make: Callable[[], bytes]) -> Response:
+    return kept_answer("atom", _site(), *facts, make=make, kind=KIND)
 
 
-def _feed(rows: Sequence[MessageRow], place: str, own: str, title: str) -> Response:
+def _feed(rows: Sequence[MessageRow], place: str, own: str, title: str) -> bytes:
     site = _site()
     last = max((row.sent_at for row in rows), default=BEGINNING)
     feed = _begun(f"{site}{place}", f"{site}{own}", title, last)
@@ -138,10 +178,8 @@ def _begun(place: str, own: str, title: str, updated: datetime) -> etree._Elemen
     return feed
 
 
-def _written(feed: etree._Element) -> Response:
-    out = BytesIO()
-    etree.ElementTree(feed).write(out, encoding="utf-8", xml_declaration=True)
-    return Response(out.getvalue(), content_type="application/atom+xml; charset=utf-8")
+def _written(feed: etree._Element) -> bytes:
+    return bytes(etree.tostring(feed, encoding="utf-8", xml_declaration=True))
 
 
 def _entry(row: MessageRow, site: str) -> etree._Element:
@@ -160,10 +198,7 @@ def _entry(row: MessageRow, site: str) -> etree._Element:
 
 
 def _add(parent: etree._Element, name: str, text: str) -> None:
-    kept = "".join(
-        sign for sign in text if sign in "\t\n" or sign >= " " and sign not in "\ufffe\uffff"
-    )
-    etree.SubElement(parent, f"{{{ATOM}}}{name}").text = kept
+    etree.SubElement(parent, f"{{{ATOM}}}{name}").text = _NOT_IN_XML.sub("", text)
 
 
 def _moment(moment: datetime) -> str:

@@ -37,7 +37,7 @@ def all_lists() -> ResponseReturnValue:
 def mailing_list(name: str) -> ResponseReturnValue:
     """Show a list: its months, and its threads, that with the newest message first; ?before= goes on."""
     list_id, reader = list_named(name), current_reader()
-    known, ledger = ask_database(lambda: _list_and_ledger(list_id))
+    known, ledger = ask_database(lambda: list_and_ledger(list_id))
     if not known.months:
         return _list_elsewhere(name)
     before = place_at(request.args.get("before", ""))
@@ -57,7 +57,8 @@ def mailing_list(name: str) -> ResponseReturnValue:
     return kept_answer("list", list_id, known, before, version(ledger), reader, make=make)
 
 
-def _list_and_ledger(list_id: str) -> tuple[ListVersion, Standing]:
+def list_and_ledger(list_id: str) -> tuple[ListVersion, Standing]:
+    """Ask the database how a list stands, and the archive."""
     db = database()
     return of_list(db, list_id), standing(db)
 
@@ -99,11 +100,6 @@ def _threads_of(
         "first": before is None,
         "before": mark_at(before),
     }
-
-
-def months_of(list_id: str) -> list[tuple[str, int]]:
-    """Return how many messages each month of a list has, oldest first; withheld ones count."""
-    return ask_database(lambda: queries.months(database(), list_id))
 
 
 def list_named(name: str) -> str:

@@ -15,9 +15,9 @@ from mrilu.mail.headers.identifiers import parse_message_id
 from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.web import addresses
-from mrilu.web.caching import kept_answer
+from mrilu.web.caching import GlossedPage, glossed_answer
 from mrilu.web.glosses_kept import current_glosses
-from mrilu.web.pages.glosses import words_linked
+from mrilu.web.pages.glosses import Glosses, words_linked
 from mrilu.web.pages.quotes import Graph
 from mrilu.web.part_links import files_of, html_place
 from mrilu.web.patience import ask_database
@@ -25,7 +25,7 @@ from mrilu.web.queries import archive as queries
 from mrilu.web.queries import quotes
 from mrilu.web.queries.archive import MessageRow
 from mrilu.web.queries.versions import of_messages
-from mrilu.web.readers import Restricted, current_reader, readable, shows_addresses, told_of
+from mrilu.web.readers import Restricted, current_reader, readable, told_of
 from mrilu.web.texts_kept import texts_of
 
 pages = Blueprint("messages", __name__)
@@ -41,21 +41,25 @@ def message(name: str) -> ResponseReturnValue:
     if not (seen := readable(known, reader)):
         return not_shown(known, reader)
     nths = {row.id: nth for nth, row in enumerate(known, 1)}
-    shown_as = (reader, shows_addresses(), current_glosses().version)
     beside = (_place(seen[0].earlier), _place(seen[0].later))
-    return kept_answer(
-        "message", seen, nths, *shown_as, make=lambda: _page(name, nths, beside, reader)
+    glosses = current_glosses()
+    return glossed_answer(
+        *("message", seen, nths, reader),
+        glosses=glosses,
+        make=lambda: _page(name, nths, beside, reader, glosses),
     )
 
 
-def _page(name: str, nths: dict[int, int], beside: tuple[str, str], reader: Reader) -> str:
+def _page(
+    name: str, nths: dict[int, int], beside: tuple[str, str], reader: Reader, glosses: Glosses
+) -> GlossedPage:
     """Make the page; raises 404 where what it shows was closed to the reader meanwhile."""
     seen, links = ask_database(lambda: _rows(name, nths, reader))
     if not seen:
         abort(404)
     list_id = next((one for one in seen[0].list_ids if reader.may_see_list(one)), "")
-    texts = texts_of(seen, Graph(links, nths, together=False))
-    return render_template(
+    texts, stamp = texts_of(seen, Graph(links, nths, together=False), glosses)
+    html = render_template(
         "message.html",
         rows=seen,
         list_id=list_id,
@@ -68,6 +72,7 @@ def _page(name: str, nths: dict[int, int], beside: tuple[str, str], reader: Read
         words=words_linked(block.block.html for one in texts.values() for block in one),
         reply=_reply(seen[0], list_id),
     )
+    return GlossedPage(html, stamp)
 
 
 def _rows(

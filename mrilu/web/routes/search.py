@@ -33,6 +33,7 @@ pages = Blueprint("search", __name__)
 A_PAGE = 20
 MOST_PAGES = 50  # by number; by place there is no end
 MOST_PAGES_BY_PLACE = 10**8
+MOST_BACK = 20  # pages by place that an address knows the way back over
 QUESTION = 3  # words, from which on a search is taken for a question
 MOST_SIMILAR = 3  # threads above the hits
 SIMILAR_SECONDS = 1.0
@@ -74,7 +75,8 @@ def find() -> ResponseReturnValue:
     except SearchTooSlow as error:
         shown = render_template("search.html", asked=asked, kinds=KINDS, page=None, slow=error)
         return shown, 503, {"Retry-After": "60"}
-    facts = ("search", asked, found, spread, near, current_reader())
+    back = way_back()
+    facts = ("search", asked, found, spread, near, back, current_reader())
     return kept_answer(
         *facts,
         make=lambda: render_template(
@@ -82,8 +84,8 @@ def find() -> ResponseReturnValue:
             asked=asked,
             kinds=KINDS,
             page=found,
-            further=further(asked, found),
-            most_pages=MOST_PAGES,
+            before=before(asked, back),
+            further=with_way_back(further(asked, found), asked, back),
             facets=spread,
             histogram=years_histogram(spread.years, partial(narrowed, asked)) if spread else "",
             similar=near,
@@ -171,6 +173,31 @@ def further(asked: Asked, found: Page) -> dict[str, str]:
         return {}
     place = {"after": mark_at(found.last)} if found.last else {}
     return {"page": str(asked.page + 1), **place}
+
+
+def way_back() -> tuple[str, ...]:
+    """Return the places that the pages before this one begin behind, from the first on that has no number, as asked."""
+    places = tuple(request.args.get("back", "").split())
+    return places if len(places) <= MOST_BACK and all(map(place_at, places)) else ()
+
+
+def before(asked: Asked, back: tuple[str, ...]) -> dict[str, str]:
+    """Return what the address of the page before this one says beside the query; {} on the first page.
+
+    Where the address does not tell the way back, the last page that has a number is what is left.
+    """
+    if asked.page <= 1:
+        return {}
+    if asked.page <= MOST_PAGES + 1 or not back:
+        return {"page": str(min(asked.page - 1, MOST_PAGES))}
+    return {"page": str(asked.page - 1), "after": back[-1], "back": " ".join(back[:-1])}
+
+
+def with_way_back(further: dict[str, str], asked: Asked, back: tuple[str, ...]) -> dict[str, str]:
+    """Return what the address of the next page says, with the way back from there."""
+    if asked.page <= MOST_PAGES or not further:
+        return further
+    return further | {"back": " ".join((*back, asked.after)[-MOST_BACK:])}
 
 
 def asked_for() -> Asked:

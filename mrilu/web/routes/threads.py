@@ -12,17 +12,18 @@ from models import Reader
 from mrilu.mail.permalinks import hash_of
 from mrilu.runtime.database import database
 from mrilu.web import addresses
-from mrilu.web.caching import kept_answer
+from mrilu.web.caching import GlossedPage, glossed_answer, kept_answer
 from mrilu.web.glosses_kept import current_glosses
 from mrilu.web.keyset import BEGINNING, mark_of, place_at
+from mrilu.web.pages.glosses import Glosses
 from mrilu.web.pages.quotes import Graph
 from mrilu.web.pages.threads import tree
 from mrilu.web.patience import ask_database
 from mrilu.web.queries import archive as queries
 from mrilu.web.queries import quotes
 from mrilu.web.queries.archive import MessageRow, ThreadState
-from mrilu.web.readers import current_reader, first_told_of, readable, shows_addresses, told_of
-from mrilu.web.states_kept import thread_state
+from mrilu.web.readers import current_reader, readable, told_of
+from mrilu.web.states_kept import find_thread
 from mrilu.web.texts_kept import texts_of
 
 pages = Blueprint("threads", __name__)
@@ -58,7 +59,7 @@ def thread(message_hash: str) -> ResponseReturnValue:
     """Show a thread: flat and by date (pages of it), or as a tree of headers."""
     view = request.args.get("view", "flat")
     reader = current_reader()
-    found = ask_database(lambda: _find(message_hash, reader))
+    found = ask_database(lambda: find_thread(database(), message_hash, reader))
     if found is None:
         abort(404)
     state, canonical = found.state, hash_of(found.state.first)
@@ -69,26 +70,11 @@ def thread(message_hash: str) -> ResponseReturnValue:
         return redirect(_place_in_thread(canonical, found.named, view, state))
     after = place_at(request.args.get("after", "")) or (BEGINNING, 0)
     asked = _Asked(found.named.thread, canonical, view, after, state, reader)
-    shown_as = (reader, shows_addresses(), current_glosses().version)
-    facts = ("thread", state, found.version, view, after, *shown_as)
-    return kept_answer(*facts, make=lambda: _outline(asked) if view == "tree" else _flat(asked))
-
-
-class _Found(NamedTuple):
-    """The message of a hash without its text, and what the page of its thread depends on."""
-
-    named: MessageRow
-    state: ThreadState
-    version: str
-
-
-def _find(message_hash: str, reader: Reader) -> _Found | None:
-    """Ask the database whether a thread has changed; None where the reader may know of no message of this hash."""
-    db = database()
-    named = first_told_of(queries.heads_at_hash(db, message_hash), reader)
-    if named is None:
-        return None
-    return _Found(named, *thread_state(db, named.thread, reader))
+    facts = ("thread", state, found.version, view, after, reader)
+    if view == "tree":
+        return kept_answer(*facts, make=lambda: _outline(asked))
+    glosses = current_glosses()
+    return glossed_answer(*facts, glosses=glosses, make=lambda: _flat(asked, glosses))
 
 
 def _place_in_thread(canonical: str, row: MessageRow, view: str, state: ThreadState) -> str:
@@ -99,20 +85,22 @@ def _place_in_thread(canonical: str, row: MessageRow, view: str, state: ThreadSt
     return f"{addresses.of_thread(canonical)}?view={view}&after={before}#{row.hash}"
 
 
-def _flat(asked: _Asked) -> str:
+def _flat(asked: _Asked, glosses: Glosses) -> GlossedPage:
     found, links = ask_database(lambda: _messages(asked))
     rows = [row for row in found if told_of(row, asked.reader)]
     if asked.view == "flat" and asked.state.messages <= queries.IN_THREAD:
         rows = [node.row for node in tree(rows)]
     seen = readable(rows, asked.reader)
     graph = Graph(links, [row.id for row in seen], together=True)
-    return render_template(
+    texts, stamp = texts_of(seen, graph, glosses)
+    html = render_template(
         "thread.html",
         rows=rows,
-        texts=texts_of(seen, graph),
+        texts=texts,
         further=mark_of(found[-1]) if len(found) == queries.IN_THREAD else "",
         **asked.headed(seen),
     )
+    return GlossedPage(html, stamp)
 
 
 def _messages(asked: _Asked) -> tuple[list[MessageRow], list[quotes.LinkRow]]:
