@@ -24,18 +24,24 @@ def masked(text: str) -> str:
 
 def masked_parts(parts: Sequence[str]) -> list[str]:
     """Return the parts of a text, masked as the whole of it is: an address may reach over several of them."""
-    whole, made, place = "".join(parts), [], 0
-    hidden = [
+    whole = "".join(parts)
+    hidden = sorted(
         match.span() for pattern in (_ADDRESS, _SIGNED_KEY) for match in pattern.finditer(whole)
-    ]
+    )
+    made, place = [], 0
     for part in parts:
-        shown = []
-        for sign in part:
-            inside = [start for start, end in hidden if start <= place < end]
-            if not inside:
-                shown.append(sign)
-            elif place in inside:
-                shown.append("@…" if sign in "@＠%" else "…")
-            place += 1
-        made.append("".join(shown))
+        made.append(_without(hidden, whole, place, place + len(part)) if hidden else part)
+        place += len(part)
     return made
+
+
+def _without(hidden: Sequence[tuple[int, int]], whole: str, start: int, end: int) -> str:
+    """Return whole[start:end] without the hidden spans; a mark is where one of them begins."""
+    shown = []
+    for first, last in hidden:
+        if start < last and first < end:
+            shown.append(whole[start:first])
+            if first >= start:
+                shown.append("@…" if whole[first] in "@＠%" else "…")
+            start = min(last, end)
+    return "".join([*shown, whole[start:end]])

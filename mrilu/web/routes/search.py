@@ -14,7 +14,7 @@ from mrilu.embeddings.model import EncoderMissing
 from mrilu.runtime.database import database
 from mrilu.search.asked import AskedThread, like_question, threads_of
 from mrilu.search.engine import KINDS, Page, Wanted, search
-from mrilu.search.facets import Facet, Facets, facets
+from mrilu.search.facets import Facet, Facets
 from mrilu.search.grammar import QueryError
 from mrilu.search.patience import SearchTooSlow
 from mrilu.search.query_vector import QueryEncoder, encode_query
@@ -108,7 +108,7 @@ def answer_to(asked: Asked, *, asked_before: bool) -> Answer:
 def _made(asked: Asked, asked_before: bool) -> Answer:
     wanted, encode = wanted_of(asked), encoder()
     found = ask_database(lambda: search(database(), asked.query, asked.kind, wanted, encode))
-    spread = facets_of(asked) if found.hits else None
+    spread = _shown_facets(found)
     return Answer(found, spread, _asked_before(asked, encode) if asked_before else [])
 
 
@@ -132,19 +132,13 @@ def _asked_before(asked: Asked, encode: QueryEncoder | None) -> list[AskedThread
         return []  # the search itself says so
 
 
-def facets_of(asked: Asked) -> Facets | None:
-    """Return how what was found is spread, for the first page of messages; None where that takes too long."""
-    if asked.kind != "message" or asked.page > 1:
-        return None
-    reader, seconds = current_reader(), current_app.config["SEARCH_SECONDS"] / FACETS_SHARE
-    try:
-        found = ask_database(lambda: facets(database(), asked.query, reader, seconds))
-    except SearchTooSlow:
-        return None
-    if found is None or shows_addresses():
-        return found
+def _shown_facets(found: Page) -> Facets | None:
+    """Return how what was found is spread, for readers."""
+    spread = found.spread if found.hits else None
+    if spread is None or shows_addresses():
+        return spread
     # A link that looks for an author holds the name as it is.
-    return found._replace(authors=[one for one in found.authors if masked(one.name) == one.name])
+    return spread._replace(authors=[one for one in spread.authors if masked(one.name) == one.name])
 
 
 def narrowed(asked: Asked, facet: Facet) -> str:
@@ -200,6 +194,8 @@ def wanted_of(asked: Asked) -> Wanted:
         after=place_at(asked.after),
         seconds=current_app.config["SEARCH_SECONDS"],
         reader=current_reader(),
+        # of messages, on the first page
+        facets=0.0 if asked.page > 1 else current_app.config["SEARCH_SECONDS"] / FACETS_SHARE,
     )
 
 
