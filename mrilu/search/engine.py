@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from peewee import PostgresqlDatabase
 
@@ -96,6 +97,8 @@ class Page:
 
 
 DEFAULT = Wanted()
+# Given a state of the database (Opening.state) and what makes the page, returns that page or one of the same state.
+Keep = Callable[[str, Callable[[], Page]], Page]
 
 
 def search(
@@ -104,10 +107,11 @@ def search(
     kind: str = "message",
     wanted: Wanted = DEFAULT,
     encode: QueryEncoder | None = None,
+    keep: Keep = lambda state, make: make(),
 ) -> Page:
     """Return one page of what answers the query. Raises QueryError, SearchTooSlow.
 
-    Without `encode`, or when it raises EncoderMissing, the page is by text alone, with a notice.
+    Without `encode`, or when it raises EncoderMissing, the page is by text alone, with a notice. `keep` may have it.
     """
     query = parse(text).asked_by(wanted.reader)
     foreign = query.of_mail() if kind != "message" else None
@@ -115,7 +119,8 @@ def search(
         raise QueryError(f"{foreign.operator}: is for messages only", foreign.column)
     with within(db, wanted.seconds) as deadline:
         opening = open_search(db, deadline, query.terms())
-        return _Search(db, query, kind, wanted, opening).page(encode)
+        found = partial(_Search, db, query, kind, wanted, opening)
+        return keep(opening.state, lambda: found().page(encode))
 
 
 class _Search:

@@ -24,7 +24,7 @@ _LETTERS = re.compile("[a-z]+")
 _TAG = re.compile("<[a-z!/?]")
 # PostgreSQL's parser takes a run of these apart into its words of letters, whatever else is in it. Not so a dot, colon,
 # dash, slash, at, ampersand, underline or digit, but for a dot or colon that ends a sentence.
-_RUN = re.compile("(?:[A-Za-z!\"#$%'()*+,;<=>?[\\\\\\]^`{|}~]|[.:](?=[\"')\\]},;!?*>]|$))+")
+_RUN = re.compile("(?:[A-Za-z!\"#$%'()+*,;<=>?[\\\\\\]^`{|}~]|[.:](?=[\"')\\]},;!?*>]|$))+")
 _SPACE = " \t\n\r\f\v"
 _ASK = """
 SELECT ARRAY(SELECT array_to_string(tsvector_to_array(to_tsvector('mrilu', one)), ' ')

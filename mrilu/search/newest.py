@@ -31,7 +31,9 @@ PART, WHOLE = 8, 20_000
 _HITS = "WITH hits AS MATERIALIZED (SELECT s.ctid AS place, s.sent_at, s.id FROM message AS s {where} {limit})"
 _KEPT = """kept AS (SELECT *, row_number() OVER (ORDER BY sent_at DESC, id DESC) AS n FROM hits
  ORDER BY sent_at DESC, id DESC LIMIT {limit})"""
-_SHOWN = """SELECT kept.id, kept.sent_at {also} FROM kept JOIN message AS s ON s.ctid = kept.place
+# By their places, one by one: joined with many, all messages would be read.
+_SHOWN = """SELECT kept.id, kept.sent_at {also}
+  FROM kept CROSS JOIN LATERAL (SELECT * FROM message AS m WHERE m.ctid = kept.place OFFSET 0) AS s
  ORDER BY kept.sent_at DESC, kept.id DESC"""
 
 Place = tuple[datetime, int]  # when a message was sent, and its id

@@ -14,9 +14,12 @@ from mrilu.search.grammar import Term
 from mrilu.search.lexemes import Lexemes
 from mrilu.search.patience import SET, Deadline
 
+# What changes with whatever is written to the database: a snapshot names the transactions that were still under way,
+# and is another as soon as one of them has ended. On a standby it does not. What is found depends on the day besides.
+STATE = "CASE WHEN pg_is_in_recovery() THEN '' ELSE concat_ws(' ', pg_current_snapshot(), current_date) END"
 _MODEL = ("id", "name", "source", "dimensions", "current", "added_at")
 _OPENING = f"""
-SELECT {SET},
+SELECT {SET}, {STATE},
        ARRAY(SELECT phraseto_tsquery('mrilu', one)::text
                FROM unnest(%s::text[]) WITH ORDINALITY AS t (one, n) ORDER BY n),
        (SELECT max(sent_at) FROM message),
@@ -26,8 +29,12 @@ SELECT {SET},
 
 
 class Opening(NamedTuple):
-    """The tsquery of each term's text; when the newest message was sent; the model whose vectors are searched."""
+    """The tsquery of each term's text; when the newest message was sent; the model whose vectors are searched.
 
+    As long as `state` is the same, the same is found; "" where that cannot be told.
+    """
+
+    state: str
     lexemes: Lexemes
     newest: datetime | None
     model: EmbeddingModel | None
@@ -39,6 +46,6 @@ def open_search(db: PostgresqlDatabase, deadline: Deadline, terms: Iterable[Term
     texts = list(dict.fromkeys(term.text for term in terms if term.in_text))
     parameters = (deadline.news(), [fold(text) for text in texts])
     row = db.connection().execute(_OPENING, parameters).fetchone()
-    _, tsqueries, newest, holds_vectors, *model = row
+    _, state, tsqueries, newest, holds_vectors, *model = row
     known = EmbeddingModel(**dict(zip(_MODEL, model, strict=True))) if model[0] else None
-    return Opening(dict(zip(texts, tsqueries, strict=True)), newest, known, holds_vectors)
+    return Opening(state, dict(zip(texts, tsqueries, strict=True)), newest, known, holds_vectors)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ class Asker:
 
     def ask(self, work: Callable[[], T], seconds: float) -> T:
         """Return what `work` returns or raise what it raises; TimeoutError when it takes longer, or another does."""
-        if self._held_up is not None and not self._held_up.done():
+        if self.is_held_up():
             raise TimeoutError(f"{self._name} has not answered for a while")
         self._start()
         answer: Future[T] = Future()
@@ -37,6 +38,10 @@ class Asker:
             if not answer.cancel():
                 self._held_up = answer
             raise
+
+    def is_held_up(self) -> bool:
+        """Tell whether what was last waited for in vain is still being asked."""
+        return self._held_up is not None and not self._held_up.done()
 
     def _start(self) -> None:
         with self._starting:
@@ -57,24 +62,27 @@ class Asker:
 
 
 class Askers:
-    """Several askers of one service: a question waits for one that is free, and not for one that is held up."""
+    """Several askers of one service: a question waits for one that is free, and not for one that is held up.
+
+    Of those that are free the one goes first that answered last: its session has at hand what it needs.
+    """
 
     def __init__(self, name: str, number: int) -> None:
-        self._name, self._number = name, number
-        self._free: SimpleQueue[Asker] = SimpleQueue()
-        for _ in range(number):
-            self._free.put(Asker(name))
+        self._name = name
+        self._seats = threading.Semaphore(number)
+        self._free = deque(Asker(name) for _ in range(number))
 
     def ask(self, work: Callable[[], T], seconds: float) -> T:
         """Return what `work` returns or raise what it raises; TimeoutError when none answers within the time."""
-        try:
-            asker = self._free.get(timeout=seconds)
-        except Empty:
-            raise TimeoutError(f"{self._name} has not answered for a while") from None
+        if not self._seats.acquire(timeout=seconds):
+            raise TimeoutError(f"{self._name} has not answered for a while")
+        asker = self._free.pop()
         try:
             return asker.ask(work, seconds)
         finally:
-            self._free.put(asker)
+            put = self._free.appendleft if asker.is_held_up() else self._free.append
+            put(asker)
+            self._seats.release()
 
 
 PATIENCE = 10.0  # seconds

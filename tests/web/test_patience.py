@@ -26,7 +26,7 @@ from mrilu.service.postgres import Cluster
 from mrilu.service.valkey import Server
 from mrilu.settings.table import PROJECT
 from mrilu.web.__main__ import impatient
-from mrilu.web.patience import Asker
+from mrilu.web.patience import Asker, Askers
 from tests.web.conftest import values
 
 Ask = Callable[[str], tuple[int, str, float]]
@@ -48,6 +48,18 @@ def test_whoever_comes_while_another_is_held_up_does_not_wait() -> None:
     held.set()
     asker._held_up.result(5)  # type: ignore[union-attr]
     assert asker.ask(lambda: 7, 5) == 7 and not done
+
+
+def test_the_one_that_answered_last_is_asked_again_and_not_one_that_is_held_up() -> None:
+    askers, held = Askers("test", 3), threading.Event()
+    assert len({askers.ask(threading.get_ident, 5) for _ in range(9)}) == 1
+    with pytest.raises(TimeoutError):
+        askers.ask(lambda: held.wait(30), 0.01)
+    assert len({askers.ask(threading.get_ident, 5) for _ in range(9)}) == 1
+    with pytest.raises(TimeoutError):
+        askers.ask(lambda: held.wait(30), 0.01)
+    assert askers.ask(lambda: 7, 5) == 7
+    held.set()
 
 
 def test_redis_is_waited_for_a_few_seconds_and_no_longer() -> None:

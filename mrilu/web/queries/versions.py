@@ -141,15 +141,3 @@ def of_list(db: PostgresqlDatabase, list_id: str) -> ListVersion:
     rows = db.connection().execute(LIST, (list_id,)).fetchall()
     months = [(month, messages) for month, messages, _ in rows if messages > 0]
     return ListVersion(months, " ".join(row[2] for row in rows))
-
-
-# A snapshot names the transactions that were still under way: it is another as soon as one of them has ended. On a
-# standby it does not name them. What a search finds depends on the day besides.
-STATE = """
-SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE concat_ws(' ', pg_current_snapshot(), current_date) END
-"""
-
-
-def state_of(db: PostgresqlDatabase) -> str:
-    """Return what changes with whatever is written to the database, "" where that cannot be told."""
-    return str(db.connection().execute(STATE).fetchone()[0])
