@@ -50,7 +50,7 @@ from mrilu.tables.notifications import (
     SubscriptionLexeme,
     TokenKey,
 )
-from mrilu.tables.pgvector import lack_of_vectors
+from mrilu.tables.pgvector import HOLDS_VECTORS, lack_of_vectors
 from mrilu.tables.postings import Posting, PostingCount, ThreadVersion
 from mrilu.tables.quotes import Quote, QuoteSought, QuoteWait
 from mrilu.tables.runs import JobRun
@@ -98,6 +98,7 @@ __all__ = [
     "DICTIONARY",
     "EMBEDDINGS",
     "EXPORTS",
+    "HOLDS_VECTORS",
     "IDLE_IN_TRANSACTION",
     "NOTIFICATIONS",
     "OPERATOR",

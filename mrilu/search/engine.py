@@ -6,15 +6,18 @@ one query never overlap.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from peewee import PostgresqlDatabase
 
-from models import OPERATOR, EmbeddingModel, Reader, lack_of_vectors, visible_to
+from models import OPERATOR, Reader, visible_to
 from mrilu.embeddings.model import EncoderMissing
 from mrilu.search.conditions import ALWAYS, Condition, both, condition_of
 from mrilu.search.direct import glossed_words, named_messages, named_words
+from mrilu.search.facets import Facets
 from mrilu.search.fulltext import LIVE_WORDS, find_text
 from mrilu.search.fusion import Fused, Ranking, fuse, grouped
 from mrilu.search.grammar import Query, QueryError, Term, parse
@@ -22,13 +25,13 @@ from mrilu.search.lexemes import (
     Lexemes,
     any_of,
     is_silent,
-    look_up,
     names_something,
     without_weights,
 )
 from mrilu.search.meaning import find_near
 from mrilu.search.names import with_names
 from mrilu.search.newest import Place
+from mrilu.search.opening import Opening, open_search
 from mrilu.search.patience import within
 from mrilu.search.query_vector import QueryEncoder
 from mrilu.search.results import (
@@ -60,7 +63,8 @@ class Wanted:
     """How to search: `mode` is fused, text or meaning; words of one language (a tag) or of all.
 
     `seconds` are what PostgreSQL may take for all of it; `reader` finds what it may see. `after` is the place of the
-    message behind which the page begins, where a page had one (`Page.last`); else `offset` tells.
+    message behind which the page begins, where a page had one (`Page.last`); else `offset` tells. `facets` are seconds
+    after which it is no longer looked how the messages found by text are spread.
     """
 
     mode: str = "fused"
@@ -71,6 +75,7 @@ class Wanted:
     seconds: float = 10.0
     reader: Reader = OPERATOR
     after: Place | None = None
+    facets: float = 0.0
 
 
 @dataclass
@@ -78,7 +83,8 @@ class Page:
     """One page of the hits of one kind; `notices` are for the reader.
 
     `total` counts the hits of all pages, or, if there are `more`, those that have been looked at so far. `last` is the
-    place of its last message, behind which the next page begins; None where that is told by an offset.
+    place of its last message, behind which the next page begins; None where that is told by an offset. `spread` is how
+    the messages that hold every word are spread; None where that was not wanted, or takes too long.
     """
 
     kind: str
@@ -87,9 +93,12 @@ class Page:
     notices: list[str] = field(default_factory=list)
     more: bool = False
     last: Place | None = None
+    spread: Facets | None = None
 
 
 DEFAULT = Wanted()
+# Given a state of the database (Opening.state) and what makes the page, returns that page or one of the same state.
+Keep = Callable[[str, Callable[[], Page]], Page]
 
 
 def search(
@@ -98,32 +107,39 @@ def search(
     kind: str = "message",
     wanted: Wanted = DEFAULT,
     encode: QueryEncoder | None = None,
+    keep: Keep = lambda state, make: make(),
 ) -> Page:
     """Return one page of what answers the query. Raises QueryError, SearchTooSlow.
 
-    Without `encode`, or when it raises EncoderMissing, the page is by text alone, with a notice.
+    Without `encode`, or when it raises EncoderMissing, the page is by text alone, with a notice. `keep` may have it.
     """
     query = parse(text).asked_by(wanted.reader)
     foreign = query.of_mail() if kind != "message" else None
     if foreign:
         raise QueryError(f"{foreign.operator}: is for messages only", foreign.column)
-    with within(db, wanted.seconds):
-        return _Search(db, query, kind, wanted).page(encode)
+    with within(db, wanted.seconds) as deadline:
+        opening = open_search(db, deadline, query.terms())
+        found = partial(_Search, db, query, kind, wanted, opening)
+        return keep(opening.state, lambda: found().page(encode))
 
 
 class _Search:
     """One query over one kind."""
 
-    def __init__(self, db: PostgresqlDatabase, query: Query, kind: str, wanted: Wanted) -> None:
-        self.db, self.kind, self.wanted = db, kind, wanted
+    def __init__(
+        self, db: PostgresqlDatabase, query: Query, kind: str, wanted: Wanted, opening: Opening
+    ) -> None:
+        self.db, self.kind, self.wanted, self.opening = db, kind, wanted, opening
+        self.facets_until = time.monotonic() + wanted.facets if wanted.facets else None
         self.query = with_names(db, query)
-        self.lexemes: Lexemes = look_up(db, query.terms())
+        self.lexemes: Lexemes = opening.lexemes
         self.scope = self._scope()
         self.notices: list[str] = []
         self.text_answers = wanted.mode != "meaning"
         self.rest: Callable[[int], list[int]] | None = None  # hits by text below the ranked ones
         self.behind: Callable[[int, Place], list[int]] | None = None
         self.starts: dict[int, int] = {}  # of a message's nearest chunk
+        self.spread: Facets | None = None
 
     def _scope(self) -> Condition:
         if self.kind == "message":
@@ -174,7 +190,8 @@ class _Search:
         left_out = (TOO_COMMON.format(term.text) for term in self._left_out(found=bool(total)))
         last = hits[-1] if hits and self._goes_by_place() else None
         place = (last.sent_at, last.id) if isinstance(last, MessageHit) else None
-        return Page(self.kind, hits, total, [*self.notices, *left_out], more, place)
+        notices = [*self.notices, *left_out]
+        return Page(self.kind, hits, total, notices, more, place, self.spread)
 
     def _left_out(self, found: bool) -> list[Term]:
         """Return the terms of common words that the reader should hear of; a plain word, if there is nothing else.
@@ -206,7 +223,16 @@ class _Search:
         return rankings
 
     def _text(self, beside_meaning: bool) -> Ranking:
-        found = find_text(self.db, self.kind, self.query, self.lexemes, self.scope)
+        found = find_text(
+            self.db,
+            self.kind,
+            self.query,
+            self.lexemes,
+            self.scope,
+            self.opening.newest,
+            self.facets_until,
+        )
+        self.spread = found.spread
         least = LEAST_SHARE if beside_meaning else 0.0
         kept = {one: share for one, share in found.shares.items() if share >= least}
         if len(kept) == len(found.shares):
@@ -226,7 +252,7 @@ class _Search:
             self._let_text_answer(NO_TEXT)
         if not text or not self._can_answer():
             return []
-        model = EmbeddingModel.searched()
+        model = self.opening.model
         if model is None or encode is None:
             off = "search by meaning is off: these hits are by text alone"
             self._let_text_answer(self._why_no_model() if model is None else off)
@@ -242,7 +268,7 @@ class _Search:
         return [one.id for one in near]
 
     def _why_no_model(self) -> str:
-        return NO_VECTORS if lack_of_vectors(self.db) else NO_MODEL
+        return NO_MODEL if self.opening.holds_vectors else NO_VECTORS
 
     def _can_answer(self) -> bool:
         """Tell whether meaning may: what a phrase demands, and no text can be found by, would not be looked at."""

@@ -12,15 +12,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
 from peewee import PostgresqlDatabase
 
+from mrilu.search import facets
 from mrilu.search.conditions import ALWAYS, SUBJECT, Condition, both, condition_of, where
+from mrilu.search.facets import FACTS, Facets, facets_of
 from mrilu.search.grammar import Query
 from mrilu.search.lexemes import Lexemes, all_of, any_of, names_something, without_weights
-from mrilu.search.newest import ALL_TIME, Newest, Place, Span, find_newest, older_than, span_of
+from mrilu.search.newest import (
+    ALL_TIME,
+    PLAIN,
+    Columns,
+    Enough,
+    Newest,
+    Place,
+    Span,
+    find_newest,
+    older_than,
+    span_of,
+)
 from mrilu.search.statistics import Statistics, Times, share_found, statistics_of, times_of
 
 # Of what a common word finds, so many are ranked, and of those with it in the subject: it reads each whole vector.
@@ -57,12 +71,14 @@ class Found(NamedTuple):
     """Ids, best first, with their share (0 to 1) of the query: how much of it they say, rare words counting more.
 
     `rest` returns those that come after these, at most so many; it is None if there are none. `behind` does the same
-    for what comes after a place, where they follow each other by their dates.
+    for what comes after a place, where they follow each other by their dates. `spread` is how all that hold every word
+    are spread, None where that was not asked for, or takes too long.
     """
 
     shares: dict[int, float]
     rest: Callable[[int], list[int]] | None = None
     behind: Callable[[int, Place], list[int]] | None = None
+    spread: Facets | None = None
 
 
 class _Asked(NamedTuple):
@@ -74,14 +90,22 @@ class _Asked(NamedTuple):
     times: Times = Times()  # noqa: RUF012
     share: float = 1.0  # of the messages that may hold it
     share_headed: float = 1.0  # of those that may hold it in the subject
+    facets_until: float | None = None
 
 
 def find_text(
-    db: PostgresqlDatabase, kind: str, query: Query, lexemes: Lexemes, scope: Condition = ALWAYS
+    db: PostgresqlDatabase,
+    kind: str,
+    query: Query,
+    lexemes: Lexemes,
+    scope: Condition = ALWAYS,
+    newest: datetime | None = None,
+    facets_until: float | None = None,
 ) -> Found:
     """Return ids of `message`, `definition` (kind "word") or `sentence`; `scope` narrows all of them.
 
-    A query of operators alone gives the newest; one that names nothing but common words finds nothing.
+    A query of operators alone gives the newest; one that names nothing but common words finds nothing. `newest` is
+    when the newest message was sent; until `facets_until` (time.monotonic) it is looked how messages are spread.
     """
     if not names_something(query, lexemes):
         return Found({})
@@ -93,18 +117,27 @@ def find_text(
     ]
     without = both(condition_of(others, lexemes), scope)
     asked = (
-        _asked(db, query, lexemes, holds, without) if kind == "message" else _Asked(holds, without)
+        _asked(db, query, lexemes, holds, without, newest)
+        if kind == "message"
+        else _Asked(holds, without)
     )
+    asked = asked._replace(facets_until=facets_until)
     strict = _ranked(db, kind, all_of(wanted, lexemes), asked)
     if len(strict.shares) >= FEW or len(wanted) < 2:
         return strict
-    return _relaxed(db, kind, query, lexemes, scope) or strict
+    relaxed = _relaxed(db, kind, query, lexemes, scope)
+    return relaxed._replace(spread=strict.spread) if relaxed else strict
 
 
 def _asked(
-    db: PostgresqlDatabase, query: Query, lexemes: Lexemes, holds: Condition, without: Condition
+    db: PostgresqlDatabase,
+    query: Query,
+    lexemes: Lexemes,
+    holds: Condition,
+    without: Condition,
+    newest: datetime | None,
 ) -> _Asked:
-    times = times_of(db)
+    times = times_of(db, newest)
     known = times.statistics
     shares = (
         (share_found(query, lexemes, each) for each in (known.texts, known.subjects))
@@ -116,29 +149,43 @@ def _asked(
 
 def _ranked(db: PostgresqlDatabase, kind: str, tsquery: str, asked: _Asked) -> Found:
     """Return the newest, best first, and what follows them; fewer than RANKED are all there are."""
-    rank = _rank(kind, tsquery) if tsquery else Condition(", 0")
-    newest = _newest(db, kind, asked, RANKED, rank)
-    ranks = {row[0]: row[2] for row in newest.rows}
+    found, spread = _newest_spread(db, kind, tsquery, asked)
+    ranks = {row[0]: row[2] for row in found}
     if len(ranks) < RANKED:
-        return Found(dict.fromkeys(_by_rank(ranks), 1.0))
+        return Found(dict.fromkeys(_by_rank(ranks), 1.0), spread=spread)
+    last = found[-1][1], found[-1][0]
     # what is new in these is older than all of the newest: of equal ranks the first stays first
     headed = _headed(db, kind, tsquery, asked) if tsquery else {}
     others = Condition("s.id <> ALL(%s)", ([one for one in headed if one not in ranks],))
     shares = dict.fromkeys(_by_rank(ranks | headed), 1.0)
     others_hold = asked._replace(holds=both(asked.holds, others))
     if kind != "message":
-        after = Condition("s.id > %s", (newest.rows[-1][0],))
+        after = Condition("s.id > %s", (last[1],))
         further = others_hold._replace(holds=both(others_hold.holds, after))
         return Found(shares, lambda limit: _ids(_newest(db, kind, further, limit)))
 
     def behind(limit: int, place: Place) -> list[int]:
         # what is ranked ends with the oldest of the newest
-        first = min(place, newest.last())
+        first = min(place, last)
         holds = both(others_hold.holds, older_than(first))
         span = asked.span._replace(last=first[0])
         return _ids(_newest(db, kind, others_hold._replace(holds=holds, span=span), limit))
 
-    return Found(shares, lambda limit: behind(limit, newest.last()), behind)
+    return Found(shares, lambda limit: behind(limit, last), behind, spread)
+
+
+def _newest_spread(
+    db: PostgresqlDatabase, kind: str, tsquery: str, asked: _Asked
+) -> tuple[list[Any], Facets | None]:
+    """Return the newest with their ranks, at most RANKED, and how all are spread, as far as that is wanted."""
+    rank = _rank(kind, tsquery) if tsquery else Condition("0")
+    if asked.facets_until is None or kind != "message":
+        return _newest(db, kind, asked, RANKED, _column(rank)).rows, None
+    enough = Enough(RANKED, asked.facets_until)
+    also = Columns(FACTS, rank, RANKED)
+    found = _newest(db, kind, asked, facets.NEWEST + 1, also, enough)
+    spread = facets_of([row[3:] for row in found.rows]) if found.whole else None
+    return found.rows[:RANKED], spread
 
 
 def _ids(found: Newest) -> list[int]:
@@ -151,7 +198,7 @@ def _headed(db: PostgresqlDatabase, kind: str, tsquery: str, asked: _Asked) -> d
     headed = asked._replace(holds=holds, share=asked.share_headed)
     return {
         row[0]: row[2]
-        for row in _newest(db, kind, headed, RANKED_BY_SUBJECT, _rank(kind, tsquery)).rows
+        for row in _newest(db, kind, headed, RANKED_BY_SUBJECT, _column(_rank(kind, tsquery))).rows
     }
 
 
@@ -162,20 +209,33 @@ def _by_rank(ranks: Mapping[int, float]) -> list[int]:
 def _rank(kind: str, tsquery: str) -> Condition:
     """Return the column that is a text's rank."""
     rank = f"ts_rank('{_WEIGHTS[kind]}', s.search, %s::tsquery, {NORMALISED})"
-    return Condition(f", {rank} {_RECENCY[kind]}", (tsquery,))
+    return Condition(f"{rank} {_RECENCY[kind]}", (tsquery,))
+
+
+def _column(one: Condition) -> Columns:
+    return Columns(Condition(f", {one.sql}", one.parameters))
 
 
 def _newest(
-    db: PostgresqlDatabase, kind: str, asked: _Asked, limit: int, also: Condition = ALWAYS
+    db: PostgresqlDatabase,
+    kind: str,
+    asked: _Asked,
+    limit: int,
+    also: Columns = PLAIN,
+    enough: Enough | None = None,
 ) -> Newest:
     """Return the newest messages, or the first definitions or sentences, for which the condition holds."""
     if kind == "message":
-        return find_newest(db, asked.holds, limit, asked.times, asked.span, also, asked.share)
+        return find_newest(
+            db, asked.holds, limit, asked.times, asked.span, also, asked.share, enough
+        )
     clause, table = where(asked.holds), TABLES[kind]
     found = f"SELECT s.id FROM {table} AS s {clause.sql} ORDER BY s.id LIMIT {int(limit)}"  # noqa: S608 - ours
-    shown = f"SELECT s.id, NULL {also.sql} FROM found JOIN {table} AS s USING (id) ORDER BY s.id"  # noqa: S608 - ours
+    shown = (
+        f"SELECT s.id, NULL {also.each.sql} FROM found JOIN {table} AS s USING (id) ORDER BY s.id"  # noqa: S608 - ours
+    )
     sql = f"WITH found AS MATERIALIZED ({found}) {shown}"
-    return Newest(_rows(db, sql, (*clause.parameters, *also.parameters)))
+    return Newest(_rows(db, sql, (*clause.parameters, *also.each.parameters)))
 
 
 def _relaxed(

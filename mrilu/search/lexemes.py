@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from peewee import PostgresqlDatabase
-
-from mrilu.search.fold import fold
 from mrilu.search.grammar import Group, Query, Term
 
 # A lexeme of a tsquery as PostgreSQL prints it, quotes within it doubled.
@@ -16,18 +13,6 @@ _WEIGHED = re.compile(rf"({LEXEME.pattern}):A")
 
 # Of a term's text, the tsquery that PostgreSQL made of it; "" when it has only common words or signs.
 Lexemes = Mapping[str, str]
-
-
-def look_up(db: PostgresqlDatabase, terms: Iterable[Term]) -> dict[str, str]:
-    """Return the tsquery of each term's text, by text; one round trip."""
-    texts = list(dict.fromkeys(term.text for term in terms if term.in_text))
-    if not texts:
-        return {}
-    found = db.connection().execute(
-        "SELECT phraseto_tsquery('mrilu', one)::text FROM unnest(%s::text[]) WITH ORDINALITY AS t (one, n) ORDER BY n",
-        ([fold(text) for text in texts],),
-    )
-    return dict(zip(texts, (row[0] for row in found), strict=True))
 
 
 def is_silent(term: Term, lexemes: Lexemes) -> bool:

@@ -8,7 +8,7 @@ was found so far makes it seem needed. What comes out is exactly what one query 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import time
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -29,9 +29,12 @@ PART, WHOLE = 8, 20_000
 
 # Materialized, so that no plan walks all messages by date: how many will be found is not known before.
 _HITS = "WITH hits AS MATERIALIZED (SELECT s.ctid AS place, s.sent_at, s.id FROM message AS s {where} {limit})"
-_KEPT = "kept AS (SELECT * FROM hits ORDER BY sent_at DESC, id DESC LIMIT {limit})"
-_SHOWN = """SELECT s.id, s.sent_at {also} FROM kept JOIN message AS s ON s.ctid = kept.place
- ORDER BY s.sent_at DESC, s.id DESC"""
+_KEPT = """kept AS (SELECT *, row_number() OVER (ORDER BY sent_at DESC, id DESC) AS n FROM hits
+ ORDER BY sent_at DESC, id DESC LIMIT {limit})"""
+# By their places, one by one: joined with many, all messages would be read.
+_SHOWN = """SELECT kept.id, kept.sent_at {also}
+  FROM kept CROSS JOIN LATERAL (SELECT * FROM message AS m WHERE m.ctid = kept.place OFFSET 0) AS s
+ ORDER BY kept.sent_at DESC, kept.id DESC"""
 
 Place = tuple[datetime, int]  # when a message was sent, and its id
 
@@ -43,17 +46,38 @@ class Span(NamedTuple):
     last: datetime | None = None
 
 
+class Columns(NamedTuple):
+    """What else is asked for: `each` (", a, b") of every message, and of the newest `most` the column `dear` before."""
+
+    each: Condition = ALWAYS
+    dear: Condition = ALWAYS
+    most: int = 0
+
+    def behind(self, known: int) -> Condition:
+        """Return the columns where so many messages were found before."""
+        if not self.dear.sql:
+            return self.each
+        dear = f", CASE WHEN kept.n <= %s THEN {self.dear.sql} END"
+        parameters = (self.most - known, *self.dear.parameters, *self.each.parameters)
+        return Condition(dear + self.each.sql, parameters)
+
+
+class Enough(NamedTuple):
+    """Of how many messages the search makes do when it has taken until then (time.monotonic)."""
+
+    messages: int
+    ends: float
+
+
 class Newest(NamedTuple):
-    """Rows of (id, sent_at, what else was asked for), newest first."""
+    """Rows of (id, sent_at, what else was asked for), newest first; `whole` unless there might be more of them."""
 
     rows: list[Any]
-
-    def last(self) -> Place:
-        """Return the place of the last row."""
-        return self.rows[-1][1], self.rows[-1][0]
+    whole: bool = True
 
 
 ALL_TIME = Span()
+PLAIN = Columns()
 
 
 def span_of(query: Query) -> Span:
@@ -75,27 +99,36 @@ def find_newest(
     limit: int,
     times: Times,
     span: Span = ALL_TIME,
-    also: Condition = ALWAYS,
+    also: Columns = PLAIN,
     share: float = 1.0,
+    enough: Enough | None = None,
 ) -> Newest:
-    """Return the newest messages for which `holds` does, at most `limit`, with the columns `also` (", a, b").
+    """Return the newest messages for which `holds` does, at most `limit`, with the columns `also`.
 
     `span` must be implied by the condition; about `share` of the messages of its time are expected to be found.
     """
-    walk = _Walk(db, holds, limit, span, also)
+    walk = _Walk(db, holds, limit, span, also, enough)
     rows = walk.by_spans(times, share) if times.statistics else walk.at_once()
-    return Newest(rows[:limit])
+    return Newest(rows[:limit], walk.whole)
 
 
 class _Walk:
     """One search, from the newest span back."""
 
     def __init__(
-        self, db: PostgresqlDatabase, holds: Condition, limit: int, span: Span, also: Condition
+        self,
+        db: PostgresqlDatabase,
+        holds: Condition,
+        limit: int,
+        span: Span = ALL_TIME,
+        also: Columns = PLAIN,
+        enough: Enough | None = None,
     ) -> None:
         self.db, self.holds, self.limit, self.span, self.also = db, holds, limit, span, also
+        self.enough = enough
         self.rows: list[Any] = []
         self.among = 0.0
+        self.whole = True
 
     def at_once(self) -> list[Any]:
         """Look at all of the time."""
@@ -117,7 +150,7 @@ class _Walk:
             keys = keys_of(first, rounded_up(first, last) if last == top else last)
             self.rows += self._ask(Condition(f"{KEYS} && %s::bigint[]", (keys,)))
             self.among += max(1.0, calendar.between(first, last))
-            if len(self.rows) >= self.limit:
+            if len(self.rows) >= self.limit or self._makes_do():
                 break
             if not probed and self._may_be_few(calendar):
                 probed = True
@@ -125,6 +158,11 @@ class _Walk:
                     break
             last, wanted = first, self._needed(calendar)
         return self.rows
+
+    def _makes_do(self) -> bool:
+        if self.enough and len(self.rows) >= self.enough.messages:
+            self.whole = time.monotonic() < self.enough.ends
+        return not self.whole
 
     def _end(self, newest: datetime | None) -> int:
         """Return the step behind the newest message, or behind the span."""
@@ -141,8 +179,10 @@ class _Walk:
     def _is_all(self) -> bool:
         """Ask for all without an order; tell whether these were all, and are the rows now."""
         most = PROBED * self.limit
+        known, self.rows = self.rows, []
         found = self._ask(ALWAYS, most + 1)
         if len(found) > most:
+            self.rows = known
             return False
         self.rows = found
         return True
@@ -156,9 +196,10 @@ class _Walk:
     def _ask(self, when: Condition, at_most: int = 0) -> list[Any]:
         clause = where(self.holds, when)
         hits = _HITS.format(where=clause.sql, limit=f"LIMIT {at_most}" if at_most else "")
-        sql = f"{hits}, {_KEPT.format(limit=at_most or self.limit)} {_SHOWN.format(also=self.also.sql)}"
+        also = self.also.behind(len(self.rows))
+        sql = f"{hits}, {_KEPT.format(limit=at_most or self.limit)} {_SHOWN.format(also=also.sql)}"
+        parameters = (*clause.parameters, *also.parameters)
         # prepare=False: a generic plan cannot see that a condition finds next to nothing
-        parameters: Sequence[Any] = (*clause.parameters, *self.also.parameters)
         return self.db.connection().execute(sql, parameters, prepare=False).fetchall()
 
 

@@ -62,8 +62,9 @@ SELECT s.id, w.word, w.type, l.tag, s.text,
   FROM definition AS s JOIN word AS w ON w.id = s.word JOIN language AS l ON l.id = s.language WHERE s.id = ANY(%s)
 """
 _MESSAGES = """
-SELECT m.id, m.message_id, m.subject, m.from_name, m.from_address, m.sent_at, m.list_ids, t.thread, m.body, m.own_spans
-  FROM message AS m JOIN thread_link AS t USING (node) WHERE m.id = ANY(%s)
+SELECT m.id, m.message_id, m.subject, m.from_name, m.from_address, m.sent_at, m.list_ids,
+       (SELECT t.thread FROM thread_link AS t WHERE t.node = m.node), m.body, m.own_spans
+  FROM message AS m WHERE m.id = ANY(%s)
 """
 _SENTENCES = "SELECT id, lojban, english, rating FROM sentence WHERE id = ANY(%s)"
 _THREADS = "SELECT m.id, t.thread FROM message AS m JOIN thread_link AS t USING (node) WHERE m.id = ANY(%s)"

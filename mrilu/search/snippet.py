@@ -11,30 +11,20 @@ from peewee import PostgresqlDatabase
 from psycopg import Connection
 
 from mrilu.search.fold import fold, fold_apostrophes
+from mrilu.search.marking import MARKS, OPTIONS, Span, lexemes_in, mark, spans_of
 
 READ = 20_000  # characters of a text that are searched for the words
 LENGTH = 240  # characters of a snippet
 LEAD = 60  # of them before the first word that is marked
-# PostgreSQL marks this much around the likeliest place: all of a text takes ten times as long.
+# Words are looked for in this much around the likeliest place: all of a text takes ten times as long.
 MARKED = 500
 
 _H_OF_LOJBAN = re.compile("(?<=[aeiouy])h(?=[aeiouy])|(?<=[aeiouy])h$")
-_START, _STOP = "\x02", "\x03"
-_MARKS = re.compile(f"[{_START}{_STOP}]")
-_MARKS_APART = re.compile(f"([{_START}{_STOP}])")
 _SPACE = re.compile(r"\s+")
-_LEXEME = re.compile(r"'((?:[^']|'')*)'")
-_HEADLINE = """
-SELECT ts_headline('mrilu', one, %s::tsquery, %s)
-  FROM unnest(%s::text[]) WITH ORDINALITY AS t (one, n) ORDER BY n
-"""
 _HEADLINES = """
 SELECT ts_headline('mrilu', one, asked::tsquery, %s)
   FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS t (one, asked, n) ORDER BY n
 """
-_OPTIONS = f"HighlightAll=true, StartSel={_START}, StopSel={_STOP}"
-
-Span = tuple[int, int]
 
 
 class Segment(NamedTuple):
@@ -52,16 +42,14 @@ def make_snippets(
 ) -> list[Snippet]:
     """Return a snippet of each text; one without any of the words begins at its `start`.
 
-    The texts are shown as they were written: PostgreSQL marks the folded ones, and the marks are carried over.
+    The texts are shown as they were written: the words are found in the folded ones, and their places carried over.
     """
     begins = starts or [0] * len(texts)
     stems = _stems(tsquery)
     read = [_likeliest(text[:READ], stems) for text in texts]
     folded = [fold_with_origins(text) for text in read]
-    spans = [
-        _origins(marked, *one)
-        for marked, one in zip(_mark(db, folded, tsquery), folded, strict=True)
-    ]
+    marked = mark(db.connection(), [text for text, _ in folded], tsquery)
+    spans = [_origins(one, origins) for one, (_, origins) in zip(marked, folded, strict=True)]
     return [
         cut(text, found) if found else cut(whole[start:], [])
         for whole, text, found, start in zip(texts, read, spans, begins, strict=True)
@@ -70,8 +58,7 @@ def make_snippets(
 
 def _stems(tsquery: str) -> re.Pattern[str] | None:
     """Return a pattern for words that may be lexemes of the tsquery: stemming may change a word's last letter."""
-    lexemes = {match.replace("''", "'") for match in _LEXEME.findall(tsquery)}
-    starts = sorted(re.escape(one[:-1] if len(one) > 3 else one) for one in lexemes)
+    starts = sorted(re.escape(one[:-1] if len(one) > 3 else one) for one in lexemes_in(tsquery))
     # as a text has them that is not folded: to fold all of a long one takes longer than all else here
     patterns = (_H_OF_LOJBAN.sub("[h'’]", one) for one in starts)
     return re.compile("|".join(patterns)) if starts else None
@@ -89,15 +76,6 @@ def _likeliest(text: str, stems: re.Pattern[str] | None) -> str:
     return text[start : start + MARKED]
 
 
-def _mark(
-    db: PostgresqlDatabase, folded: Sequence[tuple[str, Sequence[int]]], tsquery: str
-) -> list[str]:
-    texts = [text for text, _ in folded]
-    if not tsquery or not texts:
-        return texts
-    return [row[0] for row in db.connection().execute(_HEADLINE, (tsquery, _OPTIONS, texts))]
-
-
 def marked_spans(connection: Connection, texts: Sequence[tuple[str, str]]) -> list[list[Span]]:
     """Return where in each (text, tsquery) the tsquery's words stand, as [start, end) offsets; in one statement."""
     folded = [fold_with_origins(text) for text, _ in texts]
@@ -109,15 +87,16 @@ def marked_spans(connection: Connection, texts: Sequence[tuple[str, str]]) -> li
     found: list[list[Span]] = [[] for _ in texts]
     if asked:
         facts = ([folded[one][0] for one in asked], [texts[one][1] for one in asked])
-        rows = connection.execute(_HEADLINES, (_OPTIONS, *facts))
+        rows = connection.execute(_HEADLINES, (OPTIONS, *facts))
         for number, (marked,) in zip(asked, rows, strict=True):
-            found[number] = _origins(marked, *folded[number])
+            text, origins = folded[number]
+            found[number] = _origins(spans_of(marked, text), origins)
     return found
 
 
 def fold_with_origins(text: str) -> tuple[str, Sequence[int]]:
     """Return the folded text, and for each of its characters where in `text` it comes from."""
-    clean = _MARKS.sub(" ", text)
+    clean = MARKS.sub(" ", text)
     if clean.isascii():
         return fold(clean), range(len(clean))
     letters: list[str] = []
@@ -130,19 +109,9 @@ def fold_with_origins(text: str) -> tuple[str, Sequence[int]]:
     return fold_apostrophes("".join(letters)), origins
 
 
-def _origins(marked: str, folded: str, origins: Sequence[int]) -> list[Span]:
-    """Return the marked spans as spans of the text that was folded; none if PostgreSQL changed more than marks."""
-    if _START not in marked or _MARKS.sub("", marked) != folded:
-        return []
-    spans, place, start = [], 0, 0
-    for part in _MARKS_APART.split(marked):
-        if part == _START:
-            start = place
-        elif part == _STOP and place > start:
-            spans.append((origins[start], origins[place - 1] + 1))
-        elif part not in (_START, _STOP):
-            place += len(part)
-    return spans
+def _origins(spans: Sequence[Span], origins: Sequence[int]) -> list[Span]:
+    """Return spans of a folded text as spans of the text that was folded."""
+    return [(origins[start], origins[end - 1] + 1) for start, end in spans]
 
 
 def cut(text: str, spans: Sequence[Span]) -> Snippet:

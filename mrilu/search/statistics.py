@@ -71,13 +71,9 @@ class Times(NamedTuple):
 _known: dict[str, tuple[float, Statistics | None]] = {}
 
 
-def times_of(db: PostgresqlDatabase) -> Times:
-    """Return what is known of the times of all messages."""
-    statistics = statistics_of(db)
-    if statistics is None:
-        return Times()
-    newest = db.connection().execute("SELECT max(sent_at) FROM message").fetchone()
-    return Times(statistics, newest[0])
+def times_of(db: PostgresqlDatabase, newest: datetime | None) -> Times:
+    """Return what is known of the times of all messages, of which the newest was sent then."""
+    return Times(statistics_of(db), newest)
 
 
 def statistics_of(db: PostgresqlDatabase) -> Statistics | None:

@@ -12,15 +12,15 @@ _VERSIONS = """
 SELECT (SELECT extversion FROM pg_extension WHERE extname = 'vector'),
        (SELECT default_version FROM pg_available_extensions WHERE name = 'vector')
 """
-_HOLDS_VECTORS = """
-SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('embedding') AND attname = 'vector'
-                  AND format_type(atttypid, NULL) = 'halfvec')
+HOLDS_VECTORS = """
+EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('embedding') AND attname = 'vector'
+           AND format_type(atttypid, NULL) = 'halfvec')
 """
 
 
 def holds_vectors(db: PostgresqlDatabase) -> bool:
     """Tell whether the column of vectors is one of pgvector's."""
-    return bool(db.execute_sql(_HOLDS_VECTORS).fetchone()[0])
+    return bool(db.execute_sql(f"SELECT {HOLDS_VECTORS}").fetchone()[0])
 
 
 def lack_of_vectors(db: PostgresqlDatabase) -> str:

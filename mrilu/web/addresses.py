@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from urllib.parse import quote, urlencode
+from functools import lru_cache
+from urllib.parse import quote, quote_plus, urlencode
 
 NO_LIST = "-"  # in addresses: mail of no list
 _DAY = re.compile(r"(?:19|20)\d\d-\d\d-\d\d", re.ASCII)
@@ -47,6 +49,17 @@ def of_word_then(word: str, day: date) -> str:
 def of_search(query: str, **more: str) -> str:
     """Return the page of a search."""
     return "/search?" + urlencode({"q": query} | {name: one for name, one in more.items() if one})
+
+
+def narrower(query: str, by: str = "") -> Callable[[str], str]:
+    """Return what gives the page of a search that is narrowed by further terms."""
+    head, tail = of_search(f"{query.strip()} "), f"&by={by}" if by else ""
+    return lambda terms: f"{head}{_quoted(terms)}{tail}"
+
+
+@lru_cache(maxsize=2000)  # most searches are narrowed by the same years and lists
+def _quoted(terms: str) -> str:
+    return quote_plus(terms)
 
 
 def with_query(path: str, arguments: dict[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from mrilu.search import newest, statistics
 from mrilu.search.conditions import ALWAYS, Condition, both
 from mrilu.search.grammar import parse
-from mrilu.search.newest import Span, find_newest, span_of
+from mrilu.search.newest import Columns, Enough, Span, find_newest, span_of
 from mrilu.search.statistics import Times, statistics_of, times_of, together
 
 # A word in each third message, one of long ago, one that is rare, and one of lately.
@@ -24,6 +25,7 @@ SELECT md5(n::text)::uuid, n || '@x', false, n, '', '', false, 'Ann ' || n %% 7,
         CASE WHEN n * 7919 %% 2000 < 300 THEN 'old' END, CASE WHEN n * 7919 %% 2000 > 1900 THEN 'new' END, 'every'))
   FROM generate_series(1, 3000) AS n
 """
+NEWEST = datetime(2005, 6, 22, tzinfo=UTC)
 CONDITIONS = {
     "all": ALWAYS,
     **{
@@ -42,7 +44,7 @@ def times(database, monkeypatch: pytest.MonkeyPatch) -> Times:
         monkeypatch.setattr(newest, name, value)
     database.execute_sql(MESSAGES)
     database.execute_sql("ANALYZE message")
-    found = times_of(database)
+    found = times_of(database, NEWEST)
     assert found.statistics is not None
     return found
 
@@ -80,15 +82,33 @@ def test_little_is_read_for_a_common_word(database, times):
     database.execute_sql("SET LOCAL enable_seqscan = off")
     found = find_newest(database, CONDITIONS["every"], 5, times)
     assert len(found.rows) == 5
-    walk = newest._Walk(database, CONDITIONS["every"], 5, Span(), ALWAYS)
+    walk = newest._Walk(database, CONDITIONS["every"], 5)
     walk.by_spans(times, 1.0)
     assert 0 < walk.among < 300 and len(walk.rows) < 300
+
+
+def test_a_dear_column_is_asked_of_the_newest_alone(database, times):
+    also = Columns(Condition(", s.permalink"), Condition("s.id + %s", (1,)), 30)
+    for share in (1.0, 0.01):
+        found = find_newest(database, CONDITIONS["third"], 200, times, also=also, share=share)
+        expected = plain(database, CONDITIONS["third"], 200)
+        assert [row[2] for row in found.rows] == [one + 1 for one in expected[:30]] + [None] * 170
+        assert [row[0] for row in found.rows] == expected and all(row[3] for row in found.rows)
+
+
+def test_what_takes_too_long_ends_with_enough_messages(database, times):
+    none_left, much_left = Enough(20, time.monotonic()), Enough(20, time.monotonic() + 600)
+    found = find_newest(database, CONDITIONS["every"], 2000, times, enough=none_left)
+    assert not found.whole and 20 <= len(found.rows) < 2000
+    assert [row[0] for row in found.rows[:20]] == plain(database, CONDITIONS["every"], 20)
+    assert find_newest(database, CONDITIONS["every"], 2000, times, enough=much_left).whole
+    assert find_newest(database, CONDITIONS["every"], 20, times, enough=none_left).whole
 
 
 def test_messages_after_the_last_look_are_found(database, times):
     sql = "UPDATE message SET sent_at = '2031-05-05' WHERE permalink = 77"
     database.execute_sql(sql)
-    late = times_of(database)
+    late = times_of(database, datetime(2031, 5, 5, tzinfo=UTC))
     found = find_newest(database, CONDITIONS["every"], 2, late)
     assert found.rows[0][1] == datetime(2031, 5, 5, tzinfo=UTC)
 
@@ -102,7 +122,7 @@ def test_the_span_of_a_query_is_that_of_what_all_hits_have():
 
 def test_a_small_archive_and_one_not_looked_at_yet_are_read_at_once(database, monkeypatch):
     monkeypatch.setattr(statistics, "_known", {})
-    assert times_of(database) == Times()
+    assert times_of(database, None) == Times()
 
 
 def test_common_words_are_known_with_their_share(database, times):

@@ -7,7 +7,7 @@ import pytest
 
 from mrilu.search import engine
 from mrilu.search.engine import Wanted, search
-from mrilu.search.patience import SearchTooSlow, within
+from mrilu.search.patience import HARMLESS, SearchTooSlow, within
 
 
 def timeout_of(db) -> str:
@@ -68,3 +68,31 @@ def test_the_server_is_told_once_while_there_is_time(database):
         for _ in range(20):
             told.append(timeout_of(database))
     assert len(set(told)) == 1
+
+
+def test_a_limit_is_taken_back_when_something_else_comes_next(database, statements):
+    usual = timeout_of(database)
+    for _ in range(2):
+        with within(database, 2 * HARMLESS):
+            database.connection().execute("SELECT 1")
+    assert not any("RESET" in one for one in statements)
+    assert timeout_of(database) == usual
+    assert any("RESET" in one for one in statements)
+
+
+def test_a_transaction_that_fails_does_not_bring_the_limit_back(database):
+    usual = timeout_of(database)
+    with within(database, 2 * HARMLESS):
+        database.connection().execute("SELECT 1")
+    with pytest.raises(ZeroDivisionError), database.atomic():
+        assert timeout_of(database) == usual
+        raise ZeroDivisionError
+    assert timeout_of(database) == usual
+
+
+def test_no_search_ends_by_what_little_the_one_before_it_had_left(database):
+    with pytest.raises(SearchTooSlow), within(database, 0.05):
+        database.connection().execute("SELECT pg_sleep(20)")
+    database.rollback()
+    with within(database, 5):
+        database.connection().execute("SELECT pg_sleep(0.1)")

@@ -11,6 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from mrilu.mail.permalinks import hash_of
+from mrilu.search import engine
+from mrilu.search.opening import STATE
 from mrilu.web.routes import search
 from tests.web.conftest import LIST, Ask, Import, hide
 
@@ -144,31 +146,32 @@ def test_an_unchanged_search_is_not_sent_again(take_in: Import, pages: FlaskClie
 def test_what_was_found_is_kept_until_anything_is_written(
     open_pages: Ask, take_in: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mrilu.web.routes import search as search_pages
+    asked: list[str] = []
+    look, ask = engine._Search.page, engine.open_search
 
-    asked = []
-    found = search_pages.search
-    monkeypatch.setattr(search_pages, "search", lambda *how: asked.append(how) or found(*how))
+    def page(self: engine._Search, encode: None) -> engine.Page:
+        asked.append(self.opening.state)
+        return look(self, encode)
+
+    monkeypatch.setattr(engine._Search, "page", page)
     states = iter(("1", "1", "2", "", ""))
-    monkeypatch.setattr(search_pages, "state_of", lambda db: next(states))
+    monkeypatch.setattr(engine, "open_search", lambda *how: ask(*how)._replace(state=next(states)))
     take_in("kept@x", body="an aardvark\n")
     pages = open_pages()
     assert all("1 found" in pages.get("/search?q=aardvark").text for _ in range(5))
-    assert len(asked) == 4
+    assert asked == ["1", "2", "", ""]
 
 
 def test_the_state_of_a_database_is_another_when_a_transaction_has_ended(cluster) -> None:
-    from mrilu.web.queries.versions import STATE
-
     with (
         psycopg.connect(cluster.url, autocommit=True) as reader,
         psycopg.connect(cluster.url) as writer,
     ):
         writer.execute("CREATE TABLE written (n int)")
-        seen = [reader.execute(STATE).fetchone() for _ in range(2)]
+        seen = [reader.execute(f"SELECT {STATE}").fetchone() for _ in range(2)]
         assert seen[0] == seen[1] and seen[0][0]
         writer.rollback()
-        assert reader.execute(STATE).fetchone() != seen[0]
+        assert reader.execute(f"SELECT {STATE}").fetchone() != seen[0]
 
 
 def test_a_message_that_is_hidden_is_found_no_more_at_once(

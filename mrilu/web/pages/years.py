@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from mrilu.search.facets import Facet
 
@@ -35,6 +35,8 @@ def years_histogram(years: Sequence[Facet], address: Callable[[Facet], str]) -> 
 
 def _bar(one: Facet, left: int, top: int, place: str) -> Markup:
     high = max(1, round(HEIGHT * one.messages / top))
-    return Markup(
-        '<a href="{}"><rect x="{}" y="{}" width="{}" height="{}"><title>{}: {}</title></rect></a>'
-    ).format(place, left, HEIGHT - high, BAR, high, one.name, f"{one.messages:,}")
+    # put together without Markup.format, which takes a hundredth of a page's time for each bar
+    return Markup(  # noqa: S704 - what is foreign is escaped
+        f'<a href="{escape(place)}"><rect x="{left}" y="{HEIGHT - high}" width="{BAR}" height="{high}">'
+        f"<title>{escape(one.name)}: {one.messages:,}</title></rect></a>"
+    )

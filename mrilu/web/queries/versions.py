@@ -15,6 +15,7 @@ from psycopg import Cursor
 
 from models import Reader, visible_to
 from mrilu.mail.permalinks import hash_of, permalink_in
+from mrilu.search.opening import STATE
 from mrilu.web.addresses import month_after
 
 # The row of `thread` tells which transaction made it: a number that a new database gives again differs by that.
@@ -151,13 +152,6 @@ def of_list(db: PostgresqlDatabase, list_id: str) -> ListVersion:
     return ListVersion(months, " ".join(row[2] for row in rows))
 
 
-# A snapshot names the transactions that were still under way: it is another as soon as one of them has ended. On a
-# standby it does not name them. What a search finds depends on the day besides.
-STATE = """
-SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE concat_ws(' ', pg_current_snapshot(), current_date) END
-"""
-
-
 def state_of(db: PostgresqlDatabase) -> str:
     """Return what changes with whatever is written to the database, "" where that cannot be told."""
-    return str(_ask(db, STATE)[0][0])
+    return str(_ask(db, f"SELECT {STATE}")[0][0])

@@ -241,13 +241,14 @@ def find() -> Response:
 
 def _spread(asked: search_pages.Asked, found: Facets) -> dict[str, Any]:
     """Return the facets; the address of each is that of the narrower search."""
+    narrowed = search_pages.narrowing(asked)
 
     def told(values: list[Facet]) -> list[dict[str, Any]]:
         return [
             {
                 "name": one.name,
                 "messages": one.messages,
-                "url": search_pages.narrowed(asked, one),
+                "url": narrowed(one),
             }
             for one in values
         ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
@@ -14,19 +15,21 @@ from mrilu.embeddings.model import EncoderMissing
 from mrilu.runtime.database import database
 from mrilu.search.asked import AskedThread, like_question, threads_of
 from mrilu.search.engine import KINDS, Page, Wanted, search
-from mrilu.search.facets import Facet, Facets, facets
+from mrilu.search.facets import Facet, Facets
 from mrilu.search.grammar import QueryError
 from mrilu.search.patience import SearchTooSlow
 from mrilu.search.query_vector import QueryEncoder, encode_query
 from mrilu.web import addresses
 from mrilu.web.caching import kept_answer
 from mrilu.web.found import LONGEST
+from mrilu.web.kept import Kept
 from mrilu.web.keyset import mark_at, place_at
 from mrilu.web.masking import masked
 from mrilu.web.pages.years import years_histogram
 from mrilu.web.patience import ask_database
-from mrilu.web.queries.versions import state_of
 from mrilu.web.readers import current_reader, shows_addresses
+
+T = TypeVar("T")
 
 pages = Blueprint("search", __name__)
 
@@ -75,7 +78,7 @@ def find() -> ResponseReturnValue:
     except SearchTooSlow as error:
         shown = render_template("search.html", asked=asked, kinds=KINDS, page=None, slow=error)
         return shown, 503, {"Retry-After": "60"}
-    back = way_back()
+    back, narrowed = way_back(), narrowing(asked)
     facts = ("search", asked, found, spread, near, back, current_reader())
     return kept_answer(
         *facts,
@@ -87,9 +90,9 @@ def find() -> ResponseReturnValue:
             before=before(asked, back),
             further=with_way_back(further(asked, found), asked, back),
             facets=spread,
-            histogram=years_histogram(spread.years, partial(narrowed, asked)) if spread else "",
+            histogram=years_histogram(spread.years, narrowed) if spread else "",
             similar=near,
-            narrowed=partial(narrowed, asked),
+            narrowed=narrowed,
         ),
     )
 
@@ -100,25 +103,44 @@ def answer_to(asked: Asked, *, asked_before: bool) -> Answer:
     Raises QueryError, SearchTooSlow.
     """
     check(asked)
-    key = asked, current_reader(), shows_addresses(), asked_before
-    state = ask_database(lambda: state_of(database()))
-    if not state:
-        return _made(asked, asked_before)
-    return current_app.extensions["searches"].get((key, state), lambda: _made(asked, asked_before))
-
-
-def _made(asked: Asked, asked_before: bool) -> Answer:
     wanted, encode = wanted_of(asked), encoder()
-    found = ask_database(lambda: search(database(), asked.query, asked.kind, wanted, encode))
-    spread = facets_of(asked) if found.hits else None
-    return Answer(found, spread, _asked_before(asked, encode) if asked_before else [])
+    keep = _Keeping((asked, wanted.reader))
+    found = ask_database(lambda: search(database(), asked.query, asked.kind, wanted, encode, keep))
+    near: list[AskedThread] = []
+    if encode and asked_before and _is_question(asked):
+        near = keep.near(partial(_asked_before, asked, encode))
+    return Answer(found, _shown_facets(found), near)
 
 
-def _asked_before(asked: Asked, encode: QueryEncoder | None) -> list[AskedThread]:
-    """Return the threads nearest to what reads as a question, with its first page of messages; none without vectors."""
+class _Keeping:
+    """What is kept of one search, as long as the state of the database that it was made in."""
+
+    def __init__(self, key: object) -> None:
+        self._kept: Kept[Any] = current_app.extensions["searches"]
+        self._key, self._state = key, ""
+
+    def __call__(self, state: str, make: Callable[[], Page]) -> Page:
+        self._state = state
+        return self._get("found", make)
+
+    def near(self, make: Callable[[], list[AskedThread]]) -> list[AskedThread]:
+        """Return the threads in which the like was asked before."""
+        return self._get("near", make)
+
+    def _get(self, what: str, make: Callable[[], T]) -> T:
+        key = (what, self._key, self._state)
+        found: T = self._kept.get(key, make) if self._state else make()
+        return found
+
+
+def _is_question(asked: Asked) -> bool:
+    """Tell whether this is the first page of messages for what reads as a question."""
     plain = len(asked.query.split()) >= QUESTION and not _OPERATOR.search(asked.query)
-    if encode is None or asked.kind != "message" or asked.page > 1 or not plain:
-        return []
+    return asked.kind == "message" and asked.page == 1 and plain
+
+
+def _asked_before(asked: Asked, encode: QueryEncoder) -> list[AskedThread]:
+    """Return the threads nearest to a question; none without vectors."""
     reader, seconds = current_reader(), current_app.config["SEARCH_SECONDS"]
 
     def find() -> list[AskedThread]:
@@ -134,25 +156,19 @@ def _asked_before(asked: Asked, encode: QueryEncoder | None) -> list[AskedThread
         return []  # the search itself says so
 
 
-def facets_of(asked: Asked) -> Facets | None:
-    """Return how what was found is spread, for the first page of messages; None where that takes too long."""
-    if asked.kind != "message" or asked.page > 1:
-        return None
-    reader, seconds = current_reader(), current_app.config["SEARCH_SECONDS"] / FACETS_SHARE
-    try:
-        found = ask_database(lambda: facets(database(), asked.query, reader, seconds))
-    except SearchTooSlow:
-        return None
-    if found is None or shows_addresses():
-        return found
+def _shown_facets(found: Page) -> Facets | None:
+    """Return how what was found is spread, for readers."""
+    spread = found.spread if found.hits else None
+    if spread is None or shows_addresses():
+        return spread
     # A link that looks for an author holds the name as it is.
-    return found._replace(authors=[one for one in found.authors if masked(one.name) == one.name])
+    return spread._replace(authors=[one for one in spread.authors if masked(one.name) == one.name])
 
 
-def narrowed(asked: Asked, facet: Facet) -> str:
-    """Return the address of the search that finds only what has a value."""
-    query = f"{asked.query.strip()} {facet.terms}"
-    return addresses.of_search(query, by="thread" if asked.by_thread else "")
+def narrowing(asked: Asked) -> Callable[[Facet], str]:
+    """Return what gives the address of the search that finds only what has a value."""
+    narrower = addresses.narrower(asked.query, by="thread" if asked.by_thread else "")
+    return lambda facet: narrower(facet.terms)
 
 
 def check(asked: Asked) -> None:
@@ -227,6 +243,8 @@ def wanted_of(asked: Asked) -> Wanted:
         after=place_at(asked.after),
         seconds=current_app.config["SEARCH_SECONDS"],
         reader=current_reader(),
+        # of messages, on the first page
+        facets=0.0 if asked.page > 1 else current_app.config["SEARCH_SECONDS"] / FACETS_SHARE,
     )
 
 
