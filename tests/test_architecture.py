@@ -212,7 +212,7 @@ def test_the_watcher_starts_without_the_parser():
         text=True,
         check=True,
     ).stdout
-    assert "mrilu.mail.message" in loaded and "mrilu.mail.parse" not in loaded
+    assert "mrilu.mail.version" in loaded and "mrilu.mail.parse" not in loaded
 
 
 def test_only_settings_reads_the_environment_for_itself():
