@@ -10,22 +10,22 @@ from mrilu.dictionary.entries import Entry, Gloss, Reverse
 from mrilu.exports.book import Book, ordered_book
 
 # The best definition of each word comes first: the highest score, then the one that has stood longest. Facts of a
-# definition that an earlier version wrote (type IS NULL) are the word's.
+# definition that an earlier version wrote (type IS NULL) are the word's. The glosses are looked up one by one: a join
+# of both whole sets took minutes where PostgreSQL had no statistics yet, in the night after a first sync.
 DEFINITIONS = """
 WITH live AS (
     SELECT definition.*, row_number() OVER (
                PARTITION BY definition.word ORDER BY score DESC NULLS LAST, source_id) AS nth
       FROM definition WHERE language = %(language)s AND gone_at IS NULL
-), gloss AS (
-    SELECT definition, json_agg(json_build_array(text, sense, place) ORDER BY position, id) AS glosses
-      FROM keyword WHERE language = %(language)s AND direction = 'from' GROUP BY definition
 )
 SELECT live.nth, word.word, coalesce(live.type, word.type) AS type,
        CASE WHEN live.type IS NULL THEN word.unofficial ELSE live.unofficial END AS unofficial,
        CASE WHEN live.type IS NULL THEN word.rafsi ELSE live.rafsi END AS rafsi,
        live.selmaho, live.username, live.realname, live.text, live.source_id, live.notes, live.score,
-       coalesce(gloss.glosses, '[]') AS glosses, live.jargon, live.etymology, live.examples, live.tags
-  FROM live JOIN word ON word.id = live.word LEFT JOIN gloss ON gloss.definition = live.id
+       coalesce((SELECT json_agg(json_build_array(k.text, k.sense, k.place) ORDER BY k.position, k.id)
+                   FROM keyword AS k WHERE k.definition = live.id AND k.direction = 'from'), '[]') AS glosses,
+       live.jargon, live.etymology, live.examples, live.tags
+  FROM live JOIN word ON word.id = live.word
 """
 
 REVERSE_ENTRIES = """
