@@ -82,13 +82,30 @@ def test_the_message_id_itself_leads_to_the_message(
     assert pages.get(f"/m/{found.lower()}/").status_code == 200
 
 
-def test_links_of_hyperkitty_lead_here(take_in: Import, pages: FlaskClient) -> None:
+@pytest.mark.parametrize("prefix", ["", "/hyperkitty", "/archives"])
+def test_links_of_hyperkitty_lead_here(take_in: Import, pages: FlaskClient, prefix: str) -> None:
     found = take_in("one@x")
-    for prefix in ("", "/hyperkitty"):
-        led = pages.get(f"{prefix}/list/tea@example.org/message/{found}/", follow_redirects=True)
-        assert led.status_code == 200
-        led = pages.get(f"{prefix}/list/tea@example.org/thread/{found}/", follow_redirects=True)
-        assert led.status_code == 200
+    place = f"{prefix}/list/tea@example.org"
+    for path in (f"{place}/message/{found}/", f"{place}/thread/{found}/"):
+        assert pages.get(path, follow_redirects=True).status_code == 200
+    if prefix:
+        for path, ours in (("", ""), ("latest", ""), ("2025/10/", "2025-10/")):
+            led = pages.get(f"{place}/{path}", follow_redirects=True)
+            assert (led.status_code, led.request.path) == (200, f"/l/{LIST}/{ours}")
+        for path in ("2025/13/", f"{'9' * 30}/{'9' * 30}/"):
+            assert pages.get(f"{place}/{path}", follow_redirects=True).status_code in (200, 404)
+
+
+@pytest.mark.parametrize("place", ["/mid/{}", "/mid/{}/", "/mid/%3C{}%3E"])
+def test_an_address_of_the_message_id_leads_here(
+    take_in: Import, pages: FlaskClient, open_pages: Ask, place: str
+) -> None:
+    found = take_in("one/two@x")
+    led = pages.get(place.format("one/two@x"))
+    assert (led.status_code, led.location) == (302, f"/m/{found}/")
+    assert pages.get(place.format("never@x")).status_code == 404
+    closed = open_pages(private_lists=(LIST,))
+    assert closed.get(place.format("one/two@x")).status_code == 404
 
 
 def test_all_messages_of_a_reused_id_are_shown(take_in: Import, pages: FlaskClient) -> None:
