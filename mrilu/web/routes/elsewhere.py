@@ -72,11 +72,14 @@ def thread_at_hyperkittys(name: str, message_hash: str) -> ResponseReturnValue:
 # Not at the root: there /list/ID/ is a message of a list named "list", as public-inbox has it.
 @_at_hyperkittys("<name>/", _HYPERKITTY[1:])
 @_at_hyperkittys("<name>/latest", _HYPERKITTY[1:])
-@_at_hyperkittys("<name>/<int:year>/<int:month>/", _HYPERKITTY[1:])
-def list_at_hyperkittys(name: str, year: int = 0, month: int = 0) -> ResponseReturnValue:
-    """Lead from HyperKitty's address of a list or month to ours: its List-Id is made of the list's address."""
-    known = f"{year:04}-{month:02}" if year < 10_000 and month < 100 else ""
-    return redirect(addresses.of_list(name.replace("@", "."), known if year else ""), 301)
+@_at_hyperkittys("<name>/<int:year>/<int:number>/", _HYPERKITTY[1:])
+def list_at_hyperkittys(name: str, year: int = 0, number: int = 0) -> ResponseReturnValue:
+    """Lead from HyperKitty's address of a list, or of one of its months by year and number, to ours.
+
+    Its List-Id is made of the list's address.
+    """
+    month = f"{year:04}-{number:02}" if 0 < year < 10_000 and number < 100 else ""
+    return redirect(addresses.of_list(name.replace("@", "."), month), 301)
 
 
 @pages.get("/mid/<path:name>", strict_slashes=False)
