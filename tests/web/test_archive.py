@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import pytest
@@ -374,3 +375,12 @@ def test_a_message_beside_many_hidden_ones_leads_past_them(
         hide(name)
     assert f'rel="next" href="/m/{found[4]}/"' in pages.get(f"/m/{found[0]}/").text
     assert f'rel="prev" href="/m/{found[0]}/"' in pages.get(f"/m/{found[4]}/").text
+
+
+def test_the_time_of_an_undated_mail_is_as_html_has_it(take_in: Import, pages: FlaskClient) -> None:
+    one = take_in("one@x", date="no date at all")
+    at = datetime(2026, 5, 1, 12, 30, 1, 123456, UTC)  # of its file
+    assert Message.update(sent_at=at).execute() == 1
+    for place in ("/", f"/l/{LIST}/", f"/l/{LIST}/2026-05/", f"/m/{one}/", f"/t/{one}/"):
+        text = pages.get(place).text
+        assert 'datetime="2026-05-01T12:30:01+00:00"' in text, place
