@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import pytest
@@ -82,13 +83,30 @@ def test_the_message_id_itself_leads_to_the_message(
     assert pages.get(f"/m/{found.lower()}/").status_code == 200
 
 
-def test_links_of_hyperkitty_lead_here(take_in: Import, pages: FlaskClient) -> None:
+@pytest.mark.parametrize("prefix", ["", "/hyperkitty", "/archives"])
+def test_links_of_hyperkitty_lead_here(take_in: Import, pages: FlaskClient, prefix: str) -> None:
     found = take_in("one@x")
-    for prefix in ("", "/hyperkitty"):
-        led = pages.get(f"{prefix}/list/tea@example.org/message/{found}/", follow_redirects=True)
-        assert led.status_code == 200
-        led = pages.get(f"{prefix}/list/tea@example.org/thread/{found}/", follow_redirects=True)
-        assert led.status_code == 200
+    place = f"{prefix}/list/tea@example.org"
+    for path in (f"{place}/message/{found}/", f"{place}/thread/{found}/"):
+        assert pages.get(path, follow_redirects=True).status_code == 200
+    if prefix:
+        for path, ours in (("", ""), ("latest", ""), ("2025/10/", "2025-10/")):
+            led = pages.get(f"{place}/{path}", follow_redirects=True)
+            assert (led.status_code, led.request.path) == (200, f"/l/{LIST}/{ours}")
+        for path in ("2025/13/", f"{'9' * 30}/{'9' * 30}/"):
+            assert pages.get(f"{place}/{path}", follow_redirects=True).status_code in (200, 404)
+
+
+@pytest.mark.parametrize("place", ["/mid/{}", "/mid/{}/", "/mid/%3C{}%3E"])
+def test_an_address_of_the_message_id_leads_here(
+    take_in: Import, pages: FlaskClient, open_pages: Ask, place: str
+) -> None:
+    found = take_in("one/two@x")
+    led = pages.get(place.format("one/two@x"))
+    assert (led.status_code, led.location) == (302, f"/m/{found}/")
+    assert pages.get(place.format("never@x")).status_code == 404
+    closed = open_pages(private_lists=(LIST,))
+    assert closed.get(place.format("one/two@x")).status_code == 404
 
 
 def test_all_messages_of_a_reused_id_are_shown(take_in: Import, pages: FlaskClient) -> None:
@@ -357,3 +375,12 @@ def test_a_message_beside_many_hidden_ones_leads_past_them(
         hide(name)
     assert f'rel="next" href="/m/{found[4]}/"' in pages.get(f"/m/{found[0]}/").text
     assert f'rel="prev" href="/m/{found[0]}/"' in pages.get(f"/m/{found[4]}/").text
+
+
+def test_the_time_of_an_undated_mail_is_as_html_has_it(take_in: Import, pages: FlaskClient) -> None:
+    one = take_in("one@x", date="no date at all")
+    at = datetime(2026, 5, 1, 12, 30, 1, 123456, UTC)  # of its file
+    assert Message.update(sent_at=at).execute() == 1
+    for place in ("/", f"/l/{LIST}/", f"/l/{LIST}/2026-05/", f"/m/{one}/", f"/t/{one}/"):
+        text = pages.get(place).text
+        assert 'datetime="2026-05-01T12:30:01+00:00"' in text, place

@@ -39,6 +39,7 @@ NEEDS_NO_DATABASE = frozenset(
         "api.description", "operators.ask_password", "operators.take_password", "operators.leave",
         "operators.run_job", "health.livez", "metrics.metrics", "subscribing.ask_subscribe",
         "elsewhere.word_before", "elsewhere.message_at_hyperkittys", "elsewhere.thread_at_hyperkittys",
+        "elsewhere.list_at_hyperkittys",
     )
 )  # fmt: skip
 NEEDS_REDIS = frozenset(

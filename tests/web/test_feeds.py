@@ -203,3 +203,14 @@ def test_a_feed_reaches_behind_the_newest_that_are_closed(
     assert not entries(pages, f"/l/{LIST}/atom.xml")
     assert pages.get(f"/t/{hashes[0]}/atom.xml").status_code == 404
     assert pages.get("/l/nothing.example/atom.xml").status_code == 404
+
+
+def test_messages_of_one_message_id_are_entries_of_their_own(
+    take_in: Import, pages: FlaskClient
+) -> None:
+    one = take_in("one@x", body="first text\n")
+    take_in("one@x", body="second text\n", sender="Other <other@lists.example>")
+    found = feedparser.parse(pages.get(f"/l/{LIST}/atom.xml").data)
+    ids = {entry.id.partition("/m/")[2] for entry in found.entries}
+    assert ids == {f"{one}/", f"{one}/#{one}-2"}
+    assert f'id="{one}-2"' in pages.get(f"/m/{one}/").text

@@ -118,7 +118,7 @@ def test_postgresql_away_is_said_and_redis_still_told(
     monkeypatch.setattr("mrilu.queues.timetable.JobRun.latest", away)
     answer = operator.get("/status", headers={"If-None-Match": tag})
     assert answer.status_code == 503 and answer.headers["Retry-After"]
-    assert "PostgreSQL does not answer." in answer.text and '<h2 id="queues">' in answer.text
+    assert "PostgreSQL does not answer." in answer.text and '<div id="queues">' in answer.text
     assert "data-live" in answer.text and re.search(r">mail</a>", answer.text)
 
 

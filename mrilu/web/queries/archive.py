@@ -91,6 +91,13 @@ SELECT m.id FROM (
   JOIN thread_link AS l USING (thread) JOIN message AS m ON m.node = l.node
  ORDER BY t.place, m.sent_at, m.id LIMIT %s
 """
+# Those of some messages that share their Message-ID with an older one, and which they are of these.
+REPEATS = """
+SELECT id, nth FROM (
+    SELECT m.id, row_number() OVER (PARTITION BY m.permalink, m.message_id ORDER BY m.sent_at, m.id) AS nth
+      FROM message AS m WHERE m.permalink IN (SELECT permalink FROM message WHERE id = ANY(%s))) AS one
+ WHERE nth > 1
+"""
 # "+ 0": a bare min(id) is looked for by walking along the primary key.
 THREAD_STATE = """
 SELECT min(m.id + 0), count(*), max(m.id + 0), max(m.sent_at), bit_or(m.restrictions),
@@ -317,6 +324,11 @@ def newest_of(db: PostgresqlDatabase, messages: Sequence[int], limit: int) -> li
 def whole_threads(db: PostgresqlDatabase, messages: Sequence[int], limit: int) -> list[int]:
     """Return all messages of the threads of these, visible or not: thread by thread, oldest first."""
     return [row[0] for row in _rows(db, WHOLE_THREADS, (list(messages), limit))]
+
+
+def repeats(db: PostgresqlDatabase, messages: Sequence[int]) -> dict[int, int]:
+    """Return of the messages that share their Message-ID with an older one which they are: 2 for the second."""
+    return dict(_rows(db, REPEATS, (list(messages),)))
 
 
 def outline(db: PostgresqlDatabase, thread: int) -> list[MessageRow]:

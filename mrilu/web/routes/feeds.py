@@ -158,8 +158,9 @@ def _feed(rows: Sequence[MessageRow], place: str, own: str, title: str) -> bytes
     site = _site()
     last = max((row.sent_at for row in rows), default=BEGINNING)
     feed = _begun(f"{site}{place}", f"{site}{own}", title, last)
+    nths = ask_database(lambda: queries.repeats(database(), [row.id for row in rows]))
     for row in rows:
-        feed.append(_entry(row, site))
+        feed.append(_entry(row, site, nths.get(row.id, 1)))
     return _written(feed)
 
 
@@ -182,9 +183,10 @@ def _written(feed: etree._Element) -> bytes:
     return bytes(etree.tostring(feed, encoding="utf-8", xml_declaration=True))
 
 
-def _entry(row: MessageRow, site: str) -> etree._Element:
+def _entry(row: MessageRow, site: str, nth: int) -> etree._Element:
+    """Return a message; the `nth` of its Message-ID has an id of its own, or readers would take it for the first."""
     entry = etree.Element(f"{{{ATOM}}}entry")
-    page = f"{site}{addresses.of_message(row.hash)}"
+    page = f"{site}{addresses.of_message(row.hash)}" + (f"#{row.hash}-{nth}" if nth > 1 else "")
     _add(entry, "id", page)
     _add(entry, "title", shown(row.subject) or "(no subject)")
     _add(entry, "updated", _moment(row.sent_at))

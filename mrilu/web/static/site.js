@@ -50,7 +50,7 @@ document.addEventListener("keydown", event => {
 const live = document.querySelector("[data-live]");
 if (live && !location.search.includes("before=") && !location.search.includes("after=")) {
   const named = one => one.id || one.textContent;
-  const marked = one => [one.localName, one.id, one.getAttribute("href"), one.getAttribute("aria-label"), one.textContent, one.parentElement.id].join(" ");
+  const marked = one => [one.localName, one.id, one.getAttribute("href"), one.getAttribute("aria-label"), one.parentElement.id || one.textContent].join(" ");
   const renew = page => {  // what a reader has unfolded, or stands on, stays so
     const here = live.contains(document.activeElement) ? marked(document.activeElement) : "";
     const open = new Map([...live.querySelectorAll("details")].map(one => [named(one), one.open]));

@@ -10,7 +10,7 @@ from http.client import HTTPConnection
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from redis import Redis
 from werkzeug.serving import make_server
 
@@ -36,6 +36,7 @@ def browser() -> Iterator[Browser]:
     """Debian's chromium, without a window."""
     if not PROGRAM:
         pytest.skip("chromium is not installed (Debian: chromium)")
+    expect.set_options(timeout=30_000)  # on a busy machine
     with sync_playwright() as tools:
         found = tools.chromium.launch(executable_path=PROGRAM, args=FLAGS, chromium_sandbox=False)
         yield found
@@ -79,5 +80,5 @@ def opened(
         bypass_csp=False,
     )
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     return page

@@ -17,7 +17,10 @@ from playwright.sync_api import Browser, Page, expect
 from redis import Redis
 
 from jobs.import_messages import import_messages
+from models import Subscription
 from mrilu.mail.permalinks import hash_of
+from mrilu.notifications.links import SubscriptionScope, sign, token_key
+from mrilu.notifications.subscriptions import subscribe, target_for_new_words, target_for_word
 from mrilu.quotes.seek import link_some
 from mrilu.runtime.operators import operator_token
 from mrilu.web.sessions import COOKIE
@@ -48,6 +51,7 @@ PLACES = (
     "/w/klama/at/2024-05-02", "/w/klama/at/2024-05-01", "/w/?at=2024-05-02", "/search?q=klama&in=word",
     "/m/{letter}/", "/m/{asked}/", "/t/{asked}/", "/search?q=from:Mirli", "/search?q=tea&by=thread",
     "/search?q=%D7%90%E2%80%AEtea", "/t/{one}/similar/", "/login",
+    "/preferences/{preferences}", "/unsubscribe/{unsubscribe}", "/confirm/{confirm}", "/confirm/no.such.link",
 )  # fmt: skip
 # Those of operators.
 CLOSED_PLACES = (
@@ -98,7 +102,18 @@ def known(
         "gone": gone,
         "letter": hash_of("letter@x"),
         "asked": asked,
+        **links(database),
     }
+
+
+def links(database: PostgresqlDatabase) -> dict[str, str]:
+    """Return the tokens of a subscriber's links, each by what it is for."""
+    for target in (target_for_word("klama"), target_for_new_words(["en"])):
+        subscribe(database, "ann@people.example", target, digest="daily")
+    row = Subscription.select().first()
+    key, one = token_key(database, None), SubscriptionScope(row.subscriber, row.id)
+    signed = {purpose: sign(one, key, purpose) for purpose in ("unsubscribe", "confirm")}
+    return signed | {"preferences": sign(one._replace(subscription=None), key, "preferences")}
 
 
 def _letter() -> bytes:
