@@ -144,14 +144,20 @@ def debian_postgresql(
     password: str = "",
     tls: Certificates | None = None,
     host: Where = HERE,
+    binaries: Path | None = None,
 ) -> Iterator[int]:
     """Run the distribution's PostgreSQL with the database mrilu; yields its port. Its socket is in `folder`.
 
     The role mrilu is its superuser. With a password, who connects over TCP has to give it; over TLS alone, if given.
+    `binaries` is the folder of another PostgreSQL's programs.
     """
     user, data, port = account(), folder / "pg", free_port()
+
+    def named(name: str) -> str:
+        return str(binaries / name) if binaries else program(name)
+
     subprocess.run(
-        [program("initdb"), "-D", str(data), "-U", "mrilu", "-E", "UTF8", "--locale=C.UTF-8", "-N"],
+        [named("initdb"), "-D", str(data), "-U", "mrilu", "-E", "UTF8", "--locale=C.UTF-8", "-N"],
         check=True, capture_output=True, user=user, cwd="/",
     )  # fmt: skip
     kind = "hostssl" if tls else "host"
@@ -162,11 +168,11 @@ def debian_postgresql(
         if tls
         else []
     )
-    command = [program("postgres"), "-D", str(data), "-p", str(port), "-k", str(folder),
+    command = [named("postgres"), "-D", str(data), "-p", str(port), "-k", str(folder),
                "-c", f"listen_addresses={host.address}", "-c", "fsync=off", *secure]  # fmt: skip
     own = f"host={folder} port={port} user=mrilu dbname=postgres"
     with running(*host.started(command, user, folder / "pg.log")):
-        with _connected(own, folder / "pg.log") as link:
+        with connected(own, folder / "pg.log") as link:
             link.execute("CREATE DATABASE mrilu")
             if password:
                 link.execute(
@@ -177,7 +183,7 @@ def debian_postgresql(
         yield port
 
 
-def _connected(conninfo: str, log: Path) -> psycopg.Connection:
+def connected(conninfo: str, log: Path) -> psycopg.Connection:
     deadline = time.monotonic() + DEADLINE
     while True:
         try:

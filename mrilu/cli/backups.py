@@ -207,9 +207,12 @@ def _refuse_workers() -> None:
     from mrilu.runtime.redis import redis_connection
 
     client = redis_connection()
-    busy = [one.name for one in Worker.all(connection=client) if is_alive(one.name, client)]
+    busy = [one for one in Worker.all(connection=client) if is_alive(one.name, client)]
     if busy:
-        raise ServerError(f"{len(busy)} workers run ({busy[0]} ...): stop them first")
+        hosts = ", ".join(sorted({str(one.hostname) for one in busy}))
+        raise ServerError(
+            f"{len(busy)} workers run (on {hosts}; {busy[0].name} ...): stop them first"
+        )
 
 
 def _migrate(settings: Settings) -> None:

@@ -205,11 +205,13 @@ def _programs() -> Findings:
 
 def _hosts(settings: Settings, now: float) -> Findings:
     from mrilu.queues.health import living_workers
+    from mrilu.queues.queues import NAMES
     from mrilu.runtime.heartbeat import beats
     from mrilu.runtime.host import service_name
     from mrilu.runtime.redis import redis_connection
     from mrilu.service.roles import roles_here
     from mrilu.service.roll_call import services
+    from mrilu.settings.roles import ROLES, SERVES
 
     client, here = redis_connection(), service_name(settings)
     roles = roles_here(settings)
@@ -223,7 +225,12 @@ def _hosts(settings: Settings, now: float) -> Findings:
     workers = living_workers(client)
     anywhere = Counter(name for one in workers for name in one.queue_names())
     own = (one for one in workers if one.hostname == socket.gethostname())
-    yield servers.check_workers(anywhere)
+    if found:
+        yield from hosts.check_unserved(found, embeddings=settings.embeddings)
+    roles_of_any = hosts.served(found) or set(ROLES)
+    yield servers.check_workers(
+        anywhere, [name for name in NAMES if SERVES.get(name, name) in roles_of_any]
+    )
     yield from hosts.check_workers_here(
         roles, Counter(name for one in own for name in one.queue_names()), anywhere
     )

@@ -13,7 +13,8 @@ from rq.suspension import WORKERS_SUSPENDED
 from rq.worker import BaseWorker, Worker
 
 from mrilu.queues.alive import is_alive, is_frozen
-from mrilu.queues.queues import NAMES, queue
+from mrilu.queues.queues import EMBED, NAMES, queue
+from mrilu.settings.current import current_settings
 
 STALLED = 60.0  # seconds that the next job of a queue may lie there while none runs
 PROBE = "mrilu:probe"
@@ -40,7 +41,8 @@ def stalled_queues(connection: Redis) -> dict[str, float]:
 
 
 def _stalled(connection: Redis) -> Iterator[tuple[str, float]]:
-    for name in NAMES:
+    # without embeddings no host need have a worker for them
+    for name in (one for one in NAMES if one != EMBED or current_settings().embeddings):
         holder = queue(name, connection)
         head = cast(bytes | None, connection.lindex(holder.key, 0))
         if head is None or connection.zcard(f"rq:wip:{name}"):

@@ -12,11 +12,13 @@ import psycopg
 import pytest
 from peewee import PostgresqlDatabase
 from redis import Redis
+from rq import SimpleWorker
 
 import models
 from jobs.import_messages import import_messages
 from mrilu.cli import backups
 from mrilu.notifications import subscriptions
+from mrilu.queues.alive import BEAT, PROCESS
 from mrilu.queues.lag import SUM
 from mrilu.runtime.database import database as process_database
 from mrilu.service.account import ServerError
@@ -257,3 +259,21 @@ def test_the_roles_can_work_again_after_a_restore(
         finally:
             for name in ("mrilu_web", "mrilu_worker"):
                 link.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def test_nothing_is_restored_while_workers_of_another_host_are_about(
+    database: PostgresqlDatabase, redis_client: Redis, service_settings: Settings
+) -> None:
+    worker = SimpleWorker(["mail"], connection=redis_client)
+    worker.hostname = "beta"
+    worker.register_birth()
+    with (
+        pytest.raises(ServerError, match="1 workers run .on beta; .*: stop them first"),
+        backups.programs_at_rest(service_settings),
+    ):
+        pytest.fail("a restore would have begun")
+    worker.register_death()
+    redis_client.delete(BEAT.format(worker.name))
+    redis_client.delete(PROCESS.format(worker.name))
+    with backups.programs_at_rest(service_settings):
+        pass

@@ -125,3 +125,17 @@ def test_a_host_that_is_alone_with_a_role_is_named(become: Become) -> None:
     beta = become("beta", "watcher", "mail", "default", "notify", "scheduler")
     run(beta)
     assert not said(findings(beta), WARNING, "only")
+
+
+def test_a_queue_whose_role_no_host_has_is_told_as_such(become: Become) -> None:
+    """Its workers did not end, so that there is no log to look at."""
+    alpha = become("alpha", "watcher", "mail", "default", "notify", "scheduler")
+    run(alpha)
+    assert said(findings(replace(alpha, embeddings=True)), ERROR, "no host runs embed")
+    without = findings(replace(alpha, embeddings=False))
+    assert not said(without, ERROR, "embed")
+    assert said(without, ERROR, "no worker for the queue mail")
+    run(become("beta", "embed"))
+    assert said(
+        findings(alpha), ERROR, "no worker for the queue mail, default, long, notify, embed"
+    )

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ from mrilu.queues.health import (
 )
 from mrilu.queues.queues import queue, submit_import
 from mrilu.runtime.processes import start_of, this_process
+from mrilu.settings.current import use_settings
+from mrilu.settings.table import Settings
 
 pytestmark = pytest.mark.usefixtures("redis_client")
 
@@ -45,6 +48,17 @@ def test_a_queue_whose_workers_take_nothing_is_told(root: Path, redis_client: Re
     [(name, waited)] = stalled_queues(redis_client).items()
     assert name == "mail" and waited > STALLED
     assert "queue mail has waited" in trouble_of(redis_client)[0]
+
+
+@pytest.mark.parametrize("embeddings", [True, False])
+def test_what_waits_to_be_embedded_is_no_trouble_where_nothing_is_to_be(
+    service_settings: Settings, redis_client: Redis, embeddings: bool
+) -> None:
+    """No host need have the role `embed` then."""
+    use_settings(replace(service_settings, embeddings=embeddings))
+    job = queue("embed").enqueue("jobs.embed_missing.embed_missing")
+    redis_client.hset(Job.key_for(job.id), "enqueued_at", "2026-01-01T00:00:00.000000Z")
+    assert list(stalled_queues(redis_client)) == (["embed"] if embeddings else [])
 
 
 def test_a_stopped_worker_lives_and_is_told(redis_client: Redis) -> None:

@@ -48,6 +48,18 @@ def check_spares(found: Sequence[Facts]) -> Iterator[Finding]:
         )
 
 
+def check_unserved(found: Sequence[Facts], *, embeddings: bool) -> Iterator[Finding]:
+    """Name the roles with a queue that no service has (but for `embed` without embeddings): its jobs wait."""
+    lacking = {SERVES.get(name, name) for name in NAMES} - served(found)
+    for role in sorted(lacking - (set() if embeddings else {"embed"})):
+        yield error(f"no host runs {role}", f"start one: ./run.sh up --only {role}")
+
+
+def served(found: Sequence[Facts]) -> set[str]:
+    """Return the roles that the services have."""
+    return {role for one in found for role in one["roles"]}
+
+
 def check_program(
     name: str, here: str, roles: Collection[str], beats: Sequence[Facts], now: float
 ) -> Finding:

@@ -160,14 +160,14 @@ def check_beat(name: str, facts: Mapping[str, Any] | None, now: float) -> Findin
     return ok(f"{name} lives")
 
 
-def check_workers(workers: Mapping[str, int]) -> Finding:
-    """Look whether each queue has workers (`workers`: how many, by queue)."""
-    idle = [name for name in NAMES if not workers.get(name)]
+def check_workers(workers: Mapping[str, int], wanted: Sequence[str] = NAMES) -> Finding:
+    """Look whether each queue that is to have workers has some (`workers`: how many, by queue)."""
+    idle = [name for name in wanted if not workers.get(name)]
     if idle:
         return error(
             f"no worker for the queue {', '.join(idle)}", f"{START}; see data/log/{idle[0]}.log"
         )
-    return ok("workers: " + ", ".join(f"{name} {workers[name]}" for name in NAMES))
+    return ok("workers: " + ", ".join(f"{name} {workers[name]}" for name in wanted))
 
 
 def check_schedule(due: Mapping[str, float | None], now: float) -> Finding:
