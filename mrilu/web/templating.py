@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, timedelta, timezone
 
 from flask import Flask, current_app
+from markupsafe import Markup, escape
 
 from models import Reader, Restriction
 from mrilu.mail.permalinks import hash_of
@@ -48,11 +49,15 @@ def shown(text: str) -> str:
     return visible(text if shows_addresses() else masked(text))
 
 
-def shown_parts(parts: Sequence[Segment]) -> list[tuple[str, bool]]:
-    """Return the parts of a snippet as readers see them, each with whether it was looked for."""
+def shown_parts(parts: Sequence[Segment]) -> Markup:
+    """Return a snippet as readers see it, with what was looked for marked."""
     texts = [one.text for one in parts]
     masks = texts if shows_addresses() else masked_parts(texts)
-    return [(visible(text), one.hit) for text, one in zip(masks, parts, strict=True)]
+    told = [escape(visible(text)) for text in masks]
+    marked = [
+        f"<mark>{text}</mark>" if one.hit else text for text, one in zip(told, parts, strict=True)
+    ]
+    return Markup("".join(marked))  # noqa: S704 - each part is escaped
 
 
 def moment(row: MessageRow) -> str:
