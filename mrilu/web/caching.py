@@ -71,9 +71,8 @@ def answer_as_made(*facts: object, make: Callable[[], str], state: str) -> Respo
     As long as `state` is the same, and not "", the page of the same facts is made once for all readers but operators.
     """
     digest = _digest_of((facts, state))
-    page = _kept(digest, make) if state and not is_operator() else make()
-    content = page.get_data() if isinstance(page, Response) else page.encode()
-    return _answer(_digest(content), lambda: page, 0)
+    page = _kept(digest, make) if state and not is_operator() else make().encode()
+    return _answer(_digest(page), lambda: Response(page, mimetype="text/html"), 0)
 
 
 def _answer(digest: str, make: Callable[[], str | Response], seconds: int) -> Response:
