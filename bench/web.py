@@ -140,6 +140,7 @@ def serving(maildir: Path, work: Path) -> Iterator[Site]:
         site = Site("mrilu", port)
         until(lambda: is_up(site), service, log)
         until(lambda: "\nlevel: " in log.read_text(), service, log)
+        site.forget()  # the server has closed it, if the import took long
         yield site
 
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import fields as setting_fields
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import rq.job
 from peewee import PostgresqlDatabase
@@ -64,6 +66,21 @@ def same_umask() -> Iterator[None]:
     os.umask(before)
     yield
     os.umask(before)
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that this process sends from now on."""
+    sent: list[str] = []
+    send = psycopg.Cursor.execute
+
+    def execute(self: Any, query: Any, *arguments: Any, **facts: Any) -> Any:
+        if query:  # else it is a sign of life
+            sent.append(str(query))
+        return send(self, query, *arguments, **facts)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", execute)
+    return sent
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from mrilu.search.conditions import Condition
@@ -69,14 +70,13 @@ def _authors(found: Counter[tuple[str, str]]) -> list[Facet]:
     names: Counter[str] = Counter()
     for (name, _), messages in found.items():
         names[name] += messages
-    people = [
-        (name.lower(), address.lower(), messages) for (name, address), messages in found.items()
-    ]
-    likely = [name for name in names if name.strip() and '"' not in name]
+    # as one text each, with what no name has in between
+    people = [("\0".join(person).lower(), messages) for person, messages in found.items()]
+    likely = (name for name, _ in names.most_common() if name.strip() and '"' not in name)
     made = []
-    for name in sorted(likely, key=lambda one: -names[one])[:MOST_AUTHORS]:
+    for name in islice(likely, MOST_AUTHORS):
         low = name.strip().lower()
-        number = sum(messages for own, address, messages in people if low in own or low in address)
+        number = sum(messages for person, messages in people if low in person)
         made.append(Facet(name.strip(), number, f'from:"{name.strip()}"'))
     return sorted(made, key=lambda one: -one.messages)
 

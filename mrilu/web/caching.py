@@ -65,6 +65,16 @@ def glossed_answer(*facts: object, glosses: Glosses, make: Callable[[], GlossedP
     return kept_answer(page, stamp.looks, make=lambda: (made[0] if made else make()).html)
 
 
+def answer_as_made(*facts: object, make: Callable[[], str], state: str) -> Response:
+    """Return the page that `make` makes, with an ETag of what it says: the facts of some pages are as long as they are.
+
+    As long as `state` is the same, and not "", the page of the same facts is made once for all readers but operators.
+    """
+    digest = _digest_of((facts, state))
+    page = _kept(digest, make) if state and not is_operator() else make().encode()
+    return _answer(_digest(page), lambda: Response(page, mimetype="text/html"), 0)
+
+
 def _answer(digest: str, make: Callable[[], str | Response], seconds: int) -> Response:
     if request.if_none_match.contains_weak(digest):
         found = Response(status=304)
@@ -77,7 +87,11 @@ def _answer(digest: str, make: Callable[[], str | Response], seconds: int) -> Re
 
 def _digest_of(facts: tuple[object, ...]) -> str:
     told = repr((current_app.config["RENDERING"], shows_addresses(), facts))
-    return hashlib.blake2b(told.encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()
+    return _digest(told.encode("utf-8", "backslashreplace"))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=12).hexdigest()
 
 
 def _kept(digest: str, make: Callable[[], str | bytes]) -> bytes:

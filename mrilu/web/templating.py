@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, timedelta, timezone
 
 from flask import Flask, current_app
+from markupsafe import Markup, escape
 
 from models import Reader, Restriction
 from mrilu.mail.permalinks import hash_of
 from mrilu.notifications.compose import readable_definition
+from mrilu.search.facets import Facet
 from mrilu.search.snippet import Segment
 from mrilu.web import addresses
 from mrilu.web.access import is_operator
@@ -29,6 +31,7 @@ def prepare(app: Flask) -> None:
         author=author,
         hash=hash_of,
         plain=readable_definition,
+        day="{:%Y-%m-%d}".format,
         utc_day=lambda moment: moment.astimezone(UTC).date(),
     )
     app.jinja_env.globals.update(
@@ -38,6 +41,7 @@ def prepare(app: Flask) -> None:
         place_of_search=addresses.of_search,
         place_of_word=addresses.of_word,
         place_of_word_then=addresses.of_word_then,
+        facet_links=facet_links,
         is_operator=is_operator,
         obstacles=obstacles,
     )
@@ -48,11 +52,24 @@ def shown(text: str) -> str:
     return visible(text if shows_addresses() else masked(text))
 
 
-def shown_parts(parts: Sequence[Segment]) -> list[tuple[str, bool]]:
-    """Return the parts of a snippet as readers see them, each with whether it was looked for."""
+def shown_parts(parts: Sequence[Segment]) -> Markup:
+    """Return a snippet as readers see it, with what was looked for marked."""
     texts = [one.text for one in parts]
     masks = texts if shows_addresses() else masked_parts(texts)
-    return [(visible(text), one.hit) for text, one in zip(masks, parts, strict=True)]
+    told = [escape(visible(text)) for text in masks]
+    marked = [
+        f"<mark>{text}</mark>" if one.hit else text for text, one in zip(told, parts, strict=True)
+    ]
+    return Markup("".join(marked))  # noqa: S704 - each part is escaped
+
+
+def facet_links(values: Sequence[Facet], narrowed: Callable[[Facet], str]) -> Markup:
+    """Return links to narrower searches, each with how many messages it finds."""
+    links = [
+        f'<a href="{escape(narrowed(one))}"><bdi>{escape(shown(one.name))}</bdi></a> {one.messages:,}'
+        for one in values
+    ]
+    return Markup(" · ".join(links))  # noqa: S704 - what is foreign is escaped
 
 
 def moment(row: MessageRow) -> str:

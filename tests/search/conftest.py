@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 
 from jobs import embed_missing as job
@@ -20,20 +18,6 @@ def encoder(database, redis_client, monkeypatch: pytest.MonkeyPatch) -> FakeEnco
     monkeypatch.setattr(job, "find_model", lambda source: made.model)
     monkeypatch.setattr(job, "load_encoder", lambda model, device: made)
     return made
-
-
-@pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The statements that this process sends from now on."""
-    sent: list[str] = []
-    send = psycopg.Cursor.execute
-
-    def execute(self: Any, query: Any, *arguments: Any, **facts: Any) -> Any:
-        sent.append(str(query))
-        return send(self, query, *arguments, **facts)
-
-    monkeypatch.setattr(psycopg.Cursor, "execute", execute)
-    return sent
 
 
 @pytest.fixture

@@ -247,3 +247,16 @@ def test_pages_by_thread_lead_back(pages: FlaskClient, take_in: Import) -> None:
         take_in(f"{number}@x", body="an aardvark\n", subject=f"talk {number}")
     place = linked(pages.get("/search?q=aardvark&by=thread").text, "next")
     assert "by=thread" in linked(pages.get(place).text, "prev")
+
+
+def test_a_first_search_asks_the_database_little(
+    pages: FlaskClient, mails: list[str], statements: list[str]
+) -> None:
+    pages.get("/search?q=aardvark")
+    del statements[:]
+    assert "12 found" in pages.get("/search?q=aardvarks").text
+    # its words and the state of the database, what is found and how it is spread, the rows of the page, their words
+    assert len(statements) <= 4, statements
+    del statements[:]
+    assert "12 found" in pages.get("/search?q=aardvarks").text
+    assert len(statements) == 1

@@ -216,7 +216,7 @@ def find() -> Response:
     """Return a page of what answers ?q=."""
     asked = search_pages.asked_for()
     try:
-        found, spread, _ = search_pages.answer_to(asked, asked_before=False)
+        found, spread, *_ = search_pages.answer_to(asked, asked_before=False)
     except QueryError as error:
         return as_error(400, str(error), column=error.column)
     except SearchTooSlow as error:

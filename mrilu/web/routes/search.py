@@ -20,7 +20,7 @@ from mrilu.search.grammar import QueryError
 from mrilu.search.patience import SearchTooSlow
 from mrilu.search.query_vector import QueryEncoder, encode_query
 from mrilu.web import addresses
-from mrilu.web.caching import kept_answer
+from mrilu.web.caching import answer_as_made
 from mrilu.web.found import LONGEST
 from mrilu.web.kept import Kept
 from mrilu.web.keyset import mark_at, place_at
@@ -62,6 +62,7 @@ class Answer(NamedTuple):
     found: Page
     spread: Facets | None
     near: list[AskedThread]
+    state: str  # of the database: as long as it is the same, so is the answer; "" where that cannot be told
 
 
 @pages.get("/search")
@@ -71,7 +72,7 @@ def find() -> ResponseReturnValue:
     if not asked.query.strip():
         return render_template("search.html", asked=asked, kinds=KINDS, page=None)
     try:
-        found, spread, near = answer_to(asked, asked_before=True)
+        found, spread, near, state = answer_to(asked, asked_before=True)
     except QueryError as error:
         shown = render_template("search.html", asked=asked, kinds=KINDS, page=None, error=error)
         return shown, 400
@@ -79,9 +80,14 @@ def find() -> ResponseReturnValue:
         shown = render_template("search.html", asked=asked, kinds=KINDS, page=None, slow=error)
         return shown, 503, {"Retry-After": "60"}
     back, narrowed = way_back(), narrowing(asked)
-    facts = ("search", asked, found, spread, near, back, current_reader())
-    return kept_answer(
-        *facts,
+    return answer_as_made(
+        "search",
+        asked,
+        back,
+        current_reader(),
+        # these may change with the state as it was: what took too long, a model that is missing
+        (found.notices, spread is None, [one.thread for one in near]),
+        state=state,
         make=lambda: render_template(
             "search.html",
             asked=asked,
@@ -109,7 +115,7 @@ def answer_to(asked: Asked, *, asked_before: bool) -> Answer:
     near: list[AskedThread] = []
     if encode and asked_before and _is_question(asked):
         near = keep.near(partial(_asked_before, asked, encode))
-    return Answer(found, _shown_facets(found), near)
+    return Answer(found, _shown_facets(found), near, keep.state)
 
 
 class _Keeping:
@@ -117,10 +123,10 @@ class _Keeping:
 
     def __init__(self, key: object) -> None:
         self._kept: Kept[Any] = current_app.extensions["searches"]
-        self._key, self._state = key, ""
+        self._key, self.state = key, ""
 
     def __call__(self, state: str, make: Callable[[], Page]) -> Page:
-        self._state = state
+        self.state = state
         return self._get("found", make)
 
     def near(self, make: Callable[[], list[AskedThread]]) -> list[AskedThread]:
@@ -128,8 +134,8 @@ class _Keeping:
         return self._get("near", make)
 
     def _get(self, what: str, make: Callable[[], T]) -> T:
-        key = (what, self._key, self._state)
-        found: T = self._kept.get(key, make) if self._state else make()
+        key = (what, self._key, self.state)
+        found: T = self._kept.get(key, make) if self.state else make()
         return found
 
 
