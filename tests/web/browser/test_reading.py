@@ -294,6 +294,7 @@ def test_text_browsers_set_no_link_against_the_next_and_offer_to_look_again(
     assert "Monospace" not in thread and "Keys:" not in thread, "they need a script"
     month = dump(f"/l/{LIST}/2025-10/")
     assert "As an mbox Look for new mail" in month
+    assert "As an mbox As a feed" in dump("/search?q=tea")
     assert "B K L" in dump("/w/")
 
 
