@@ -142,7 +142,7 @@ def usable_database(url: str) -> None:
 
     options = session_options(url, statement_timeout=10) | {"connect_timeout": 5}
     try:
-        with psycopg.connect(url, **options) as link:
+        with _connected(url, options) as link:
             version = link.info.server_version // 10000
             offered = link.execute("SELECT name FROM pg_available_extensions").fetchall()
             asked = "SHOW idle_in_transaction_session_timeout"
@@ -176,6 +176,18 @@ def usable_database(url: str) -> None:
         raise ServerError(
             f"DATABASE_URL: that server lacks {', '.join(sorted(missing))}: install PostgreSQL's contrib there"
         )
+
+
+def _connected(url: str, options: Mapping[str, Any]) -> psycopg.Connection:
+    """Connect; once more if the first try was cut off, as by what is left of a connection of before a loss of power."""
+    import psycopg
+
+    try:
+        return psycopg.connect(url, **options)
+    except psycopg.OperationalError as error:
+        if "closed the connection unexpectedly" not in str(error):
+            raise
+    return psycopg.connect(url, **options)
 
 
 def starts(url: str) -> bool:

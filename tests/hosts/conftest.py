@@ -85,6 +85,7 @@ def _started(network: Network, place: Path, folder: Path) -> Iterator[Hosts]:
             "WEB_ADDRESS": "127.0.0.1:8025",
             "EMBEDDINGS": "off",
             "BATCH_SIZE": "20",
+            "MAIL_WORKERS": "2",
         }
         hosts = {}
         for name, roles in ROLES.items():

@@ -200,6 +200,34 @@ def test_a_pooler_that_keeps_our_settings_from_postgresql_is_refused(cluster, dr
     checks.usable_database(cluster.url)  # without it, all is well
 
 
+@pytest.mark.parametrize(("cuts", "passes"), [(1, True), (9, False)])
+def test_a_first_connection_that_is_cut_off_is_made_again(cluster, cuts, passes):
+    """A host that lost power may come back with the port of a connection that the server still holds."""
+    left = [None] * cuts
+
+    class Cutting(Pooler):
+        drops, upstream = False, str(cluster.socket)
+
+        def handle(self) -> None:
+            if not left:
+                with socket.socket(socket.AF_UNIX) as server:
+                    server.connect(self.upstream)
+                    self._pass_on(server)
+            else:
+                left.pop()
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Cutting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        url = f"postgresql://mrilu@127.0.0.1:{port}/mrilu?sslmode=disable&gssencmode=disable"
+        if passes:
+            checks.usable_database(url)
+        else:
+            with pytest.raises(ServerError, match="cannot connect: .*closed the connection"):
+                checks.usable_database(url)
+        server.shutdown()
+
+
 @pytest.mark.parametrize(
     "url", ["postgresql://u:p@se/cret:rd#%?@127.0.0.1:1/db", "postgresql://u:rd%zz@127.0.0.1:1/db"]
 )
