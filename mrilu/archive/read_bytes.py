@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 from mrilu.maildir.names import to_disk
@@ -21,8 +23,8 @@ def read_bytes(root: Path, path: str, max_bytes: int) -> bytes:
         f"{root}/{to_disk(path)}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     )
     try:  # os.read: a file object would ask for the status once more
-        opened, there = os.fstat(descriptor), mail_status(root, path)
-        if there is None or not os.path.samestat(opened, there):
+        opened = os.fstat(descriptor)
+        if not _lies_there(descriptor, opened, root, path):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         size = opened.st_size
         raw = os.read(descriptor, min(size, max_bytes) + 1)
@@ -36,3 +38,13 @@ def read_bytes(root: Path, path: str, max_bytes: int) -> bytes:
         return raw
     finally:
         os.close(descriptor)
+
+
+def _lies_there(descriptor: int, opened: os.stat_result, root: Path, path: str) -> bool:
+    """Tell whether the open file is the regular file that lies at the path; raise OSError if that cannot be seen."""
+    # Linux tells in one call where an open file lies, with all symlinks followed; else each folder is looked at.
+    with suppress(OSError):
+        if os.readlink(f"/proc/self/fd/{descriptor}") == f"{root}/{to_disk(path)}":
+            return stat.S_ISREG(opened.st_mode)
+    there = mail_status(root, path)
+    return there is not None and os.path.samestat(opened, there)

@@ -9,6 +9,7 @@ lost "Re: report" does not glue the reports of all years together).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 _PARENTS = 2
@@ -16,6 +17,7 @@ _NEAREST = 5
 MAX_NAMED = _PARENTS + 1 + _NEAREST
 
 
+@lru_cache(maxsize=4096)  # the mails of a thread name the same ones again and again
 def node_of(message_id: str) -> int:
     """Return the 64-bit signed hash by which a Message-ID (without brackets) is known."""
     return _hash64(message_id.encode("utf-8", "surrogatepass"))

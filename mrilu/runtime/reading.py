@@ -29,18 +29,20 @@ class Note:
         self._page = page
         self._cpu_seconds = cpu_seconds
 
-    @contextmanager
-    def of(self, path: str) -> Iterator[None]:
-        """Note the file for as long as it is read; SIGPROF ends the process after `cpu_seconds` of work."""
-        if self._cpu_seconds <= 0:
-            yield
-            return
-        self._write(path)
-        # SIGPROF's default action: no handler of Python's could run.
-        signal.setitimer(signal.ITIMER_PROF, self._cpu_seconds)
-        try:
-            yield
-        finally:
+    def of(self, path: str) -> Note:
+        """Note the file until the block ends; SIGPROF ends the process after `cpu_seconds` of work."""
+        if self._cpu_seconds > 0:
+            self._write(path)
+            # SIGPROF's default action: no handler of Python's could run.
+            signal.setitimer(signal.ITIMER_PROF, self._cpu_seconds)
+        return self
+
+    def __enter__(self) -> None:
+        """Begin to read: all is noted."""
+
+    def __exit__(self, *_: object) -> None:
+        """Note that no file is read."""
+        if self._cpu_seconds > 0:
             signal.setitimer(signal.ITIMER_PROF, 0)
             self._write("")
 

@@ -172,6 +172,20 @@ def test_a_folder_that_left_a_symlink_to_its_new_place_is_there_once(root):
     assert_level(root)
 
 
+@pytest.fixture(params=["proc", "no proc"])
+def proc(request, monkeypatch):
+    """Linux's /proc tells where an open file lies, or there is none."""
+    real = read_bytes.os.readlink
+
+    def readlink(path, **more):
+        if request.param == "no proc" and str(path).startswith("/proc/"):
+            raise FileNotFoundError(path)
+        return real(path, **more)
+
+    monkeypatch.setattr(read_bytes.os, "readlink", readlink)
+
+
+@pytest.mark.usefixtures("proc")
 def test_a_folder_that_became_a_symlink_does_not_lead_out_of_the_maildir(root, monkeypatch):
     path = deliver(root, mail("<a@x>"), ".one/new/1.a")
     secret = make_maildir(root.parent / "secret")
@@ -188,6 +202,14 @@ def test_a_folder_that_became_a_symlink_does_not_lead_out_of_the_maildir(root, m
     assert import_messages("test", [path]) == {"vanished": 1}
     assert import_messages("test", [path]) == {}
     assert Message.select().count() == 0
+
+
+@pytest.mark.usefixtures("proc")
+def test_a_maildir_behind_a_symlink_is_read(root):
+    (root.parent / "there").symlink_to(root)
+    Maildir.update(root=str(root.parent / "there")).execute()
+    paths = [deliver(root, mail()), deliver(root, mail(), ".one/new/1.a")]
+    assert import_messages("test", paths) == {"imported": 2}
 
 
 def test_another_mail_of_the_same_size_under_the_same_name_is_read(root):
