@@ -4,7 +4,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -80,10 +80,10 @@ def _lost(losses: Losses) -> list[str]:
     return [*asked_for(service_name(current_settings())), *losses.maildirs()]
 
 
-def missing(maildir: str, root: Path) -> list[str]:
+def missing(maildir: str, root: Path) -> Iterable[str]:
     """Paths where disk and database differ and that no queued job has."""
     database()
-    return ledgers.unqueued(maildir, root)[0]
+    return ledgers.to_offer(maildir, root)
 
 
 def recover(let_go: Callable[[], None]) -> int:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 from mrilu.maildir.errors import MaildirError
@@ -21,7 +21,7 @@ class Rescans:
 
     def __init__(
         self,
-        missing: Callable[[str], list[str]],
+        missing: Callable[[str], Iterable[str]],
         submit: Callable[[str, list[str], bool], None],
         batch_size: int,
         every: float,
@@ -92,8 +92,8 @@ class Rescans:
 
     def _send(self, maildir: str) -> int:
         """Queue what is missing, in batches at the back of the queue."""
-        paths = self._missing(maildir)
-        rest = iter(paths)
+        count, rest = 0, iter(self._missing(maildir))
         while batch := list(islice(rest, self._batch_size)):
             self._submit(maildir, batch, False)
-        return len(paths)
+            count += len(batch)
+        return count

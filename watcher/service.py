@@ -4,7 +4,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Archive:
 
     register: Callable[[str, Path], Kind]  # name, root; the kind that it counts as
     missing: Callable[
-        [str, Path], list[str]
+        [str, Path], Iterable[str]
     ]  # paths where disk and database differ and that no job has
     submit: Callable[[str, list[str], bool], None]  # maildir, paths, live
     recover: Callable[[], int]  # jobs put back whose worker died
@@ -127,7 +127,7 @@ class Watcher:
         """The Maildirs that are watched; the others are scanned when they are taken up."""
         return [name for name in self._roots if name not in self._missing_roots]
 
-    def _missing(self, name: str) -> list[str]:
+    def _missing(self, name: str) -> Iterable[str]:
         if name in self._missing_roots:  # it may be another Maildir that lies there
             return []
         return self._archive.missing(name, self._roots[name][0])

@@ -15,7 +15,15 @@ from models import Maildir
 from mrilu.archive.folders import is_another_root
 from mrilu.mail.version import PARSER_VERSION
 from mrilu.maildir.errors import FolderUnreadable
-from mrilu.maildir.names import Kind, folder_of, mail_places, names_in, scan, to_disk
+from mrilu.maildir.names import (
+    Kind,
+    folder_of,
+    mail_places,
+    names_in,
+    scan,
+    scan_place,
+    to_disk,
+)
 
 # Every file that the database believes to be on disk, and rejected ones that are worth another try.
 KNOWN_PATHS = """
@@ -195,6 +203,16 @@ def files_of(
     A flat folder without mail is taken for empty only if no file of it is missed: it may not be mounted.
     """
     return scan(root or maildir.place, unreadable, *_expected(maildir))
+
+
+def found_files(maildir: Maildir, root: Path | str) -> Iterator[str]:
+    """Yield the files on disk of a registered Maildir, each folder's by name; raises as `files_of` does.
+
+    The files of a folder that cannot be listed are left out.
+    """
+    unreadable: list[FolderUnreadable] = []
+    for place, kind in mail_places(root, unreadable, *_expected(maildir)):
+        yield from sorted(scan_place(root, place, kind, unreadable))
 
 
 def _expected(maildir: Maildir) -> tuple[Kind, bool]:

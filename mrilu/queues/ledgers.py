@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from rq.registry import ScheduledJobRegistry
 
 from models import Maildir, Rejected, Vanishing
 from mrilu.archive.folders import accept_root, doubt_root, note_folders
-from mrilu.archive.ledger import Difference, difference, settled_balance
+from mrilu.archive.ledger import Difference, difference, found_files, settled_balance
 from mrilu.archive.ledger_checks import last_look, passed_over_in
 from mrilu.maildir.errors import MaildirError
 from mrilu.maildir.names import kind_of
@@ -37,6 +38,19 @@ OVERDUE = 60.0
 def queued_in(maildir: str) -> set[str]:
     """Return the paths of one Maildir that wait in import jobs, run or will be tried again."""
     return queued_paths().get(maildir, set())
+
+
+def to_offer(name: str, root: Path | str) -> Iterable[str]:
+    """Return the paths to offer that no job has, as `unqueued` does; raises MaildirError, also while they are taken.
+
+    Of a Maildir of which nothing is known yet they come as they are found, a folder at a time: a first import of a
+    million mails begins before the last folder has been listed.
+    """
+    maildir = Maildir.get_or_none(Maildir.name == name)
+    if maildir is None or maildir.is_known() or queued_in(name):
+        return unqueued(name, root)[0]
+    _settle(database(), maildir, Difference([], [], 0, []))
+    return found_files(maildir, root)
 
 
 def unqueued(name: str, root: Path | str) -> tuple[list[str], Difference]:

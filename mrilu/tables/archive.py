@@ -124,6 +124,15 @@ class Maildir(BaseModel):
         """Tell whether the database knows a file that should be on disk."""
         return any(self.file_counts())
 
+    def is_known(self) -> bool:
+        """Tell whether the database has ever known a file of it."""
+        row = db.execute_sql(
+            "SELECT EXISTS (SELECT FROM location WHERE maildir = %s) "
+            "OR EXISTS (SELECT FROM rejected WHERE maildir = %s)",
+            (self.id, self.id),
+        ).fetchone()
+        return bool(row[0])
+
     @classmethod
     def watch_only(cls, names: tuple[str, ...]) -> None:
         """Note that this service watches these Maildirs and no others; those of other services stay as they are."""

@@ -18,6 +18,31 @@ def test_what_is_missing_is_queued_in_batches_at_the_back():
     assert rescans.wanted() == {} and rescans.done == 1
 
 
+def test_the_first_batch_is_queued_before_the_last_path_is_found():
+    def missing(name):
+        yield from ("1", "2")
+        assert sent.calls == [("m", ["1", "2"], False)]
+        yield "3"
+
+    rescans, sent = make(missing)
+    rescans.want("m", "start")
+    rescans.run_due()
+    assert sent.calls == [("m", ["1", "2"], False), ("m", ["3"], False)] and rescans.done == 1
+
+
+def test_a_scan_that_breaks_off_is_done_again():
+    def missing(name):
+        yield from ("1", "2")
+        raise MaildirMissing("/m")
+
+    rescans, sent = make(missing)
+    rescans.want("m", "start")
+    with pytest.raises(MaildirMissing):
+        rescans.run_due()
+    assert sent.calls == [("m", ["1", "2"], False)]
+    assert rescans.wanted() == {"m": "start"} and rescans.done == 0
+
+
 def test_several_reasons_make_one_rescan():
     rescans, _ = make(lambda name: [])
     rescans.want("m", "start")
