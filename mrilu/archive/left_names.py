@@ -10,6 +10,7 @@ from peewee import PostgresqlDatabase
 from psycopg import Connection
 from psycopg.errors import LockNotAvailable
 
+from mrilu.archive.plans import BY_INDEX
 from mrilu.search.conditions import KEYS
 
 logger = logging.getLogger(__name__)
@@ -18,9 +19,6 @@ AT_ONCE = 500
 LOCK_SECONDS = 0.5  # an import that comes meanwhile waits as long
 
 DOUBTED = "SELECT id, sender, list FROM doubted_name WHERE id > %s ORDER BY id LIMIT %s"
-# The index of search has both. A plan that reads messages one after the other may look quicker to the planner, which
-# takes no name for one that nobody has.
-BY_INDEX = "SET LOCAL enable_seqscan = off"
 # Whoever imports or changes a message has written to both tables in the same transaction, if no row: with this lock
 # all of them have ended, and what they stored is seen; who comes later looks for the name after we have.
 LOCK = "LOCK TABLE sender, known_list IN SHARE ROW EXCLUSIVE MODE"
@@ -67,6 +65,7 @@ def _settle(db: PostgresqlDatabase, rows: list[Any]) -> int:
     ids, senders, lists = ({row[column] for row in rows} - {None} for column in range(3))
     with db.atomic():
         connection = db.connection()
+        # The index of search has both. The planner takes no name for one that nobody has, and would read all messages.
         connection.execute(BY_INDEX)
         left = (
             (SENDERS, _left(connection, SENDERS, senders)),

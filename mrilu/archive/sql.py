@@ -1,16 +1,13 @@
 """The statements of the import, in the order in which one batch runs them."""
 
 from models import Restriction
+from mrilu.archive.plans import BY_INDEX
 from mrilu.archive.rows import MESSAGE_COLUMNS, STAGED_TEXTS, STAGING_TYPES
 
 
 def _columns(names: tuple[str, ...], prefix: str = "") -> str:
     return ", ".join(prefix + name for name in names)
 
-
-# The first statement of a transaction that looks rows up by their keys. A session keeps its plans; those that it made
-# while the tables were small would read whole tables for each batch of a first import.
-BY_INDEX = "SET LOCAL enable_seqscan = off"
 
 # One staging table a session; a temporary table is neither logged nor seen by other workers.
 CREATE_STAGING = (

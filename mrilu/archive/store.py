@@ -16,6 +16,7 @@ from mrilu.archive import sql
 from mrilu.archive.copies import join_copies
 from mrilu.archive.lock import LOCK
 from mrilu.archive.plan import FoundFile, KnownFile
+from mrilu.archive.plans import BY_INDEX
 from mrilu.archive.read import ReadMail, Rejection
 from mrilu.archive.reread import Reread, update_messages, was_written
 from mrilu.archive.rows import is_orphan, list_of, staging_row
@@ -248,7 +249,7 @@ def store_rejections(
     stored, rejections = Stored(), list(rejections)
     with db.atomic():
         cursor = db.connection().cursor()
-        cursor.execute(sql.BY_INDEX)
+        cursor.execute(BY_INDEX)
         orphaned: set[int] = set()
         poorer: set[int] = set()
         if any(one.file.row_in("location") for one in rejections):
@@ -296,7 +297,7 @@ def store_changes(
         return set()
     with db.atomic():
         connection = db.connection()
-        connection.execute(f"{sql.BY_INDEX}; {LOCK}")
+        connection.execute(f"{BY_INDEX}; {LOCK}")
         again, revived = _store_moves(connection, moved)
         again |= _hand_on(connection, revived | _store_gone(connection, gone))
     return again

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from psycopg import Connection
 
+from mrilu.archive.plans import BY_INDEX
 from mrilu.archive.thread_edges import Edge
 
 FIRST_LOOK = 32  # nodes from each end
@@ -29,9 +30,6 @@ SELECT o.node, s.node FROM unnest(%s::bigint[]) AS o (node) CROSS JOIN LATERAL (
     ) SELECT node FROM side LIMIT %s) AS s
 """
 THREADS_OF = "SELECT node, thread FROM thread_link WHERE node = ANY(%s::bigint[])"
-# Statistics of a table that was just made say that reading it whole is cheap.
-BY_INDEX = "SET LOCAL enable_seqscan = off"
-AS_EVER = "SET LOCAL enable_seqscan = on"
 # A thread that was merged into this one and began with a node of the part.
 FORMER_THREADS = """
 SELECT min(t.id) FROM thread_link AS l JOIN thread AS t ON t.id = l.origin
@@ -60,7 +58,6 @@ def part(connection: Connection, broken: Iterable[Edge]) -> None:
     for parts in _parts(connection, [sorted(nodes) for nodes in threads.values() if nodes[1:]]):
         for nodes in parts:
             _move_out(connection, nodes)
-    connection.execute(AS_EVER)
 
 
 def _parts(connection: Connection, threads: list[list[int]]) -> list[list[set[int]]]:
