@@ -28,17 +28,19 @@ class Note:
     def __init__(self, page: mmap.mmap | None, cpu_seconds: float) -> None:
         self._page = page
         self._cpu_seconds = cpu_seconds
+        self._next = ""
 
     def of(self, path: str) -> Note:
-        """Note the file until the block ends; SIGPROF ends the process after `cpu_seconds` of work."""
-        if self._cpu_seconds > 0:
-            self._write(path)
-            # SIGPROF's default action: no handler of Python's could run.
-            signal.setitimer(signal.ITIMER_PROF, self._cpu_seconds)
+        """Note the file while the block runs; SIGPROF ends the process after `cpu_seconds` of work."""
+        self._next = path
         return self
 
     def __enter__(self) -> None:
-        """Begin to read: all is noted."""
+        """Note the file that is read from now on."""
+        if self._cpu_seconds > 0:
+            self._write(self._next)
+            # SIGPROF's default action: no handler of Python's could run.
+            signal.setitimer(signal.ITIMER_PROF, self._cpu_seconds)
 
     def __exit__(self, *_: object) -> None:
         """Note that no file is read."""

@@ -74,6 +74,7 @@ def test_a_file_written_in_place_is_offered_again_when_it_is_whole(watched, root
         half.write(b"whole\n\n")
         offers.clear()
     offers.wait_for("new/1.a")
+    assert "new/1.a" in offers.firsts()
 
 
 def test_an_empty_file_that_is_being_written_is_not_offered(watched, root, offers):
@@ -87,6 +88,7 @@ def test_a_delivery_by_link_is_offered_at_once(watched, root, offers):
     (root / "tmp/1.a").write_bytes(b"x")
     os.link(root / "tmp/1.a", root / "new/1.a")
     offers.wait_for("new/1.a")
+    assert set(offers.firsts()) == {"new/1.a"}
     (root / "tmp/1.a").unlink()
 
 
