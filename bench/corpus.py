@@ -39,6 +39,7 @@ def unpacked(name: str = "lists", corpora: Path = CORPORA) -> Iterator[Path]:
         # Python 3.11.4 brought the filter.
         tar.extraction_filter = getattr(tarfile, "data_filter", None)
         tar.extractall(folder)
+        Path(folder).chmod(0o755)  # as root the service reads mail as an account of its own
         yield Path(folder) / name
 
 

@@ -29,6 +29,7 @@ LIVE_EVERY = 1.0  # seconds between two live mails
 LIVE_SECONDS = 60.0  # after which one that is not found counts as lost
 LIVE_MAILS = 100_000  # more than any run delivers
 STATISTICS = 15.0  # seconds between two looks at memory
+RESTING = 0.1  # processor seconds in a second: the service waits for work
 PROCESSOR = 2.0  # seconds between two looks at processor time
 TAKEN_IN = """
 SELECT coalesce(sum(value), 0)::bigint FROM total
@@ -81,6 +82,13 @@ class FrontDoor:
             with suppress(psutil.NoSuchProcess):
                 total += sum(one.cpu_times()[:4])
         return total
+
+    def settle(self) -> None:
+        """Wait until its processes rest, for START_SECONDS at most: what each start does is over."""
+        deadline, before = time.monotonic() + START_SECONDS, 0.0
+        while time.monotonic() < deadline and self.processor_seconds() - before > RESTING:
+            before = self.processor_seconds()
+            time.sleep(1.0)
 
     def watcher_peak(self) -> int:
         """Return the watcher's peak resident memory in bytes."""

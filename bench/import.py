@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import resource
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -15,19 +17,23 @@ sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import models  # noqa: E402
 from bench.corpus import link_maildir, mail_files, read_mails, subject_word, unpacked, unread_mails  # noqa: E402
+from bench.front_door import FrontDoor, front_door  # noqa: E402
 from bench.machine import debian_versions, machine_facts  # noqa: E402
 from bench.peers import IMPORT_BARS, PACKAGES, import_peers, rename_peers, rescan_peers  # noqa: E402
-from bench.service import MAIL_WORKERS, Service, service  # noqa: E402
+from bench.service import MAIL_WORKERS, MERGE_PENDING, Service, service  # noqa: E402
 from bench.timing import Result, only_benchmark, report, take_turns  # noqa: E402
 from mrilu.archive.ledger import difference  # noqa: E402
 from mrilu.settings.load import load  # noqa: E402
 
 LIMITS = {"rescan": {"mrilu": 0.3}, "renames": {"mrilu": 0.5}}
-FOUND = "SELECT count(*) FROM message WHERE search @@ websearch_to_tsquery('mrilu', %s)"
+THERE = """
+SELECT (SELECT count(*) FROM location), (SELECT count(*) FROM location WHERE NOT copy), (SELECT count(*) FROM message),
+       (SELECT count(*) FROM message WHERE search @@ websearch_to_tsquery('mrilu', %(word)s))
+"""
 
 
 class FirstImport:
-    """From the start of the watcher process until every mail is committed and its index entries are merged."""
+    """`./run.sh import MAILDIR --wait` on a running service without mail, until the index's entries are merged."""
 
     name = "mrilu"
 
@@ -36,26 +42,40 @@ class FirstImport:
 
     def run(self, maildir: Path, work: Path) -> Result:
         paths = mail_files(maildir)
-        with service(maildir, work / "service") as running:
-            began = time.perf_counter()
-            running.spawn("watcher")
-            running.wait_for_files(len(paths))
-            seconds = time.perf_counter() - began
-            processor = running.processor_seconds()
-            check(running, len(paths), subject_word(paths))
-        shutil.rmtree(work / "service")
+        empty, folder = work / "empty", work / "service"
+        for leaf in ("cur", "new", "tmp"):
+            (empty / leaf).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True)
+        with front_door(empty, folder) as door:
+            door.settle()
+            began, worked = time.perf_counter(), _worked(door)
+            imported = door.run("import", str(maildir), "--wait")
+            door.link.execute(MERGE_PENDING)
+            seconds, worked = time.perf_counter() - began, _worked(door) - worked
+            check(door, imported, len(paths), subject_word(paths))
+        shutil.rmtree(folder)
         return Result(
             seconds,
             len(paths),
-            f"fsync on, {MAIL_WORKERS} workers, {processor:.1f} processor seconds",
+            f"through ./run.sh, fsync on, {MAIL_WORKERS} workers, {worked:.1f} processor seconds",
         )
 
 
-def check(running: Service, files: int, word: str) -> None:
-    """Raise unless the ledger is level and a search hits."""
-    imported = running.value("SELECT count(*) FROM location WHERE NOT copy")
-    if imported != running.value("SELECT count(*) FROM message") or not running.value(FOUND, word):
-        raise AssertionError(f"the archive of {files} files is wrong: {imported} imported")
+def _worked(door: FrontDoor) -> float:
+    """Return the processor seconds of the service and of the commands that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return door.processor_seconds() + ended.ru_utime + ended.ru_stime
+
+
+def check(
+    door: FrontDoor, imported: subprocess.CompletedProcess[str], files: int, word: str
+) -> None:
+    """Raise unless the command says that the ledger is level, each file is there, and a search hits."""
+    row = door.link.execute(THERE, {"word": word}).fetchone()
+    if imported.returncode or row is None or row[0] != files or row[1] != row[2] or not row[3]:
+        raise AssertionError(
+            f"the archive of {files} files is wrong: {row}, {imported.stdout} {imported.stderr}"
+        )
 
 
 class Rescan:
@@ -176,6 +196,7 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="mrilu-bench-") as folder,
     ):
         work = Path(folder)
+        work.chmod(0o755)
         if "import" in options.races:
             passed.append(race_import(maildir, work, options.rounds, options.only))
         if "changes" in options.races:

@@ -62,6 +62,7 @@ def embed(db: PostgresqlDatabase, model: Model, device: str, *, recent: bool) ->
     counts = {"forgotten": 0 if recent else forget_gone(db)}
     complete = True
     if recent or any(count_waiting(db, row.id).values()):
+        _give_way_to_mail()  # to load a model takes some processor seconds, too
         encoder = load_encoder(model, device)
         made, complete = embed_backlog(
             db,
@@ -70,7 +71,7 @@ def embed(db: PostgresqlDatabase, model: Model, device: str, *, recent: bool) ->
             recent=recent,
             seconds=RUN_SECONDS,
             heard=report,
-            before_slice=lambda: give_way(lambda: queue(MAIL).count),
+            before_slice=_give_way_to_mail,
         )
         counts.update(made)
     if not complete:
@@ -78,6 +79,10 @@ def embed(db: PostgresqlDatabase, model: Model, device: str, *, recent: bool) ->
     elif not recent:
         counts["left"] = complete_model(db, row)
     return {key: number for key, number in counts.items() if number}
+
+
+def _give_way_to_mail() -> None:
+    give_way(lambda: queue(MAIL).count)
 
 
 def give_way(

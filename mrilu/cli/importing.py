@@ -20,10 +20,11 @@ from rich.progress import (
 from models import Maildir
 from mrilu.cli import sources
 from mrilu.queues.ledgers import enqueue_difference, queued_in
+from mrilu.queues.progress import work_waits
 from mrilu.queues.queues import submit_import
 from mrilu.queues.recovery import recover_imports
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.1
 SHARE = 20  # a look at the queue comes after so many times the time that one takes
 
 
@@ -64,9 +65,16 @@ def follow(maildir: Maildir, paths: Iterable[str]) -> None:
             bar.update(task, completed=done, rate=_rate(done, started))
             recover_imports()
             # Each look reads the whole queue, which takes time from the workers.
-            time.sleep(max(POLL_SECONDS, SHARE * (time.monotonic() - looked)))
+            _rest(max(POLL_SECONDS, SHARE * (time.monotonic() - looked)))
             looked = time.monotonic()
         bar.update(task, completed=len(wanted), rate=_rate(len(wanted), started))
+
+
+def _rest(seconds: float) -> None:
+    """Sleep for so long, or until no import job waits any more."""
+    ends = time.monotonic() + seconds
+    while (left := ends - time.monotonic()) > 0 and work_waits():
+        time.sleep(min(POLL_SECONDS, left))
 
 
 def _rate(done: int, started: float) -> str:

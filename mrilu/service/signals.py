@@ -6,6 +6,7 @@ import os
 import select
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 
@@ -28,9 +29,17 @@ class Signals:
         self.stop = True
 
     def sleep(self, seconds: float) -> None:
-        """Sleep until a signal comes, at most `seconds`."""
-        if select.select([self._reader], [], [], seconds)[0]:
-            os.read(self._reader, 512)
+        """Sleep until a signal comes, at most `seconds`; not if a request to stop came before.
+
+        Other signals of before do not count: a check that runs a program would never rest after it.
+        """
+        self._forget()
+        if not self.stop:
+            select.select([self._reader], [], [], seconds)
+
+    def _forget(self) -> None:
+        with suppress(BlockingIOError):
+            os.read(self._reader, 4096)
 
     def until(self, holds: Callable[[], bool], pause: float = 0.02) -> bool:
         """Wait until `holds()` or a request to stop; returns whether it holds."""

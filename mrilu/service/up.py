@@ -32,6 +32,7 @@ from mrilu.service.orphans import PROGRAM_SECONDS, left_running, stop_all
 from mrilu.service.placement import reachable_data
 from mrilu.service.postgres import Cluster
 from mrilu.service.program import close_memory
+from mrilu.service.programs import Program, wanted
 from mrilu.service.signals import Signals
 from mrilu.service.supervisor import Supervisor, launch, program_states
 from mrilu.service.upkeep import QueueFile, Sockets, free_cluster
@@ -156,9 +157,7 @@ def _launch(service: Instance) -> Supervisor:
         control=service.control,
         servers=list(service.server_programs()),
         account=service.account,
-        programs=programs.wanted(
-            PROJECT, service.settings.roles, default_workers=service.settings.default_workers
-        ),
+        programs=_programs(service),
         mail_workers=service.settings.mail_workers,
         web_has_its_own=bool(service.settings.web_database_url),
     )
@@ -169,10 +168,18 @@ def _launch(service: Instance) -> Supervisor:
     )
 
 
+def _programs(service: Instance) -> list[Program]:
+    settings = service.settings
+    return wanted(PROJECT, settings.roles, default_workers=settings.default_workers)
+
+
 def _start(
     service: Instance, supervisor: Supervisor, signals: Signals, mended: Callable[..., None]
 ) -> bool:
     """Wait for the servers, migrate, start our programs; returns False when asked to stop in the meantime."""
+    # Asked for something, supervisor starts the servers at once; else its loop rests for a second first.
+    if not signals.until(lambda: bool(supervisor.states()) or not supervisor.alive):
+        return False
     for name, server in (("postgresql", service.cluster), ("valkey", service.valkey)):
         if server is None:
             continue
@@ -183,12 +190,13 @@ def _start(
 
         if not _wait_for_server(service, supervisor, signals, name, ready):
             return False
-    if not _bring_up_to_date(service, signals):
-        return False
-    if signals.stop or not signals.until(lambda: bool(supervisor.states()) or not supervisor.alive):
+    if not _bring_up_to_date(service, signals) or signals.stop:
         return False
     began = time.time()
-    supervisor.start_group(programs.APP, but={"install"} if _all_installed() else set())
+    names = [one.name for one in _programs(service)]
+    if _all_installed():
+        names = [name for name in names if name != "install"]
+    supervisor.start(programs.APP, names)
     return _wait_for_programs(service, supervisor, signals, began)
 
 

@@ -11,7 +11,7 @@ import pytest
 from jobs.import_messages import import_messages
 from models import Maildir, Message
 from mrilu.cli import importing, sources
-from mrilu.queues.queues import queued_paths
+from mrilu.queues.queues import MAIL, queue, queued_paths
 from tests.factories import mail
 
 OLD = datetime(2003, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -125,3 +125,13 @@ def test_a_large_mbox_shows_its_progress(tmp_path, database, redis_client, capsy
     importing.unpack_and_offer(mbox(tmp_path / "box", 7), tmp_path / "unpacked", 3)
     shown = capsys.readouterr().out
     assert "unpacking box" in shown and "mails/s" in shown
+
+
+def test_waiting_ends_with_the_last_job_however_long_a_look_at_the_queue_takes(
+    tmp_path, database, redis_client, monkeypatch
+):
+    maildir, paths = importing.unpack_and_offer(mbox(tmp_path / "box", 3), tmp_path / "unpacked", 3)
+    monkeypatch.setattr(importing, "SHARE", 1_000_000)
+    monkeypatch.setattr(importing, "recover_imports", queue(MAIL).empty)
+    importing.follow(maildir, paths)
+    assert queued_paths() == {}

@@ -445,9 +445,13 @@ def test_embedding_rests_for_as_long_as_a_backlog_is_worked_off_and_not_for_ever
     assert rested(cycle([1000, 1001])) == job.LONGEST_REST
 
 
-def test_a_run_asks_what_waits_before_each_slice(root, encoder, monkeypatch):
+def test_a_run_asks_what_waits_before_it_loads_a_model_and_before_each_slice(
+    root, encoder, monkeypatch
+):
     asked = []
+    load = job.load_encoder
     monkeypatch.setattr(job, "give_way", lambda waiting: asked.append(waiting()))
+    monkeypatch.setattr(job, "load_encoder", lambda *of: asked.append("loads") or load(*of))
     import_messages("test", [deliver(root, mail())])
     job.embed_missing(recent=True)
-    assert asked == [0]
+    assert asked == [0, "loads", 0]
