@@ -12,7 +12,7 @@ from mrilu.maildir.errors import MaildirError
 from mrilu.queues.ledgers import enqueue_difference
 from mrilu.queues.runs import recorded
 from mrilu.runtime.database import database
-from mrilu.runtime.rescans import ask_watchers
+from mrilu.runtime.rescans import ask_watchers, is_compared
 from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
@@ -31,15 +31,15 @@ class MaildirsOutOfReach(Exception):
 def check_new_mail() -> dict[str, int]:
     """Compare every watched Maildir with the database and enqueue the difference; return the counts.
 
-    One that this host has not is left to the watcher of another, which compares it within seconds. A Maildir that
-    is out of reach does not keep the others from being checked; it makes the run fail at
-    the end with MaildirsOutOfReach.
+    One that this host has not is left to the watcher of another, which compares it within seconds; and one that its
+    watcher compares at the moment, as after each start, to it. A Maildir that is out of reach does not keep the others
+    from being checked; it makes the run fail at the end with MaildirsOutOfReach.
     """
     database()
     counts: Counter[str] = Counter()
     errors = []
     for maildir in Maildir.select().where(Maildir.watched).order_by(Maildir.name):
-        if (reason := absence(database(), maildir, ())) and ask_watchers(maildir.name):
+        if reason := _left_to_watcher(maildir):
             logger.info("left to its watcher maildir=%s reason=%s", maildir.name, reason)
             counts["left"] += 1
             continue
@@ -51,6 +51,13 @@ def check_new_mail() -> dict[str, int]:
     if errors:
         raise MaildirsOutOfReach(errors)
     return dict(counts)
+
+
+def _left_to_watcher(maildir: Maildir) -> str:
+    """Return why a watcher looks at the Maildir, and not this job; "" if this job is to."""
+    if reason := absence(database(), maildir, ()):
+        return reason if ask_watchers(maildir.name) else ""
+    return "it compares it now" if is_compared(maildir.name) else ""
 
 
 def check_maildir(maildir: Maildir, batch_size: int) -> dict[str, int]:

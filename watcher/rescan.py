@@ -34,6 +34,7 @@ class Rescans:
             every,
         )
         self._wanted: dict[str, str] = {}
+        self._running: dict[str, str] = {}
         self._not_before: dict[str, float] = {}
         self._last: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -48,6 +49,11 @@ class Rescans:
         """Which Maildirs wait for a rescan, and why."""
         with self._lock:
             return dict(self._wanted)
+
+    def unfinished(self) -> dict[str, str]:
+        """Which Maildirs wait for a rescan or are being compared, and why."""
+        with self._lock:
+            return self._running | self._wanted
 
     def run_due(self) -> None:
         """Run the rescans that are wanted or due by the clock.
@@ -73,12 +79,15 @@ class Rescans:
     def _run(self, maildir: str, reason: str) -> None:
         with self._lock:  # before the scan: an overflow while it runs needs another one
             self._wanted.pop(maildir, None)
+            self._running = {maildir: reason}
         began = time.monotonic()
         try:
             count = self._send(maildir)
         except Exception:
             self.want(maildir, reason)
             raise
+        finally:
+            self._running = {}
         ended = self._last[maildir] = time.monotonic()
         self._not_before[maildir] = ended + REST_SHARE * (ended - began)
         self.done += 1

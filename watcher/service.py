@@ -49,7 +49,7 @@ class Refused(Exception):
 
 
 class Watcher:
-    """One process: the observing threads, the sending thread, the upkeep thread, and `run` for the signals."""
+    """One process: threads that observe, send, keep up and beat, and `run` for the signals."""
 
     def __init__(
         self, maildirs: dict[str, tuple[Path, str]], archive: Archive, settings: Any
@@ -61,6 +61,7 @@ class Watcher:
         self.observer = Observer(self._batcher.offer, self._rescans.want, settings.poll_seconds)
         self._stopping = threading.Event()
         self._upkeep = threading.Thread(target=self._keep_up, name="upkeep", daemon=True)
+        self._beating = threading.Thread(target=self._keep_beating, name="beat", daemon=True)
         self._unregistered = list(maildirs)
         self._registered = False
         self._missing_roots: dict[str, str] = {}
@@ -119,7 +120,7 @@ class Watcher:
             "maildirs": self.observer.facts(),
             "last_event_at": self.observer.last_event_at,
             "rescans": self._rescans.done,
-            "rescans_wanted": self._rescans.wanted(),
+            "rescans_wanted": self._rescans.unfinished(),
             "trouble": self._trouble or "; ".join(self._missing_roots.values()),
         }
 
@@ -160,10 +161,17 @@ class Watcher:
     def _work(self) -> None:
         if self._unregistered:
             self._register()
-        run_each((self._beat, self._look_for_losses, self._archive.recover, self._rescans.run_due))
+        run_each((self._look_for_losses, self._archive.recover, self._rescans.run_due))
 
-    def _beat(self) -> None:
-        self._archive.beat(self.facts())
+    def _keep_beating(self) -> None:
+        """Beat in a thread of its own: a rescan of a million files takes longer than a beat lasts."""
+        while True:
+            try:
+                self._archive.beat(self.facts())
+            except Exception:  # upkeep meets the same, and complains
+                logger.debug("no beat", exc_info=True)
+            if self._stopping.wait(TICK):
+                return
 
     def _look_for_losses(self) -> None:
         if self._archive.emptied():
@@ -186,6 +194,7 @@ class Watcher:
                 self._try_after[name] = ended + REST_SHARE * (ended - began)
         if not self._registered:
             self._batcher.start()
+            self._beating.start()
             self._registered = True
 
     def _take_up(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Rescans that one host asks of the watcher of another: a set in Redis per living watcher."""
+"""Rescans of watchers: those that go on, and those that one host asks of another (a set in Redis per living watcher)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ def ask_watchers(maildir: str, connection: Redis | None = None) -> int:
             client.expire(key, 4 * TTL)
             asked += 1
     return asked
+
+
+def is_compared(maildir: str, connection: Redis | None = None) -> bool:
+    """Tell whether a living watcher compares this Maildir with the database at the moment, or is about to."""
+    return any(maildir in one.get("rescans_wanted", ()) for one in beats("watcher", connection))
 
 
 def asked_for(service: str, connection: Redis | None = None) -> list[str]:

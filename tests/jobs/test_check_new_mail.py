@@ -15,6 +15,7 @@ from jobs.check_new_mail import MaildirsOutOfReach, check_new_mail
 from models import JobRun, Maildir, Message
 from mrilu.archive.ledger import balance
 from mrilu.queues.queues import MAIL, queue
+from mrilu.runtime.heartbeat import beat
 from tests.factories import deliver, mail, make_maildir, register
 
 
@@ -54,6 +55,16 @@ def test_what_is_queued_is_not_enqueued_again(maildir: Maildir) -> None:
     assert check_new_mail()["enqueued"] == 1
     counts = check_new_mail()
     assert (counts["missing"], counts["enqueued"]) == (1, 0)
+
+
+def test_a_maildir_that_its_watcher_compares_at_the_moment_is_left_to_it(
+    maildir: Maildir, redis_client: Redis
+) -> None:
+    deliver(Path(maildir.root), mail())
+    beat("watcher", {"maildirs": {"test": {}}, "rescans_wanted": {"test": "start"}}, redis_client)
+    assert check_new_mail() == {"left": 1}
+    beat("watcher", {"maildirs": {"test": {}}, "rescans_wanted": {}}, redis_client)
+    assert check_new_mail()["enqueued"] == 1
 
 
 def test_a_file_that_is_gone_is_marked(

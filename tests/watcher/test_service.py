@@ -171,6 +171,21 @@ def test_the_heartbeat_says_what_is_watched_and_what_waits(watcher, root, servic
     assert facts["maildirs"]["m"] == {"mode": "inotify", "folders": 1, "overflows": 0}
 
 
+def test_the_heart_beats_on_during_a_rescan_and_says_which_it_is(watcher, root, services):
+    beats = services.beats
+
+    def three_beats_more():
+        already = len(beats.calls)
+        beats.wait_until(lambda: len(beats.calls) >= already + 3)
+
+    services.on_missing = three_beats_more
+    watcher.start()
+    wait_until(lambda: watcher._rescans.done)
+    assert {"m": "start"} in [facts["rescans_wanted"] for (facts,) in beats.calls]
+    three_beats_more()
+    assert beats.calls[-1][0]["rescans_wanted"] == {}
+
+
 def test_a_maildir_missing_at_the_start_keeps_no_other_from_being_watched(
     services, root, tmp_path, monkeypatch, caplog
 ):
