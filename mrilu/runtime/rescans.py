@@ -1,4 +1,4 @@
-"""Rescans of watchers: those that go on, and those that one host asks of another (a set in Redis per living watcher)."""
+"""Rescans of watchers: those under way, and those that one host asks of another (a set in Redis per living watcher)."""
 
 from __future__ import annotations
 

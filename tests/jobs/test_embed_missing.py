@@ -9,6 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import chain, cycle, repeat
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from mrilu.cli.status import gather
 from mrilu.embeddings import backlog
 from mrilu.embeddings.model import NotInstalled
 from mrilu.embeddings.progress import progress, report
+from mrilu.embeddings.sources import KINDS, count_waiting, rows_waiting
 from mrilu.queues.queues import EMBED, queue
 from mrilu.runtime.database import database as process_database
 from mrilu.runtime.redis import redis_connection
@@ -104,6 +106,20 @@ def test_a_changed_score_embeds_nothing_and_writes_no_vector(encoder):
     change(cat, score=7.0)
     assert job.embed_missing() == {"definitions": 1}
     assert len(encoder.encoded) == 1 and row_versions() == before
+
+
+def test_what_is_counted_as_waiting_is_what_would_be_embedded(encoder, root, database):
+    define("mlatu", "a cat"), define("gerku", "a dog"), pair("coi", "Hello!")
+    gone = define("xirma", "a horse")
+    receive(root, body="Cats purr.")
+    job.embed_missing()
+    define("finpe", "a fish"), receive(root, body="Fish do not.")
+    Definition.update(gone_at=datetime.now(UTC)).where(Definition.id == gone.id).execute()
+    Message.update(text_state=uuid.uuid4()).where(Message.body.contains("purr")).execute()
+    model = EmbeddingModel.get().id
+    waiting = {kind: len(rows_waiting(database, model, kind, 10)) for kind in KINDS}
+    assert count_waiting(database, model) == waiting
+    assert waiting == {"definition": 1, "sentence": 0, "message": 2}
 
 
 def row_versions() -> list[tuple]:
@@ -316,6 +332,7 @@ def test_progress_tells_what_waits_and_when_it_will_be_done(encoder, monkeypatch
 KILLED = """
 import os, signal, sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from jobs import embed_missing as job
 from mrilu.runtime.redis import redis_connection
 from mrilu.settings.current import use_settings
