@@ -155,7 +155,7 @@ def import_(path: Path, wait: bool) -> None:
     """Import a Maildir, a folder of .eml files, an mbox file or one mail."""
     from mrilu.cli import importing, sources
     from mrilu.cli.connect import connect
-    from mrilu.queues.ledgers import enqueue_difference
+    from mrilu.queues.ledgers import enqueue_missing
 
     settings = connect()
     unpacked = settings.data_dir / "unpacked"
@@ -165,7 +165,7 @@ def import_(path: Path, wait: bool) -> None:
             maildir, paths = importing.unpack_and_offer(path, unpacked, settings.batch_size)
         else:
             maildir = sources.register(path, unpacked)
-            paths = enqueue_difference(maildir, settings.batch_size)[0]
+            paths = enqueue_missing(maildir, settings.batch_size)
     except sources.NotMail as error:
         raise ServerError(str(error)) from error
     print(f"{len(paths):,} files of {maildir.place} go in as Maildir {maildir.name!r}", flush=True)
@@ -203,13 +203,13 @@ def rescan(wait: bool) -> None:
     from mrilu.cli import importing
     from mrilu.cli.connect import connect
     from mrilu.maildir.errors import MaildirError
-    from mrilu.queues.ledgers import enqueue_difference, queued_in
+    from mrilu.queues.ledgers import enqueue_missing, queued_in
 
     settings = connect()
     level = True
     for maildir in list(Maildir.select().order_by(Maildir.name)):
         try:
-            paths = enqueue_difference(maildir, settings.batch_size)[0]
+            paths = enqueue_missing(maildir, settings.batch_size)
         except MaildirError as error:  # the others are compared all the same
             print(f"mrilu: {maildir.name}: {error}", file=sys.stderr)
             level = level and not maildir.watched

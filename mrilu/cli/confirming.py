@@ -12,7 +12,7 @@ def confirm_gone(name: str) -> None:
     from models import Maildir
     from mrilu.archive import vanishings
     from mrilu.cli.connect import connect
-    from mrilu.queues.ledgers import enqueue_difference
+    from mrilu.queues.ledgers import enqueue_missing
     from mrilu.runtime.database import database
 
     settings = connect()
@@ -22,5 +22,5 @@ def confirm_gone(name: str) -> None:
             f"no Maildir is registered as {name!r}; ./run.sh status lists them"
         )
     files = vanishings.confirm_gone(database(), maildir)
-    offered, _ = enqueue_difference(maildir, settings.batch_size)
+    offered = enqueue_missing(maildir, settings.batch_size)
     print(f"{name}: {files:,} files are gone, {len(offered):,} more are looked at", flush=True)

@@ -19,7 +19,7 @@ from rich.progress import (
 
 from models import Maildir
 from mrilu.cli import sources
-from mrilu.queues.ledgers import enqueue_difference, queued_in
+from mrilu.queues.ledgers import enqueue_missing, queued_in
 from mrilu.queues.progress import work_waits
 from mrilu.queues.queues import submit_import
 from mrilu.queues.recovery import recover_imports
@@ -48,7 +48,7 @@ def unpack_and_offer(file: Path, unpacked: Path, batch_size: int) -> tuple[Maild
             bar.update(task, advance=group.size, rate=_rate(mails, started))
         bar.update(task, completed=file.stat().st_size)
     # What an interrupted import left: unpacked, and never offered.
-    return maildir, offered + enqueue_difference(maildir, batch_size)[0]
+    return maildir, offered + enqueue_missing(maildir, batch_size)
 
 
 def follow(maildir: Maildir, paths: Iterable[str]) -> None:

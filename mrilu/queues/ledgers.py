@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from mrilu.queues.queues import (
     queued_paths,
     raw_job_ids,
     submit_backlog,
+    submit_import,
 )
 from mrilu.runtime.database import database
 from mrilu.settings.current import current_settings
@@ -69,6 +71,16 @@ def unqueued(name: str, root: Path | str) -> tuple[list[str], Difference]:
         _settle(db, maildir, found)
     hasten_retries(name)
     return [path for path in found.paths if path not in queued], found
+
+
+def enqueue_missing(maildir: Maildir, batch_size: int) -> list[str]:
+    """Enqueue, at the back and as they are found, the paths that `to_offer` returns; return them."""
+    offered: list[str] = []
+    rest = iter(to_offer(maildir.name, maildir.place))
+    while batch := list(islice(rest, batch_size)):
+        submit_import(maildir.name, batch, live=False)
+        offered += batch
+    return offered
 
 
 def enqueue_difference(maildir: Maildir, batch_size: int) -> tuple[list[str], Difference]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jobs.import_messages import import_messages
+from models import Maildir
+from mrilu.archive import ledger
 from mrilu.maildir.errors import MaildirMissing
 from mrilu.queues import ledgers
-from mrilu.queues.queues import submit_import
+from mrilu.queues.queues import queued_paths, submit_import
 from tests.factories import deliver, mail, make_maildir
 
 
@@ -27,6 +30,23 @@ def test_files_of_a_new_maildir_are_offered_as_they_are_found(root: Path, paths:
     first = next(offered)
     late = deliver(root, mail(), ".two/new/5.a")  # its folder has not been listed yet
     assert sorted([first, *offered]) == sorted([*paths, late])
+
+
+def test_files_of_a_new_maildir_are_enqueued_before_the_last_folder_was_listed(
+    root: Path, paths: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    scan = ledger.scan_place
+
+    def noted(*place: object) -> Any:
+        seen.append(len(queued_paths().get("test", ())))
+        return scan(*place)
+
+    monkeypatch.setattr(ledger, "scan_place", noted)
+    maildir = Maildir.get(Maildir.name == "test")
+    assert sorted(ledgers.enqueue_missing(maildir, 1)) == sorted(paths)
+    assert queued_paths() == {"test": set(paths)}
+    assert seen[0] == 0 and any(0 < waiting < len(paths) for waiting in seen)
 
 
 def test_files_that_jobs_have_are_not_offered_again(root: Path, paths: list[str]) -> None:
