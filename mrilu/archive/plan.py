@@ -176,10 +176,12 @@ def _decide(
 
 def _take(rows: list[KnownFile], found: FoundFile) -> None:
     """Note that a row is this file's from now on: the next namesake of the batch must not take it too."""
-    row = found.row or KnownFile(
-        "new", 0, found.parts.folder, found.parts.unique, found.nth, "", "", -1, False, 0, 0.0, None
-    )
-    taken = row._replace(subdir=found.parts.subdir, name=found.parts.name, gone=False)
+    parts = found.parts
+    if found.row is None:
+        place = parts.folder, parts.unique, found.nth, parts.subdir, parts.name
+        rows.append(KnownFile("new", 0, *place, -1, False, 0, 0.0, None))
+        return
+    taken = found.row._replace(subdir=parts.subdir, name=parts.name, gone=False)
     rows[:] = [*(one for one in rows if one is not found.row), taken]
 
 
