@@ -24,8 +24,9 @@ def ask_watchers(maildir: str, connection: Redis | None = None) -> int:
 
 
 def is_compared(maildir: str, connection: Redis | None = None) -> bool:
-    """Tell whether a living watcher compares this Maildir with the database at the moment, or is about to."""
-    return any(maildir in one.get("rescans_wanted", ()) for one in beats("watcher", connection))
+    """Tell whether a watcher that is well compares this Maildir with the database at the moment, or is about to."""
+    well = (one for one in beats("watcher", connection) if not one.get("trouble"))
+    return any(maildir in one.get("rescans_wanted", ()) for one in well)
 
 
 def asked_for(service: str, connection: Redis | None = None) -> list[str]:

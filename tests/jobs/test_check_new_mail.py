@@ -14,7 +14,7 @@ import models
 from jobs.check_new_mail import MaildirsOutOfReach, check_new_mail
 from models import JobRun, Maildir, Message
 from mrilu.archive.ledger import balance
-from mrilu.queues.queues import MAIL, queue
+from mrilu.queues.queues import MAIL, queue, queued_paths
 from mrilu.runtime.heartbeat import beat
 from tests.factories import deliver, mail, make_maildir, register
 
@@ -63,7 +63,18 @@ def test_a_maildir_that_its_watcher_compares_at_the_moment_is_left_to_it(
     deliver(Path(maildir.root), mail())
     beat("watcher", {"maildirs": {"test": {}}, "rescans_wanted": {"test": "start"}}, redis_client)
     assert check_new_mail() == {"left": 1}
-    beat("watcher", {"maildirs": {"test": {}}, "rescans_wanted": {}}, redis_client)
+    assert not queued_paths()
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"rescans_wanted": {}}, {"rescans_wanted": {"test": "start"}, "trouble": "cannot go on"}],
+)
+def test_a_maildir_is_not_left_to_a_watcher_that_is_done_or_cannot(
+    maildir: Maildir, redis_client: Redis, facts: dict[str, object]
+) -> None:
+    deliver(Path(maildir.root), mail())
+    beat("watcher", {"maildirs": {"test": {}}, **facts}, redis_client)
     assert check_new_mail()["enqueued"] == 1
 
 
