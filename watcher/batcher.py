@@ -176,7 +176,8 @@ class Batcher:
 
     def _back_off(self) -> bool:
         """Back off after a failure; whether to give up because of closing."""
-        delay = min(LAST_DELAY, FIRST_DELAY * 2 ** (self._failures - 1))
+        # The exponent is bounded, too: 2 ** 1024 is no float, and its error would end the thread.
+        delay = min(LAST_DELAY, FIRST_DELAY * 2 ** min(self._failures - 1, 10))
         with self._changed:
             return self._changed.wait_for(lambda: self._closing, delay)
 

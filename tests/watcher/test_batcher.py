@@ -202,6 +202,20 @@ def test_closing_gives_up_while_redis_is_away_and_says_how_many_are_left(queue):
     assert time.monotonic() - began < 1
 
 
+def test_after_a_day_without_redis_what_waits_is_sent(queue, monkeypatch):
+    monkeypatch.setattr(batch, "FIRST_DELAY", 0.0)
+    monkeypatch.setattr(batch, "LAST_DELAY", 0.0)
+    queue.away = True
+    one = Batcher(queue.submit)
+    one.start()
+    one.offer("m", "new/1")
+    # 2.0 ** 1024 is no float: five seconds each, that is 85 minutes.
+    queue.attempts.wait_until(lambda: len(queue.attempts.calls) > 1100 or not one.alive())
+    queue.away = False
+    queue.wait_for_paths("new/1")
+    one.close(5)
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 30).map(str)), max_size=200),
