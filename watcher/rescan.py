@@ -10,6 +10,7 @@ from mrilu.maildir.errors import MaildirError
 
 logger = logging.getLogger(__name__)
 
+AWAY_SECONDS = 5.0  # between two tries of a Maildir that is out of reach
 REST_SHARE = 5  # after a rescan, rest five times as long as it took: a storm of overflows must not eat the machine
 
 
@@ -37,6 +38,7 @@ class Rescans:
         self._running: dict[str, str] = {}
         self._not_before: dict[str, float] = {}
         self._last: dict[str, float] = {}
+        self._out_of_reach: dict[str, MaildirError] = {}
         self._lock = threading.Lock()
 
     def want(self, maildir: str, reason: str) -> None:
@@ -58,23 +60,25 @@ class Rescans:
     def run_due(self) -> None:
         """Run the rescans that are wanted or due by the clock.
 
-        A Maildir out of reach (MaildirError) does not keep the others from theirs; it is raised at the end.
+        A Maildir out of reach does not keep the others from theirs. Its MaildirError is raised at the end, also while
+        it rests before the next try.
         """
         now = time.monotonic()
         for maildir, last in list(self._last.items()):
             if now - last >= self._every:
                 self.want(maildir, "periodic")
-        out_of_reach = None
         for maildir, reason in self.wanted().items():
             if now < self._not_before.get(maildir, 0.0):
                 continue
             try:
                 self._run(maildir, reason)
             except MaildirError as error:
-                out_of_reach = error
-                self._not_before[maildir] = time.monotonic() + REST_SHARE
-        if out_of_reach:
-            raise out_of_reach
+                self._out_of_reach[maildir] = error
+                self._not_before[maildir] = time.monotonic() + AWAY_SECONDS
+            else:
+                self._out_of_reach.pop(maildir, None)
+        for away in self._out_of_reach.values():
+            raise away.with_traceback(None)  # else it would grow with each time that it is raised
 
     def _run(self, maildir: str, reason: str) -> None:
         with self._lock:  # before the scan: an overflow while it runs needs another one

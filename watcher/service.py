@@ -145,7 +145,7 @@ class Watcher:
             try:
                 self._work()
             except MaildirError as error:  # unmounted or removed: the observer waits for its return
-                self._complain(f"cannot scan: {error}")
+                self._recovered(f"cannot scan: {error}")
             except Refused as error:
                 self._refused = str(error)
                 return
@@ -219,9 +219,14 @@ class Watcher:
             logger.warning("%s; trying again", trouble)
         self._trouble = trouble
 
-    def _recovered(self) -> None:
+    def _recovered(self, trouble: str = "") -> None:
+        """Go on as with servers that answer; `trouble` is what is wrong with a Maildir."""
         if self._failures:
             logger.info("Redis and PostgreSQL are back after %d attempts", self._failures)
             for name in self._there():
                 self._rescans.want(name, "services are back")
-        self._failures, self._trouble = 0, ""
+        self._failures = 0
+        if trouble:
+            self._complain(trouble)
+        else:
+            self._trouble = ""

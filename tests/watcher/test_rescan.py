@@ -74,7 +74,10 @@ def test_a_rescan_that_fails_stays_wanted():
 
 
 def test_a_maildir_out_of_reach_keeps_no_other_from_its_rescan():
+    tried = Recorder()
+
     def missing(name):
+        tried(name)
         if name == "away":
             raise MaildirMissing("/away")
         return ["1"]
@@ -85,7 +88,28 @@ def test_a_maildir_out_of_reach_keeps_no_other_from_its_rescan():
     with pytest.raises(MaildirMissing):
         rescans.run_due()
     assert sent.firsts() == ["m"] and rescans.wanted() == {"away": "start"}
-    rescans.run_due()  # not again at once
+    with pytest.raises(MaildirMissing):  # not tried again at once, and out of reach still
+        rescans.run_due()
+    assert tried.firsts() == ["away", "m"]
+
+
+def test_a_maildir_that_is_back_is_out_of_reach_no_more():
+    away = [True]
+
+    def missing(name):
+        if away[0]:
+            raise MaildirMissing("/m")
+        return ["1"]
+
+    rescans, sent = make(missing)
+    rescans.want("m", "start")
+    with pytest.raises(MaildirMissing):
+        rescans.run_due()
+    away[0] = False
+    rescans._not_before.clear()
+    rescans.run_due()
+    rescans.run_due()
+    assert sent.firsts() == ["m"] and rescans.unfinished() == {}
 
 
 def test_a_safety_rescan_is_due_by_the_clock():

@@ -12,7 +12,7 @@ import pytest
 from mrilu.maildir.errors import MaildirError
 from mrilu.maildir.names import kind_of, scan
 from tests.watcher.conftest import DEADLINE, Recorder, deliver, make_maildir
-from watcher import service
+from watcher import rescan, service
 from watcher.service import Archive, Watcher
 
 SETTINGS = SimpleNamespace(batch_size=100, rescan_seconds=3600.0, poll_seconds=0.01)
@@ -161,6 +161,46 @@ def test_a_maildir_that_goes_away_is_reported_and_scanned_when_it_returns(
     (tmp_path / "away").rename(root)
     watcher._rescans._not_before.clear()
     services.sent.wait_for("new/1.a")
+
+
+def test_a_maildir_that_stays_away_is_in_every_beat_and_once_in_the_log(
+    watcher, root, services, caplog, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(rescan, "AWAY_SECONDS", 0.05)
+    tries = Recorder()
+    services.on_missing = lambda: tries("try")
+    watcher.start()
+    wait_until(lambda: watcher._rescans.done)
+    root.rename(tmp_path / "away")
+    watcher._rescans.want("m", "test")
+    watcher._rescans._not_before.clear()
+    wait_until(lambda: "cannot scan" in watcher.facts()["trouble"])
+    services.beats.clear()
+    tries.clear()
+    tries.wait_until(lambda: len(tries.calls) >= 3)
+    services.beats.wait_until(lambda: len(services.beats.calls) >= 3)
+    assert all("no such folder" in facts["trouble"] for (facts,) in services.beats.calls)
+    assert caplog.text.count("cannot scan") == 1
+    (tmp_path / "away").rename(root)
+    wait_until(lambda: watcher.facts()["trouble"] == "")
+
+
+def test_services_that_are_back_are_told_of_while_a_maildir_is_away(
+    watcher, root, services, caplog, tmp_path
+):
+    caplog.set_level("INFO")
+    watcher.start()
+    wait_until(lambda: watcher._rescans.done)
+    root.rename(tmp_path / "away")
+    watcher._rescans.want("m", "test")
+    watcher._rescans._not_before.clear()
+    wait_until(lambda: "cannot scan" in watcher.facts()["trouble"])
+    services.recover = lambda: 1 / 0
+    watcher._archive = services.archive()
+    wait_until(lambda: watcher._failures >= 1)
+    services.recover = lambda: 0
+    watcher._archive = services.archive()
+    wait_until(lambda: "are back after" in caplog.text)
 
 
 def test_the_heartbeat_says_what_is_watched_and_what_waits(watcher, root, services):
