@@ -96,12 +96,15 @@ class WatchedMaildir:
         """Watch everything there is. Raises WatchLimit."""
         with self._lock:
             try:
-                self._fd = InotifyFD()
+                fd = InotifyFD()
             except OSError as error:
                 raise WatchLimit(self.name, error) from error
-            self._fd.start()
+            fd.start()
+            self._fd = fd
             self._arm_all()
             self._look_after = 0.0
+        if self._stopped:  # by another thread, meanwhile
+            self._close()
         if self._limit:
             self.stop()
             raise self._limit
@@ -126,6 +129,8 @@ class WatchedMaildir:
 
         Called about once a second. Raises WatchLimit when there is no room for a watch.
         """
+        if self._stopped:
+            return
         if self._limit:
             raise self._limit
         if self._fd is None or not self._fd.is_alive():

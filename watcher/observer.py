@@ -18,8 +18,6 @@ logger = logging.getLogger(__name__)
 MAX_FAILURES = (
     10  # checks in a row that may fail before the supervisor has to start the process again
 )
-
-
 MOUNTS_SECONDS = 15.0  # between two looks at what is mounted
 
 
@@ -30,7 +28,8 @@ class ObserverBroken(RuntimeError):
 class Observer:
     """Feeds `offer(maildir, path)` with whatever comes or goes, `rescan(maildir, reason)` when events may be lost.
 
-    Both are called in the observing threads: they must return at once.
+    Both are called in the observing threads: they must return at once. `add` may be called in another thread than
+    `check`, so a part is among those that are checked only once it has started.
     """
 
     def __init__(
@@ -85,11 +84,12 @@ class Observer:
         part = WatchedMaildir(
             name, root, kind, partial(self._seen, name), partial(self._rescan, name)
         )
-        self._parts[name] = part
         try:
             part.start()
         except WatchLimit as limit:
             self._fall_back(part, limit)
+        else:
+            self._parts[name] = part
 
     def kind_of(self, name: str) -> maildir.Kind | None:
         """As what a Maildir is watched; None if it is not."""
@@ -118,12 +118,12 @@ class Observer:
         """What `status` shows: per Maildir the mode, the number of folders and of overflows."""
         return {
             name: {"mode": part.mode, "folders": part.folder_count(), "overflows": part.overflows}
-            for name, part in self._parts.items()
+            for name, part in list(self._parts.items())
         }
 
     def stop(self) -> None:
         """Stop watching."""
-        for part in self._parts.values():
+        for part in list(self._parts.values()):
             part.stop()
 
     def _seen(self, name: str, path: str) -> None:
@@ -159,5 +159,5 @@ class Observer:
             self._poll_seconds,
             partial(self._rescan, name),
         )
-        self._parts[name] = part
         part.start()
+        self._parts[name] = part

@@ -13,7 +13,7 @@ from mrilu.maildir.errors import MaildirError
 from mrilu.maildir.names import Kind
 from mrilu.runtime.steps import run_each
 from watcher.batcher import Batcher
-from watcher.observer import Observer
+from watcher.observer import Observer, ObserverBroken
 from watcher.rescan import Rescans
 
 logger = logging.getLogger(__name__)
@@ -87,12 +87,15 @@ class Watcher:
     def run(self) -> int:
         """Serve signals until SIGTERM or SIGINT; the exit code. SIGNALS must be blocked before a thread starts.
 
-        Raises Refused.
+        Raises Refused, and ObserverBroken where a thread of this process has ended by itself.
         """
         while True:
+            ended = self._ended()
             if self._refused:
                 self.stop()
                 raise Refused(self._refused)
+            if ended:
+                raise ObserverBroken(f"the watcher's thread {ended} has ended: start again")
             self.observer.check()
             # Waiting for signals instead of handling them: no handler can run into a lock that its thread holds.
             caught = signal.sigtimedwait(SIGNALS, TICK)
@@ -112,6 +115,13 @@ class Watcher:
         left = self._batcher.close(FLUSH_SECONDS) if self._registered else self._batcher.pending()
         logger.info("stopped; %d paths were not sent and are left to the next start", left)
         return 0
+
+    def _ended(self) -> str:
+        """Which of the threads that are to run as long as this process has ended; "" for none."""
+        alive = {"upkeep": self._upkeep.is_alive()}
+        if self._registered:
+            alive |= {"batcher": self._batcher.alive(), "beat": self._beating.is_alive()}
+        return next((name for name, lives in alive.items() if not lives), "")
 
     def facts(self) -> dict[str, Any]:
         """The heartbeat's content."""

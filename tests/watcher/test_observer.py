@@ -8,6 +8,7 @@ from tests.watcher.conftest import Recorder, deliver, make_maildir
 from watcher import observer as observe
 from watcher.inotify import WatchedMaildir
 from watcher.observer import Observer, ObserverBroken
+from watcher.poll import PolledMaildir
 
 
 @pytest.fixture
@@ -98,6 +99,34 @@ def test_a_polling_thread_that_died_is_started_again(observer, root, offers, cap
     observer.check()
     deliver(root, "new/1.a")
     offers.wait_for("new/1.a")
+
+
+@pytest.mark.parametrize("mode", ["inotify", "poll"])
+def test_a_check_while_a_maildir_is_being_taken_up_starts_nothing_twice(
+    observer, root, offers, monkeypatch, caplog, mode
+):
+    """The checks are made in the main thread, a Maildir that comes late is added in another one."""
+    kind = {"inotify": WatchedMaildir, "poll": PolledMaildir}[mode]
+    start = kind.start
+
+    def start_while_checked(part):
+        observer.check()
+        start(part)
+
+    monkeypatch.setattr(kind, "start", start_while_checked)
+    observer.add("m", root, mode)
+    assert "starts again" not in caplog.text and "starting it again" not in caplog.text
+    deliver(root, "new/1.a")
+    offers.wait_for("new/1.a")
+
+
+@pytest.mark.parametrize("mode", ["inotify", "poll"])
+def test_a_check_of_what_was_stopped_does_not_start_it_again(observer, root, caplog, mode):
+    observer.add("m", root, mode)
+    part = observer._parts["m"]
+    part.stop()
+    observer.check()
+    assert "again" not in caplog.text
 
 
 def test_a_maildir_on_a_file_system_without_events_is_polled_by_itself(
