@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 # The process that bound models.db, and the URL: after a fork, or for another URL, it is bound anew.
 _bound: list[tuple[int, str]] = []
+_binding: dict[int, threading.Lock] = {}  # by process: a fork must not inherit one that is held
+_mine = threading.local()  # which of the bindings this thread's connection was opened by
 _limits: dict[str, float] = {}
 _here: list[tuple[Settings, models.Here]] = []
 # Each thread's connection, and when it last answered: the next questions of a second need no sign of life before them.
@@ -44,11 +46,12 @@ def database() -> PostgresqlDatabase:
     A worker keeps its connection from job to job; one that broke is opened again, and one that was
     inherited over a fork is forgotten (closing it would end the parent's session).
     """
-    db = _bound_database()
+    db, bound = models.db, _bind_if_need_be()
     models.Maildir.here = _here_of(current_settings())
-    if db.is_closed() or not _usable(db):
+    if db.is_closed() or getattr(_mine, "bound", bound) is not bound or not _usable(db):
         db.close()
         db.connect()
+    _mine.bound = bound
     return db
 
 
@@ -61,7 +64,7 @@ def _here_of(settings: Settings) -> models.Here:
 
 
 def disconnect() -> None:
-    """Close this process's connection, if it has one; `database` opens it again, without limits."""
+    """Close this thread's connection, if it has one; `database` opens it, and other threads', again, without limits."""
     _close()
     _limits.clear()
 
@@ -72,20 +75,37 @@ def _close() -> None:
     _bound.clear()
 
 
-def _bound_database() -> PostgresqlDatabase:
+def _bind_if_need_be() -> tuple[int, str]:
+    """Bind models.db to this process and DATABASE_URL; return the binding, the same one for as long as it stands."""
+    known = _bound[:]
+    if known != [_wanted()]:
+        with _binding.setdefault(os.getpid(), threading.Lock()):
+            known = [_bind()]
+    return known[0]
+
+
+def _wanted() -> tuple[int, str]:
     url = current_settings().database_url
     if url is None:
         raise NotConfigured
-    wanted = (os.getpid(), url)
-    if _bound == [wanted]:
-        return models.db
-    if _bound and _bound[0][0] == os.getpid():
+    return os.getpid(), url
+
+
+def _bind() -> tuple[int, str]:
+    """Bind anew, unless another thread has just done so; the settings, too, may be others by now."""
+    wanted = pid, url = _wanted()
+    known = _bound[0] if _bound else None
+    if known == wanted:
+        return known
+    opened_by = getattr(_mine, "bound", known)
+    if opened_by and opened_by[0] == pid:
         _close()
     elif not models.db.deferred and not models.db.is_closed():
         models.db.dispose()
-    _bound[:] = [wanted]
-    logger.debug("database bound pid=%d", os.getpid())
-    return models.bind(url, **_limits)
+    models.bind(url, **_limits)
+    _bound[:] = [wanted]  # last: until then no other thread takes it for bound
+    logger.debug("database bound pid=%d", pid)
+    return wanted
 
 
 def _usable(db: PostgresqlDatabase) -> bool:

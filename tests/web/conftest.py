@@ -38,7 +38,7 @@ ALL_MAY_GO = 100
 def open_pages(
     service_settings: Settings, database: PostgresqlDatabase, redis_client: Redis
 ) -> Iterator[Ask]:
-    """Make a client of the pages under the given settings; what a scrape began beside itself ends with the test."""
+    """Make a client of the pages under the given settings; what requests began beside themselves ends with the test."""
 
     def make(**settings: object) -> FlaskClient:
         app = make_app(replace(service_settings, **settings))  # type: ignore[arg-type]
@@ -47,7 +47,7 @@ def open_pages(
 
     yield make
     for thread in threading.enumerate():
-        if thread.name == "slow-facts":
+        if thread.name in ("slow-facts", "status-facts"):
             thread.join(30)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from flask import Flask
@@ -28,8 +28,10 @@ from tests.web.test_operators import DASHBOARD, PASSWORD
 
 LOGIN = f"Basic {base64.b64encode(f'me:{PASSWORD}'.encode()).decode()}"
 SUBSCRIBING = {"address": "me@there.example", "kind": "word", "target": "klama"}
-SOON = 8.0  # seconds, on a busy machine: patience is a fraction of one here
-PATIENCE = 0.3
+SOON = (
+    8.0  # seconds, on a busy machine: patience with a server that is away is a fraction of one here
+)
+PATIENCE, MUCH_PATIENCE = 0.3, 60.0
 REFUSING, SILENT = "refusing", "silent"
 AWAY = "The archive cannot be reached just now"
 # What is the same whether PostgreSQL is there or not; all else needs it, a new route too unless it is named here.
@@ -102,21 +104,46 @@ def refusing_port() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-@pytest.fixture(params=[REFUSING, SILENT])
-def port(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """The port of a server that is away; what asks it is new, and of little patience."""
-    for module, name in (
-        (access, "_redis"), (health, "_redis"), (health, "_postgresql"), (metrics, "_redis"),
-        (metrics, "_postgresql"), (status, "_redis"), (status, "_postgresql"), (status, "_both"),
-        (subscribing, "_database"),
+class Patient(Asker):
+    """Asks with as much patience as it has, whatever it is told to have."""
+
+    def __init__(self, patience: float) -> None:
+        super().__init__("away")
+        self._patience = patience
+
+    def ask(self, work: Callable[[], Any], seconds: float) -> Any:
+        return super().ask(work, self._patience)
+
+
+def be_patient(monkeypatch: pytest.MonkeyPatch, *, postgresql: float, redis: float) -> None:
+    """Let new threads ask the servers, with so many seconds' patience: the one that is there may take its time."""
+    for module, name, patient in (
+        (access, "_redis", redis), (health, "_redis", redis), (health, "_postgresql", postgresql),
+        (metrics, "_redis", redis), (metrics, "_postgresql", postgresql), (status, "_redis", redis),
+        (status, "_postgresql", postgresql), (status, "_both", PATIENCE),
+        (subscribing, "_database", postgresql),
     ):  # fmt: skip
-        monkeypatch.setattr(module, name, Asker("away"))
+        monkeypatch.setattr(module, name, Patient(patient))
     monkeypatch.setattr(patience, "_database", Askers("away", 6))
-    for module in (access, health, metrics, status, subscribing, patience):
-        monkeypatch.setattr(module, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(patience, "PATIENCE", postgresql)
     monkeypatch.setattr(status, "FIRST_PATIENCE", PATIENCE)
+
+
+@pytest.fixture(params=[REFUSING, SILENT])
+def port(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The port of a server that is away."""
     with refusing_port() if request.param == REFUSING else silent_port() as number:
         yield number
+
+
+@pytest.fixture
+def impatient_with_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
+    be_patient(monkeypatch, postgresql=PATIENCE, redis=MUCH_PATIENCE)
+
+
+@pytest.fixture
+def impatient_with_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    be_patient(monkeypatch, postgresql=MUCH_PATIENCE, redis=PATIENCE)
 
 
 @pytest.fixture
@@ -179,6 +206,7 @@ def away_redis(settings: Settings, port: int) -> Settings:
     [(REFUSING, "text/html"), (REFUSING, "application/json"), (SILENT, "text/html")],
     indirect=["port"],
 )
+@pytest.mark.usefixtures("impatient_with_postgresql")
 def test_without_postgresql_every_route_that_needs_it_says_when_to_come_again(
     values: dict[str, str], chosen: Settings, port: int, accept: str
 ) -> None:
@@ -216,6 +244,7 @@ def broken(answer: TestResponse) -> bool:
     return any(word in text for word in (b"Traceback", b"psycopg", b"peewee", b"ConnectionError"))
 
 
+@pytest.mark.usefixtures("impatient_with_redis")
 def test_without_redis_every_page_is_what_it_was(
     values: dict[str, str], chosen: Settings, port: int
 ) -> None:
@@ -232,6 +261,7 @@ def test_without_redis_every_page_is_what_it_was(
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.usefixtures("impatient_with_redis")
 def test_a_stranger_reads_on_without_redis(
     values: dict[str, str], service_settings: Settings, port: int
 ) -> None:
