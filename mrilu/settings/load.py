@@ -38,9 +38,11 @@ def read_text_of(source: Mapping[str, str], variable: str, secret: bool) -> str:
     if not file:
         return source.get(variable, "").strip()
     try:
-        return Path(file).read_text().strip()
+        return Path(file).read_text("utf-8").strip()
     except OSError as error:
         raise SettingError(f"{variable}_FILE: cannot read {file}: {error.strerror}") from error
+    except UnicodeDecodeError:  # its message quotes the secret
+        raise SettingError(f"{variable}_FILE: {file} is not UTF-8") from None
 
 
 def _parse_family(source: Mapping[str, str], one: Any) -> tuple[tuple[str, Any], ...]:
@@ -76,7 +78,7 @@ def _check_together(loaded: Settings) -> None:
         )
     if loaded.smtp_url and not loaded.mail_from:
         raise SettingError("MAIL_FROM is needed with SMTP_URL: the sender of notifications")
-    _ = loaded.maildirs, loaded.dictionary_urls
+    _ = loaded.maildirs, loaded.dictionary_urls, loaded.dictionary_folder
 
 
 def secret_variables() -> list[str]:

@@ -16,6 +16,7 @@ from mrilu.settings.fields import SettingError
 from mrilu.settings.secrets import masked
 
 UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+MOST, MOST_DAYS = 999_999_999, 700_000
 _AUTHORITY = re.compile(r"[^/?#]*")
 _NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SENDER = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,190}")
@@ -49,9 +50,16 @@ def flag(value: str) -> bool:
 
 
 def count(value: str) -> int:
-    """Parse a whole number from 1 up."""
-    if not value.isdecimal() or int(value) < 1:
-        raise ValueError("use a whole number from 1 up")
+    """Parse a whole number from 1 up that any clock, queue or slice can take."""
+    if not value.isdecimal() or not 1 <= int(value) <= MOST:
+        raise ValueError(f"use a whole number from 1 to {MOST}")
+    return int(value)
+
+
+def days(value: str) -> int:
+    """Parse a number of days that can be taken off today's date, which has some 739,000 before it."""
+    if not value.isdecimal() or not 1 <= int(value) <= MOST_DAYS:
+        raise ValueError(f"use a whole number of days from 1 to {MOST_DAYS}")
     return int(value)
 
 
@@ -107,6 +115,14 @@ def folder(value: str) -> Path:
         return Path(value).expanduser().absolute()
     except RuntimeError as error:  # ~name of nobody
         raise ValueError(f"there is no user whose home folder {value} begins with") from error
+
+
+def folder_of(variable: str, value: str) -> Path:
+    """Return what `folder` does, of a part of this variable's text. Raises SettingError."""
+    try:
+        return folder(value)
+    except ValueError as error:
+        raise SettingError(f"{variable}: {value!r} cannot be used: {error}") from error
 
 
 def zone(value: str) -> str:
@@ -275,13 +291,13 @@ def parse_maildirs(value: str) -> list[tuple[str, Path]]:
 def _named_path(entry: str) -> tuple[str, Path]:
     name, equals, path = entry.partition("=")
     if not equals or "/" in name:
-        path = folder(entry)  # type: ignore[assignment]
-        return _name_of(Path(path)), Path(path)
+        whole = folder_of("MAILDIR_PATH", entry)
+        return _name_of(whole), whole
     if not _NAME.match(name) or not path:
         raise SettingError(
             f"MAILDIR_PATH: {entry!r} is not name=PATH (a name has letters, digits, '_', '.', '-')"
         )
-    return name, folder(path)
+    return name, folder_of("MAILDIR_PATH", path)
 
 
 def _name_of(path: Path) -> str:

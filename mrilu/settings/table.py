@@ -16,8 +16,10 @@ from mrilu.settings.parsers import (
     choice,
     count,
     cron,
+    days,
     flag,
     folder,
+    folder_of,
     hours,
     list_ids,
     parse_export,
@@ -91,12 +93,12 @@ class Settings:
         "format of the log lines: `logfmt` or `json`",
     )
     keep_job_runs: int = setting(
-        "KEEP_JOB_RUNS", 90, count, "days until the record of a job's run is removed"
+        "KEEP_JOB_RUNS", 90, days, "days until the record of a job's run is removed"
     )
     keep_gone: int = setting(
         "KEEP_GONE",
         365,
-        count,
+        days,
         "days until the record of a file that disappeared is removed (its message stays)",
     )
     max_vanished: int = setting(
@@ -322,11 +324,11 @@ class Settings:
     notify_days: int = setting(
         "NOTIFY_DAYS",
         30,
-        count,
+        days,
         "days after its date during which an arriving mail is news for subscribers",
     )
     keep_notifications: int = setting(
-        "KEEP_NOTIFICATIONS", 90, count, "days until the record of a notification is removed"
+        "KEEP_NOTIFICATIONS", 90, days, "days until the record of a notification is removed"
     )
     embeddings: bool = setting(
         "EMBEDDINGS", True, flag, "whether texts are embedded for search by meaning: `on` or `off`"
@@ -400,7 +402,7 @@ class Settings:
         if "://" in self.dictionary_source:
             return None
         return (
-            folder(self.dictionary_source)
+            folder_of("DICTIONARY_SOURCE", self.dictionary_source)
             if self.dictionary_source
             else PROJECT / "samples" / "dictionary"
         )

@@ -1,4 +1,5 @@
 from dataclasses import FrozenInstanceError
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,9 @@ def test_maildirs_are_named_or_take_their_folders_name():
     [
         ("MAIL_WORKERS", "0", "whole number"),
         ("MAIL_WORKERS", "two", "whole number"),
+        ("BATCH_SIZE", "9" * 30, "whole number"),
+        ("KEEP_GONE", "999999999", "700000"),
+        ("KEEP_JOB_RUNS", "0", "days"),
         ("MAX_MESSAGE_BYTES", "much", "50M"),
         ("POLL_SECONDS", "-1", "above 0"),
         ("POLL_SECONDS", "nan", "above 0"),
@@ -145,6 +149,31 @@ def test_urls_that_are_well_formed_are_taken(url):
     assert load({"DATABASE_URL": url}).database_url == url
 
 
-def test_the_home_of_nobody_is_refused():
-    with pytest.raises(SettingError, match="DATA_DIR: .*home"):
-        load({"DATA_DIR": "~no-such-user/data"})
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DATA_DIR", "~no-such-user/data"),
+        ("MAILDIR_PATH", "~no-such-user/Maildir"),
+        ("MAILDIR_PATH", "mine=/srv/mine,old=~no-such-user/Maildir"),
+        ("DICTIONARY_SOURCE", "~no-such-user/exports"),
+        ("MUPLIS_URL", "~no-such-user/muplis.tsv"),
+    ],
+)
+def test_the_home_of_nobody_is_refused(variable, value):
+    with pytest.raises(SettingError, match=f"^{variable}: .*home"):
+        load({variable: value})
+
+
+def test_a_secret_that_is_no_text_is_refused_without_quoting_it(tmp_path):
+    (tmp_path / "secret").write_bytes("p\xe4ss".encode("latin-1"))
+    with pytest.raises(SettingError, match="^TOKEN_SECRET_FILE: .*is not UTF-8$") as caught:
+        load({"TOKEN_SECRET_FILE": str(tmp_path / "secret")})
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "name", ["keep_job_runs", "keep_gone", "notify_days", "keep_notifications"]
+)
+def test_as_many_days_as_may_be_kept_can_be_reckoned_back(name):
+    kept = getattr(load({name.upper(): "700000"}), name)
+    assert datetime.now(UTC) - timedelta(days=kept) > datetime.min.replace(tzinfo=UTC)
