@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 import pytest
 
 from mrilu.service import roles
@@ -67,16 +64,25 @@ def test_a_role_that_lacks_a_setting_says_which(environ: dict[str, str], line: s
 
 
 @pytest.mark.parametrize(
-    "environ",
+    ("environ", "lacking"),
     [
-        {},
-        {"ROLES": "scheduler,default", **SERVERS},
-        {"ROLES": "web,postgresql,valkey"},
-        {"ROLES": "mail,watcher", "MAILDIR_PATH": "/m", **SERVERS},
+        ({"ROLES": "scheduler,default", **SERVERS}, "REDIS_URL"),
+        ({"ROLES": "web,valkey", "DATABASE_URL": "postgresql://h/d"}, "DATABASE_URL"),
+        ({"ROLES": "mail,watcher", "MAILDIR_PATH": "/m", **SERVERS}, "MAILDIR_PATH"),
     ],
 )
-def test_roles_that_have_what_they_need_are_taken(environ: dict[str, str]) -> None:
+def test_roles_that_have_what_they_need_are_taken_and_not_without_one_of_it(
+    environ: dict[str, str], lacking: str
+) -> None:
     roles.check(settings(**environ))
+    del environ[lacking]
+    with pytest.raises(SettingError, match=f"^{lacking} is not set"):
+        roles.check(settings(**environ))
+
+
+def test_a_host_without_roles_needs_nothing() -> None:
+    assert settings().roles == () and settings().database_url is None
+    roles.check(settings())
 
 
 def test_an_unknown_role_is_named() -> None:
@@ -84,7 +90,7 @@ def test_an_unknown_role_is_named() -> None:
         settings(ROLES="mail,cook")
 
 
-def test_a_role_has_a_program(tmp_path: Path) -> None:
-    for role in ROLES:
-        assert role in names(role)
-    assert replace(settings(), roles=()).roles == ()
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_has_a_program_of_its_name_and_no_other_roles(role: str) -> None:
+    assert role in names(role)
+    assert not set(names(role)) & (set(ROLES) - {role})
