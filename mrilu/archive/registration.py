@@ -79,7 +79,7 @@ def register_watched(db: PostgresqlDatabase, name: str, root: Path) -> Maildir:
         )
         row.save()
         logger.warning(
-            "a Maildir has another name maildir=%s root=%s former=%s", name, row.root, row.name
+            "a Maildir has another name maildir=%s root=%s former=%s", row.name, row.root, name
         )
         registered = Maildir.register(name, str(root), kind_of(root))
         note_place(registered, root, watched=True)

@@ -53,7 +53,7 @@ def watched(tmp_path, database, redis_client) -> Path:
     "names", [["8.home", "9.home"], ["1.a", "2.a"], []], ids=["others", "some", "none"]
 )
 def test_a_watched_maildir_leaves_an_imported_one_of_its_name_alone(
-    imported, database, tmp_path, names
+    imported, database, tmp_path, names, caplog
 ):
     home = filled(tmp_path / "home" / "Maildir", *names)
     row = register_watched(models.db, "Maildir", home)
@@ -65,6 +65,7 @@ def test_a_watched_maildir_leaves_an_imported_one_of_its_name_alone(
         "Maildir-2",
         False,
     )
+    assert f"maildir=Maildir-2 root={imported} former=Maildir\n" in caplog.text
     take_in(backup)
     assert gone() == 0 and remove_gone_messages(database, grace=0) == 0
     assert balance(models.db, row, set()).level and balance(models.db, backup, set()).level
