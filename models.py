@@ -114,8 +114,4 @@ __all__ = [
     "stranger",
     "visible_to",
     *(table.__name__ for table in ALL),
-    "Bounce",
-    "BounceFile",
-    "DeliveryReport",
-    "RecipientPause",
 ]

@@ -63,7 +63,7 @@ def _left_to_watcher(maildir: Maildir) -> str:
 def check_maildir(maildir: Maildir, batch_size: int) -> dict[str, int]:
     """Enqueue what differs and is not queued yet, in batches; return files on disk, new, gone, queued ...
 
-    Raises mrilu.maildir.names.MaildirError when the Maildir cannot be listed.
+    Raises mrilu.maildir.errors.MaildirError when the Maildir cannot be listed.
     """
     paths, found = enqueue_difference(maildir, batch_size)
     _log_gap(maildir.name, paths, found)

@@ -107,7 +107,7 @@ class Position:
         return 1 if self._careful and self.before > self._careful else BATCH
 
     def begin(self, messages: list[int]) -> None:
-        """Note which messages, newest first, are read settings."""
+        """Note which messages, newest first, are read now."""
         self._client.hset(self.KEY, mapping={"trying": messages[-1], "size": len(messages)})
 
     def done(self, oldest: int) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import pytest
 
+from jobs.schedule import SCHEDULE
+from mrilu.queues import blame
 from mrilu.settings.table import PROJECT
 
 DOCS = PROJECT / "docs"
@@ -49,3 +52,46 @@ def test_every_promise_has_a_test():
     ]
     assert len(rows) > 20
     assert all("`tests/" in row or "`python -m bench" in row for row in rows)
+    promises = [row.split(" | ")[0] for row in rows]
+    assert sorted(set(promises)) == sorted(promises)
+
+
+def _when(cron: str) -> str:
+    """Return the README's words for a cron string of the schedule."""
+    minute, hour = cron.split()[:2]
+    if minute == "*":
+        return "every minute"
+    if minute.startswith("*/"):
+        return f"every {minute[2:]} minutes"
+    if hour == "*":
+        return f"hourly at :{int(minute):02}"
+    return f"daily {int(hour):02}:{int(minute):02}"
+
+
+@pytest.mark.parametrize("row", SCHEDULE, ids=lambda row: row.id)
+def test_the_readme_says_when_a_job_runs(row):
+    told = re.search(
+        rf"^\| `{row.id}` \| (.*?) \|", (PROJECT / "README.md").read_text(), re.MULTILINE
+    )
+    assert told is not None
+    times = told[1].split(", ")
+    assert times[0] == _when(row.cron)
+    assert ("at start" in times) == row.at_start
+
+
+def _reasons() -> set[str]:
+    """Return the reasons for which files are rejected, as the code has them."""
+    found = {blame.KILLED, blame.TOO_SLOW, blame.RAISED}
+    places = {"RejectedMail": 0, "Rejection": 1}
+    for path in (PROJECT / "mrilu").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            place = places.get(getattr(getattr(node, "func", None), "id", ""), -1)
+            if place >= 0 and isinstance(node.args[place], ast.Constant):
+                found.add(node.args[place].value)
+    return found
+
+
+def test_the_readme_names_each_reason_for_which_a_file_is_rejected():
+    text = (PROJECT / "README.md").read_text()
+    told = text[text.index("A file is rejected") : text.index("No file is ever deleted")]
+    assert _reasons() == set(re.findall(r"`([a-z-]+)`", told)) - {"rejected"}

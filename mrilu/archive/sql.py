@@ -76,7 +76,7 @@ RETURNING t.folder, t.unique_name, t.nth, t.message
 """  # noqa: S608 - no value is in the text
 
 # Among a message's live files exactly one is not a copy: it is the first that was none before, else the oldest
-# one. Whoever makes a row live or not calls it afterwards, under the lock of threading.LOCK: each sees what all
+# one. Whoever makes a row live or not calls it afterwards, under the lock of lock.py: each sees what all
 # others before it have committed.
 HAND_ON = """
 WITH live AS (

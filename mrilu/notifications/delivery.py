@@ -247,7 +247,7 @@ class Delivery:
 
 
 def _why_not(email: Email | None) -> str:
-    """Return why a email is not to be sent; "" when it is."""
+    """Return why an email is not to be sent; "" when it is."""
     if email is None or not email.items:
         return "the item was deleted"
     if email.suppressed and not email.is_confirmation:

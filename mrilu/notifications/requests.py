@@ -32,7 +32,7 @@ _LIMITS = Limits(max_seconds=2.0)
 def take_request(db: PostgresqlDatabase, raw: bytes, now: datetime) -> bool:
     """Answer a mail whose subject asks for a subscription with one that asks for a confirmation.
 
-    Tell whether it was one. Automatic or old mail asks for nothing. What cannot be subscribed to is logged and not
+    Tell whether it was one. Automatic or old mail asks for nothing. What cannot be subscribed to is logged and
     not answered: the sender's address may be another's.
     """
     try:

@@ -1,1 +1,1 @@
-"""How the table of periodic jobs is put on rq-scheduler: slots, the table's checks, the scheduler."""
+"""Work in Redis: the queues and their jobs, what a dead worker left, the table of periodic jobs on rq-scheduler."""
