@@ -31,6 +31,7 @@ from mrilu.queues.rules import limits_of, news_rules_of
 from mrilu.queues.runs import MAX_ERROR
 from mrilu.queues.wake import wake_embedding, wake_quotes
 from mrilu.runtime.database import database
+from mrilu.runtime.errors import first_line
 from mrilu.runtime.logs import brief, log_as, run_of
 from mrilu.runtime.memory import collector_paused, limit_memory
 from mrilu.runtime.reading import NO_NOTE, Note, note_for
@@ -273,5 +274,5 @@ def _try_later(error: Exception, policy: RetryPolicy) -> Retry | None:
     elif tries >= retry.max:
         # rq's own end of retries would store the Retry object, which is not JSON.
         return None
-    logger.warning("import will be tried again error=%s", str(error).strip().splitlines()[0])
+    logger.warning("import will be tried again error=%s", first_line(error))
     return retry

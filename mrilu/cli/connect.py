@@ -14,6 +14,7 @@ import redis
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from mrilu.runtime.database import database, wait_at_most
+from mrilu.runtime.errors import first_line
 from mrilu.runtime.redis import redis_connection
 from mrilu.service import checks, instance
 from mrilu.service import up as service
@@ -48,8 +49,7 @@ def line_of(error: Exception) -> str | None:
     }
     for name, gone in servers.items():
         if isinstance(error, gone):
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            return f"{name} went away ({reason}): try again, or see ./run.sh doctor"
+            return f"{name} went away ({first_line(error)}): try again, or see ./run.sh doctor"
     return None
 
 
@@ -100,8 +100,7 @@ def _check(variable: str, what: str, attempt: Callable[[], object]) -> None:
     except (psycopg.Error, redis.RedisError, peewee.PeeweeException, OSError) as error:
         if "startup parameter" in str(error):  # PgBouncer's word for our sessions' settings
             raise ServiceDown(checks.POOLED) from error
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         advice = f"start the service with ./run.sh, or check {variable}"
         if service.states():
             advice = "the service runs: ./run.sh doctor, and data/log, say more"
-        raise ServiceDown(f"{what} does not answer ({reason}): {advice}") from error
+        raise ServiceDown(f"{what} does not answer ({first_line(error)}): {advice}") from error

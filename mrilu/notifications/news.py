@@ -21,6 +21,7 @@ from mrilu.notifications.events import (
     is_there_any,
     notify_new_messages,
 )
+from mrilu.runtime.errors import first_line
 from mrilu.runtime.retry import CONTENT, is_transient
 
 logger = logging.getLogger(__name__)
@@ -83,4 +84,4 @@ def match_if_possible(db: PostgresqlDatabase, rules: NewsRules) -> None:
     except Exception as error:
         if not is_transient(error):
             raise
-        logger.warning("new mail is matched later: %s", str(error).strip().partition("\n")[0])
+        logger.warning("new mail is matched later: %s", first_line(error))

@@ -1,4 +1,4 @@
-"""Errors of an installation that more than one program reports."""
+"""Errors of an installation that more than one program reports, and how any error is told in a line."""
 
 from __future__ import annotations
 
@@ -8,3 +8,8 @@ class NotConfigured(RuntimeError):
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or its name where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -8,6 +8,7 @@ import psycopg
 
 from models import session_options
 from mrilu.archive.lock import THREAD_LOCK
+from mrilu.runtime.errors import first_line
 
 PATIENCE = 2.0  # seconds that a session may wait before it is worth a word
 # A bigint advisory lock is split in two: the high half is classid, the low one objid (pg_locks).
@@ -66,5 +67,5 @@ def told(url: str) -> str:
         with psycopg.connect(url, autocommit=True, **options) as link:
             found = holders(link)
     except psycopg.Error as error:
-        return (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return first_line(error)
     return "; ".join(map(str, found)) or "it is at work"

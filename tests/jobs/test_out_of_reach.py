@@ -9,6 +9,7 @@ import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from rq import Retry
 from rq.registry import ScheduledJobRegistry
@@ -170,6 +171,16 @@ def test_files_out_of_reach_are_tried_again_for_as_long_as_it_takes(monkeypatch)
     retry = job._try_later(error, RetryPolicy(max_attempts=3, initial_delay=1, max_delay=8))
     assert isinstance(retry, Retry) and retry.max == 51 and retry.intervals[0] >= 1
     assert job._try_later(OSError(), RetryPolicy(max_attempts=3)) is None
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(), psycopg.OperationalError(" ")])
+def test_an_error_that_says_nothing_is_tried_again_by_its_name(monkeypatch, caplog, error):
+    class Tried:
+        number_of_retries = 0
+
+    monkeypatch.setattr(job, "get_current_job", Tried)
+    assert isinstance(job._try_later(error, RetryPolicy(max_attempts=3)), Retry)
+    assert type(error).__name__ in caplog.text
 
 
 def test_a_rescan_makes_waiting_retries_due(root, redis_client):
