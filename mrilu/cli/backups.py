@@ -104,7 +104,7 @@ def save(settings: Settings, file: Path) -> None:
             pass_fds=[descriptor],
         )
         if done.returncode:
-            raise ServerError(f"pg_dump: {_last(done.stderr)}")
+            raise ServerError(f"pg_dump: {_reason_in(done.stderr)}")
 
 
 def schema_of(settings: Settings, file: Path) -> list[str]:
@@ -160,7 +160,7 @@ def put_back(settings: Settings, file: Path, *, send_waiting: bool = False) -> N
             f"nothing was restored: someone has held a table for {LOCK_SECONDS} s; ./run.sh doctor names who"
         )
     if source.returncode or target.returncode:
-        raise ServerError(f"nothing was restored: {_last(complaint or refusal)}")
+        raise ServerError(f"nothing was restored: {_reason_in(complaint or refusal)}")
 
 
 def _pour(source: IO[bytes], target: IO[bytes], last: bytes) -> bool:
@@ -302,11 +302,12 @@ def _run(command: list[str], settings: Settings, *, connects: bool = True) -> by
     environment = _environment(settings) if connects else {"PATH": os.defpath, "LC_ALL": "C"}
     done = subprocess.run(command, capture_output=True, env=environment, stdin=subprocess.DEVNULL)
     if done.returncode:
-        raise ServerError(f"{Path(command[0]).name}: {_last(done.stderr)}")
+        raise ServerError(f"{Path(command[0]).name}: {_reason_in(done.stderr)}")
     return done.stdout
 
 
-def _last(output: bytes) -> str:
+def _reason_in(output: bytes) -> str:
+    """Return the first line of a program's complaints that tells of an error, or the first of all."""
     lines = [line for line in output.decode(errors="replace").strip().splitlines() if line]
     errors = [line for line in lines if "error" in line.lower()]
     return (errors or lines or ["it did not say why"])[0]

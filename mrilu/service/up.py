@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from mrilu.runtime.errors import first_line
 from mrilu.service import (
     checks,
     first_look,
@@ -299,9 +300,8 @@ def _migrate(url: str, variable: str) -> None:
         with models.db.connection_context():
             lack = models.lack_of_vectors(models.db)
     except (peewee.PeeweeException, psycopg.Error) as error:
-        told = str(error).strip().partition("\n")[0]
         raise ServerError(
-            f"{variable}: cannot bring the schema up to date there: {told}"
+            f"{variable}: cannot bring the schema up to date there: {first_line(error)}"
         ) from error
     if lack:
         _say(f"no search by meaning: {lack}")
@@ -390,7 +390,8 @@ def stop(seconds: float = 60.0) -> bool:
         except ServerError:
             holder = (data / "lock").read_text().strip()
             if not asked and holder.isdecimal():
-                os.kill(int(holder), signal.SIGTERM)
+                with contextlib.suppress(ProcessLookupError):  # it has just ended
+                    os.kill(int(holder), signal.SIGTERM)
                 asked = True
             time.sleep(0.1)
     raise ServerError(f"the service in {data} did not stop within {seconds:.0f} s")

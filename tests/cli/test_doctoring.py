@@ -287,7 +287,7 @@ def test_a_model_whose_weights_are_others(tmp_path: Path) -> None:
 
 def test_pages_that_the_world_sees_or_nobody() -> None:
     assert_says(outside.check_reach("127.0.0.1:8025", None), OK, "web pages")
-    assert_says(outside.check_reach("0.0.0.0:8025", None), WARNING, "listen on")
+    assert_says(outside.check_reach("0.0.0.0:8025", None), WARNING, "./run.sh status prints")
     assert_says(outside.check_reach("[::]:8025", "x"), OK, "web pages")
     assert_says(outside.check_web("off"), OK, "off")
     assert_says(outside.check_web("127.0.0.1:1", 1.0), ERROR, "nothing answers")

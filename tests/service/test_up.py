@@ -22,7 +22,7 @@ import pytest
 import redis
 
 import models
-from mrilu.service import instance
+from mrilu.service import checks, instance
 from mrilu.service import up as service
 from mrilu.service.account import ServerError
 from mrilu.service.install import installed
@@ -497,3 +497,16 @@ def test_only_the_processes_of_this_data_folder_are_taken_for_ours(tmp_path):
         for process in (ours, others, marked):
             process.kill()
             process.wait()
+
+
+def test_one_that_has_just_ended_by_itself_is_no_error_of_a_stop(tmp_path, monkeypatch):
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait(PATIENCE)
+    with checks.only_one(tmp_path) as lock:
+        lock.truncate(0)
+        lock.write(f"{ended.pid}\n")
+        lock.flush()
+        with pytest.raises(ServerError, match="did not stop within"):
+            service.stop(0.2)
+    assert service.stop() is False

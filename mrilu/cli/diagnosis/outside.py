@@ -77,14 +77,14 @@ def check_links(site: str, sending: bool, served: bool = True) -> Finding:
 
 
 def check_reach(address: str, password: str | None) -> Finding:
-    """Look whether the world can see operators' pages without a password."""
+    """Look whether the world is asked for a password that an operator chose."""
     if address == "off":
         return ok("web pages are off")
     host = address.rpartition(":")[0].strip("[]")
     open_ = not _loopback(host)
     if open_ and not password:
         return warning(
-            f"web pages listen on {address}; /rq and /metrics refuse everybody but this machine",
+            f"web pages listen on {address}; /status, /rq and /metrics open with what ./run.sh status prints",
             "set OPERATOR_PASSWORD, or WEB_ADDRESS=127.0.0.1:8025 behind a proxy",
         )
     return ok(f"web pages on {address}")
