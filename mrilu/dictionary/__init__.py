@@ -1,1 +1,1 @@
-"""Reading jbovlaste's XML exports. Pure: bytes in, entries out."""
+"""The dictionary: exports of jbovlaste and lensisku to entries (pure), and these to its tables."""

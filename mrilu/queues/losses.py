@@ -17,14 +17,13 @@ from typing import cast
 from redis import Redis
 from rq import Queue
 from rq.job import Job, JobStatus
-from rq.registry import ScheduledJobRegistry, StartedJobRegistry
 
 from models import Maildir, Rejected
 from mrilu.archive.ledger import files_of
 from mrilu.maildir.errors import FolderUnreadable, MaildirError
 from mrilu.maildir.names import to_disk
 from mrilu.queues.enqueue import LAST, enqueue_now
-from mrilu.queues.queues import EMBED, MAIL, queue
+from mrilu.queues.queues import EMBED, MAIL, is_idle, queue
 from mrilu.queues.table import Periodic
 from mrilu.queues.wake import WAKE_ALL_KEY, WAKE_KEY, ask_for_run
 from mrilu.runtime.database import database
@@ -137,17 +136,6 @@ def _sides(maildir: Maildir) -> tuple[int, int] | None:
     except MaildirError:
         return None
     return None if unreadable else (on_disk, known)
-
-
-def is_idle(holder: Queue) -> bool:
-    """Tell whether the queue has no job that waits, runs or will be tried again."""
-    client = holder.connection
-    with client.pipeline(transaction=False) as pipe:
-        pipe.llen(holder.key)
-        pipe.llen(holder.intermediate_queue_key)
-        pipe.zcard(StartedJobRegistry(queue=holder).key)
-        pipe.zcard(ScheduledJobRegistry(queue=holder).key)
-        return not any(pipe.execute())
 
 
 def drop_hollow(holder: Queue) -> int:

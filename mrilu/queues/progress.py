@@ -6,14 +6,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from rq.registry import ScheduledJobRegistry, StartedJobRegistry
-
 from models import Total
 from mrilu.queues.ledgers import ledgers
-from mrilu.queues.queues import MAIL, queue
+from mrilu.queues.queues import IMPORT, MAIL, is_idle, queue
 from mrilu.runtime.database import database
 
-JOB = "import_messages"
 # What an import counts of files that had no place in the archive before.
 TAKEN_IN = ("imported", "copies", "rejected")
 QUIET_SECONDS = 2.0  # without an import, after which the ledger is worth its look
@@ -23,17 +20,12 @@ SHARE = 20  # the ledger is drawn up again after so many times the time that it 
 def taken_in() -> int:
     """Return how many files imports have taken in so far, of all Maildirs."""
     database()
-    return Total.of_items(JOB, TAKEN_IN)
+    return Total.of_items(IMPORT, TAKEN_IN)
 
 
 def work_waits() -> bool:
     """Tell whether import jobs wait, run or will be tried again; one round trip."""
-    mail = queue(MAIL)
-    pipeline = mail.connection.pipeline(transaction=False)
-    pipeline.llen(mail.key)
-    for registry in (StartedJobRegistry(queue=mail), ScheduledJobRegistry(queue=mail)):
-        pipeline.zcard(registry.key)
-    return any(pipeline.execute())
+    return not is_idle(queue(MAIL))
 
 
 class Settling:

@@ -147,6 +147,16 @@ def import_jobs(mail: Queue) -> Iterator[Job]:
     yield from fetch_imports(mail, ids)
 
 
+def is_idle(holder: Queue) -> bool:
+    """Tell whether the queue has no job that waits, runs or will be tried again; one round trip."""
+    with holder.connection.pipeline(transaction=False) as pipe:
+        pipe.llen(holder.key)
+        pipe.llen(holder.intermediate_queue_key)
+        pipe.zcard(StartedJobRegistry(queue=holder).key)
+        pipe.zcard(ScheduledJobRegistry(queue=holder).key)
+        return not any(pipe.execute())
+
+
 def raw_job_ids(registry: BaseRegistry) -> list[str]:
     """Return the registry's job ids without rq's clean-up, which would move jobs about as we look."""
     return list(dict.fromkeys(registry.get_job_ids(cleanup=False)))

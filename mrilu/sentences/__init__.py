@@ -1,1 +1,1 @@
-"""Reading the muplis file of Lojban sentences with their English. Pure: bytes in, pairs out."""
+"""Lojban sentences with their English: the muplis file to pairs (pure), and these to their table."""

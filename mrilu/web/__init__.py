@@ -1,1 +1,1 @@
-"""Web pages, downloads, metrics and health; read-only but for giving up a subscription."""
+"""Web pages, downloads, metrics and health. Readers change their subscriptions alone, operators what they may."""
