@@ -24,7 +24,7 @@ from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 2000  # files in one run
+AT_ONCE = 2000  # reports taken in by one run; those that cannot be read yet count for nothing
 GIVE_UP = timedelta(days=7)  # on a report whose file cannot be found
 
 
@@ -40,9 +40,11 @@ def take_in_bounces() -> dict[str, int]:
 
 
 def take_in_archived(db: PostgresqlDatabase, now: datetime) -> Counter[str]:
-    """Take in the reports that imports have noted; one whose file is away waits for GIVE_UP."""
+    """Take in the reports that imports have noted; one whose file is away waits for GIVE_UP, and holds up no other."""
     counts: Counter[str] = Counter()
-    for row in DeliveryReport.select().order_by(DeliveryReport.message).limit(AT_ONCE):
+    for row in list(DeliveryReport.select().order_by(DeliveryReport.message)):
+        if _taken(counts) >= AT_ONCE:
+            break
         raw = _bytes_of(row.message)
         if raw is None and row.noted_at > now - GIVE_UP:
             counts["waiting"] += 1
@@ -54,6 +56,10 @@ def take_in_archived(db: PostgresqlDatabase, now: datetime) -> Counter[str]:
             counts[_take_in(db, raw, now, f"message={row.message}")] += 1
         DeliveryReport.delete_by_id(row.message)
     return counts
+
+
+def _taken(counts: Counter[str]) -> int:
+    return counts.total() - counts["waiting"] - counts["unreadable"]
 
 
 def _bytes_of(message: int) -> bytes | None:
@@ -76,7 +82,7 @@ def take_in_folder(db: PostgresqlDatabase, root: Path, now: datetime) -> Counter
     present = _mails_in(root)
     known = {row.name for row in BounceFile.select(BounceFile.name)}
     for name, path in sorted(present.items()):
-        if name in known or counts.total() >= AT_ONCE:
+        if name in known or _taken(counts) >= AT_ONCE:
             continue
         try:
             raw = read_bytes(root, path, MAX_BYTES)

@@ -11,6 +11,7 @@ import pytest
 from jobs.import_messages import import_messages
 from jobs.take_in_bounces import take_in_bounces
 from models import Bounce, BounceFile, DeliveryReport, Notification, Subscriber, Subscription
+from mrilu.archive.read_bytes import read_bytes
 from tests.factories import deliver, mail, make_maildir
 from tests.notifications.conftest import *  # noqa: F403 - the fixtures of the package beside
 from tests.notifications.conftest import run
@@ -73,6 +74,30 @@ def test_a_report_whose_file_is_away_waits_and_is_given_up_in_the_end(sent, data
     assert take_in_bounces() == {"waiting": 1}
     DeliveryReport.update(noted_at=datetime.now(UTC) - timedelta(days=8)).execute()
     assert take_in_bounces() == {"missing": 1} and take_in_bounces() == {}
+
+
+def test_reports_that_are_away_hold_up_no_others(sent, database, monkeypatch):
+    monkeypatch.setattr("jobs.take_in_bounces.AT_ONCE", 1)
+    root = Path(database.execute_sql("SELECT root FROM maildir").fetchone()[0])
+    away, there = deliver(root, bounce_of(sent())), deliver(root, bounce_of(sent()))
+    import_messages("test", [away])
+    import_messages("test", [there])
+    (root / away).rename(root / "away")
+    assert take_in_bounces() == {"waiting": 1, "hard": 1}
+
+
+def test_files_that_cannot_be_read_hold_up_no_others(sent, folder, monkeypatch):
+    monkeypatch.setattr("jobs.take_in_bounces.AT_ONCE", 1)
+    (folder / "new" / "1.closed").write_bytes(b"x")
+    (folder / "new" / "2.there").write_bytes(bounce_of(sent(), "5.2.2"))
+
+    def read(root: Path, path: str, most: int) -> bytes:
+        if path.endswith("1.closed"):
+            raise PermissionError(13, "Permission denied")
+        return read_bytes(root, path, most)
+
+    monkeypatch.setattr("jobs.take_in_bounces.read_bytes", read)
+    assert take_in_bounces() == {"unreadable": 1, "soft": 1}
 
 
 def test_soft_bounces_count_and_the_fifth_in_a_month_ends_the_mail(sent, folder):
