@@ -26,6 +26,7 @@ HASH = "XGNGFF5SHIWIL7EI34TFL556UL66LRRC"
 ODD = (
     "%00", "a%00b", "%0d%0aSet-Cookie:x=1", "%E2%80%AEgnp.exe", "..%2f..%2fetc%2fpasswd", "%ff%fe", "%ED%A0%80",
     "%27%22%3E%3Cscript%3E", "9" * 40, "-1", "A" * 3000, "%F0%9F%AB%96", "0", "%25s%25d", "%5c", "%3F%23",
+    "9" * 5000,
 )  # fmt: skip
 ARGUMENTS = (
     "q",
@@ -50,7 +51,7 @@ RANGES = (
     "bytes=-" + "9" * 30,
 )  # fmt: skip
 # What forms hold, and what the fields of those that act are named.
-FORM_ODD = ("a%00b", "%ED%A0%80", "9" * 40, "-1", "A" * 3000, "%D9%A3")
+FORM_ODD = ("a%00b", "%ED%A0%80", "9" * 40, "-1", "A" * 3000, "%D9%A3", "9" * 5000)
 FIELDS = (
     "address", "kind", "target", "languages", "digest", "digest_hour", "locale", "timezone", "remove",
     "password", "next", "id", "reason", "quotes", "q", "x",

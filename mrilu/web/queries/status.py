@@ -1,4 +1,4 @@
-"""What /status asks: PostgreSQL and Redis for what is quick, and (`gather_ledgers`) what takes its time."""
+"""What /status asks: PostgreSQL and Redis for what is quick, and (`gather_slow`) what takes its time."""
 
 from __future__ import annotations
 

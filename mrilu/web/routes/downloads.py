@@ -25,6 +25,7 @@ from mrilu.web.queries import archive as queries
 from mrilu.web.queries.archive import IN_THREAD, MessageRow
 from mrilu.web.readers import current_reader, first_told_of, readable, shows_addresses
 from mrilu.web.routes import files
+from mrilu.web.routes.lists import list_named
 from mrilu.web.routes.messages import not_shown
 from mrilu.web.sending import safe_name, sent_file, unchanged
 from mrilu.web.states_kept import thread_state
@@ -96,7 +97,7 @@ def thread_mbox(number: int) -> Response:
 @pages.get("/l/<name>/<month>/mbox.gz")
 def month(name: str, month: str) -> ResponseReturnValue:
     """Return a month of a list as a packed mbox."""
-    list_id, viewer = _list_named(name), _viewer()
+    list_id, viewer = list_named(name), _viewer()
     states = ask_database(lambda: queries.month_states(database(), list_id, month))
     if addresses.month_in(month) is None or not states:
         abort(404)
@@ -109,7 +110,7 @@ def month(name: str, month: str) -> ResponseReturnValue:
 @pages.get("/l/<name>/mbox.gz")
 def whole_list(name: str) -> ResponseReturnValue:
     """Return a list as a packed mbox: those of its months, one behind the other (RFC 1952, 2.2)."""
-    list_id, viewer = _list_named(name), _viewer()
+    list_id, viewer = list_named(name), _viewer()
     states = ask_database(lambda: queries.month_states(database(), list_id))
     if not states:
         abort(404)
@@ -146,13 +147,6 @@ def search_mbox(query: str, *, threads: bool = False) -> ResponseReturnValue:
     return _mbox(
         f"search {query}", (numbers, state), "search.mbox.gz", lambda: _these(numbers, reader)
     )
-
-
-def _list_named(name: str) -> str:
-    list_id = "" if name == addresses.NO_LIST else name.lower()
-    if not current_reader().may_see_list(list_id):
-        abort(404)
-    return list_id
 
 
 def _viewer() -> Viewer:

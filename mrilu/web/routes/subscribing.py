@@ -187,13 +187,13 @@ def _remove(subscriber: int, removed: list[str]) -> None:
 def _chosen_preferences() -> Preferences:
     form = request.form
     hour = form.get("digest_hour", "0")
-    if not (hour.isascii() and hour.isdecimal()):
+    if not (hour.isascii() and hour.isdecimal() and len(hour) <= 2):
         raise NotSubscribable("digest_hour: use an hour from 0 to 23")
     return Preferences(
         form.get("locale", "en"),
         form.get("timezone", "UTC").strip(),
         form.get("digest", "none"),
-        min(int(hour), 99),
+        int(hour),
     )
 
 
