@@ -10,7 +10,7 @@ import select
 import shutil
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -166,6 +166,36 @@ def test_a_file_is_made_once_and_the_oldest_go(tmp_path: Path) -> None:
     with kept.get("file 1", "another state", make(1)):
         pass
     assert sum(one.stat().st_size for one in (tmp_path / "made").iterdir()) <= 1500
+
+
+def test_a_file_is_not_removed_while_it_is_made_and_one_left_by_a_killed_process_is(
+    tmp_path: Path,
+) -> None:
+    kept = MadeFiles(tmp_path, most_bytes=15_000, patience=30)
+    left = tmp_path / "made" / ".left"
+    left.parent.mkdir()
+    left.write_bytes(b"x" * 20_000)
+
+    def whole() -> Iterator[bytes]:
+        yield b"x" * 20_000
+        yield from kept.taken("month", "state", lambda: [b"y" * 10])
+        yield b"x"
+
+    with kept.get("list", "state", whole) as file:
+        assert len(file.read()) == 20_011
+    assert not left.exists()
+
+
+def test_a_file_is_whole_when_it_gets_its_name(tmp_path: Path, monkeypatch) -> None:
+    named, rename = [], Path.rename
+
+    def watched(self: Path, target: Path) -> Path:
+        named.append(self.read_bytes())
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", watched)
+    with MadeFiles(tmp_path, patience=30).get("file", "state", lambda: [b"a", b"b"]):
+        assert named == [b"ab"]
 
 
 def test_who_asks_while_a_file_is_made_is_told_to_wait(tmp_path: Path) -> None:

@@ -97,24 +97,29 @@ class MadeFiles:
             return thread
 
     def _work(self, name: str, make: Make) -> None:
-        self._room.mkdir(parents=True, exist_ok=True)
         partial = self._room / f".{name}"
         try:
+            self._room.mkdir(parents=True, exist_ok=True)
+            # Another process may be at it: it has the lock as long as it lives.
             with open(partial, "ab") as file:
-                # Another process may be at it: it has the lock as long as it lives.
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if (self._room / name).exists():
-                    return
-                file.truncate(0)
-                _write(make(), file)
-                partial.rename(self._room / name)
-        except BlockingIOError:
-            return
+                if _held(file, partial):
+                    self._fill(file, partial, self._room / name, make)
+                    self._forget_old(name)
         except Exception:
             logger.exception("a file to download could not be made")
+
+    @staticmethod
+    def _fill(file: IO[bytes], partial: Path, whole: Path, make: Make) -> None:
+        if whole.exists():  # made since by another
             partial.unlink(missing_ok=True)
             return
-        self._forget_old(name)
+        try:
+            file.truncate(0)
+            _write(make(), file)
+            partial.rename(whole)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
 
     def _forget_old(self, newest: str) -> None:
         """Remove other states of the newest file, then the oldest until the rest has room."""
@@ -126,10 +131,27 @@ class MadeFiles:
         total = 0
         for _, size, name in sorted(files, reverse=True):
             total += size
-            stale = name.lstrip(".").startswith(f"{kind}-") and name != newest
-            if (stale and not name.startswith(".")) or (total > self._most and name != newest):
-                (self._room / name).unlink(missing_ok=True)
-                total -= size
+            stale = name.startswith(f"{kind}-") and name != newest
+            if stale or (total > self._most and name != newest):
+                total -= size if self._removed(name) else 0
+
+    def _removed(self, name: str) -> bool:
+        """Remove a file, unless it is one that a process makes at the moment."""
+        path = self._room / name
+        with suppress(FileNotFoundError), open(path, "rb") as file:
+            if name.startswith(".") and not _held(file, path):
+                return False
+            path.unlink()
+        return True
+
+
+def _held(file: IO[bytes], path: Path) -> bool:
+    """Return whether this process has got the lock of the open file, and the file is still the one at its path."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 def _write(pieces: Iterable[bytes], file: IO[bytes]) -> None:
@@ -138,6 +160,7 @@ def _write(pieces: Iterable[bytes], file: IO[bytes]) -> None:
         file.write(piece)
         if time.monotonic() > until:
             raise TimeoutError("it takes too long")
+    file.flush()  # who finds it by its name reads all of it
 
 
 def _digest(facts: object) -> str:
