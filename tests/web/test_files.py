@@ -25,7 +25,9 @@ from flask.testing import FlaskClient
 from jobs.import_messages import import_messages
 from models import Location, Message
 from mrilu.mail.permalinks import hash_of
+from mrilu.mail.text.transfer import decode_base64
 from mrilu.web.downloads import lean_copy
+from mrilu.web.downloads.raw_masking import masked_mail
 from mrilu.web.sending import safe_name, safe_type
 from tests.factories import deliver, mail, make_maildir, register
 from tests.web.conftest import LIST, Ask, hide
@@ -325,3 +327,13 @@ def test_a_mail_program_gets_the_whole_mail_where_addresses_are_shown(
     assert b"people.example" not in pages.get(place).data
     (root / path).unlink()
     assert b"here it is" in operators.get(place).data
+
+
+@pytest.mark.parametrize("before", ["YQ==\n", "YQ==", "YWI=\n\n", "Y\nW\nI\n="])
+def test_an_address_in_broken_base64_is_masked_as_on_its_page(before: str) -> None:
+    body = before + base64.encodebytes(b"ask carol@people.example\n" * 9).decode()
+    assert b"carol@people" in decode_base64(body.encode())[0]
+    head = "Content-Transfer-Encoding: base64\n\n"
+    shown = b"".join(masked_mail(f"{head}{body}".encode().splitlines(keepends=True)))
+    read = decode_base64(shown.removeprefix(head.encode()))[0]
+    assert b"ask carol@" in read and b"people.example" not in read

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from email.errors import HeaderParseError
 from email.header import Header, decode_header, make_header
 
+from mrilu.mail.text.transfer import decode_base64
 from mrilu.web.masking import masked
 
 LONGEST = 64 * 1024  # bytes of a line; a longer one is masked in pieces
@@ -21,7 +22,7 @@ _TYPE = re.compile(rb"(?i)content-type[ \t]*:[ \t]*text/")
 _ENCODED = re.compile(rb"(?i)content-transfer-encoding[ \t]*:[ \t]*\"?base64")
 _BOUNDARY = re.compile(rb"--[^\s<>,;]{10,80}\s*")
 _MOST_CODED = 100_000  # lines of base64 that are masked as one text
-_BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]{2,998}={0,2}\s*")
+_BASE64_LINE = re.compile(rb"[A-Za-z0-9+/=]{0,998}\s*")  # a broken one, too
 
 
 def masked_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -100,11 +101,7 @@ def _recoded(lines: list[bytes]) -> Iterator[bytes]:
     """Yield lines of base64 whose text is masked; as they are where nothing is to be masked."""
     if not lines:
         return
-    try:
-        data = binascii.a2b_base64(b"".join(lines))
-    except binascii.Error:
-        yield from lines
-        return
+    data = decode_base64(b"".join(lines))[0]
     hidden = b"".join(_masked(line) for line in data.splitlines(keepends=True))
     if hidden == data:
         yield from lines
