@@ -132,6 +132,7 @@ def test_b4_fetches_a_thread(take_in: Import, served: str, tmp_path: Path) -> No
         ("dt:20240131120000.. tea", "after:2024-01-31 tea"),
         ("d:2024-01-31..20240229", "after:2024-01-31 before:2024-03-01"),
         ("rt:..20241231235959", "before:2025-01-01"),
+        ("tea d:20240131..99991231", "tea after:2024-01-31"),
         ("d:yesterday..", "d:yesterday.."),
         ("d:20240231..", "d:20240231.."),
         ("subject:tea as:it is s: http://s:x", "subject:tea as:it is s: http://s:x"),

@@ -23,7 +23,7 @@ def _time(found: re.Match[str]) -> str:
     if (found[1] and not since) or (found[2] and not until):
         return found[0]
     after = f"after:{since}" if since else ""
-    before = f"before:{until + timedelta(days=1)}" if until else ""
+    before = f"before:{until + timedelta(days=1)}" if until and until < date.max else ""
     return f"{after} {before}".strip()
 
 
