@@ -71,6 +71,13 @@ def test_compose_runs_each_role_once_with_what_it_needs() -> None:
         roles.check(load({**environ, "ROLES": role}))
 
 
+@pytest.mark.parametrize("role", ["watcher", "mail", "default", "web"])
+def test_compose_gives_the_mails_files_to_those_that_read_them(role: str) -> None:
+    one = _compose()["services"][role]
+    assert "${MAILDIR:?}:/mail:ro" in one["volumes"]
+    assert one["environment"]["MAILDIR_PATH"] == "lists=/mail"
+
+
 def _filled(value: str) -> str:
     """Return a value as compose would give it, with each variable that must be set as x."""
     return re.sub(r"\$\{\w+:\?\}", "x", re.sub(r"\$\{\w+:-\}", "", value))
