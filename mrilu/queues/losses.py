@@ -23,7 +23,7 @@ from mrilu.archive.ledger import files_of
 from mrilu.maildir.errors import FolderUnreadable, MaildirError
 from mrilu.maildir.names import to_disk
 from mrilu.queues.enqueue import LAST, enqueue_now
-from mrilu.queues.queues import EMBED, MAIL, is_idle, queue
+from mrilu.queues.queues import EMBED, MAIL, is_drained, queue
 from mrilu.queues.table import Periodic
 from mrilu.queues.wake import WAKE_ALL_KEY, WAKE_KEY, ask_for_run
 from mrilu.runtime.database import database
@@ -65,7 +65,7 @@ class Losses:
         mail = queue(MAIL, connection)
         watched = list(_watched())
         opened = [one.name for one in watched if self._was_opened(one)]
-        if not is_idle(mail):
+        if not is_drained(mail):
             self.before = {}
             return [one.name for one in watched] if drop_hollow(mail) else opened
         found = {
@@ -156,7 +156,7 @@ def drop_hollow(holder: Queue) -> int:
 def heal_wakes(connection: Redis) -> None:
     """Ask for embedding again when it was asked for and that run is no longer in the queue."""
     wanted = [key for key in (WAKE_KEY, WAKE_ALL_KEY) if connection.exists(key)]
-    if wanted and is_idle(queue(EMBED, connection)):
+    if wanted and is_drained(queue(EMBED, connection)):
         for key in wanted:
             if connection.exists(key):  # still: the run that was just taken has removed it
                 ask_for_run(recent=key == WAKE_KEY)

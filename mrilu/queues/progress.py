@@ -8,7 +8,7 @@ from typing import Any
 
 from models import Total
 from mrilu.queues.ledgers import ledgers
-from mrilu.queues.queues import IMPORT, MAIL, is_idle, queue
+from mrilu.queues.queues import IMPORT, MAIL, is_drained, queue
 from mrilu.runtime.database import database
 
 # What an import counts of files that had no place in the archive before.
@@ -25,7 +25,7 @@ def taken_in() -> int:
 
 def work_waits() -> bool:
     """Tell whether import jobs wait, run or will be tried again; one round trip."""
-    return not is_idle(queue(MAIL))
+    return not is_drained(queue(MAIL))
 
 
 class Settling:

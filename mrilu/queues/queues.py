@@ -147,7 +147,7 @@ def import_jobs(mail: Queue) -> Iterator[Job]:
     yield from fetch_imports(mail, ids)
 
 
-def is_idle(holder: Queue) -> bool:
+def is_drained(holder: Queue) -> bool:
     """Tell whether the queue has no job that waits, runs or will be tried again; one round trip."""
     with holder.connection.pipeline(transaction=False) as pipe:
         pipe.llen(holder.key)
