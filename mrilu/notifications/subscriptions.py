@@ -16,6 +16,7 @@ from mrilu.notifications.addresses import checked_address, one_line
 from mrilu.notifications.searches import SavedSearch, read_search
 from mrilu.search.fold import fold
 from mrilu.search.grammar import QueryError
+from mrilu.settings.parsers import zone
 
 MAX_QUERY = 500  # characters
 MAX_WORD = 100
@@ -210,14 +211,26 @@ def subscribe(db: PostgresqlDatabase, address: str, target: Target, **facts: Any
 def write_subscriber(
     connection: Connection, statement: Any, address: str, facts: dict[str, Any]
 ) -> int:
-    """Insert or update a subscriber and return its id. Raises NotSubscribable for a zone that PostgreSQL lacks."""
+    """Insert or update a subscriber and return its id. Raises NotSubscribable for a zone that is not known."""
     empty = dict.fromkeys(("locale", "timezone", "digest", "digest_hour"))
+    check_zone(facts.get("timezone") or "UTC")
     try:
         row = connection.execute(statement, {"address": address, **empty, **facts}).fetchone()
     except InvalidParameterValue as error:
         raise NotSubscribable(f"PostgreSQL knows no time zone {facts['timezone']!r}") from error
     assert row is not None
     return int(row[0])
+
+
+def check_zone(name: str) -> None:
+    """Raise NotSubscribable for what is no zone of the IANA database, in its letter case.
+
+    PostgreSQL knows "europe/berlin", "CEST" and "UTC+3" as well; the mails' times are told without it.
+    """
+    try:
+        zone(name)
+    except ValueError as error:
+        raise NotSubscribable(f"timezone: {name!r} is not known: {error}") from error
 
 
 def write_subscription(
