@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
+import peewee
 import pytest
 
 from jobs.import_messages import import_messages
@@ -73,6 +74,19 @@ def test_a_report_whose_file_is_away_waits_and_is_given_up_in_the_end(sent, data
     assert take_in_bounces() == {"waiting": 1}
     DeliveryReport.update(noted_at=datetime.now(UTC) - timedelta(days=8)).execute()
     assert take_in_bounces() == {"missing": 1} and take_in_bounces() == {}
+
+
+def test_a_database_that_goes_away_leaves_the_report_for_the_next_run(sent, folder, monkeypatch):
+    deliver(folder, bounce_of(sent()))
+
+    def fail(*_: object) -> None:
+        raise peewee.InterfaceError("connection already closed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("jobs.take_in_bounces.take_in", fail)
+        with pytest.raises(peewee.InterfaceError):
+            take_in_bounces()
+    assert take_in_bounces() == {"hard": 1}
 
 
 def test_soft_bounces_count_and_the_fifth_in_a_month_ends_the_mail(sent, folder):
