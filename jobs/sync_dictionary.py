@@ -22,6 +22,7 @@ from mrilu.notifications.events import notify_changed_definitions
 from mrilu.queues.runs import recorded
 from mrilu.queues.wake import wake_embedding
 from mrilu.runtime.database import database
+from mrilu.runtime.retry import CONTENT
 from mrilu.settings.current import current_settings
 from mrilu.settings.table import Settings
 
@@ -54,6 +55,10 @@ def sync_dictionary(force: bool = False) -> dict[str, int]:
         except SourceError as error:
             logger.exception("language=%s cannot be synced source=%s", tag, source)
             errors[tag] = error
+        except CONTENT as error:
+            logger.exception("language=%s cannot be stored source=%s", tag, source)
+            told = str(error).partition("\n")[0]
+            errors[tag] = SourceRefused(f"{source} cannot be stored: {told}")
     errors |= _miss_languages(db, settings, set(exports), counts, force=force)
     if any(counts[change] for change in ("added", "edited", "returned", "gone")):
         wake_embedding(recent=False)

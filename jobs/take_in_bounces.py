@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from peewee import PostgresqlDatabase
-from psycopg import OperationalError
 from rq.timeouts import JobTimeoutException
 
 from models import BounceFile, DeliveryReport, Location, Maildir
@@ -20,6 +19,7 @@ from mrilu.notifications.reports import MAX_BYTES, read_report
 from mrilu.notifications.requests import take_request
 from mrilu.queues.runs import recorded
 from mrilu.runtime.database import database
+from mrilu.runtime.retry import is_transient
 from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
@@ -120,9 +120,11 @@ def _take_in(
         if report is None:
             return "requested" if asked and take_request(db, raw, now) else "other"
         outcome = take_in(db, report, now)
-    except (JobTimeoutException, OperationalError):
+    except JobTimeoutException:
         raise
-    except Exception:
+    except Exception as error:
+        if is_transient(error):
+            raise  # it is not the mail's fault: the next run takes it in
         logger.exception("mail cannot be taken in %s", place)
         return "failed"
     logger.info("delivery report %s outcome=%s status=%s", place, outcome.value, report.status)

@@ -17,6 +17,7 @@ FREQUENT = 12  # fields of an entry that every export has
 # The largest export has 20,724; what is more is made to fill memory.
 MAX_ENTRIES = 500_000
 MAX_REASON = 200  # characters
+MAX_WORD = 500  # characters: PostgreSQL indexes at most 2704 bytes, and words are far shorter
 MADE_ID = 2**62  # jbovlaste's own numbers are far below
 
 
@@ -98,7 +99,10 @@ class Export:
     lost: list[Skipped] = field(default_factory=list)
 
     def add(self, entry: Entry) -> None:
-        """Add an entry, unless its definitionid came before."""
+        """Add an entry, unless its definitionid came before, or its word is none."""
+        if len(entry.word) > MAX_WORD:
+            self.skip(entry.word, f"its word has more than {MAX_WORD} characters")
+            return
         if entry.source_id in self._seen:
             self.skip(entry.word, f"definitionid {entry.source_id} comes twice")
             return

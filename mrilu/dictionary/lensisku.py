@@ -45,6 +45,7 @@ _FIELDS = frozenset(
     )
 )
 _KEYWORD = frozenset(("word", "meaning", "sense", "place"))
+_UNFIT = re.compile("[\0\ud800-\udfff]")  # JSON can write them, PostgreSQL cannot hold them
 _START = 64  # bytes that are looked at to tell JSON from XML
 
 
@@ -97,23 +98,28 @@ def _language(whole: dict[str, Any]) -> str:
         metadata.get("language") if isinstance(metadata, dict) else ""
     )
     name = found.get("name") if isinstance(found, dict) else found
-    return name.strip()[:100] if isinstance(name, str) else ""
+    return _UNFIT.sub("", name).strip()[:100] if isinstance(name, str) else ""
 
 
 def _read_reverse(rows: Any, export: Export) -> None:
     for row in rows if isinstance(rows, list) else ():
         one = row if isinstance(row, dict) else {}
-        text, valsi = _text(one.get("text")), _text(one.get("valsi"))
+        try:
+            text, valsi, sense = (_text(one.get(name)) for name in ("text", "valsi", "sense"))
+        except ValueError as error:
+            export.skip("", f"a reverse entry: {error}")
+            continue
         if text and valsi:
-            export.add_reverse(Reverse(text, _text(one.get("sense")), valsi, _place(one, 0)))
+            export.add_reverse(Reverse(text, sense, valsi, _place(one, 0)))
         else:
             export.skip(text or valsi, "a reverse entry without text or valsi")
 
 
 def _add(export: Export, given: dict[str, Any]) -> None:
     fields = {_NAMES.get(name, name): value for name, value in given.items()}
-    word = " ".join(_text(fields.get("word")).split())
+    word = ""
     try:
+        word = " ".join(_text(fields.get("word")).split())
         entry = _entry(export, word, fields)
     except (ValueError, AttributeError, TypeError) as error:
         export.skip(word, str(error))
@@ -204,12 +210,15 @@ def _list(given: Any) -> tuple[str, ...]:
 
 
 def _text(given: Any) -> str:
-    """Return a text; numbers as they are written, nothing for null."""
+    """Return a text; numbers as they are written, nothing for null. Raises ValueError."""
     if given is None:
         return ""
     if isinstance(given, dict | list):
         raise ValueError(f"a text is expected where {str(given)[:40]!r} is")
-    return str(given).strip()
+    text = str(given).strip()
+    if unfit := _UNFIT.search(text):
+        raise ValueError(f"it has the character U+{ord(unfit[0]):04X}, which no text has")
+    return text
 
 
 def _whole(element: Element) -> str:

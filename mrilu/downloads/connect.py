@@ -28,6 +28,7 @@ from urllib3.exceptions import NewConnectionError
 
 from mrilu.downloads.errors import SourceRefused, SourceUnreachable
 
+SHOWN = 200  # characters of a server's address in an error
 Address = tuple[int, int, int, str, tuple[Any, ...]]
 
 
@@ -120,13 +121,16 @@ class Guard:
             self.private = any(is_private(str(address[0])) for *_, address in found)
 
     def _resolve(self, host: str, port: int) -> list[Address]:
-        """Look the name up in a thread: the resolver knows no deadline."""
-        answers: list[list[Address] | OSError] = []
+        """Look the name up in a thread: the resolver knows no deadline.
+
+        Raises OSError, or SourceRefused for what is no name (a label is empty, or has more than 63 characters).
+        """
+        answers: list[list[Address] | OSError | UnicodeError] = []
 
         def look_up() -> None:
             try:
                 answers.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))  # type: ignore[arg-type]
-            except OSError as error:
+            except (OSError, UnicodeError) as error:
                 answers.append(error)
 
         thread = threading.Thread(target=look_up, daemon=True)
@@ -134,6 +138,8 @@ class Guard:
         thread.join(self.remaining())
         if not answers:
             raise self.too_late()
+        if isinstance(answers[0], UnicodeError):
+            raise SourceRefused(f"{self.url} leads to {host[:SHOWN]!r}, which is no host's name")
         if isinstance(answers[0], OSError):
             raise answers[0]
         return answers[0]

@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
-from mrilu.downloads.connect import Guard, PasswordOfUrl, guarded_session
+from mrilu.downloads.connect import SHOWN, Guard, PasswordOfUrl, guarded_session
 from mrilu.downloads.errors import SourceError, SourceRefused, SourceUnreachable
 
 CONNECT_SECONDS = 10.0
@@ -23,7 +23,6 @@ MAX_REDIRECTS = 5
 CHUNK = 64 * 1024
 _NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
-_SHOWN = 200  # characters of a server's address in an error
 _LATER = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 
@@ -139,9 +138,9 @@ def _next_place(url: str, place: str, location: str) -> str:
     except ValueError as error:
         raise SourceRefused(f"{url} redirects to no address: {error}") from None
     if parts.scheme not in ("http", "https") or not host:
-        raise SourceRefused(f"{url} redirects to {target[:_SHOWN]}, which is not an http address")
+        raise SourceRefused(f"{url} redirects to {target[:SHOWN]}, which is not an http address")
     if urlsplit(place).scheme == "https" and parts.scheme != "https":
-        raise SourceRefused(f"{url} redirects to {target[:_SHOWN]}, which is not encrypted")
+        raise SourceRefused(f"{url} redirects to {target[:SHOWN]}, which is not encrypted")
     return target
 
 
@@ -177,12 +176,17 @@ def _save(
     headers = response.headers
     return Fetched(
         path,
-        Validators(headers.get("ETag", ""), headers.get("Last-Modified", "")),
+        Validators(_plain(headers.get("ETag", "")), _plain(headers.get("Last-Modified", ""))),
         digest,
         headers.get("Content-Type", "").partition(";")[0].strip().lower(),
         framed="Content-Length" in headers
         or "chunked" in headers.get("Transfer-Encoding", "").lower(),
     )
+
+
+def _plain(value: str) -> str:
+    """Return a field's value as it may be kept and sent again; "" for one with controls, a NUL say."""
+    return value if value.isprintable() else ""
 
 
 def _copy(url: str, raw: Any, file: IO[bytes], guard: Guard, limits: Limits) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from base64 import encodebytes
 from binascii import b2a_qp
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mrilu.dictionary.markup import readable
 from mrilu.notifications.addresses import bracketed_ids, checked_address, one_line
@@ -130,9 +130,18 @@ def _token(email: Email, site: Site) -> str:
 def _title_of(email: Email, t: Words) -> str:
     if not email.digest:
         return one_line(_item_title(email.items[0], t))
-    day = email.created_at.astimezone(ZoneInfo(email.timezone))
+    day = email.created_at.astimezone(_zone_of(email.timezone))
     count = len(email.items) + email.more
     return one_line(counted(t["title"], "digest", count, date=f"{day:%Y-%m-%d}"))
+
+
+@lru_cache(maxsize=64)
+def _zone_of(name: str) -> tzinfo:
+    """Return a zone; UTC for one that this machine does not know: another's database of zones may be newer."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC
 
 
 def _item_title(item: Item, t: Words) -> str:
@@ -214,7 +223,7 @@ def _shown_change(change: Change, t: Words) -> dict[str, Any]:
 
 
 def _message(item: MessageItem, email: Email, site: Site) -> dict[str, Any]:
-    sent = item.sent_at.astimezone(ZoneInfo(email.timezone))
+    sent = item.sent_at.astimezone(_zone_of(email.timezone))
     author = f"{item.from_name} <{item.from_address}>" if item.from_name else item.from_address
     shown = excerpt(with_marks(item.own_text, item.marks))
     return {

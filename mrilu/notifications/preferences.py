@@ -10,7 +10,7 @@ from psycopg.errors import InvalidParameterValue
 
 from models import Subscriber, Subscription
 from mrilu.notifications.events import DUE
-from mrilu.notifications.subscriptions import NotSubscribable, drop_subscriptions
+from mrilu.notifications.subscriptions import NotSubscribable, check_zone, drop_subscriptions
 from mrilu.notifications.wording import LOCALES
 
 DIGESTS = ("none", "hourly", "daily")
@@ -56,6 +56,7 @@ def save_preferences(
         raise NotSubscribable(f"digest: use one of {', '.join(DIGESTS)}")
     if not 0 <= chosen.digest_hour <= 23:
         raise NotSubscribable("digest_hour: use an hour from 0 to 23")
+    check_zone(chosen.timezone)
     facts = {**chosen._asdict(), "subscriber": subscriber, "now": now}
     try:
         with db.atomic():

@@ -31,11 +31,12 @@ SELECT count(*) FROM recipient_pause
  WHERE split_part(recipient, '@', -1) = %(domain)s AND recipient <> %(domain)s AND until > %(now)s
 """
 FORGET = "DELETE FROM recipient_pause WHERE until < %s"
-# What waited too long for those that still refuse.
+# What waited too long for those that still refuse; a gathered digest is one mail, as old as its first row.
 GIVE_UP_ROWS = """
 UPDATE notification AS n SET state = 'dead', finished_at = %(now)s, lease = NULL, reply = %(reason)s
-  FROM subscriber AS r
- WHERE r.id = n.subscriber AND n.state = 'waiting' AND n.lease IS NULL AND n.created_at < %(before)s
+  FROM subscriber AS r, notification AS first
+ WHERE r.id = n.subscriber AND first.id = coalesce(n.mail, n.id) AND n.state = 'waiting'
+   AND first.lease IS NULL AND first.created_at < %(before)s
    AND %(recipient)s IN (lower(r.address), split_part(lower(r.address), '@', -1))
 """
 

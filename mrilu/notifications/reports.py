@@ -13,7 +13,8 @@ from uuid import UUID
 from mrilu.notifications.smtp import NO_MAILBOX, is_gone
 
 MAX_BYTES = 256 * 1024  # of a report: what follows is the returned mail's body
-_STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
+# Not a part of an IP address.
+_STATUS = re.compile(r"(?<![\w.])([245])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
 _CODE = re.compile(r"\b([45]\d\d)\b")
 # How our emails are named: by the Message-ID of what came back, the envelope's id (RFC 3461, 4.4), or the address that
 # the report was sent to (VERP).

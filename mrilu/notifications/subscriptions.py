@@ -16,6 +16,7 @@ from mrilu.notifications.addresses import checked_address, one_line
 from mrilu.notifications.searches import SavedSearch, read_search
 from mrilu.search.fold import fold
 from mrilu.search.grammar import QueryError
+from mrilu.settings.parsers import zone
 
 MAX_QUERY = 500  # characters
 MAX_WORD = 100
@@ -68,13 +69,15 @@ SELECT most_common_elems::text::text[], most_common_elem_freqs FROM pg_stats
    AND most_common_elems IS NOT NULL
 """
 DROP = "DELETE FROM subscription WHERE id = ANY(%s) RETURNING subscriber"
-# What waits for a deleted subscription is not sent; a digest that loses its first row is gathered again.
+# What waits for a deleted subscription is not sent; a digest that loses its first row is gathered again. PostgreSQL
+# (7.8.4) lets only one of two changes of a row in one statement happen: what is cancelled is not also gathered again.
 CANCEL = """
 WITH cancelled AS (
     UPDATE notification SET state = 'cancelled', finished_at = now(), reply = 'unsubscribed'
-     WHERE subscriber = ANY(%s) AND subscription = ANY(%s) AND state = 'waiting' RETURNING id)
+     WHERE subscriber = ANY(%(subscribers)s) AND subscription = ANY(%(subscriptions)s) AND state = 'waiting'
+    RETURNING id)
 UPDATE notification AS n SET mail = NULL FROM cancelled AS c
- WHERE n.mail = c.id AND n.id <> c.id AND n.state = 'waiting'
+ WHERE n.mail = c.id AND n.subscription <> ALL (%(subscriptions)s) AND n.state = 'waiting'
 """
 
 
@@ -208,14 +211,26 @@ def subscribe(db: PostgresqlDatabase, address: str, target: Target, **facts: Any
 def write_subscriber(
     connection: Connection, statement: Any, address: str, facts: dict[str, Any]
 ) -> int:
-    """Insert or update a subscriber and return its id. Raises NotSubscribable for a zone that PostgreSQL lacks."""
+    """Insert or update a subscriber and return its id. Raises NotSubscribable for a zone that is not known."""
     empty = dict.fromkeys(("locale", "timezone", "digest", "digest_hour"))
+    check_zone(facts.get("timezone") or "UTC")
     try:
         row = connection.execute(statement, {"address": address, **empty, **facts}).fetchone()
     except InvalidParameterValue as error:
         raise NotSubscribable(f"PostgreSQL knows no time zone {facts['timezone']!r}") from error
     assert row is not None
     return int(row[0])
+
+
+def check_zone(name: str) -> None:
+    """Raise NotSubscribable for what is no zone of the IANA database, in its letter case.
+
+    PostgreSQL knows "europe/berlin", "CEST" and "UTC+3" as well; the mails' times are told without it.
+    """
+    try:
+        zone(name)
+    except ValueError as error:
+        raise NotSubscribable(f"timezone: {name!r} is not known: {error}") from error
 
 
 def write_subscription(
@@ -246,7 +261,7 @@ def drop_subscriptions(db: PostgresqlDatabase, ids: list[int]) -> int:
     with db.atomic():
         connection = db.connection()
         whose = [row[0] for row in connection.execute(DROP, (ids,))]
-        connection.execute(CANCEL, (list(set(whose)), ids))
+        connection.execute(CANCEL, {"subscribers": list(set(whose)), "subscriptions": ids})
     return len(whose)
 
 

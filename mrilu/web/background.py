@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 EVERY = 60.0  # seconds, at least
 SHARE = 20  # rest so many times as long as it took
+LONGEST_REST = 3600.0  # seconds: what hung for an hour is no reason to rest for a day
 
 
 class Found(NamedTuple, Generic[T]):
@@ -42,9 +43,16 @@ class Background(Generic[T]):
     def found(self, patience: float = 0.0) -> Found[T]:
         """Return the last facts, and have them renewed if they are old; wait so many seconds for the first ones."""
         if self._clock() >= self._due and self._busy.acquire(blocking=False):
-            threading.Thread(target=self._renew, name=self._name, daemon=True).start()
+            self._begin()
         self._tried.wait(patience)
         return self._found
+
+    def _begin(self) -> None:
+        try:
+            threading.Thread(target=self._renew, name=self._name, daemon=True).start()
+        except RuntimeError as error:  # there may be no more threads: the next one who asks tries
+            self._busy.release()
+            logger.warning("%s cannot be gathered: %s", self._name, error)
 
     def renew(self) -> None:
         """Renew the facts now, in this thread."""
@@ -60,6 +68,7 @@ class Background(Generic[T]):
             self._found = Found(None, time.time())
         finally:
             ended = self._clock()
-            self._due = ended + max(self._every, SHARE * (ended - began))
+            rest = min(SHARE * (ended - began), LONGEST_REST)
+            self._due = ended + max(self._every, rest)
             self._tried.set()
             self._busy.release()

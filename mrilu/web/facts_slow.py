@@ -1,6 +1,7 @@
 """What is too slow for a scrape, gathered beside it: the ledger, and what waits to be read again or embedded.
 
-It is gathered again, in a thread, when a scrape finds it old; never more than a twentieth of the time goes into it.
+It is gathered again, in a thread, when a scrape finds it old; no more than a twentieth of the time goes into it, unless
+it takes more than three minutes.
 """
 
 from __future__ import annotations

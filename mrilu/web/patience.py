@@ -46,10 +46,9 @@ class Asker:
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._work, name=f"ask-{self._name}", daemon=True
-                )
-                self._thread.start()
+                thread = threading.Thread(target=self._work, name=f"ask-{self._name}", daemon=True)
+                thread.start()  # RuntimeError where there may be no more threads: then it is tried again
+                self._thread = thread
 
     def _work(self) -> None:
         while True:

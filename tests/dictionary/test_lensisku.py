@@ -92,6 +92,11 @@ def test_our_own_json_comes_back(tmp_path):
         ({"notes": ["a"]}, "a text is expected"),
         ({"user": "mirli"}, "its user"),
         ({"gloss_keywords": ["come"]}, "get"),
+        ({"word": ["a"]}, "a text is expected"),
+        ({"word": "kla\0ma"}, "U+0000"),
+        ({"notes": "a\ud800b"}, "U+D800"),
+        ({"gloss_keywords": [{"word": "\0"}]}, "U+0000"),
+        ({"word": "a" * 501}, "more than 500"),
     ],
 )
 def test_an_entry_that_cannot_be_used_is_skipped_with_the_reason(change, reason):
@@ -99,6 +104,14 @@ def test_an_entry_that_cannot_be_used_is_skipped_with_the_reason(change, reason)
     assert [one.word for one in found.entries] == ["gerku"]
     assert reason in found.skipped[0].reason
     assert len(found.skipped) == 2
+
+
+def test_a_reverse_entry_that_cannot_be_used_is_skipped_and_the_others_are_kept():
+    rows = [{"text": {"a": 1}, "valsi": "klama"}, {"text": "\ud800", "valsi": "klama"}, 3]
+    good = {"text": "goer", "valsi": "klama"}
+    found = read({"entries": [ENTRY], "language": "\0En\ud800glish", "reverse": [*rows, good]})
+    assert found.reverse == [Reverse("goer", "", "klama", 0)]
+    assert len(found.skipped) == 3 and found.language == "English"
 
 
 def test_what_has_no_place_is_said_to_be_lost():

@@ -52,6 +52,13 @@ def test_an_unchanged_file_is_not_downloaded_again(server: LyingServer, tmp_path
     assert server.requests[1][1]["If-Modified-Since"] == "Tue, 24 Nov 2026 05:00:00 GMT"
 
 
+def test_validators_that_no_database_holds_are_not_kept(
+    server: LyingServer, tmp_path: Path
+) -> None:
+    fetched = get(server.url("/a", answer(BODY, ETag='"\0"', Last_Modified="\x0bx")), tmp_path)
+    assert fetched is not None and fetched.validators == Validators()
+
+
 def test_a_304_that_nobody_asked_for_is_refused(server: LyingServer, tmp_path: Path) -> None:
     with pytest.raises(SourceRefused, match="status 304"):
         get(server.url("/a", answer(b"", 304, Content_Length="")), tmp_path)

@@ -161,6 +161,13 @@ def test_what_is_no_http_address_is_refused(
         get(server.url("/a", redirect(location)), tmp_path)
 
 
+@pytest.mark.parametrize("host", ["a..example", f"{'a' * 64}.example"])
+def test_what_is_no_hosts_name_is_refused(server: LyingServer, tmp_path: Path, host: str) -> None:
+    for url in (f"http://{host}/", server.url("/a", redirect(f"http://{host}/"))):
+        with pytest.raises(SourceRefused, match="which is no host's name"):
+            get(url, tmp_path)
+
+
 def test_a_name_that_is_not_resolved_in_time_ends_the_download(monkeypatch, tmp_path: Path) -> None:
     held, resolved = threading.Event(), []
     resolve = lambda *_, **__: resolved.append(held.wait(20))  # noqa: E731

@@ -10,11 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from peewee import PostgresqlDatabase
 
 from jobs.sync_dictionary import DictionaryNotSynced, sync_dictionary
 from models import Definition, DefinitionVersion, JobRun, Keyword, Language, Source, Word
+from mrilu.dictionary.store import store_export
 from mrilu.downloads.errors import SourceRefused, SourceUnreachable
 from mrilu.settings.current import use_settings
 from mrilu.settings.fields import SettingError
@@ -199,6 +201,22 @@ def test_a_broken_export_keeps_its_language_and_the_others_are_synced(folder: Pa
     assert Definition.select().where(Definition.gone_at.is_null()).count() == 3 + 4
     run = JobRun.select().order_by(JobRun.id.desc()).get()
     assert run.outcome == "failed" and "jbo-en.xml" in run.error
+
+
+def test_a_language_that_postgresql_cannot_hold_keeps_the_others_from_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def store(db: PostgresqlDatabase, tag: str, *facts: Any, **more: Any) -> Sync:
+        if tag == "en":
+            raise psycopg.errors.ProgramLimitExceeded("string is too long for tsvector\nDETAIL: no")
+        return store_export(db, tag, *facts, **more)
+
+    monkeypatch.setattr("jobs.sync_dictionary.store_export", store)
+    put(folder, *many(3), tag="en")
+    put(folder, *many(3, first=11), tag="ja", name="日本語")
+    with pytest.raises(DictionaryNotSynced, match="^en: .*jbo-en.xml cannot be stored: string.*r$"):
+        sync_dictionary()
+    assert [language.tag for language in Language.select()] == ["ja"]
 
 
 def test_an_export_that_is_no_more_is_an_error_until_forced(folder: Path) -> None:

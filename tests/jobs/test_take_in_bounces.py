@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
+import peewee
 import pytest
 
 from jobs.import_messages import import_messages
@@ -98,6 +99,19 @@ def test_files_that_cannot_be_read_hold_up_no_others(sent, folder, monkeypatch):
 
     monkeypatch.setattr("jobs.take_in_bounces.read_bytes", read)
     assert take_in_bounces() == {"unreadable": 1, "soft": 1}
+
+
+def test_a_database_that_goes_away_leaves_the_report_for_the_next_run(sent, folder, monkeypatch):
+    deliver(folder, bounce_of(sent()))
+
+    def fail(*_: object) -> None:
+        raise peewee.InterfaceError("connection already closed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("jobs.take_in_bounces.take_in", fail)
+        with pytest.raises(peewee.InterfaceError):
+            take_in_bounces()
+    assert take_in_bounces() == {"hard": 1}
 
 
 def test_soft_bounces_count_and_the_fifth_in_a_month_ends_the_mail(sent, folder):

@@ -115,6 +115,12 @@ def test_times_are_those_of_the_subscribers_zone():
     assert "2026-11-25 00:30 CET" in text_of(sent())
 
 
+def test_times_are_told_in_utc_where_this_machine_does_not_know_the_zone():
+    for zone in ("europe/berlin", "UTC+3", "../etc/passwd"):
+        assert "2026-11-24 23:30 UTC" in text_of(sent(timezone=zone))
+        assert "2026-11-24" in sent(timezone=zone, digest=True)["Subject"]
+
+
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize(
     "news", [(REPLY,), (FOUND,), (WORD,), (replace(WORD, change="added", before=""),)]

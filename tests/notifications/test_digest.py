@@ -7,8 +7,10 @@ from datetime import datetime
 
 import pytest
 
-from models import Message, Notification, Subscriber
+from jobs.send_notifications import delivery_of
+from models import Message, Notification, RecipientPause, Subscriber
 from mrilu.notifications.events import NewsRules, notify_new_messages
+from mrilu.notifications.subscriptions import unsubscribe
 from mrilu.runtime.database import database as process_database
 from tests.notifications.conftest import run
 from tests.notifications.postoffice import PostOffice
@@ -124,16 +126,12 @@ def test_a_digest_that_is_tried_again_is_the_same_mail(configured, arrive, searc
 def test_a_digest_goes_on_without_the_news_that_was_unsubscribed(
     office, configured, arrive, search_for, database
 ):
-    from mrilu.notifications.subscriptions import unsubscribe
-
     search_for("coi", "a@x.org", digest="hourly")
     search_for("rodo", "a@x.org")
     for subject in ("coi", "rodo"):
         arrive(subject=subject, body="mi\n", date="Thu, 31 Dec 2026 00:00:00 +0000")
         happened("2026-11-24T12:00:00Z")
     settings = configured(office, mail_rate=1)
-    from jobs.send_notifications import delivery_of
-
     delivery_of(process_database(), settings).outbox.gather_digests(at("2026-11-24T13:00:00Z"))
     assert {row.mail for row in Notification.select()} == {
         Notification.select().order_by(Notification.id).get().id
@@ -142,3 +140,32 @@ def test_a_digest_goes_on_without_the_news_that_was_unsubscribed(
     assert run(settings, now=lambda: at("2026-11-24T13:01:00Z")) == {"sent": 1}
     text = office.accepted[0].message.get_body(("plain",)).get_content()
     assert "rodo" in text and "coi" not in text
+
+
+def test_nothing_of_a_digest_is_sent_whose_every_row_was_unsubscribed(
+    office, configured, arrive, search_for, database
+):
+    search_for("coi", "a@x.org", digest="hourly")
+    for number in range(3):
+        arrive(subject=f"coi {number}", date="Thu, 31 Dec 2026 00:00:00 +0000")
+        happened("2026-11-24T12:00:00Z")
+    settings = configured(office)
+    delivery_of(process_database(), settings).outbox.gather_digests(at("2026-11-24T13:00:00Z"))
+    unsubscribe(process_database(), Subscriber.get().id)
+    assert Notification.by_state()["cancelled"] == 3
+    assert run(settings, now=lambda: at("2026-11-24T13:01:00Z")) == {}
+    assert not office.accepted
+
+
+def test_a_digest_that_is_refused_for_days_is_given_up_as_a_whole(configured, arrive, search_for):
+    search_for("coi", "a@x.org", digest="daily")
+    for number, moment in enumerate(("00:10", "23:50")):
+        arrive(subject=f"coi {number}", date="Thu, 31 Dec 2026 00:00:00 +0000")
+        happened(f"2026-11-24T{moment}:00Z")
+    long_ago = at("2026-11-20T00:00:00Z")  # it refused what came before, too
+    RecipientPause.create(recipient="a@x.org", reason="no", since=long_ago, until=long_ago, times=1)
+    with PostOffice(lambda at, recipient: "550 5.7.1 no" if at == "rcpt" else None) as office:
+        settings = configured(office)
+        for moment in ("2026-11-25T00:01:00Z", "2026-11-28T00:20:00Z"):
+            run(settings, now=lambda moment=moment: at(moment))
+    assert Notification.by_state()["dead"] == 2 and office.envelopes == 2

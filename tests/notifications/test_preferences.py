@@ -41,6 +41,10 @@ def test_choices_are_kept_and_what_waits_follows_them(
     [
         ({"locale": "xx"}, "locale"),
         ({"timezone": "Mars/Olympus"}, "timezone"),
+        ({"timezone": "europe/berlin"}, "timezone"),  # PostgreSQL knows these three
+        ({"timezone": "CEST"}, "timezone"),
+        ({"timezone": "UTC+3"}, "timezone"),
+        ({"timezone": ""}, "timezone"),
         ({"digest": "weekly"}, "digest"),
         ({"digest_hour": 24}, "digest_hour"),
     ],

@@ -26,6 +26,7 @@ from mrilu.service.postgres import Cluster
 from mrilu.service.valkey import Server
 from mrilu.settings.table import PROJECT
 from mrilu.web.__main__ import impatient
+from mrilu.web.background import Background
 from mrilu.web.patience import Asker, Askers
 from tests.web.conftest import values
 
@@ -74,6 +75,23 @@ def test_one_that_is_held_up_keeps_no_one_from_those_that_are_free() -> None:
     with pytest.raises(TimeoutError, match="has not answered"):
         askers.ask(lambda: 7, 30)
     held.set()
+
+
+def test_a_thread_that_could_not_be_started_is_started_for_the_next_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asker, background = Asker("test"), Background("test-facts", lambda: 7)
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            asker.ask(lambda: 7, 30)
+        assert background.found().facts is None
+    assert asker.ask(lambda: 7, 30) == 7
+    assert background.found(30).facts == 7
 
 
 def test_redis_is_waited_for_a_few_seconds_and_no_longer() -> None:

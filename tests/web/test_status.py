@@ -317,3 +317,16 @@ def test_what_is_gathered_beside_is_kept_renewed_when_old_and_its_failure_told()
     background.renew()  # there is no third answer
     found = background.found()
     assert found.facts is None and found.at > 0
+
+
+def test_what_is_gathered_beside_rests_as_long_as_it_takes_but_never_for_days() -> None:
+    now, took = [0.0], [0.0]
+
+    def gather() -> None:
+        now[0] += took[0]
+
+    background = Background("test-facts", gather, lambda: now[0], every=10.0)
+    for seconds, rest in ((0.1, 10.0), (6.0, 120.0), (7200.0, 3600.0)):  # the last: a disk hung
+        took[0] = seconds
+        background.renew()
+        assert background._due == pytest.approx(now[0] + rest)
