@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import models
 from bench.bars import report_bars
+from bench.build_memory import BuildMemory
 from bench.corpus import CorpusMissing, unpacked
 from bench.export_peers import PEERS, run_peer
 from bench.machine import machine_facts
@@ -45,8 +45,7 @@ ALL, ENGLISH, UNCHANGED = (
     "an unchanged night",
 )
 BARS = {ALL: 90.0, ENGLISH: 15.0, UNCHANGED: 2.0}
-MEMORY = 1024  # MiB, job and its largest build together
-PER_MIB = 1024  # ru_maxrss is in KiB (Linux)
+MEMORY = 1024  # MiB, job and a build's processes together
 
 
 @contextmanager
@@ -104,12 +103,6 @@ def time_round() -> Iterator[tuple[str, float]]:
     yield UNCHANGED, timed_export(0)
 
 
-def most_memory() -> int:
-    """Return the most MiB that this process (the job) and the largest of its builds have had in memory."""
-    parts = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return sum(resource.getrusage(part).ru_maxrss for part in parts) // PER_MIB
-
-
 def time_peers(folder: Path) -> None:
     """Typeset the English dictionary once with each peer and print the seconds."""
     language = Language.get(Language.tag == "en")
@@ -139,18 +132,18 @@ def main() -> int:
         only_benchmark(),
         tempfile.TemporaryDirectory(prefix="mrilu-bench-") as folder,
         dictionaries(Path(folder)),
+        BuildMemory() as memory,
     ):
         for turn in range(chosen.rounds):
             for name, seconds in time_round():
                 measured[name].append(seconds)
                 progress(f"round {turn + 1}: {name} {seconds:.2f} s")
-        memory = most_memory()
         passed = report_bars(
             {name: (runs, BARS[name]) for name, runs in measured.items()}, machine_facts()
         )
-        passed &= memory < MEMORY
-        verdict = "PASS" if memory < MEMORY else "FAIL"
-        print(f"memory, job and its largest build: {memory:,} MiB, bar {MEMORY:,} MiB {verdict}")
+        passed &= memory.most < MEMORY
+        verdict = "PASS" if memory.most < MEMORY else "FAIL"
+        print(f"memory, job and build: {memory.most:,} MiB, bar {MEMORY:,} MiB {verdict}")
         if chosen.peers:
             time_peers(Path(folder))
     return 0 if passed else 1

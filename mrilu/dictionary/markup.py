@@ -77,6 +77,8 @@ _NO_PRINT = re.compile(
     "[\x7f-\x84\x86-\x9f\ufdd0-\ufdef]"
 )  # further control codes and non-characters
 
+_ASCII = re.compile("[ -~]*")  # what one_line need not look at
+
 _LOW = str.maketrans("0123456789+-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
 _HIGH = str.maketrans("0123456789+-=()in", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁱⁿ")
 
@@ -95,6 +97,8 @@ def clean(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Return the text for one line: cleaned, composed (NFC), each run of white space one space."""
+    if _ASCII.fullmatch(text):
+        return " ".join(text.split())
     printable = limit_marks(_NO_PRINT.sub(REPLACEMENT, clean(text)))
     return " ".join(unicodedata.normalize("NFC", printable).split())
 

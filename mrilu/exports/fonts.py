@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,6 +68,30 @@ def families(language: str) -> tuple[str, ...]:
     return (*TEXT, *ordered, *SCRIPTS, "Noto Emoji", *LOJBAN, EMBEDDED)
 
 
+def families_for(text: str, language: str) -> tuple[str, ...]:
+    """Return those of `families` that have a glyph of `text` which the first one lacks, and that one.
+
+    Typst looks at each family of a list for each paragraph and each font: most books need a few.
+    """
+    beyond = {ord(letter) for letter in set(text)} - _characters_of_text()
+    return tuple(
+        family
+        for family in families(language)
+        if family in (*TEXT, EMBEDDED) or not beyond.isdisjoint(_characters_of(family))
+    )
+
+
+@lru_cache(maxsize=1)
+def _characters_of_text() -> frozenset[int]:
+    """Return the characters that the text's own family has in all styles."""
+    return frozenset.intersection(*(_characters(path) for path in _files(*TEXT)))
+
+
+@lru_cache(maxsize=64)
+def _characters_of(family: str) -> frozenset[int]:
+    return frozenset().union(*(_characters(path) for path in _files(family)))
+
+
 def folders() -> list[Path]:
     """Return the folders of the font packages. Raises NotInstalled."""
     return [_folder(package) / inner for package, inner in PACKAGES.items()]
@@ -88,7 +112,7 @@ def missing_glyphs(text: str) -> dict[str, int]:
     for path in _font_files():
         if not wanted:
             break
-        wanted -= _characters(path)
+        wanted = wanted.difference(wanted & _characters(path))
     return (
         {letter: number for letter, number in Counter(text).items() if ord(letter) in wanted}
         if wanted
@@ -106,10 +130,14 @@ def _is_invisible(letter: str) -> bool:
 
 def _font_files() -> Iterable[Path]:
     """Yield the fonts of the families above, those that have the most first."""
-    wanted = {name.replace(" ", "") for name in (*families("ja"), "Noto Emoji")}
+    return (path for path in _files(*families("ja")) if "Italic" not in path.name)
+
+
+def _files(*names: str) -> Iterator[Path]:
+    wanted = {name.replace(" ", "") for name in names}
     for folder in folders():
         for path in sorted([*folder.glob("*.ttf"), *folder.glob("*.otf")]):
-            if path.name.split("-")[0].split("[")[0] in wanted and "Italic" not in path.name:
+            if path.name.split("-")[0].split("[")[0] in wanted:
                 yield path
 
 

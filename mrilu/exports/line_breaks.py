@@ -29,6 +29,8 @@ _CONSONANTS, _VOWELS = frozenset("bcdfgjklmnpqrstvwxz"), frozenset("aeiouyäöü
 
 def breakable(text: str) -> str:
     """Return the text with a place to break in each run that is longer than LONG characters."""
+    if len(text) <= LONG:
+        return text
     return _with_breaks(text, dict(_places(text, frozenset())))
 
 

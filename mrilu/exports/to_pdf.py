@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import json
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from mrilu.dictionary.entries import Entry, Reverse
 from mrilu.dictionary.markup import Span, one_line, spans
-from mrilu.exports import fonts, pdf_links
+from mrilu.exports import fonts, pdf_join
 from mrilu.exports.alphabet import letter_of, reverse_key
 from mrilu.exports.book import Book, Report, glosses_of, naming
 from mrilu.exports.entry_lines import (
@@ -35,21 +33,18 @@ from mrilu.exports.entry_lines import (
 from mrilu.exports.line_breaks import breakable as broken
 from mrilu.exports.line_breaks import breakable_spans
 from mrilu.exports.phrases import colophon, phrases_of, signs, title_lines
-from mrilu.exports.typeset import PDF
+from mrilu.exports.typeset import BOOK, FONTS, PIECE_DATA
+from mrilu.exports.typeset import TEMPLATE as TYPST
+from mrilu.exports.typesetters import Piece, typeset_all
 
 TEMPLATE = Path(__file__).with_name("book.typ")
-PROJECT = Path(__file__).resolve().parents[2]
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 LARGE = 3000  # entries of a book from which a letter starts on a page of its own
 RUN = 60  # entries that such a letter has at least
-PIECE = 40_000  # spans that typst lays out at once, before the next letter: some 400 MB
+PIECE = 12_000  # spans of a piece, before the next letter
 LONG = 16  # letters from which a Lojban word may be broken at the end of a line
 # Typst has no hyphenation patterns for Lojban. Its words may be broken before a consonant that starts a syllable.
 _SYLLABLE = re.compile(r"(?<=\w\w)(?=[bcdfgjklmnprstvxz][aeiouy])", re.IGNORECASE)
-
-
-class NotTypeset(Exception):
-    """Typst refused the book."""
 
 
 def write(book: Book, path: Path) -> Report:
@@ -57,103 +52,127 @@ def write(book: Book, path: Path) -> Report:
     for package in ("typst", "pikepdf"):
         if find_spec(package) is None:
             raise fonts.NotInstalled(package)
-    data = typeset_data(book)
-    missing = fonts.missing_glyphs(json.dumps(data, ensure_ascii=False))
-    # A character without a glyph shows as its number; "[", "]" and "+" mean nothing to JSON inside a string.
-    shown = {ord(letter): f"[U+{ord(letter):04X}]" for letter in missing}
+    glyphs, warnings = _Glyphs(), dict[str, None]()
+    parts = parts_of(book)
     outline = [
-        (part["name"], part["title"], [(one["name"], one["letter"]) for one in part["sections"]])
-        for part in _parts(data)
+        (part.name, part.title, [(one.name, one.letter) for one in part.sections]) for part in parts
     ]
     with TemporaryDirectory(prefix="mrilu-") as name:
-        folder = Path(name)
-        pieces = _write_pieces(data, folder, shown)
-        del book, data
-        _give_memory_back()
-        warnings = _typeset_pieces(pieces)
-        pdf_links.join([piece / PDF for piece in pieces], outline, path)
-    return Report(missing, warnings)
+        pieces = _written_pieces(book, parts, Path(name), glyphs)
+        with closing(typeset_all(pieces)) as typeset, pdf_join.Joined() as joined:
+            for one in typeset:
+                joined.add(one.pdf, one.places)
+                warnings |= dict.fromkeys(one.warnings)
+            joined.save(outline, path)
+    return Report(dict(glyphs.missing), tuple(warnings))
 
 
-def _write_pieces(data: dict[str, Any], folder: Path, shown: dict[int, str]) -> list[Path]:
-    """Write each piece of the book into a folder of its own."""
-    made = []
-    for number, piece in enumerate(pieces_of(data)):
-        made.append(folder / str(number))
-        made[-1].mkdir()
-        text = json.dumps(piece, ensure_ascii=False).translate(shown)
-        (made[-1] / "book.json").write_text(text, encoding="utf-8")
-        shutil.copy(TEMPLATE, made[-1])
-    return made
+class _Glyphs:
+    """Writes data as JSON in which a character without a glyph is its number, and counts such characters."""
+
+    def __init__(self) -> None:
+        self.missing = Counter[str]()
+
+    def shown(self, data: Any) -> str:
+        text = json.dumps(data, ensure_ascii=False)
+        missing = fonts.missing_glyphs(text)
+        self.missing.update(missing)
+        # "[", "]" and "+" mean nothing to JSON inside a string.
+        numbers = {ord(letter): f"[U+{ord(letter):04X}]" for letter in missing}
+        return text.translate(numbers) if numbers else text
 
 
-def _typeset_pieces(pieces: list[Path]) -> tuple[str, ...]:
-    """Typeset the pieces, one after the other: each starts on the page after the last one of the piece before.
-
-    A process each, since typst gives no memory back.
-    """
-    warnings: dict[str, None] = {}
-    pages = 0
-    for piece in pieces:
-        command = [sys.executable, "-P", "-m", "mrilu.exports.typeset", str(piece), str(pages)]
-        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
-        if done.returncode or not (piece / PDF).exists():
-            said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-            raise NotTypeset(f"typst: {said[0][-1000:]}")
-        told = json.loads(done.stdout)
-        pages = told["pages"]
-        warnings |= dict.fromkeys(told["warnings"])
-    return tuple(warnings)
+def _written_pieces(
+    book: Book, parts: list[Part], folder: Path, glyphs: _Glyphs
+) -> Iterator[Piece]:
+    """Write each piece of the book into a folder of its own, when it is asked for."""
+    common = glyphs.shown(_front_matter(book, parts))
+    for number, (piece, spans_of_piece) in enumerate(pieces_of(book, parts)):
+        place = folder / str(number)
+        place.mkdir()
+        own = glyphs.shown(piece)
+        needed = json.dumps(_fonts(book, common + own))
+        for data, text in ((BOOK, common), (PIECE_DATA, own), (FONTS, needed)):
+            (place / data).write_text(text, encoding="utf-8")
+        shutil.copy(TEMPLATE, place / TYPST)
+        yield Piece(place, spans_of_piece)
 
 
-def _give_memory_back() -> None:
-    """Have the C library return to the system what Python has freed (glibc): typst will need as much and more."""
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim:
-        trim(0)
+def _fonts(book: Book, text: str) -> dict[str, Any]:
+    families = fonts.families_for(text, book.language)
+    return {"text": families, "headings": (*fonts.LOJBAN, *families), "lojban": fonts.LOJBAN[0]}
 
 
-def pieces_of(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Cut a book into pieces that are typeset by themselves: at starts of pages, PIECE spans or more."""
-    common = {name: value for name, value in data.items() if name not in ("words", "reverse")}
-    parts: list[dict[str, Any]] = []
-    size, first, last = 0, 0, 0
+class Section(NamedTuple):
+    """A letter and what stands under it: its part's entries from number `first` on. `apart`: it starts a page."""
 
-    def piece() -> dict[str, Any]:
-        guides = data["guides"][first:last]
-        return {**common, "front": not first, "parts": parts, "guides": guides}
-
-    for part in _parts(data):
-        for number, section in enumerate(part["sections"]):
-            if size >= PIECE and (section["apart"] or not number):
-                yield piece()
-                parts, size, first = [], 0, last
-            if not number or not parts:
-                title = "" if number else part["title"]
-                parts.append({**part, "title": title, "sections": []})
-            parts[-1]["sections"].append(section)
-            size += sum(map(_size, section["entries"]))
-            last += len(section["entries"])
-    yield piece()
+    name: str
+    letter: str
+    apart: bool
+    first: int
+    entries: list[Any]
 
 
-def _parts(data: dict[str, Any]) -> list[dict[str, Any]]:
+class Part(NamedTuple):
+    """One direction of the dictionary: of Lojban words, or in reverse, of groups of what leads to them."""
+
+    name: str
+    title: str
+    reverse: bool
+    sections: list[Section]
+
+
+def parts_of(book: Book) -> list[Part]:
     """Return the parts of the book that have entries, or the first one of a book without any."""
-    from_lojban, to_lojban = data["titles"]
-    words = {
-        "name": "part-0",
-        "title": from_lojban,
-        "reverse": False,
-        "sections": data["words"],
-    }
-    reverse = {
-        "name": "part-1",
-        "title": to_lojban,
-        "reverse": True,
-        "sections": data["reverse"],
-    }
-    return [words, reverse] if data["reverse"] else [words]
+    from_lojban, to_lojban = _part_titles(book)
+    large = len(book.entries) > LARGE
+    groups = [list(group) for _, group in groupby(book.printed_reverse, key=lambda one: one.text)]
+    words = _sections("words", book.entries, map(letter_of_word, book.entries), large)
+    reverse = _sections("reverse", groups, map(_letter_of_group, groups), large)
+    both = (
+        Part("part-0", from_lojban, False, words),
+        Part("part-1", to_lojban, True, reverse),
+    )
+    return list(both) if reverse else [both[0]]
+
+
+def _letter_of_group(group: list[Reverse]) -> str:
+    with naming(group[0]):
+        return letter_of(reverse_key(one_line(group[0].text))[0])
+
+
+def pieces_of(book: Book, parts: list[Part]) -> Iterator[tuple[dict[str, Any], int]]:
+    """Cut a book into pieces that are typeset by themselves, each with its number of spans.
+
+    A piece is cut where a page starts, and has PIECE spans or more.
+    """
+    targets = numbers_of_headwords(book)
+    front, shown, guides, size = True, list[dict[str, Any]](), list[str](), 0
+    for part in parts:
+        for number, section in enumerate(part.sections):
+            if size >= PIECE and (section.apart or not number):
+                yield {"front": front, "parts": shown, "guides": guides}, size
+                front, shown, guides, size = False, [], [], 0
+            if not number or not shown:
+                title = "" if number else part.title
+                shown.append(
+                    {"name": part.name, "title": title, "reverse": part.reverse, "sections": []}
+                )
+            entries = _entries(part, section, targets)
+            shown[-1]["sections"].append({**section._asdict(), "entries": entries})
+            guides.extend(guide_word(one.pop("guide")) for one in entries)
+            size += sum(map(_size, entries))
+    yield {"front": front, "parts": shown, "guides": guides}, size
+
+
+def _entries(part: Part, section: Section, targets: dict[str, int]) -> list[dict[str, Any]]:
+    """Return what the template shows of each entry: plain strings and spans, in order, with the guide word."""
+    if part.reverse:
+        return [_reverse(group, targets) for group in section.entries]
+    return [
+        _entry(entry, targets) | {"number": number}
+        for number, entry in enumerate(section.entries, section.first)
+    ]
 
 
 def _size(entry: dict[str, Any]) -> int:
@@ -162,39 +181,17 @@ def _size(entry: dict[str, Any]) -> int:
     return 3 + len(entry["definition"]) + len(entry["notes"]) + len(entry["keywords"])
 
 
-def typeset_data(book: Book) -> dict[str, Any]:
-    """Return what the template reads: plain strings and spans, in order, with the guide words."""
-    targets = numbers_of_headwords(book)
-    words = [_entry(entry, targets) for entry in book.entries]
-    reverse = [
-        _reverse(list(group), targets)
-        for _, group in groupby(book.printed_reverse, key=lambda one: one.text)
-    ]
-    large = len(words) > LARGE
-    for number in _targets_of(words, reverse):
-        words[number]["number"] = number
-    reverse_letters = [letter_of(reverse_key(one["guide"])[0]) for one in reverse]
-    return {
-        **_front_matter(book, len(words), len(reverse)),
-        "families": fonts.families(book.language),
-        "headings": (*fonts.LOJBAN, *fonts.families(book.language)),
-        "lojban": fonts.LOJBAN[0],
-        "titles": _part_titles(book),
-        "words": _sections("words", words, map(letter_of_word, book.entries), large),
-        "reverse": _sections("reverse", reverse, reverse_letters, large),
-        "guides": [guide_word(one.pop("guide")) for one in (*words, *reverse)],
-    }
-
-
 def _part_titles(book: Book) -> tuple[str, str]:
     lojban = phrases_of(book.language).lojban
     other = [] if book.language == "jbo" else [one_line(book.name)]
     return " – ".join([lojban, *other]), " – ".join([*other, lojban])
 
 
-def _front_matter(book: Book, words: int, reverse: int) -> dict[str, Any]:
+def _front_matter(book: Book, parts: list[Part]) -> dict[str, Any]:
+    """Return what all pieces have in common."""
     name, said = one_line(book.name), phrases_of(book.language)
     known = book.language.isalpha() and len(book.language) in (2, 3)
+    words, reverse = (_number_of_entries(parts, direction) for direction in (False, True))
     return {
         "title": said.title.format(name=name),
         "lojban-name": said.lojban,
@@ -208,36 +205,27 @@ def _front_matter(book: Book, words: int, reverse: int) -> dict[str, Any]:
     }
 
 
-def _sections(
-    name: str, entries: list[dict[str, Any]], letters: Iterable[str], large: bool
-) -> list[dict[str, Any]]:
-    """Put the entries under letters; `apart` says that a letter starts a page.
+def _number_of_entries(parts: list[Part], reverse: bool) -> int:
+    sections_of = (part.sections for part in parts if part.reverse == reverse)
+    return sum(len(section.entries) for sections in sections_of for section in sections)
 
-    Typst lays runs of pages out at the same time, so that a large book is to have such runs; a letter with a few
-    entries is none.
+
+def _sections(
+    name: str, entries: Sequence[Any], letters: Iterable[str], large: bool
+) -> list[Section]:
+    """Put the entries under letters; in a large book, letters start pages.
+
+    Such a book can be cut there, and typst lays runs of pages out at the same time; a letter with a few entries is no
+    run.
     """
-    found: list[dict[str, Any]] = []
-    after = 0
+    found: list[Section] = []
+    first = after = 0
     for letter, section in sections(zip(letters, entries, strict=True)):
         apart = large and bool(found) and len(section) >= RUN and after >= RUN
         after = len(section) if apart else after + len(section)
-        found.append(
-            {
-                "name": f"{name}-{len(found)}",
-                "letter": letter,
-                "apart": apart,
-                "entries": section,
-            }
-        )
+        found.append(Section(f"{name}-{len(found)}", letter, apart, first, section))
+        first += len(section)
     return found
-
-
-def _targets_of(words: list[dict[str, Any]], reverse: list[dict[str, Any]]) -> set[int]:
-    """Return the numbers of the entries that something leads to: only they need a label."""
-    spans_of_all = (span for entry in words for span in (*entry["definition"], *entry["notes"]))
-    targets = {span[2] for span in spans_of_all if not isinstance(span, str) and len(span) > 2}
-    leads = (one for entry in reverse for sense in entry["senses"] for one in sense["valsi"])
-    return targets | {one[2] for one in leads if one[2] >= 0}
 
 
 def _entry(entry: Entry, targets: dict[str, int]) -> dict[str, Any]:

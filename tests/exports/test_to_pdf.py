@@ -6,14 +6,16 @@ import re
 import unicodedata
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mrilu.dictionary.entries import Reverse
-from mrilu.exports import fonts, to_pdf
+from mrilu.exports import fonts, pdf_join, to_pdf, typesetters
 from mrilu.exports.book import Book, EntryFailed, Report, ordered_book
 from mrilu.exports.build import FORMATS, check_installed
 from mrilu.exports.entry_lines import facts
+from mrilu.exports.typesetters import NotTypeset
 from tests.exports.books import HOSTILE, book, entry, hostile_book, text_of
 
 
@@ -28,6 +30,17 @@ def _installed() -> None:
 def typeset(one: Book, folder: Path) -> tuple[Path, Report]:
     report = to_pdf.write(one, folder / "x.pdf")
     return folder / "x.pdf", report
+
+
+def parts_shown(one: Book) -> list[list[dict[str, Any]]]:
+    """Return the sections of each part, as the template gets them."""
+    pieces = to_pdf.pieces_of(one, to_pdf.parts_of(one))
+    return [part["sections"] for piece, _ in pieces for part in piece["parts"]]
+
+
+def definition_shown(text: str) -> list[Any]:
+    [[section], *_] = parts_shown(book(entry(definition=text)))
+    return section["entries"][0]["definition"]
 
 
 def test_hostile_entries_are_shown_and_nothing_is_read(tmp_path):
@@ -60,6 +73,16 @@ def test_a_character_without_a_glyph_is_reported_and_shown_by_its_number(tmp_pat
     )
     assert report.missing == {"\U00012000": 2, "\ue000": 1}
     assert "[U+12000]" in text_of(pdf)
+
+
+def test_only_the_families_that_a_text_needs_are_named():
+    own = ("Noto Serif", "New Computer Modern Math")
+    assert fonts.families_for("mlatu ›\u00ad\u200b x₁", "en") == own
+    assert fonts.families_for("東", "ja")[:2] == ("Noto Serif", "Noto Serif JP")
+    assert fonts.families_for("東", "zh")[:2] == ("Noto Serif", "Noto Serif SC")
+    assert "Noto Sans Arabic" in fonts.families_for("سلام", "en")
+    everything = "".join(map(chr, range(0x20, 0xD800)))
+    assert fonts.families_for(everything, "en") == fonts.families("en")
 
 
 def test_invisible_characters_need_no_glyph():
@@ -160,6 +183,59 @@ def test_nothing_leaves_its_column(tmp_path):
     assert outside(pdf) == []
 
 
+FOOT = 665  # points from the top of a page, below which its number stands
+
+
+def in_pieces(monkeypatch: pytest.MonkeyPatch, piece: int = 1) -> None:
+    """Have each letter of a small book start a page, and a piece."""
+    for name, value in (("LARGE", 10), ("RUN", 5), ("PIECE", piece)):
+        monkeypatch.setattr(to_pdf, name, value)
+
+
+def small_book_of_pieces() -> Book:
+    words = [f"{letter}vla{vowel}" for letter in "abcdf" for vowel in "aeiou"]
+    entries = [entry(word, n, "some lines, " * 16 * n) for n, word in enumerate(words, 1)]
+    return book(*entries, reverse=tuple(Reverse(f"w{n}", "", "avlaa", 0) for n in range(30)))
+
+
+def test_a_piece_that_begins_on_a_left_page_has_its_margins_there(tmp_path, monkeypatch):
+    import pikepdf  # installed in the background, as typst is
+
+    in_pieces(monkeypatch)
+    pdf, _ = typeset(small_book_of_pieces(), tmp_path)
+    assert outside(pdf) == []
+    with pikepdf.open(pdf) as opened:
+        moved = {round(float(page.MediaBox[0]), 2) for page in opened.pages}
+    assert moved == {0, 11.34, -11.34}  # 4 mm: there were pieces of both kinds
+
+
+def test_each_page_has_its_number_in_the_middle_of_its_foot(tmp_path, monkeypatch):
+    in_pieces(monkeypatch)
+    pdf, _ = typeset(small_book_of_pieces(), tmp_path)
+    bbox = text_of(pdf, 3, 0, "-bbox")
+    word = r'<word xMin="([\d.]+)" yMin="([\d.]+)" xMax="([\d.]+)" .*?>(.*)</word>'
+    for number, page in enumerate(bbox.split("<page")[1:], 3):
+        feet = [box for box in re.findall(word, page) if float(box[1]) > FOOT]
+        assert [box[3] for box in feet] == [str(number)]
+        middle = (float(feet[0][0]) + float(feet[0][2])) / 2
+        assert middle * 25.4 / 72 == pytest.approx((19 if number % 2 else 15) + 71, abs=0.01)
+
+
+def test_the_bytes_are_the_same_however_many_pieces_are_typeset_at_once(tmp_path, monkeypatch):
+    in_pieces(monkeypatch)
+    made = []
+    for processors in (1, 4):
+        monkeypatch.setattr(typesetters, "_processors", lambda: processors)  # noqa: B023 - asked at once
+        pdf, _ = typeset(small_book_of_pieces(), tmp_path)
+        made.append(pdf.read_bytes())
+    assert made[0] == made[1]
+
+
+def test_a_book_without_entries_is_typeset(tmp_path):
+    pdf, _ = typeset(Book("en", "English", "2026-11-20", (), ()), tmp_path)
+    assert "0 Lojban words" in text_of(pdf, 1, 1)
+
+
 def test_entries_are_under_the_letters_where_people_look(tmp_path):
     words = ("0", "zoo", "±", "Ænglisc", "日本", "かな", "ガス", "Øl", "一")
     one = book()
@@ -168,7 +244,7 @@ def test_entries_are_under_the_letters_where_people_look(tmp_path):
     )
     found = [
         (section["letter"], [entry["word"] for entry in section["entries"]])
-        for section in to_pdf.typeset_data(one)["reverse"]
+        for section in parts_shown(one)[1]
     ]
     assert found == [
         ("#", ["0", "±"]),
@@ -181,18 +257,16 @@ def test_entries_are_under_the_letters_where_people_look(tmp_path):
 
 
 def test_lojban_has_no_reverse_part():
-    data = to_pdf.typeset_data(
-        book(reverse=(Reverse("zda", "", "zda", 0),), tag="jbo", name="lojban")
-    )
-    assert data["reverse"] == []
+    parts = parts_shown(book(reverse=(Reverse("zda", "", "zda", 0),), tag="jbo", name="lojban"))
+    assert len(parts) == 1
 
 
 def test_a_letter_with_few_entries_starts_no_page(monkeypatch):
     monkeypatch.setattr(to_pdf, "LARGE", 5)
     monkeypatch.setattr(to_pdf, "RUN", 3)
     words = ["a", "ab", "ac", "b", "c", "ca", "cb", "d", "da", "dx"]
-    data = to_pdf.typeset_data(book(*(entry(word, n) for n, word in enumerate(words, 1))))
-    assert [(one["letter"], one["apart"]) for one in data["words"]] == [
+    [sections] = parts_shown(book(*(entry(word, n) for n, word in enumerate(words, 1))))
+    assert [(one["letter"], one["apart"]) for one in sections] == [
         ("A", False),
         ("B", False),
         ("C", True),
@@ -206,16 +280,12 @@ def test_unofficial_is_said_once():
 
 
 def test_places_are_set_as_subscripts():
-    shown = to_pdf.typeset_data(book(entry(definition="$x_1$ loves x2")))["words"][0]["entries"][0][
-        "definition"
-    ]
+    shown = definition_shown("$x_1$ loves x2")
     assert shown == [["letter", "x₁"], " loves ", ["letter", "x₂"]]
 
 
 def test_what_is_no_digit_is_lowered():
-    shown = to_pdf.typeset_data(book(entry(definition="$x_n=y$ $10^3$")))["words"][0]["entries"][0][
-        "definition"
-    ]
+    shown = definition_shown("$x_n=y$ $10^3$")
     assert shown == [["letter", "x"], ["low", "n"], "=", ["letter", "y"], " 10", ["high", "3"]]
 
 
@@ -243,8 +313,8 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
 def test_links_and_outline_lead_to_the_pages_of_their_entries(piece, tmp_path, monkeypatch):
     import pikepdf  # installed in the background, as typst is
 
-    for name, value in (("LARGE", 10), ("RUN", 5), ("PIECE", piece)):
-        monkeypatch.setattr(to_pdf, name, value)
+    in_pieces(monkeypatch, piece)
+    monkeypatch.setattr(pdf_join, "LEAF", 4)
     words = [f"{letter}vla{vowel}" for letter in "abc" for vowel in "aeiou"]
     entries = [
         entry(word, n, "some lines, " * 100, notes=f"{{{other}}} {{nosuch}}")
@@ -263,7 +333,8 @@ def test_links_and_outline_lead_to_the_pages_of_their_entries(piece, tmp_path, m
         numbers = {page.objgen: number for number, page in enumerate(opened.pages)}
         links = [one for page in opened.pages for one in page.get("/Annots", ())]
         assert not [one for one in links if "/A" in one]
-        found = Counter(numbers[one.Dest[0].objgen] for one in links)
+        names = pikepdf.NameTree(opened.Root.Names.Dests)
+        found = Counter(numbers[names[str(one.Dest)][0].objgen] for one in links)
         with opened.open_outline() as outline:
             tops = {
                 part.title: [numbers[one.destination[0].objgen] for one in part.children]
@@ -278,5 +349,5 @@ def test_typsts_refusal_is_told(tmp_path, monkeypatch):
     broken = tmp_path / "book.typ"
     broken.write_text("#nosuch")
     monkeypatch.setattr(to_pdf, "TEMPLATE", broken)
-    with pytest.raises(to_pdf.NotTypeset, match="unknown variable: nosuch"):
+    with pytest.raises(NotTypeset, match="unknown variable: nosuch"):
         typeset(book(), tmp_path)
