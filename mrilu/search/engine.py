@@ -28,7 +28,7 @@ from mrilu.search.lexemes import (
     names_something,
     without_weights,
 )
-from mrilu.search.meaning import find_near
+from mrilu.search.meaning import find_near, leaves_few
 from mrilu.search.names import with_names
 from mrilu.search.newest import Place
 from mrilu.search.opening import Opening, open_search
@@ -43,6 +43,7 @@ from mrilu.search.results import (
     threads_of,
 )
 from mrilu.search.spelling import LONGEST, find_alike, is_spelt_right
+from mrilu.search.statistics import times_of
 
 KINDS = ("message", "word", "sentence")
 MODES = ("fused", "text", "meaning")
@@ -263,7 +264,10 @@ class _Search:
             self._let_text_answer(f"these hits are by text alone: {error}")
             return []
         holds = both(condition_of(self.query.conditions(), self.lexemes), self.scope)
-        near = find_near(self.db, model, self.kind, vector, holds)
+        few = self.kind == "message" and leaves_few(
+            self.query, self.lexemes, times_of(self.db, self.opening.newest)
+        )
+        near = find_near(self.db, model, self.kind, vector, holds, measure_all=few)
         self.starts = {one.id: one.start for one in near}
         return [one.id for one in near]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from math import floor
 from typing import NamedTuple
 
 from peewee import PostgresqlDatabase
@@ -115,6 +116,14 @@ class Times(NamedTuple):
         """Return about how many messages there are from one moment to another; one at least."""
         assert self.statistics is not None
         return max(1.0, self.statistics.calendar.between(step_of(first), self.end(last)))
+
+    def share_of(self, first: datetime | None, last: datetime | None) -> float:
+        """Return about what share of the messages was sent from one moment on until another."""
+        assert self.statistics is not None
+        calendar = self.statistics.calendar
+        start = step_of(first) if first else floor(calendar.bounds[0])
+        end = step_of(last) + 1 if last else max(self.end(None), floor(calendar.bounds[-1]) + 1)
+        return max(0.0, calendar.between(start, end)) / calendar.messages
 
 
 _known: dict[str, tuple[float, Statistics | None]] = {}
