@@ -41,8 +41,6 @@ from mrilu.search.statistics import (
     Times,
     expected,
     is_indexed,
-    statistics_of,
-    times_of,
 )
 
 # Of what a common word finds, so many of the newest are ranked, and so many older ones that have it in the subject: it
@@ -109,13 +107,13 @@ def find_text(
     query: Query,
     lexemes: Lexemes,
     scope: Condition = ALWAYS,
-    newest: datetime | None = None,
+    times: Times = Times(),  # noqa: B008
     facets_until: float | None = None,
 ) -> Found:
     """Return ids of `message`, `definition` (kind "word") or `sentence`; `scope` narrows all of them.
 
-    A query of operators alone gives the newest; one that names nothing but common words finds nothing. `newest` is
-    when the newest message was sent; until `facets_until` (time.monotonic) it is looked how messages are spread.
+    A query of operators alone gives the newest; one that names nothing but common words finds nothing. `times` is what
+    is known of the messages; until `facets_until` (time.monotonic) it is looked how they are spread.
     """
     if not names_something(query, lexemes):
         return Found({})
@@ -128,7 +126,7 @@ def find_text(
     ]
     without = both(condition_of(others, lexemes, by_date=by_date), scope)
     asked = (
-        _asked(db, query, lexemes, holds, without, newest)
+        _asked(query, lexemes, holds, without, times)
         if kind == "message"
         else _Asked(holds, without)
     )
@@ -136,19 +134,13 @@ def find_text(
     strict = _ranked(db, kind, all_of(wanted, lexemes), asked)
     if len(strict.shares) >= FEW or len(wanted) < 2:
         return strict
-    relaxed = _relaxed(db, kind, query, lexemes, scope)
+    relaxed = _relaxed(db, kind, query, lexemes, scope, times.statistics)
     return relaxed._replace(spread=strict.spread) if relaxed else strict
 
 
 def _asked(
-    db: PostgresqlDatabase,
-    query: Query,
-    lexemes: Lexemes,
-    holds: Condition,
-    without: Condition,
-    newest: datetime | None,
+    query: Query, lexemes: Lexemes, holds: Condition, without: Condition, times: Times
 ) -> _Asked:
-    times = times_of(db, newest)
     known = times.statistics
     shares = (
         (expected(query, lexemes, known, each) for each in (known.texts, known.subjects))
@@ -269,13 +261,18 @@ def _newest(
 
 
 def _relaxed(
-    db: PostgresqlDatabase, kind: str, query: Query, lexemes: Lexemes, scope: Condition
+    db: PostgresqlDatabase,
+    kind: str,
+    query: Query,
+    lexemes: Lexemes,
+    scope: Condition,
+    known: Statistics | None,
 ) -> Found | None:
     """Return what holds some of the words; None if no word is known."""
     parts = list(
         dict.fromkeys(one for group in query.positive_text() if (one := any_of(group, lexemes)))
     )
-    total, counts = _frequencies(db, kind, parts)
+    total, counts = _frequencies(db, kind, parts, known)
     rare = _rarest(parts, counts)
     if not rare:
         return None
@@ -317,9 +314,10 @@ def _word_score(kind: str) -> str:
     return f"%s * (1 - {pivot} / ({rank} + {pivot}))"
 
 
-def _frequencies(db: PostgresqlDatabase, kind: str, parts: Sequence[str]) -> tuple[int, list[int]]:
+def _frequencies(
+    db: PostgresqlDatabase, kind: str, parts: Sequence[str], known: Statistics | None
+) -> tuple[int, list[int]]:
     """Return how many texts there are, and how many hold each tsquery; about how many, where ANALYZE saw it."""
-    known = statistics_of(db) if kind == "message" else None
     if known:
         return known.calendar.messages, _estimated(db, known, parts)
     counts = _counted(db, kind, parts)

@@ -1,6 +1,7 @@
 """What the last ANALYZE saw of the messages: how full the times are, how common words, senders and lists.
 
-Remembered for a minute. It only tells where to begin: what a search finds does not depend on it.
+Remembered until it looks again, an hour at most. It only tells where to begin: what a search finds does not depend on
+it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from mrilu.search.grammar import Query, Term
 from mrilu.search.lexemes import LEXEME, Lexemes
 
 SMALL = 4000  # so few messages are looked at at once
-REMEMBERED_SECONDS = 60.0
+REMEMBERED_SECONDS = 3600.0
 # What a sender, list, thread or recipient leaves of the messages, as a guess where ANALYZE saw nothing of it.
 NARROWED = 0.1
 _NARROWING = ("from", "to", "list", "thread")
@@ -126,26 +127,32 @@ class Times(NamedTuple):
         return max(0.0, calendar.between(start, end)) / calendar.messages
 
 
-_known: dict[str, tuple[float, Statistics | None]] = {}
+# Of a database, how many messages the last look counted, until when that is believed, and what it saw.
+_known: dict[str, tuple[float, float, Statistics | None]] = {}
 
 
-def times_of(db: PostgresqlDatabase, newest: datetime | None) -> Times:
-    """Return what is known of the times of all messages, of which the newest was sent then."""
-    return Times(statistics_of(db), newest)
+def times_of(db: PostgresqlDatabase, newest: datetime | None, counted: float) -> Times:
+    """Return what is known of the times of all messages, of which the newest was sent then.
+
+    `counted` are the messages of PostgreSQL's last look: when it looks again, it counts others.
+    """
+    return Times(statistics_of(db, counted), newest)
 
 
-def statistics_of(db: PostgresqlDatabase) -> Statistics | None:
+def statistics_of(db: PostgresqlDatabase, counted: float) -> Statistics | None:
     """Return what the last ANALYZE saw; None for a small archive, or before the first."""
+    if counted <= SMALL:
+        return None
     now, name = time.monotonic(), str(db.database)
     known = _known.get(name)
-    if known is None or now - known[0] > REMEMBERED_SECONDS:
-        known = _known[name] = now, _read(db)
-    return known[1]
+    if known is None or known[0] != counted or now > known[1]:
+        known = _known[name] = counted, now + REMEMBERED_SECONDS, _read(db)
+    return known[2]
 
 
 def _read(db: PostgresqlDatabase) -> Statistics | None:
     row = db.connection().execute(_TIMES, (STEP,)).fetchone()
-    if row is None or row[0] <= SMALL or len(row[1]) < 2:
+    if row is None or len(row[1]) < 2:
         return None
     columns = (
         ("message", "search"),

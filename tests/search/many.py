@@ -33,6 +33,6 @@ def times(database, monkeypatch: pytest.MonkeyPatch) -> Times:
         monkeypatch.setattr(newest, name, value)
     database.execute_sql(MESSAGES)
     database.execute_sql("ANALYZE message")
-    found = times_of(database, NEWEST)
+    found = times_of(database, NEWEST, 3000.0)
     assert found.statistics is not None
     return found

@@ -15,6 +15,8 @@ from mrilu.search.conditions import ALWAYS, Condition, both
 from mrilu.search.eras import step_of
 from mrilu.search.grammar import parse
 from mrilu.search.newest import Columns, Enough, Span, find_newest, span_of
+from mrilu.search.opening import open_search
+from mrilu.search.patience import Deadline
 from mrilu.search.statistics import Expected, Times, statistics_of, times_of, together
 
 CONDITIONS = {
@@ -119,7 +121,7 @@ def test_the_newest_messages_are_known_more_finely_than_the_last_look_has_them(
     # half a year without a message, behind which there is one: the last part is mostly empty
     database.execute_sql("UPDATE message SET sent_at = '2005-12-24' WHERE permalink = 77")
     database.execute_sql("ANALYZE message")
-    calendar = statistics_of(database).calendar
+    calendar = statistics_of(database, 3000.0).calendar
     first = calendar.before(step_of(datetime(2005, 12, 24, tzinfo=UTC)) + 1, 20)
     assert first is not None and first <= step_of(datetime(2005, 6, 20, tzinfo=UTC))
 
@@ -147,7 +149,7 @@ def test_what_takes_too_long_ends_with_enough_messages(database, times):
 def test_messages_after_the_last_look_are_found(database, times):
     sql = "UPDATE message SET sent_at = '2031-05-05' WHERE permalink = 77"
     database.execute_sql(sql)
-    late = times_of(database, datetime(2031, 5, 5, tzinfo=UTC))
+    late = times_of(database, datetime(2031, 5, 5, tzinfo=UTC), 3000.0)
     found = find_newest(database, CONDITIONS["common"], 2, late)
     assert found.rows[0][1] == datetime(2031, 5, 5, tzinfo=UTC)
 
@@ -161,11 +163,21 @@ def test_the_span_of_a_query_is_that_of_what_all_hits_have():
 
 def test_a_small_archive_and_one_not_looked_at_yet_are_read_at_once(database, monkeypatch):
     monkeypatch.setattr(statistics, "_known", {})
-    assert times_of(database, None) == Times()
+    assert times_of(database, None, -1.0) == Times()
+
+
+def test_what_is_known_is_read_again_when_postgresql_has_looked_again(database, times, monkeypatch):
+    known = statistics_of(database, 3000.0)
+    database.execute_sql("DELETE FROM message WHERE id %% 3 = 0")
+    database.execute_sql("ANALYZE message")
+    assert statistics_of(database, 3000.0) is known
+    assert statistics_of(database, 2000.0).calendar.messages == 2000
+    opening = open_search(database, Deadline(5), [])
+    assert opening.counted == 2000.0
 
 
 def test_common_words_are_known_with_their_share(database, times):
-    texts = statistics_of(database).texts
+    texts = statistics_of(database, 3000.0).texts
     assert texts.of("'common'") > 0.9 and 0.25 < texts.of("'third'") < 0.4
     assert texts.of("'third' & 'common'") <= texts.of("'third'")
     assert texts.of("'unheard'") < 0.1

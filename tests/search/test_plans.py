@@ -103,7 +103,7 @@ def test_one_plan_is_for_one_statement_alone(database):
 
 
 def test_how_common_senders_lists_and_attachments_are_is_known(database, times):
-    known = statistics_of(database)
+    known = statistics_of(database, 3000.0)
 
     def share(text: str) -> Expected:
         named = with_names(database, parse(text))
