@@ -99,12 +99,11 @@ def _to(term: Term) -> Condition:
 
 
 def _list(term: Term) -> Condition:
-    """A list by its whole id or by the first part of it."""
+    """A list by its whole id or by the first part of it; by the ids that are known to be such, where they are."""
+    if term.lists is not None:
+        return Condition("s.list_ids && %s::text[]", (list(term.lists),))
     sql = "EXISTS (SELECT FROM unnest(s.list_ids) AS one WHERE lower(one) = %s OR starts_with(lower(one), %s))"
-    named = Condition(sql, list_names(term.text))
-    if term.lists is None:
-        return named
-    return both(Condition("s.list_ids && %s::text[]", (list(term.lists),)), named)
+    return Condition(sql, list_names(term.text))
 
 
 def _before(term: Term) -> Condition:

@@ -27,7 +27,7 @@ FIRST = 500  # messages that are looked at at least
 # once where these are expected, or after a part of all held so few. Not where many times as many are expected for good
 # reason: then there are few of late alone.
 FEW, FEW_READ, PROBED_AFTER, DOUBTED = 500, 100, 32, 8
-MORE = 2  # times the few may turn out to be all the same
+MORE = 5  # times the few may turn out to be all the same: the index has been read by then
 # How many messages the first span has: what is wanted at the expected rate, and some more. Each one after it has so
 # many times those before it. Never more than a part of all, since what is rare of late may have been common once.
 SAFETY, GROWTH = 1.25, 2
