@@ -9,7 +9,7 @@ from models import visible_to
 from mrilu.mail.permalinks import permalink_in
 from mrilu.search.eras import HAS_ATTACHMENT
 from mrilu.search.grammar import Group, Term
-from mrilu.search.lexemes import Lexemes
+from mrilu.search.lexemes import Lexemes, all_of
 from mrilu.search.names import like, list_names
 
 
@@ -23,15 +23,26 @@ class Condition(NamedTuple):
 ALWAYS = Condition("")
 # The words of a message's subject; an index has them. Asked without weights, which they no longer have.
 SUBJECT = "ts_filter(s.search, '{a}')"
+# As no index of dates would be asked.
+_DATES = {
+    "before": "NOT (s.sent_at, 0) >= (%s, 0)",
+    "after": "NOT (s.sent_at, 0) < (%s, 0)",
+}
 # What the index of search holds of a message beside its words (mrilu/search/eras.py).
 KEYS = "search_keys(s.sent_at, s.from_name, s.from_address, s.has_attachment)"
 _OF_THREAD = """s.node IN (SELECT other.node FROM message AS named JOIN thread_link AS own ON own.node = named.node
   JOIN thread_link AS other USING (thread) WHERE {named})"""
 
 
-def condition_of(groups: Sequence[Group], lexemes: Lexemes) -> Condition:
-    """Return what holds where all the groups do."""
-    return both(*(_one_of(group, lexemes) for group in groups))
+def condition_of(groups: Sequence[Group], lexemes: Lexemes, *, by_date: bool = True) -> Condition:
+    """Return what holds where all the groups do; those of words alone are asked for as one tsquery.
+
+    Without `by_date` the index of dates is of no use for it: another knows better.
+    """
+    plain = [group for group in groups if all(term.is_anywhere for term in group)]
+    words = Condition("s.search @@ %s::tsquery", (all_of(plain, lexemes),))
+    others = (_one_of(group, lexemes, by_date) for group in groups if group not in plain)
+    return both(words if words.parameters[0] else ALWAYS, *others)
 
 
 def both(*conditions: Condition) -> Condition:
@@ -49,15 +60,20 @@ def where(*conditions: Condition) -> Condition:
     return Condition(f"WHERE {joined.sql}", joined.parameters) if joined.sql else ALWAYS
 
 
-def _one_of(group: Group, lexemes: Lexemes) -> Condition:
-    made = [one for term in group if (one := _condition(term, lexemes)).sql]
+def _one_of(group: Group, lexemes: Lexemes, by_date: bool) -> Condition:
+    made = [one for term in group if (one := _condition(term, lexemes, by_date)).sql]
     return Condition(
         " OR ".join(one.sql for one in made), tuple(p for one in made for p in one.parameters)
     )
 
 
-def _condition(term: Term, lexemes: Lexemes) -> Condition:
-    made = _IN_MAIL[term.operator](term) if term.operator in _IN_MAIL else _in_text(term, lexemes)
+def _condition(term: Term, lexemes: Lexemes, by_date: bool) -> Condition:
+    if term.operator in _DATES and not by_date:
+        made = Condition(_DATES[term.operator], (term.date(),))
+    elif term.operator in _IN_MAIL:
+        made = _IN_MAIL[term.operator](term)
+    else:
+        made = _in_text(term, lexemes)
     return Condition(f"NOT ({made.sql})", made.parameters) if term.negated and made.sql else made
 
 
@@ -83,12 +99,11 @@ def _to(term: Term) -> Condition:
 
 
 def _list(term: Term) -> Condition:
-    """A list by its whole id or by the first part of it."""
+    """A list by its whole id or by the first part of it; by the ids that are known to be such, where they are."""
+    if term.lists is not None:
+        return Condition("s.list_ids && %s::text[]", (list(term.lists),))
     sql = "EXISTS (SELECT FROM unnest(s.list_ids) AS one WHERE lower(one) = %s OR starts_with(lower(one), %s))"
-    named = Condition(sql, list_names(term.text))
-    if term.lists is None:
-        return named
-    return both(Condition("s.list_ids && %s::text[]", (list(term.lists),)), named)
+    return Condition(sql, list_names(term.text))
 
 
 def _before(term: Term) -> Condition:

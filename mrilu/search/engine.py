@@ -28,7 +28,7 @@ from mrilu.search.lexemes import (
     names_something,
     without_weights,
 )
-from mrilu.search.meaning import find_near
+from mrilu.search.meaning import find_near, leaves_few
 from mrilu.search.names import with_names
 from mrilu.search.newest import Place
 from mrilu.search.opening import Opening, open_search
@@ -43,6 +43,7 @@ from mrilu.search.results import (
     threads_of,
 )
 from mrilu.search.spelling import LONGEST, find_alike, is_spelt_right
+from mrilu.search.statistics import Times, times_of
 
 KINDS = ("message", "word", "sentence")
 MODES = ("fused", "text", "meaning")
@@ -229,7 +230,7 @@ class _Search:
             self.query,
             self.lexemes,
             self.scope,
-            self.opening.newest,
+            self._times(),
             self.facets_until,
         )
         self.spread = found.spread
@@ -240,6 +241,12 @@ class _Search:
         return {
             one: TEXT_COUNTS * (share**2 if beside_meaning else 1.0) for one, share in kept.items()
         }
+
+    def _times(self) -> Times:
+        """Return what is known of the messages, where these are searched."""
+        if self.kind != "message":
+            return Times()
+        return times_of(self.db, self.opening.newest, self.opening.counted)
 
     def _named(self) -> list[int]:
         if self.kind == "message":
@@ -263,7 +270,8 @@ class _Search:
             self._let_text_answer(f"these hits are by text alone: {error}")
             return []
         holds = both(condition_of(self.query.conditions(), self.lexemes), self.scope)
-        near = find_near(self.db, model, self.kind, vector, holds)
+        few = leaves_few(self.query, self.lexemes, self._times())
+        near = find_near(self.db, model, self.kind, vector, holds, measure_all=few)
         self.starts = {one.id: one.start for one in near}
         return [one.id for one in near]
 

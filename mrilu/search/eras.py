@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from math import floor
 from typing import NamedTuple
 
@@ -54,6 +55,20 @@ def rounded_up(first: int, last: int) -> int:
     """Return an end at or after `last` up to which few numbers reach from `first`."""
     shift = max(one for one in _SHIFTS if first % (1 << one) == 0 and 1 << one <= last - first)
     return -(-last >> shift << shift)
+
+
+def finer(bounds: Sequence[float], parts: int, newest: Sequence[float] = ()) -> list[float]:
+    """Return the bounds with each part between them cut into `parts`, which are taken to be even but for the newest.
+
+    `newest` are the bounds of these, as far as they are known, rising.
+    """
+    even = [
+        low + (high - low) * part / parts for low, high in pairwise(bounds) for part in range(parts)
+    ]
+    even.append(bounds[-1])
+    if not newest:
+        return even
+    return [min(one, newest[0]) for one in even[: -len(newest)]] + list(newest)
 
 
 class Calendar(NamedTuple):

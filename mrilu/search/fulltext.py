@@ -2,10 +2,10 @@
 
 What is put into a statement's text is ours (tables, weights, conditions with %s); what was typed is a parameter.
 Hits that hold every word are ranked by PostgreSQL's ts_rank, where the subject (or a word and its glosses) counts
-most and own text (a definition) next. Of a word that many texts hold, the newest are ranked and the newest with it in
-the subject; the rest follow by their age. Where hits are few, hits that hold some of the words join them and all are
-ranked as BM25 does (Robertson & Zaragoza 2009): a word counts the more the fewer texts hold it, saying it often
-gains little, and long texts count less. For mail, newer counts up to a fifth more.
+most and own text (a definition) next. Of a word that many texts hold, the newest are ranked, and the newest of the
+others that have it in the subject; the rest follow by their age. Where hits are few, hits that hold some of the words
+join them and all are ranked as BM25 does (Robertson & Zaragoza 2009): a word counts the more the fewer texts hold it,
+saying it often gains little, and long texts count less. For mail, newer counts up to a fifth more.
 """
 
 from __future__ import annotations
@@ -35,17 +35,25 @@ from mrilu.search.newest import (
     older_than,
     span_of,
 )
-from mrilu.search.statistics import Statistics, Times, share_found, statistics_of, times_of
+from mrilu.search.statistics import (
+    Expected,
+    Statistics,
+    Times,
+    expected,
+    is_indexed,
+)
 
-# Of what a common word finds, so many are ranked, and of those with it in the subject: it reads each whole vector.
-RANKED, RANKED_BY_SUBJECT = 200, 100
+# Of what a common word finds, so many of the newest are ranked, and so many older ones that have it in the subject: it
+# reads each whole vector. Of definitions and sentences more: those that come first are no better than others.
+RANKED, RANKED_BY_SUBJECT = 100, 50
+RANKED_ELSEWHERE, RANKED_BY_WORD = 200, 100
+# The messages with the words in the subject may be expected to be so many times more or fewer than they seemed to be.
+MOST_AMISS = 8.0
 # With fewer hits than this that hold every word, those that hold some of the words join them.
 FEW = 20
 RELAXED = 200
 # Words are tried from the rarest on, until they would find more than this together.
 RELAXED_CANDIDATES = 1000
-# In an archive of more messages those that hold a common word are not counted: the last ANALYZE saw a sample.
-COUNTED = 100_000
 
 TABLES = {"message": "message", "word": "definition", "sentence": "sentence"}
 _WEIGHTS = {  # of D, C, B, A; what they mean is in migrations 0001 and 0005
@@ -88,8 +96,8 @@ class _Asked(NamedTuple):
     without: Condition
     span: Span = ALL_TIME
     times: Times = Times()  # noqa: RUF012
-    share: float = 1.0  # of the messages that may hold it
-    share_headed: float = 1.0  # of those that may hold it in the subject
+    expected: Expected = Expected()  # noqa: RUF012
+    headed: Expected = Expected()  # noqa: RUF012 - of those that hold it in the subject
     facets_until: float | None = None
 
 
@@ -99,25 +107,26 @@ def find_text(
     query: Query,
     lexemes: Lexemes,
     scope: Condition = ALWAYS,
-    newest: datetime | None = None,
+    times: Times = Times(),  # noqa: B008
     facets_until: float | None = None,
 ) -> Found:
     """Return ids of `message`, `definition` (kind "word") or `sentence`; `scope` narrows all of them.
 
-    A query of operators alone gives the newest; one that names nothing but common words finds nothing. `newest` is
-    when the newest message was sent; until `facets_until` (time.monotonic) it is looked how messages are spread.
+    A query of operators alone gives the newest; one that names nothing but common words finds nothing. `times` is what
+    is known of the messages; until `facets_until` (time.monotonic) it is looked how they are spread.
     """
     if not names_something(query, lexemes):
         return Found({})
     wanted = query.positive_text()
-    holds = both(condition_of(query.groups, lexemes), scope)
+    by_date = kind == "message" and not is_indexed(query, lexemes)
+    holds = both(condition_of(query.groups, lexemes, by_date=by_date), scope)
     # whatever has all the words in its subject answers the groups with words
     others = [
         group for group in query.groups if all(term.negated or not term.in_text for term in group)
     ]
-    without = both(condition_of(others, lexemes), scope)
+    without = both(condition_of(others, lexemes, by_date=by_date), scope)
     asked = (
-        _asked(db, query, lexemes, holds, without, newest)
+        _asked(query, lexemes, holds, without, times)
         if kind == "message"
         else _Asked(holds, without)
     )
@@ -125,24 +134,18 @@ def find_text(
     strict = _ranked(db, kind, all_of(wanted, lexemes), asked)
     if len(strict.shares) >= FEW or len(wanted) < 2:
         return strict
-    relaxed = _relaxed(db, kind, query, lexemes, scope)
+    relaxed = _relaxed(db, kind, query, lexemes, scope, times.statistics)
     return relaxed._replace(spread=strict.spread) if relaxed else strict
 
 
 def _asked(
-    db: PostgresqlDatabase,
-    query: Query,
-    lexemes: Lexemes,
-    holds: Condition,
-    without: Condition,
-    newest: datetime | None,
+    query: Query, lexemes: Lexemes, holds: Condition, without: Condition, times: Times
 ) -> _Asked:
-    times = times_of(db, newest)
     known = times.statistics
     shares = (
-        (share_found(query, lexemes, each) for each in (known.texts, known.subjects))
+        (expected(query, lexemes, known, each) for each in (known.texts, known.subjects))
         if known
-        else (1.0, 1.0)
+        else ()
     )
     return _Asked(holds, without, span_of(query), times, *shares)
 
@@ -151,23 +154,22 @@ def _ranked(db: PostgresqlDatabase, kind: str, tsquery: str, asked: _Asked) -> F
     """Return the newest, best first, and what follows them; fewer than RANKED are all there are."""
     found, spread = _newest_spread(db, kind, tsquery, asked)
     ranks = {row[0]: row[2] for row in found}
-    if len(ranks) < RANKED:
+    if len(ranks) < (RANKED if kind == "message" else RANKED_ELSEWHERE):
         return Found(dict.fromkeys(_by_rank(ranks), 1.0), spread=spread)
     last = found[-1][1], found[-1][0]
-    # what is new in these is older than all of the newest: of equal ranks the first stays first
-    headed = _headed(db, kind, tsquery, asked) if tsquery else {}
-    others = Condition("s.id <> ALL(%s)", ([one for one in headed if one not in ranks],))
+    # these are older than all of the newest: of equal ranks the first stays first
+    headed = _headed(db, kind, tsquery, asked, last) if tsquery else {}
+    others = Condition("s.id <> ALL(%s)", (list(headed),))
     shares = dict.fromkeys(_by_rank(ranks | headed), 1.0)
     others_hold = asked._replace(holds=both(asked.holds, others))
     if kind != "message":
-        after = Condition("s.id > %s", (last[1],))
-        further = others_hold._replace(holds=both(others_hold.holds, after))
+        further = others_hold._replace(holds=both(others_hold.holds, _behind(kind, last)))
         return Found(shares, lambda limit: _ids(_newest(db, kind, further, limit)))
 
     def behind(limit: int, place: Place) -> list[int]:
         # what is ranked ends with the oldest of the newest
         first = min(place, last)
-        holds = both(others_hold.holds, older_than(first))
+        holds = both(others_hold.holds, _behind(kind, first))
         span = asked.span._replace(last=first[0])
         return _ids(_newest(db, kind, others_hold._replace(holds=holds, span=span), limit))
 
@@ -179,7 +181,9 @@ def _newest_spread(
 ) -> tuple[list[Any], Facets | None]:
     """Return the newest with their ranks, at most RANKED, and how all are spread, as far as that is wanted."""
     rank = _rank(kind, tsquery) if tsquery else Condition("0")
-    if asked.facets_until is None or kind != "message":
+    if kind != "message":
+        return _newest(db, kind, asked, RANKED_ELSEWHERE, _column(rank)).rows, None
+    if asked.facets_until is None:
         return _newest(db, kind, asked, RANKED, _column(rank)).rows, None
     enough = Enough(RANKED, asked.facets_until)
     also = Columns(FACTS, rank, RANKED)
@@ -192,14 +196,32 @@ def _ids(found: Newest) -> list[int]:
     return [row[0] for row in found.rows]
 
 
-def _headed(db: PostgresqlDatabase, kind: str, tsquery: str, asked: _Asked) -> dict[int, float]:
-    """Return the newest that have all the words in the subject, with their ranks."""
-    holds = both(Condition(f"{SUBJECT} @@ %s::tsquery", (without_weights(tsquery),)), asked.without)
-    headed = asked._replace(holds=holds, share=asked.share_headed)
-    return {
-        row[0]: row[2]
-        for row in _newest(db, kind, headed, RANKED_BY_SUBJECT, _column(_rank(kind, tsquery))).rows
-    }
+def _headed(
+    db: PostgresqlDatabase, kind: str, tsquery: str, asked: _Asked, last: Place
+) -> dict[int, float]:
+    """Return those behind a place that have all the words in the subject, the newest first, with their ranks."""
+    in_subject = Condition(f"{SUBJECT} @@ %s::tsquery", (without_weights(tsquery),))
+    headed = asked._replace(holds=both(in_subject, asked.without, _behind(kind, last)))
+    most = RANKED_BY_WORD
+    if kind == "message":
+        most, span = RANKED_BY_SUBJECT, asked.span._replace(last=last[0])
+        headed = headed._replace(span=span, expected=_expected_headed(asked, last[0]))
+    rows = _newest(db, kind, headed, most, _column(_rank(kind, tsquery))).rows
+    return {row[0]: row[2] for row in rows}
+
+
+def _expected_headed(asked: _Asked, last: datetime) -> Expected:
+    """Return what is expected of the subjects, now that it is known since when there are RANKED texts."""
+    if not asked.times.statistics:
+        return asked.headed
+    found = RANKED / asked.times.among(asked.span.last, last)
+    amiss = found / asked.expected.share
+    return asked.headed.mended(min(MOST_AMISS, max(1 / MOST_AMISS, amiss)))
+
+
+def _behind(kind: str, place: Place) -> Condition:
+    """Return what holds for texts that come after a place."""
+    return older_than(place) if kind == "message" else Condition("s.id > %s", (place[1],))
 
 
 def _by_rank(ranks: Mapping[int, float]) -> list[int]:
@@ -227,7 +249,7 @@ def _newest(
     """Return the newest messages, or the first definitions or sentences, for which the condition holds."""
     if kind == "message":
         return find_newest(
-            db, asked.holds, limit, asked.times, asked.span, also, asked.share, enough
+            db, asked.holds, limit, asked.times, asked.span, also, asked.expected, enough
         )
     clause, table = where(asked.holds), TABLES[kind]
     found = f"SELECT s.id FROM {table} AS s {clause.sql} ORDER BY s.id LIMIT {int(limit)}"  # noqa: S608 - ours
@@ -239,13 +261,18 @@ def _newest(
 
 
 def _relaxed(
-    db: PostgresqlDatabase, kind: str, query: Query, lexemes: Lexemes, scope: Condition
+    db: PostgresqlDatabase,
+    kind: str,
+    query: Query,
+    lexemes: Lexemes,
+    scope: Condition,
+    known: Statistics | None,
 ) -> Found | None:
     """Return what holds some of the words; None if no word is known."""
     parts = list(
         dict.fromkeys(one for group in query.positive_text() if (one := any_of(group, lexemes)))
     )
-    total, counts = _frequencies(db, kind, parts)
+    total, counts = _frequencies(db, kind, parts, known)
     rare = _rarest(parts, counts)
     if not rare:
         return None
@@ -287,31 +314,40 @@ def _word_score(kind: str) -> str:
     return f"%s * (1 - {pivot} / ({rank} + {pivot}))"
 
 
-def _frequencies(db: PostgresqlDatabase, kind: str, parts: Sequence[str]) -> tuple[int, list[int]]:
-    """Return how many texts there are, and how many hold each tsquery; of a large archive about how many."""
-    known = statistics_of(db) if kind == "message" else None
-    if known and known.calendar.messages > COUNTED:
-        return known.calendar.messages, [_estimated(db, known, part) for part in parts]
-    counts = [_counted(db, kind, part) for part in parts]
+def _frequencies(
+    db: PostgresqlDatabase, kind: str, parts: Sequence[str], known: Statistics | None
+) -> tuple[int, list[int]]:
+    """Return how many texts there are, and how many hold each tsquery; about how many, where ANALYZE saw it."""
+    if known:
+        return known.calendar.messages, _estimated(db, known, parts)
+    counts = _counted(db, kind, parts)
     estimate = db.execute_sql(
         "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", (TABLES[kind],)
     )
     return max(estimate.fetchone()[0], *counts, 1), counts
 
 
-def _estimated(db: PostgresqlDatabase, known: Statistics, part: str) -> int:
-    """Return how many messages hold a tsquery, exactly as long as they may be looked at one by one."""
-    about = round(known.texts.of(part) * known.calendar.messages)
-    common = about > known.texts.least * known.calendar.messages
-    found = 0 if common else _counted(db, "message", part, RELAXED_CANDIDATES + 1)
-    return found if 0 < found <= RELAXED_CANDIDATES else max(about, found)
+def _estimated(db: PostgresqlDatabase, known: Statistics, parts: Sequence[str]) -> list[int]:
+    """Return how many messages hold each tsquery, exactly as long as they may be looked at one by one."""
+    about = {part: round(known.texts.of(part) * known.calendar.messages) for part in parts}
+    least = known.texts.least * known.calendar.messages
+    rare = [part for part in parts if about[part] <= least]
+    counts = _counted(db, "message", rare, RELAXED_CANDIDATES + 1)
+    for part, found in zip(rare, counts, strict=True):
+        about[part] = found if found <= RELAXED_CANDIDATES else max(about[part], found)
+    return [about[part] for part in parts]
 
 
-def _counted(db: PostgresqlDatabase, kind: str, part: str, most: int | None = None) -> int:
-    """Return how many texts hold a tsquery, at most so many."""
+def _counted(
+    db: PostgresqlDatabase, kind: str, parts: Sequence[str], most: int | None = None
+) -> list[int]:
+    """Return how many texts hold each tsquery, at most so many."""
+    if not parts:
+        return []
     found = f"SELECT FROM {TABLES[kind]} AS s WHERE s.search @@ %s::tsquery LIMIT %s"  # noqa: S608 - the table is ours
-    sql = f"SELECT count(*) FROM ({found}) AS found"  # noqa: S608 - ours
-    return int(_rows(db, sql, (part, most))[0][0])
+    count = f"(SELECT count(*) FROM ({found}) AS found)"  # noqa: S608 - ours
+    facts = [fact for part in parts for fact in (part, most)]
+    return list(_rows(db, f"SELECT {', '.join([count] * len(parts))}", facts)[0])
 
 
 def _rarest(parts: Sequence[str], counts: Sequence[int]) -> list[str]:

@@ -56,6 +56,16 @@ class Term:
         return self.operator in ("", "subject")
 
     @property
+    def is_named(self) -> bool:
+        """Tell whether it is known whom or which lists the term means."""
+        return self.senders is not None or self.lists is not None
+
+    @property
+    def is_anywhere(self) -> bool:
+        """Tell whether it is a word or phrase that is to be there, wherever in a text."""
+        return self.operator == "" and not self.negated
+
+    @property
     def is_wish(self) -> bool:
         """Tell whether it is a plain word: what search by meaning may do without."""
         return not (self.operator or self.quoted or self.negated)

@@ -48,7 +48,8 @@ def mark(connection: Connection, texts: Sequence[str], tsquery: str) -> list[lis
     lexemes = lexemes_in(tsquery)
     if not lexemes:
         return [[] for _ in texts]
-    found = [_candidates(text, _may_stem_to(lexemes)) for text in texts]
+    pattern = _may_stem_to(lexemes)
+    found = [_candidates(text, pattern) for text in texts]
     words = {word for one in found for word in one or ()} - _known.keys()
     left = [text for text, one in zip(texts, found, strict=True) if one is None]
     headlines = iter(_ask(connection, sorted(words), tsquery, left))

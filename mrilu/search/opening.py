@@ -22,7 +22,7 @@ _OPENING = f"""
 SELECT {SET}, {STATE},
        ARRAY(SELECT phraseto_tsquery('mrilu', one)::text
                FROM unnest(%s::text[]) WITH ORDINALITY AS t (one, n) ORDER BY n),
-       (SELECT max(sent_at) FROM message),
+       (SELECT max(sent_at) FROM message), (SELECT reltuples FROM pg_class WHERE oid = 'message'::regclass),
        m.id IS NOT NULL OR {HOLDS_VECTORS}, {", ".join(f"m.{one}" for one in _MODEL)}
   FROM (VALUES (1)) AS one LEFT JOIN embedding_model AS m ON m.current LIMIT 1
 """  # noqa: S608 - names of ours
@@ -31,12 +31,14 @@ SELECT {SET}, {STATE},
 class Opening(NamedTuple):
     """The tsquery of each term's text; when the newest message was sent; the model whose vectors are searched.
 
-    As long as `state` is the same, the same is found; "" where that cannot be told.
+    As long as `state` is the same, the same is found; "" where that cannot be told. `counted` is how many messages
+    there were when PostgreSQL last looked at them, less than 0 if it has not yet.
     """
 
     state: str
     lexemes: Lexemes
     newest: datetime | None
+    counted: float
     model: EmbeddingModel | None
     holds_vectors: bool
 
@@ -46,6 +48,7 @@ def open_search(db: PostgresqlDatabase, deadline: Deadline, terms: Iterable[Term
     texts = list(dict.fromkeys(term.text for term in terms if term.in_text))
     parameters = (deadline.news(), [fold(text) for text in texts])
     row = db.connection().execute(_OPENING, parameters).fetchone()
-    _, state, tsqueries, newest, holds_vectors, *model = row
+    _, state, tsqueries, newest, counted, holds_vectors, *model = row
     known = EmbeddingModel(**dict(zip(_MODEL, model, strict=True))) if model[0] else None
-    return Opening(state, dict(zip(texts, tsqueries, strict=True)), newest, known, holds_vectors)
+    lexemes = dict(zip(texts, tsqueries, strict=True))
+    return Opening(state, lexemes, newest, counted, known, holds_vectors)

@@ -164,8 +164,14 @@ def _segments(text: str, spans: Sequence[Span], start: int, end: int) -> list[Se
     place = start
     for one, last in spans:
         if one >= place and last <= end:
-            parts += [Segment(text[place:one], False), Segment(text[one:last], True)]
+            if one > place:
+                parts.append(Segment(_on_one_line(text[place:one]), False))
+            parts.append(Segment(_on_one_line(text[one:last]), True))
             place = last
-    parts.append(Segment(text[place:end], False))
-    lined = [Segment(_SPACE.sub(" ", part.text), part.hit) for part in parts]
-    return [part for part in lined if part.text]
+    if end > place:
+        parts.append(Segment(_on_one_line(text[place:end]), False))
+    return parts
+
+
+def _on_one_line(text: str) -> str:
+    return text if text.isalnum() else _SPACE.sub(" ", text)

@@ -10,6 +10,7 @@ from jobs import embed_missing as job
 from tests.embeddings.made import FakeEncoder
 from tests.factories import mail
 from tests.search.made import NEW, OLD, receive
+from tests.search.many import times  # noqa: F401 - a fixture
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from mrilu.search.eras import (
     HAS_ATTACHMENT,
     Calendar,
+    finer,
     keys_of,
     rounded_down,
     rounded_up,
@@ -76,3 +77,11 @@ def test_a_calendar_tells_about_how_far_back_some_messages_reach():
     assert even.before(1000, 5000) is None and even.before(-5, 1) is None
     late = even.before(5000, 100)  # behind the end there is nothing
     assert late is not None and 850 <= late <= 900
+
+
+def test_bounds_are_made_finer_evenly_and_by_what_is_known_of_the_newest():
+    assert finer([0.0, 10.0, 30.0], 2) == [0.0, 5.0, 10.0, 20.0, 30.0]
+    assert finer([0.0, 10.0, 30.0], 2, [11.0, 40.0]) == [0.0, 5.0, 10.0, 11.0, 40.0]
+    # since the last look messages may have come, and gone
+    assert finer([0.0, 10.0, 30.0], 2, [35.0, 40.0]) == [0.0, 5.0, 10.0, 35.0, 40.0]
+    assert finer([0.0, 10.0, 30.0], 2, [7.0, 9.0]) == [0.0, 5.0, 7.0, 7.0, 9.0]

@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 
 from jobs import embed_missing as job
-from models import Definition, Embedding, Message, Sentence
+from models import Definition, Embedding, EmbeddingModel, Message, Sentence
+from mrilu.search.conditions import ALWAYS, Condition
 from mrilu.search.engine import Wanted, search
+from mrilu.search.grammar import parse
+from mrilu.search.meaning import find_near, leaves_few
+from mrilu.search.names import with_names
+from mrilu.search.statistics import Times
 from tests.embeddings.made import NOW, define, pair
 from tests.factories import mail
 from tests.search.made import encode, receive
@@ -56,3 +61,45 @@ def test_a_hit_by_meaning_shows_the_text_of_the_chunk_that_is_near(database, roo
     (hit,) = search(database, "zebras", "message", Wanted("meaning"), near).hits
     start = Embedding.get(Embedding.chunk == 1).start
     assert "".join(one.text for one in hit.snippet) == body[start:].strip() and start > 100
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [Condition("s.list_ids && %s::text[]", (["b.x"],)), Condition("s.has_attachment"), ALWAYS],
+)
+def test_to_measure_all_that_a_condition_leaves_finds_what_a_walk_does(
+    database, archive, encoder, condition
+):
+    job.embed_missing()
+    model = EmbeddingModel.get()
+    vector = encoder.encode(["café pictures"])[0].tolist()
+    walked = find_near(database, model, "message", vector, condition)
+    assert walked and walked == find_near(
+        database, model, "message", vector, condition, measure_all=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "few"),
+    [
+        ("common", False),  # a wish is no condition
+        ("common has:attachment", True),
+        ('common from:"ann 3"', False),
+        ("common after:2005-06-01", True),
+        ("common after:2002", False),
+        ("common before:2000-02-01", True),
+        ('"rare"', True),
+        ('"common"', False),
+        ("common to:nobody", False),  # nothing is known of it
+        ("common -rare", False),
+    ],
+)
+def test_all_are_measured_where_few_are_left(database, times, monkeypatch, query, few):
+    monkeypatch.setattr("mrilu.search.meaning.EVEN", 2)  # so that 110 of 3,000 are few
+    lexemes = {one: f"'{one}'" for one in ("common", "rare")}
+    asked = with_names(database, parse(query))
+    assert leaves_few(asked, lexemes, times) is few
+
+
+def test_of_an_archive_that_is_small_or_not_looked_at_yet_nothing_is_known(database):
+    assert not leaves_few(parse("cats has:attachment"), {}, Times())
