@@ -19,9 +19,9 @@ from mrilu.search.statistics import Times, expected
 KINDS = {"message": "message", "word": "definition", "sentence": "sentence"}
 NEAREST = 200  # chunks that are looked at
 # To measure every vector that a condition leaves takes as long as these are many; to walk the graph past those that it
-# refuses, as long as these are few. Of so many times the root of all messages both take about as long, or the graph a
-# little less; but of what keeps together, such as a list's mail, it finds half.
-EVEN = 50
+# refuses, as long as these are few. Both are about even where so many times the root of all messages are left; but of
+# what keeps together, such as a list's mail, the graph finds half.
+EVEN = 40
 # Vectors further away than this (cosine distance) have nothing to do with the query.
 FURTHEST = 0.75
 
@@ -89,12 +89,14 @@ def _walked(
 def _measured(
     db: PostgresqlDatabase, model: EmbeddingModel, kind: str, shown: str, holds: Condition
 ) -> list[Any]:
-    """Look at the vectors of each source for which the condition holds: one by one, as joined all would be read."""
+    """Look at the vectors of each source for which the condition holds; joined, those of all would be read."""
     clause = where(holds)
-    held = f"WITH held AS MATERIALIZED (SELECT s.id FROM {KINDS[kind]} AS s {clause.sql})"  # noqa: S608 - names of ours
-    each = f"""SELECT e.owner, {_distance(model)} AS distance, e.start FROM embedding AS e
- WHERE {_of_kind(model, kind)} AND e.owner = held.id OFFSET 0"""  # noqa: S608 - names of ours
-    sql = f"{held} SELECT near.* FROM held CROSS JOIN LATERAL ({each}) AS near ORDER BY distance LIMIT %s"  # noqa: S608 - names of ours
+    held = f"held AS MATERIALIZED (SELECT s.id FROM {KINDS[kind]} AS s {clause.sql})"  # noqa: S608 - names of ours
+    # their numbers as one array, which the index goes through once
+    near = f"""SELECT e.owner, {_distance(model)} AS distance, e.start FROM embedding AS e
+ WHERE {_of_kind(model, kind)} AND e.owner = ANY(held_by.ids) OFFSET 0"""  # noqa: S608 - names of ours
+    sql = f"""WITH {held} SELECT near.* FROM (SELECT array_agg(id) AS ids FROM held) AS held_by
+ CROSS JOIN LATERAL ({near}) AS near ORDER BY distance LIMIT %s"""  # noqa: S608 - names of ours
     facts = (*clause.parameters, shown, NEAREST)
     return db.connection().execute(sql, facts, prepare=False).fetchall()
 
