@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from mrilu.search.fold import fold, fold_apostrophes
 
-STORABLE = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
+# Letters that this Python's Unicode does not have yet may have another form in the database's.
+STORABLE = st.characters(exclude_categories=["Cs", "Cn"], exclude_characters="\x00")
 TRICKY = st.sampled_from(
     [
         "a'u",
