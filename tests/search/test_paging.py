@@ -19,7 +19,7 @@ EVERY = {f"{number}@x" for number in range(MAILS)}
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Five hits are ranked instead of 300."""
+    """Five hits are ranked instead of 100."""
     monkeypatch.setattr(fulltext, "RANKED", 5)
     monkeypatch.setattr(fulltext, "FEW", 2)
     monkeypatch.setattr(fulltext, "RELAXED", 5)
