@@ -15,7 +15,7 @@ from mrilu.exports.pdf_names import Places
 from mrilu.exports.typeset import PDF
 
 PROJECT = Path(__file__).resolve().parents[2]
-ROOM = 108_000  # spans that are laid out at the same time: some 700 MB, 8 KB each
+ROOM = 108_000  # spans that are laid out at the same time, 7 KB each: with the build itself, some 800 MB
 ANY = 10_000  # spans that take as much memory as a process without any
 
 
