@@ -5,6 +5,7 @@ Entries, glosses and reverse entries are those of the dictionary's reader, so th
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -111,6 +112,18 @@ class Report:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 with bare line feeds, on any system."""
     path.write_bytes(text.encode())
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Look for no cycles in the block: among the million objects of a book there are none, and the look takes long."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 @contextmanager

@@ -5,7 +5,6 @@ The child gets the book as a file and gives the export as a file; what it has to
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import resource
@@ -19,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mrilu.exports.book import Book, EntryFailed, Report
+from mrilu.exports.book import Book, EntryFailed, Report, uncollected
 from mrilu.exports.fonts import NotInstalled
 from mrilu.exports.parent import die_with
 
@@ -164,11 +163,10 @@ def main(name: str, book: str, target: str, memory: str, parent: str) -> int:
     die_with(int(parent))
     resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    gc.disable()  # looking for cycles among millions of objects, which have none, would take a tenth of the time
     try:
-        report = writer_of(name)(
-            Book.from_json(Path(book).read_text(encoding="utf-8")), Path(target)
-        )
+        with uncollected():
+            one = Book.from_json(Path(book).read_text(encoding="utf-8"))
+            report = writer_of(name)(one, Path(target))
     except (EntryFailed, NotInstalled) as error:
         print(" ".join(str(error).split())[:1000], file=sys.stderr)
         return 1

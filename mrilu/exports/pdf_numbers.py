@@ -33,6 +33,8 @@ class Numbers(NamedTuple):
         if typeset_right != bool(number % 2):
             by = self.shift if typeset_right else -self.shift
             page.MediaBox = pikepdf.Array([box[0] + by, box[1], box[2] + by, box[3]])
+        if "/Font" not in page.Resources:
+            page.Resources.Font = pikepdf.Dictionary()
         page.Resources.Font[FONT] = self.font
         drawn = pikepdf.Stream(pdf, self._drawn(number, typeset_right))
         page.Contents = pikepdf.Array([page.Contents, drawn])

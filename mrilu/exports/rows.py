@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import Connection
 
 from mrilu.dictionary.entries import Entry, Gloss, Reverse
-from mrilu.exports.book import Book, ordered_book
+from mrilu.exports.book import Book, ordered_book, uncollected
 
 # The best definition of each word comes first: the highest score, then the one that has stood longest. Facts of a
 # definition that an earlier version wrote (type IS NULL) are the word's. The glosses are looked up one by one: a join
@@ -56,12 +56,13 @@ def source_hash(connection: Connection, language: int) -> str:
 def read_book(connection: Connection, language: int, tag: str, name: str) -> Book:
     """Return the language's book, entries and reverse entries in the order of the alphabet."""
     facts = {"language": language}
-    rows = connection.execute(DEFINITIONS, facts).fetchall()
-    best = [_entry(row) for row in rows if row[0] == 1]
-    further = [_entry(row) for row in sorted(rows, key=lambda row: row[0]) if row[0] > 1]
-    reverse = [Reverse(*row) for row in connection.execute(REVERSE_ENTRIES, facts)]
-    edition = str(_one(connection, EDITION, language))
-    return ordered_book(tag, name, edition, best, reverse, further)
+    with uncollected():
+        rows = connection.execute(DEFINITIONS, facts).fetchall()
+        best = [_entry(row) for row in rows if row[0] == 1]
+        further = [_entry(row) for row in sorted(rows, key=lambda row: row[0]) if row[0] > 1]
+        reverse = [Reverse(*row) for row in connection.execute(REVERSE_ENTRIES, facts)]
+        edition = str(_one(connection, EDITION, language))
+        return ordered_book(tag, name, edition, best, reverse, further)
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

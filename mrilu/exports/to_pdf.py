@@ -87,20 +87,24 @@ def _written_pieces(
 ) -> Iterator[Piece]:
     """Write each piece of the book into a folder of its own, when it is asked for."""
     common = glyphs.shown(_front_matter(book, parts))
-    for number, (piece, spans_of_piece) in enumerate(pieces_of(book, parts)):
+    for number, (piece, size) in enumerate(pieces_of(book, parts)):
         place = folder / str(number)
-        place.mkdir()
-        own = glyphs.shown(piece)
-        needed = json.dumps(_fonts(book, common + own))
-        for data, text in ((BOOK, common), (PIECE_DATA, own), (FONTS, needed)):
-            (place / data).write_text(text, encoding="utf-8")
-        shutil.copy(TEMPLATE, place / TYPST)
-        yield Piece(place, spans_of_piece)
+        _write_piece(place, common, glyphs.shown(piece), book.language)
+        del piece  # some 40 MB in a large book, which typst can use meanwhile
+        yield Piece(place, size)
 
 
-def _fonts(book: Book, text: str) -> dict[str, Any]:
-    families = fonts.families_for(text, book.language)
-    return {"text": families, "headings": (*fonts.LOJBAN, *families), "lojban": fonts.LOJBAN[0]}
+def _write_piece(place: Path, common: str, own: str, language: str) -> None:
+    families = fonts.families_for(common + own, language)
+    needed = {
+        "text": families,
+        "headings": (*fonts.LOJBAN, *families),
+        "lojban": fonts.LOJBAN[0],
+    }
+    place.mkdir()
+    for data, text in ((BOOK, common), (PIECE_DATA, own), (FONTS, json.dumps(needed))):
+        (place / data).write_text(text, encoding="utf-8")
+    shutil.copy(TEMPLATE, place / TYPST)
 
 
 class Section(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Generator, Iterable, Iterator
@@ -15,7 +16,7 @@ from mrilu.exports.pdf_names import Places
 from mrilu.exports.typeset import PDF
 
 PROJECT = Path(__file__).resolve().parents[2]
-ROOM = 108_000  # spans that are laid out at the same time: some 700 MB, 8 KB each
+ROOM = 108_000  # spans that are laid out at the same time, 7 KB each: with the build itself, some 800 MB
 ANY = 10_000  # spans that take as much memory as a process without any
 
 
@@ -79,8 +80,7 @@ class _Typesetter:
         output, errors = self.process.communicate()
         pdf = self.piece.folder / PDF
         if self.process.returncode or not pdf.exists():
-            said = errors.strip().splitlines()[-1:] or [f"exit code {self.process.returncode}"]
-            raise NotTypeset(f"typst: {said[0][-1000:]}")
+            raise NotTypeset(f"typst: {_reason(self.process.returncode, errors)[-1000:]}")
         told = json.loads(output)
         self.done = Typeset(pdf, told["places"], told["warnings"])
 
@@ -88,6 +88,15 @@ class _Typesetter:
         """Leave no process behind."""
         with self.process:
             self.process.kill()
+
+
+def _reason(code: int, errors: str) -> str:
+    """Return what went wrong: its last line says so, or the first one of what Rust says before it aborts."""
+    said = errors.strip().splitlines() or [""]
+    if code < 0:
+        how = f"it ended with signal {signal.Signals(-code).name}; perhaps it needs more than"
+        return f"{how} EXPORT_MEMORY: {said[0]}"
+    return said[-1] or f"exit code {code}"
 
 
 def _command(piece: Piece) -> list[str]:

@@ -243,7 +243,7 @@ class Settings:
         "EXPORT_MEMORY",
         4 * 1024**3,
         size,
-        "maximum address space of the process that builds one export",
+        "maximum address space of each process that builds an export",
     )
     smtp_url: str | None = setting(
         "SMTP_URL",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mrilu.exports import build
-from mrilu.exports.book import Book
+from mrilu.exports.book import Book, uncollected
 from mrilu.exports.fonts import NotInstalled
 from mrilu.settings.table import PROJECT
 from tests.exports.books import book, entry, hostile_book
@@ -44,6 +45,19 @@ def test_equal_books_give_equal_bytes(name, hostile, tmp_path):
 
 def test_a_book_survives_its_file():
     assert Book.from_json(hostile_book().to_json()) == hostile_book()
+
+
+def test_the_collector_of_cycles_is_back_after_a_block_without_it():
+    with pytest.raises(ValueError), uncollected():
+        assert not gc.isenabled()
+        raise ValueError
+    assert gc.isenabled()
+    gc.disable()
+    with uncollected():
+        pass
+    found = gc.isenabled()
+    gc.enable()
+    assert not found
 
 
 def test_a_build_that_takes_too_long_is_ended(tmp_path):

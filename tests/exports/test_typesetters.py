@@ -100,6 +100,14 @@ def test_a_typesetter_that_ends_without_a_word_fails(scripts):
         list(typeset_all(scripts("exit 3")))
 
 
+def test_typst_without_enough_memory_says_so(scripts):
+    aborted = "echo memory allocation of 8 bytes failed >&2; echo note: >&2; kill -KILL $$"
+    with pytest.raises(
+        NotTypeset, match="SIGKILL; perhaps .* EXPORT_MEMORY: memory allocation of 8 bytes failed"
+    ):
+        list(typeset_all(scripts(aborted)))
+
+
 def test_a_typesetter_dies_with_the_build_that_started_it(tmp_path):
     os.mkfifo(tmp_path / "book.json")
     script = (
