@@ -10,7 +10,8 @@ import lzma
 import sys
 import zlib
 from collections.abc import Callable
-from typing import IO, Any, Protocol
+from io import BytesIO
+from typing import IO, Any
 
 from mrilu.mail.message import RejectedMail
 
@@ -23,17 +24,6 @@ MOST_MEMORY = 256 * 1024**2  # bytes of a dictionary that xz may ask for
 GZIP = (
     31  # zlib's wbits for "gzip header and trailer, window as the data says" (zlib.h, inflateInit2)
 )
-
-
-class Decompressor(Protocol):
-    """What zlib, bz2, lzma and zstd have in common: one frame's decompressor."""
-
-    eof: bool
-    unused_data: bytes
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        """Return at most `max_length` bytes."""
-
 
 FORMATS: tuple[tuple[bytes, str, Callable[[], Any]], ...] = (
     (b"\x1f\x8b\x08", "gzip", lambda: zlib.decompressobj(GZIP)),
@@ -56,23 +46,9 @@ def decompressed(raw: bytes, most: int) -> bytes:
         raise RejectedMail("compressed", "compressed by Dovecot with lz4, which is not read")
     if not raw.startswith(MAGICS):
         return raw
-    name, make = next(row[1:] for row in FORMATS if raw.startswith(row[0]))
-    try:
-        return _frames(raw, name, make, most)
-    except ERRORS as error:
-        raise RejectedMail("compressed", f"damaged {name} data: {error}"[:500]) from error
-
-
-def _frames(raw: bytes, name: str, make: Callable[[], Decompressor], most: int) -> bytes:
-    """Decompress one frame after the other; zeros may fill the end."""
-    found = b""
-    while raw.strip(b"\0") and len(found) <= most:
-        frame = make()
-        found += frame.decompress(raw, most + 1 - len(found))
-        if not frame.eof and len(found) <= most:
-            raise RejectedMail("compressed", f"the {name} data ends early")
-        raw = frame.unused_data
-    return found
+    made = BytesIO()
+    decompress_to(BytesIO(raw), made, most)
+    return made.getvalue()[: most + 1]
 
 
 def decompress_to(source: IO[bytes], target: IO[bytes], most: int) -> None:
@@ -91,8 +67,8 @@ def decompress_to(source: IO[bytes], target: IO[bytes], most: int) -> None:
             raise RejectedMail("compressed", f"damaged {rows[0][1]} data: {error}"[:500]) from error
         # The next frame, whose first bytes tell its format; zeros may fill the end.
         waiting = waiting.lstrip(b"\0")
-        if len(waiting) < len(LZ4):
-            waiting = (waiting + source.read(PIECE)).lstrip(b"\0")
+        while len(waiting) < len(LZ4) and (more := source.read(PIECE)):
+            waiting = (waiting + more).lstrip(b"\0")
 
 
 def _frame_to(

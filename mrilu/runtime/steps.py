@@ -24,6 +24,8 @@ class Steps:
             yield
         except Exception as error:
             if is_transient(error):
+                if self.first is not None:
+                    logger.warning("step had failed before error=%r", self.first)
                 raise
             if self.first is None:
                 self.first = error  # its caller reports it

@@ -35,6 +35,13 @@ def test_what_is_compressed_is_read(compress: Callable[[bytes], bytes]) -> None:
     assert decompressed(compress(RAW[:half]) + compress(RAW[half:]) + b"\0\0", 10**6) == RAW
 
 
+def test_frames_may_be_many_and_of_several_formats_with_zeros_between() -> None:
+    pieces = [RAW[place : place + 1] for place in range(len(RAW))]
+    frames = [(gzip.compress, zstd.compress)[place % 2](one) for place, one in enumerate(pieces)]
+    frames.insert(500, b"\0" * 600_000)
+    assert decompressed(b"".join(frames), 10**6) == RAW
+
+
 def test_what_is_not_compressed_stays_as_it_is() -> None:
     assert decompressed(RAW, 10) is RAW and decompressed(b"", 10) == b""
 

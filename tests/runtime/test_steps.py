@@ -31,3 +31,12 @@ def test_a_server_that_is_away_ends_the_round_at_once() -> None:
     with pytest.raises(psycopg.OperationalError):
         run_each((away, lambda: done.append(1)))
     assert done == []
+
+
+def test_what_went_wrong_before_a_server_went_away_is_told(caplog) -> None:
+    def away() -> None:
+        raise psycopg.OperationalError("gone")
+
+    with pytest.raises(psycopg.OperationalError):
+        run_each((fail, away))
+    assert "LookupError('first')" in caplog.text
