@@ -22,14 +22,17 @@ UPDATE notification AS n SET mail = first.mail
          WHERE state = 'waiting' AND digest AND mail IS NULL AND next_attempt_at <= %s) AS first
  WHERE n.id = first.id
 """
-# Mails tried in the last minute, by domain (a digest is one mail: only its first row is ever tried).
+# Mails tried in the last minute, by domain (a digest is one mail: only its first row is ever tried). What was tried
+# while the clock was ahead is not of the last minute until that comes.
 TRIED = """
 SELECT split_part(lower(r.address), '@', -1), count(*)
   FROM notification AS n JOIN subscriber AS r ON r.id = n.subscriber
- WHERE n.tried_at > %s GROUP BY 1
+ WHERE n.tried_at > %s AND n.tried_at <= %s GROUP BY 1
 """
 # The last fuse against a mail bomb: a subscriber who was sent so many mails within an hour waits for its end.
-SENT = "SELECT subscriber, count(*) FROM notification WHERE tried_at > %s GROUP BY 1"
+SENT = """
+SELECT subscriber, count(*) FROM notification WHERE tried_at > %s AND tried_at <= %s GROUP BY 1
+"""
 WAITING = """
 SELECT DISTINCT subscriber FROM notification
  WHERE state = 'waiting' AND subscriber = ANY(%s) AND next_attempt_at <= %s
@@ -133,12 +136,12 @@ class Outbox:
 
     def claim(self, now: datetime, lease_seconds: float, limit: int) -> list[Claim]:
         """Claim due rows within the rates, longest due first; they are this sender's until the lease ends."""
-        tried: dict[str, int] = dict(self.connection.execute(TRIED, (now - MINUTE,)).fetchall())
+        tried: dict[str, int] = dict(self.connection.execute(TRIED, (now - MINUTE, now)).fetchall())
         allowed = min(limit, self.rates.overall - sum(tried.values()))
         if allowed <= 0:
             return []
         full = [domain for domain, count in tried.items() if domain and count >= self.rates.domain]
-        sent: dict[int, int] = dict(self.connection.execute(SENT, (now - HOUR,)).fetchall())
+        sent: dict[int, int] = dict(self.connection.execute(SENT, (now - HOUR, now)).fetchall())
         capped = [one for one, count in sent.items() if count >= self.rates.subscriber]
         facts = {
             "now": now,
