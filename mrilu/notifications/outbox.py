@@ -14,12 +14,16 @@ from models import Notification
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-# A digest is gathered once: what is in it, and so its Message-ID, stays the same however often it is tried.
+# A digest is gathered once: what is in it, and so its Message-ID, stays the same however often it is tried. What is
+# left of one whose first row ended without the others (its message was withheld, say) is gathered again: only the first
+# is ever sent.
 GATHER_LOCK = 0x6469676573
 GATHER = """
 UPDATE notification AS n SET mail = first.mail
-  FROM (SELECT id, min(id) OVER (PARTITION BY subscriber) AS mail FROM notification
-         WHERE state = 'waiting' AND digest AND mail IS NULL AND next_attempt_at <= %s) AS first
+  FROM (SELECT w.id, min(w.id) OVER (PARTITION BY w.subscriber) AS mail FROM notification AS w
+         WHERE w.state = 'waiting' AND w.digest AND w.next_attempt_at <= %s
+           AND (w.mail IS NULL
+                OR NOT EXISTS (SELECT FROM notification AS f WHERE f.id = w.mail AND f.state = 'waiting'))) AS first
  WHERE n.id = first.id
 """
 # Mails tried in the last minute, by domain (a digest is one mail: only its first row is ever tried). What was tried

@@ -9,6 +9,7 @@ import pytest
 
 from jobs.send_notifications import delivery_of
 from models import Message, Notification, RecipientPause, Subscriber
+from mrilu.archive.withholding import HIDDEN, withhold
 from mrilu.notifications.events import NewsRules, notify_new_messages
 from mrilu.notifications.subscriptions import unsubscribe
 from mrilu.runtime.database import database as process_database
@@ -155,6 +156,23 @@ def test_nothing_of_a_digest_is_sent_whose_every_row_was_unsubscribed(
     assert Notification.by_state()["cancelled"] == 3
     assert run(settings, now=lambda: at("2026-11-24T13:01:00Z")) == {}
     assert not office.accepted
+
+
+def test_a_digest_goes_on_without_the_message_that_was_withheld(
+    office, configured, arrive, search_for, database
+):
+    search_for("coi", "a@x.org", digest="hourly")
+    for number in range(3):
+        arrive(subject=f"coi {number}", date="Thu, 31 Dec 2026 00:00:00 +0000")
+        happened("2026-11-24T12:00:00Z")
+    settings = configured(office)
+    delivery_of(process_database(), settings).outbox.gather_digests(at("2026-11-24T13:00:00Z"))
+    first = Message.select().order_by(Message.id).get()
+    withhold(process_database(), [first], HIDDEN, "an operator", "a test")
+    assert run(settings, now=lambda: at("2026-11-24T13:01:00Z")) == {"sent": 1}
+    text = office.accepted[0].message.get_body(("plain",)).get_content()
+    assert [f"coi {number}" in text for number in range(3)] == [False, True, True]
+    assert Notification.by_state()["sent"] == 2
 
 
 def test_a_digest_that_is_refused_for_days_is_given_up_as_a_whole(configured, arrive, search_for):
