@@ -66,9 +66,12 @@ UPDATE notification SET lease = NULL, next_attempt_at = %s WHERE lease IS NOT NU
 """
 # The commits of BEGIN and of most marks do not wait for the disk (see `Outbox`).
 UNHURRIED = "WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)) "
+# A row of a digest that ended since the digest was read (its message was withheld, say) is not to be sent with it.
 BEGIN = f"""{UNHURRIED}
-UPDATE notification SET attempts = attempts + 1, tried_at = %(now)s FROM quick
- WHERE id = %(id)s AND lease = %(lease)s AND state = 'waiting'
+UPDATE notification AS n SET attempts = attempts + 1, tried_at = %(now)s FROM quick
+ WHERE n.id = %(id)s AND n.lease = %(lease)s AND n.state = 'waiting'
+   AND (%(rows)s = 1 OR
+        %(rows)s = (SELECT count(*) FROM notification AS m WHERE m.mail = %(id)s AND m.state = 'waiting'))
 """  # noqa: S608 - UNHURRIED is ours
 FINISH = """
 UPDATE notification AS n SET state = %(state)s, finished_at = %(now)s, reply = %(reply)s, lease = NULL {quick}
@@ -173,12 +176,13 @@ class Outbox:
         if claims:
             self.connection.execute(RELEASE, (due, [one.id for one in claims], self.lease))
 
-    def begin(self, number: int, now: datetime) -> bool:
-        """Count a try before it is made, so that a mail that kills its sender is known; False: it is not ours."""
-        return (
-            self.connection.execute(BEGIN, {"id": number, "lease": self.lease, "now": now}).rowcount
-            == 1
-        )
+    def begin(self, number: int, now: datetime, rows: int = 1) -> bool:
+        """Count a try before it is made, so that a mail that kills its sender is known.
+
+        False: it is not ours, or it has no longer as many rows as were read; it is read again when its lease ends.
+        """
+        facts = {"id": number, "lease": self.lease, "now": now, "rows": rows}
+        return self.connection.execute(BEGIN, facts).rowcount == 1
 
     def finish(
         self, number: int, state: str, reply: str, now: datetime, *, durable: bool = True
