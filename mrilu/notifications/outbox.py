@@ -90,8 +90,10 @@ UPDATE notification SET state = 'dead', finished_at = %(now)s, lease = NULL, rep
  WHERE subscriber = %(subscriber)s AND state = 'waiting'
 """
 EXPIRE = "DELETE FROM notification WHERE finished_at < %s"
+# Of a gathered digest only the first row is tried, and put off.
 OLDEST = """
-SELECT min(next_attempt_at), count(*) FILTER (WHERE lease IS NOT NULL) FROM notification WHERE state = 'waiting'
+SELECT min(next_attempt_at) FILTER (WHERE mail IS NULL OR mail = id), count(*) FILTER (WHERE lease IS NOT NULL)
+  FROM notification WHERE state = 'waiting'
 """
 
 
