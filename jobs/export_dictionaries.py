@@ -44,6 +44,7 @@ def export_dictionaries(
     """
     database()
     wanted = tuple(formats or current_settings().export_formats)
+    FailedExport.forget_all_but({*wanted, *current_settings().export_formats})
     counts: Counter[str] = Counter(built=0, unchanged=0)
     errors: dict[str, Exception] = {}
     chosen, done = _languages(languages), set[str]()
@@ -100,6 +101,7 @@ def export_language(
             try:
                 source = hashlib.sha256(f"{data} {build.builder_hash(name)}".encode()).hexdigest()
                 if cached.get(name) == source:
+                    FailedExport.forget(language.id, name)
                     counts["unchanged"] += 1
                     continue
                 export_format(language, name, source, Path(folder))

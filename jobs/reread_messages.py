@@ -22,6 +22,7 @@ from mrilu.runtime.database import database
 from mrilu.runtime.memory import limit_memory
 from mrilu.runtime.reading import note_for
 from mrilu.runtime.redis import redis_connection
+from mrilu.runtime.retry import is_transient
 from mrilu.settings.current import current_settings
 
 logger = logging.getLogger(__name__)
@@ -114,6 +115,10 @@ class Position:
         """Note that all messages from that one on are done."""
         self.before = oldest
         self._client.hset(self.KEY, "before", oldest)
+        self.end_blameless()
+
+    def end_blameless(self) -> None:
+        """Note that what was begun is over, and ended no process: a database that goes away is no mail's fault."""
         self._client.hdel(self.KEY, "trying", "size")
 
     def forget(self) -> None:
@@ -153,7 +158,15 @@ class Run:
                 self._position.forget()
                 return True
             self._position.begin(messages)
-            self.counts.update(self._read(messages))
+            self._read_begun(messages)
             self._position.done(messages[-1])
             self._rest(min(1.0, self._clock() - began))
         return False
+
+    def _read_begun(self, messages: Sequence[int]) -> None:
+        try:
+            self.counts.update(self._read(messages))
+        except Exception as error:
+            if is_transient(error):
+                self._position.end_blameless()
+            raise

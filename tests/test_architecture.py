@@ -68,6 +68,7 @@ EDGES: dict[str, set[str]] = {
         "mrilu.mail",
         "mrilu.runtime",
         "mrilu.search",
+        "mrilu.settings",
     },
     "mrilu.queues": {
         "models",

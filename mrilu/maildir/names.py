@@ -10,7 +10,7 @@ Evolution's parts of cur/ ("cur/3a"), and flat folders of .eml files with at mos
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -220,7 +220,18 @@ def places(root: Path | str, kind: Kind, errors: list[FolderUnreadable]) -> Iter
 
 
 def places_below(root: Path | str, folder: str, errors: list[FolderUnreadable]) -> Iterator[Place]:
-    """A folder of a Maildir, its new/ and cur/, and the folders in it."""
+    """A folder of a Maildir, its new/ and cur/, and the folders in it, however deep."""
+    left = [folder]
+    while left:
+        names = yield from _places_in(root, folder := left.pop(), errors)
+        below = (join(folder, name) for name in sorted(names, reverse=True))
+        left += (one for one in below if is_folder(one.split("/")))
+
+
+def _places_in(
+    root: Path | str, folder: str, errors: list[FolderUnreadable]
+) -> Generator[Place, None, list[str]]:
+    """A folder of a Maildir, its new/ and cur/; return the names of the directories in it."""
     yield Place(folder, False, True)
     names = _directories(root, folder, errors, links=True)
     # new/ before cur/: a mail moved from new/ to cur/ during a scan is seen twice at worst, never missed.
@@ -229,10 +240,7 @@ def places_below(root: Path | str, folder: str, errors: list[FolderUnreadable]) 
             yield (place := Place(join(folder, name), True, False))
             shards = _shards(root, place.path, names[name])
             yield from (Place(shard, True, False) for shard in shards)
-    for name in sorted(names):
-        below = join(folder, name)
-        if is_folder(below.split("/")):
-            yield from places_below(root, below, errors)
+    return list(names)
 
 
 def _shards(root: Path | str, place: str, entry: os.DirEntry[str]) -> list[str]:

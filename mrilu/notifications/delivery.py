@@ -119,7 +119,7 @@ class Delivery:
             self.outbox.release([claim], self.now())  # the next claim leaves it out
         else:
             session = self._open()
-            if self.outbox.begin(claim.id, self.now()):
+            if self.outbox.begin(claim.id, self.now(), email.rows):
                 self._send_email(session, claim, email, following)
 
     def _send_email(

@@ -121,6 +121,7 @@ class Email:
     subscription: int | None
     items: tuple[Item, ...] = ()
     more: int = 0  # items of a large digest that are only counted
+    rows: int = 1  # of the outbox that it tells of, whose items were deleted, too
 
     @property
     def is_confirmation(self) -> bool:
@@ -171,7 +172,11 @@ def read_emails(connection: Connection, ids: list[int]) -> list[Email]:
     for row in rows:
         if (item := items.of(row)) is not None:
             by_mail[row.mail].append(item)
-    return [replace(_email(row), items=tuple(by_mail[row[0]]), more=more[row[0]]) for row in found]
+    whole = more + Counter(row.mail for row in rows)
+    return [
+        replace(_email(row), items=tuple(by_mail[row[0]]), more=more[row[0]], rows=whole[row[0]])
+        for row in found
+    ]
 
 
 def _email(row: tuple[Any, ...]) -> Email:

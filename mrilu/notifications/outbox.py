@@ -14,22 +14,29 @@ from models import Notification
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-# A digest is gathered once: what is in it, and so its Message-ID, stays the same however often it is tried.
+# A digest is gathered once: what is in it, and so its Message-ID, stays the same however often it is tried. What is
+# left of one whose first row ended without the others (its message was withheld, say) is gathered again: only the first
+# is ever sent.
 GATHER_LOCK = 0x6469676573
 GATHER = """
 UPDATE notification AS n SET mail = first.mail
-  FROM (SELECT id, min(id) OVER (PARTITION BY subscriber) AS mail FROM notification
-         WHERE state = 'waiting' AND digest AND mail IS NULL AND next_attempt_at <= %s) AS first
+  FROM (SELECT w.id, min(w.id) OVER (PARTITION BY w.subscriber) AS mail FROM notification AS w
+         WHERE w.state = 'waiting' AND w.digest AND w.next_attempt_at <= %s
+           AND (w.mail IS NULL
+                OR NOT EXISTS (SELECT FROM notification AS f WHERE f.id = w.mail AND f.state = 'waiting'))) AS first
  WHERE n.id = first.id
 """
-# Mails tried in the last minute, by domain (a digest is one mail: only its first row is ever tried).
+# Mails tried in the last minute, by domain (a digest is one mail: only its first row is ever tried). What was tried
+# while the clock was ahead is not of the last minute until that comes.
 TRIED = """
 SELECT split_part(lower(r.address), '@', -1), count(*)
   FROM notification AS n JOIN subscriber AS r ON r.id = n.subscriber
- WHERE n.tried_at > %s GROUP BY 1
+ WHERE n.tried_at > %s AND n.tried_at <= %s GROUP BY 1
 """
 # The last fuse against a mail bomb: a subscriber who was sent so many mails within an hour waits for its end.
-SENT = "SELECT subscriber, count(*) FROM notification WHERE tried_at > %s GROUP BY 1"
+SENT = """
+SELECT subscriber, count(*) FROM notification WHERE tried_at > %s AND tried_at <= %s GROUP BY 1
+"""
 WAITING = """
 SELECT DISTINCT subscriber FROM notification
  WHERE state = 'waiting' AND subscriber = ANY(%s) AND next_attempt_at <= %s
@@ -59,9 +66,12 @@ UPDATE notification SET lease = NULL, next_attempt_at = %s WHERE lease IS NOT NU
 """
 # The commits of BEGIN and of most marks do not wait for the disk (see `Outbox`).
 UNHURRIED = "WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)) "
+# A row of a digest that ended since the digest was read (its message was withheld, say) is not to be sent with it.
 BEGIN = f"""{UNHURRIED}
-UPDATE notification SET attempts = attempts + 1, tried_at = %(now)s FROM quick
- WHERE id = %(id)s AND lease = %(lease)s AND state = 'waiting'
+UPDATE notification AS n SET attempts = attempts + 1, tried_at = %(now)s FROM quick
+ WHERE n.id = %(id)s AND n.lease = %(lease)s AND n.state = 'waiting'
+   AND (%(rows)s = 1 OR
+        %(rows)s = (SELECT count(*) FROM notification AS m WHERE m.mail = %(id)s AND m.state = 'waiting'))
 """  # noqa: S608 - UNHURRIED is ours
 FINISH = """
 UPDATE notification AS n SET state = %(state)s, finished_at = %(now)s, reply = %(reply)s, lease = NULL {quick}
@@ -80,8 +90,10 @@ UPDATE notification SET state = 'dead', finished_at = %(now)s, lease = NULL, rep
  WHERE subscriber = %(subscriber)s AND state = 'waiting'
 """
 EXPIRE = "DELETE FROM notification WHERE finished_at < %s"
+# Of a gathered digest only the first row is tried, and put off.
 OLDEST = """
-SELECT min(next_attempt_at), count(*) FILTER (WHERE lease IS NOT NULL) FROM notification WHERE state = 'waiting'
+SELECT min(next_attempt_at) FILTER (WHERE mail IS NULL OR mail = id), count(*) FILTER (WHERE lease IS NOT NULL)
+  FROM notification WHERE state = 'waiting'
 """
 
 
@@ -133,12 +145,12 @@ class Outbox:
 
     def claim(self, now: datetime, lease_seconds: float, limit: int) -> list[Claim]:
         """Claim due rows within the rates, longest due first; they are this sender's until the lease ends."""
-        tried: dict[str, int] = dict(self.connection.execute(TRIED, (now - MINUTE,)).fetchall())
+        tried: dict[str, int] = dict(self.connection.execute(TRIED, (now - MINUTE, now)).fetchall())
         allowed = min(limit, self.rates.overall - sum(tried.values()))
         if allowed <= 0:
             return []
         full = [domain for domain, count in tried.items() if domain and count >= self.rates.domain]
-        sent: dict[int, int] = dict(self.connection.execute(SENT, (now - HOUR,)).fetchall())
+        sent: dict[int, int] = dict(self.connection.execute(SENT, (now - HOUR, now)).fetchall())
         capped = [one for one, count in sent.items() if count >= self.rates.subscriber]
         facts = {
             "now": now,
@@ -166,12 +178,13 @@ class Outbox:
         if claims:
             self.connection.execute(RELEASE, (due, [one.id for one in claims], self.lease))
 
-    def begin(self, number: int, now: datetime) -> bool:
-        """Count a try before it is made, so that a mail that kills its sender is known; False: it is not ours."""
-        return (
-            self.connection.execute(BEGIN, {"id": number, "lease": self.lease, "now": now}).rowcount
-            == 1
-        )
+    def begin(self, number: int, now: datetime, rows: int = 1) -> bool:
+        """Count a try before it is made, so that a mail that kills its sender is known.
+
+        False: it is not ours, or it has no longer as many rows as were read; it is read again when its lease ends.
+        """
+        facts = {"id": number, "lease": self.lease, "now": now, "rows": rows}
+        return self.connection.execute(BEGIN, facts).rowcount == 1
 
     def finish(
         self, number: int, state: str, reply: str, now: datetime, *, durable: bool = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -43,9 +43,7 @@ class CachedExport(BaseModel):
             cls.insert(language=language, format=name, **facts).on_conflict(
                 conflict_target=[cls.language, cls.format], update=facts
             ).execute()
-            FailedExport.delete().where(
-                FailedExport.language == language, FailedExport.format == name
-            ).execute()
+            FailedExport.forget(language, name)
 
     @classmethod
     def listed(cls) -> list[dict[str, Any]]:
@@ -108,6 +106,16 @@ class FailedExport(BaseModel):
         cls.insert(language=language, format=name, **facts).on_conflict(
             conflict_target=[cls.language, cls.format], update=facts
         ).execute()
+
+    @classmethod
+    def forget(cls, language: int, name: str) -> None:
+        """Forget that a format failed: its copy in the cache is the current one."""
+        cls.delete().where(cls.language == language, cls.format == name).execute()
+
+    @classmethod
+    def forget_all_but(cls, formats: Iterable[str]) -> None:
+        """Forget failures of formats that are built no more."""
+        cls.delete().where(cls.format.not_in(list(formats))).execute()
 
     @classmethod
     def listed(cls) -> list[dict[str, Any]]:

@@ -54,11 +54,13 @@ PARTS = {
     "notification_oldest_seconds": """
         SELECT '{}'::text[] AS labels, coalesce(extract(epoch FROM now() - min(created_at)), 0) AS value
           FROM notification WHERE state = 'waiting'""",
+    # Of a gathered digest only the first row is tried, and put off: the others' times say nothing.
     "notification_overdue_seconds": """
         SELECT '{}'::text[] AS labels,
                greatest(0, coalesce(extract(epoch FROM now() - min(next_attempt_at)), 0)) AS value
           FROM notification AS n LEFT JOIN subscriber AS r ON r.id = n.subscriber
-         WHERE state = 'waiting' AND NOT EXISTS (SELECT FROM recipient_pause AS p WHERE p.until > now()
+         WHERE state = 'waiting' AND (n.mail IS NULL OR n.mail = n.id)
+           AND NOT EXISTS (SELECT FROM recipient_pause AS p WHERE p.until > now()
                AND p.recipient IN (lower(r.address), split_part(lower(r.address), '@', -1)))""",
     "notifications_paused": """
         SELECT '{}'::text[] AS labels, count(*) AS value FROM notification_pause WHERE until > now()""",

@@ -23,6 +23,7 @@ from mrilu.dictionary.store import store_export
 from mrilu.exports import build
 from mrilu.exports.fonts import NotInstalled
 from mrilu.exports.rows import read_book, source_hash
+from mrilu.settings.current import use_settings
 from mrilu.settings.table import PROJECT, Settings
 from tests.conftest import unpacked
 from tests.exports.books import entry
@@ -161,6 +162,29 @@ def test_one_export_that_fails_keeps_its_last_copy_and_stops_nothing(
     assert job.export_dictionaries(formats=QUICK) == {"built": 1, "unchanged": 7}
     assert not FailedExport.listed()
     assert "neu" in content("de", "xml").decode()
+
+
+def test_a_failure_is_forgotten_when_the_copy_is_the_current_one_again(two_languages, monkeypatch):
+    job.export_dictionaries(formats=["json"])
+    store("de", entry(definition="neu"), name="Deutsch")
+    with monkeypatch.context() as patch:
+        fail(patch, "de", "json", build.BuildFailed("it is a cat"))
+        with pytest.raises(job.ExportsFailed):
+            job.export_dictionaries(formats=["json"])
+    assert FailedExport.select().count() == 1
+    store("de", entry(definition="$x_1$ ist eine Katze."), name="Deutsch")
+    assert job.export_dictionaries(formats=["json"]) == {"built": 0, "unchanged": 2}
+    assert not FailedExport.listed()
+
+
+def test_a_failure_of_a_format_that_is_exported_no_more_is_forgotten(
+    two_languages, service_settings: Settings
+):
+    for name in ("epub", "json"):
+        FailedExport.note(Language.get(tag="de").id, name, "it is a cat", DAY)
+    use_settings(replace(service_settings, export_formats=("json", "xml")))
+    job.export_dictionaries(formats=["xml"])
+    assert [row["format"] for row in FailedExport.listed()] == ["json"]
 
 
 def test_a_real_entry_that_cannot_be_shown_is_named(two_languages, monkeypatch):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 from rq import Worker
 from rq.job import Job
@@ -249,6 +250,23 @@ def test_a_mail_that_kills_its_process_is_passed_over_alone(root, monkeypatch):
     assert last.work() is True and last.counts["skipped"] == 1
     left = [row.id for row in Message.select().where(Message.parser_version == OLDER)]
     assert left == [3]
+
+
+def test_no_mail_is_passed_over_because_the_database_went_away(root, monkeypatch):
+    take_in(root, 3)
+    monkeypatch.setattr(job, "BATCH", 1)
+
+    def fail(*_: object, **__: object) -> None:
+        raise psycopg.OperationalError("the server ended the session")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "read_again", fail)
+        for _ in range(2):
+            with pytest.raises(psycopg.OperationalError):
+                run_of().work()
+    last = run_of()
+    assert last.work() is True and last.counts["skipped"] == 0
+    assert count_outdated(models.db) == (0, 0)
 
 
 def test_a_failed_run_lets_the_next_one_begin(root, monkeypatch, redis_client):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mrilu.maildir import presence
+from mrilu.maildir import names, presence
 from mrilu.maildir.errors import (
     MaildirError,
     MaildirFails,
@@ -68,6 +68,22 @@ def test_a_name_that_is_not_utf_8_is_found_and_leads_back_to_its_file(root):
     paths = list(scan(root))
     assert len(paths) == 4
     assert all((root / to_disk(path)).is_file() and path.encode() for path in paths)
+
+
+def test_folders_come_before_what_is_in_them_and_in_order(tmp_path):
+    for folder in ("a/new", "a/b/cur", "a/b/new", "a/a/new", "c/new", "b/cur"):
+        (tmp_path / folder).mkdir(parents=True)
+    found = [place.path for place in names.places_below(tmp_path, "", [])]
+    a = ["a", "a/new", "a/a", "a/a/new", "a/b", "a/b/new", "a/b/cur"]
+    assert found == ["", *a, "b", "b/cur", "c", "c/new"]
+
+
+def test_folders_may_be_as_deep_as_a_path_is_long(monkeypatch):
+    def listed(root, folder, errors, links=False):
+        return {"a": None} if len(folder) < 4000 else {}
+
+    monkeypatch.setattr(names, "_directories", listed)
+    assert sum(1 for _ in names.places_below("/", "", [])) > 2000
 
 
 def test_a_flat_folder_holds_eml_files_one_level_deep(tmp_path):

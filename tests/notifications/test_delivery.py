@@ -395,6 +395,19 @@ def test_rates_limit_each_domain_and_all(office, configured, arrive, search_for)
     assert run(configured(office, mail_rate=4), now=lambda: even_later) == {"sent": 4}
 
 
+def test_mails_of_a_day_to_come_take_nobodys_share_once_the_clock_is_right(
+    office, configured, arrive, search_for
+):
+    search_for("coi", "a@x.org")
+    settings = configured(office, mail_rate=2, max_hourly=2)
+    for _ in range(2):
+        arrive(subject="coi")
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    assert run(settings, now=lambda: tomorrow) == {"sent": 2}
+    arrive(subject="coi")
+    assert run(settings) == {"sent": 1}
+
+
 def test_no_subscriber_gets_more_than_the_hours_share_and_nobody_else_waits(
     office, configured, arrive, search_for
 ):

@@ -9,7 +9,9 @@ import pytest
 
 from jobs.send_notifications import delivery_of
 from models import Message, Notification, RecipientPause, Subscriber
+from mrilu.archive.withholding import HIDDEN, withhold
 from mrilu.notifications.events import NewsRules, notify_new_messages
+from mrilu.notifications.smtp import Session
 from mrilu.notifications.subscriptions import unsubscribe
 from mrilu.runtime.database import database as process_database
 from tests.notifications.conftest import run
@@ -155,6 +157,48 @@ def test_nothing_of_a_digest_is_sent_whose_every_row_was_unsubscribed(
     assert Notification.by_state()["cancelled"] == 3
     assert run(settings, now=lambda: at("2026-11-24T13:01:00Z")) == {}
     assert not office.accepted
+
+
+def test_a_digest_goes_on_without_the_message_that_was_withheld(
+    office, configured, arrive, search_for, database
+):
+    search_for("coi", "a@x.org", digest="hourly")
+    for number in range(3):
+        arrive(subject=f"coi {number}", date="Thu, 31 Dec 2026 00:00:00 +0000")
+        happened("2026-11-24T12:00:00Z")
+    settings = configured(office)
+    delivery_of(process_database(), settings).outbox.gather_digests(at("2026-11-24T13:00:00Z"))
+    first = Message.select().order_by(Message.id).get()
+    withhold(process_database(), [first], HIDDEN, "an operator", "a test")
+    assert run(settings, now=lambda: at("2026-11-24T13:01:00Z")) == {"sent": 1}
+    text = office.accepted[0].message.get_body(("plain",)).get_content()
+    assert [f"coi {number}" in text for number in range(3)] == [False, True, True]
+    assert Notification.by_state()["sent"] == 2
+
+
+def test_a_message_that_is_withheld_after_its_digest_was_read_is_not_sent(
+    office, configured, arrive, search_for, database
+):
+    search_for("coi", "a@x.org", digest="hourly")
+    for number in range(3):
+        arrive(subject=f"coi {number}", date="Thu, 31 Dec 2026 00:00:00 +0000")
+        happened("2026-11-24T12:00:00Z")
+    settings = configured(office)
+    connect = delivery_of(process_database(), settings).connect
+
+    def withhold_and_connect() -> Session:
+        last = Message.select().order_by(Message.id.desc()).get()
+        withhold(process_database(), [last], HIDDEN, "an operator", "a test")
+        return connect()
+
+    now = at("2026-11-24T13:00:00Z")
+    assert run(settings, now=lambda: now, connect=withhold_and_connect) == {}
+    later = delivery_of(process_database(), settings)
+    later.outbox.take_over(now)
+    later.now = lambda: now
+    assert later.run() == {"sent": 1}
+    text = office.accepted[0].message.get_body(("plain",)).get_content()
+    assert [f"coi {number}" in text for number in range(3)] == [True, True, False]
 
 
 def test_a_digest_that_is_refused_for_days_is_given_up_as_a_whole(configured, arrive, search_for):

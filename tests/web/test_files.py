@@ -13,7 +13,7 @@ import random
 import re
 import tracemalloc
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import unquote
@@ -125,6 +125,15 @@ def test_compressed_mail_is_unpacked(give: Give, pages: FlaskClient, name: str) 
         assert found.data == DATA * 20
 
 
+def open_files() -> set[Path]:
+    """Return what this process has open, by name."""
+    found = set()
+    for one in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # that of the listing itself
+            found.add(one.readlink())
+    return found
+
+
 def test_what_lies_in_the_files_place_is_not_given_out(
     give: Give, root: Path, tmp_path: Path, pages: FlaskClient
 ) -> None:
@@ -147,6 +156,10 @@ def test_what_lies_in_the_files_place_is_not_given_out(
     os.mkfifo(path)
     refused()
     path.unlink()
+    path.mkdir()
+    refused()
+    assert path not in open_files()
+    path.rmdir()
     path.write_bytes(mail("<other@x>"))
     assert "holds something else" in refused()
     path.write_bytes(with_file(DATA[::-1]))

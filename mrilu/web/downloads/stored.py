@@ -119,11 +119,12 @@ def _open(place: Place) -> IO[bytes]:
             descriptor = os.open(f"{place.root}/{to_disk(path)}", _FLAGS)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        file = open(descriptor, "rb")
-        there = mail_status(place.root, path)
-        if there is not None and os.path.samestat(os.fstat(descriptor), there):
-            return file
-        file.close()
+        try:
+            there = mail_status(place.root, path)
+            if there is not None and os.path.samestat(os.fstat(descriptor), there):
+                return open(os.dup(descriptor), "rb")
+        finally:
+            os.close(descriptor)
     raise FileNotFoundError(place.name)
 
 
