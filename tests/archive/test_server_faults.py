@@ -120,9 +120,9 @@ def test_a_time_out_while_the_database_is_locked_rejects_no_mail(
     with database.atomic():
         database.execute_sql("LOCK TABLE location IN ACCESS EXCLUSIVE MODE")
         worker("--burst").wait(DEADLINE)
-    assert recover_imports() == 0
-    monkeypatch.setattr(recovery, "_rested", lambda job: True)
-    assert recover_imports() == 1
+    for rested in (False, True):  # how long that is depends on what else the machine does
+        monkeypatch.setattr(recovery, "_rested", lambda job, rested=rested: rested)
+        assert recover_imports() == rested
     (again,) = queue("mail").jobs
     assert again.meta == {"deaths": 0}
 
