@@ -7,7 +7,6 @@ here, by moving its pages' boxes: links and names keep their coordinates.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,7 +23,6 @@ class Joined:
     """A PDF of pieces, which are added in their order: the first one begins with a page of the digits."""
 
     def __init__(self) -> None:
-        self._opened = ExitStack()
         self._pdf: Any = None
         self._numbers: Numbers
         self._places: dict[str, Any] = {}
@@ -33,33 +31,39 @@ class Joined:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._opened.close()
+        if self._pdf:
+            self._pdf.close()
 
     def add(self, path: Path, places: Places) -> None:
-        """Add the pages of a piece; its file has to stay."""
+        """Add the pages of a piece."""
         import pikepdf
 
-        piece = self._opened.enter_context(pikepdf.open(path))
+        piece = pikepdf.open(path)
         if self._pdf is None:
-            self._pdf, before = piece, 0
+            self._pdf = piece
             self._numbers = read_numbers(piece.pages[0], places.pop("digits")[1])
             del piece.pages[:DIGITS]
-        else:
+            self._finish(list(piece.pages), list(piece.pages), places, 0)
+            return
+        # What was copied needs the piece no longer: a hundred thousand objects, and these twice, are 150 MB.
+        with piece:
             before = len(self._pdf.pages)
-            for one in piece.pages:
-                self._pdf.pages.append(one)
-        added = [page.obj for page in self._pdf.pages[before:]]
-        pages = {page.obj.objgen[0]: one for page, one in zip(piece.pages, added, strict=True)}
+            for page in piece.pages:
+                self._pdf.pages.append(page)
+            self._finish(list(piece.pages), self._pdf.pages[before:], places, before)
+
+    def _finish(self, originals: list[Any], added: list[Any], places: Places, before: int) -> None:
+        """Note the places on pages that were added after `before` others, and number these pages."""
+        import pikepdf
+
+        pages = {page.obj.objgen[0]: one.obj for page, one in zip(originals, added, strict=True)}
         for name, (number, box) in places.items():
             place = [pages[number], pikepdf.Name.XYZ, None, box[3], None]  # ISO 32000-1, 12.3.2.2
             self._places[name] = pikepdf.Array(place)
-        self._number_pages(added, before)
-
-    def _number_pages(self, added: list[Any], before: int) -> None:
         for number, page in enumerate(added, before + 1):
             if number > FRONT:
                 typeset_right = bool((number - before) % 2)
-                self._numbers.put(self._pdf, page, number, typeset_right)
+                self._numbers.put(self._pdf, page.obj, number, typeset_right)
 
     def save(self, outline: Outline, path: Path) -> None:
         """Write the PDF, whose outline has parts (name, title) and their sections (name, title)."""
