@@ -22,6 +22,7 @@ from mrilu.runtime.database import database, wait_at_most
 from mrilu.runtime.errors import NotConfigured
 from mrilu.runtime.host import service_name
 from mrilu.runtime.rescans import asked_for
+from mrilu.runtime.resting import rest_after
 from mrilu.runtime.steps import run_each
 from mrilu.settings.current import current_settings
 from mrilu.settings.fields import SettingError
@@ -30,7 +31,6 @@ from watcher.service import SIGNALS, Archive, Refused, Watcher
 
 logger = logging.getLogger("watcher")
 
-VANISHING_SHARE = 20
 LOCK_SECONDS = (
     10.0  # then upkeep is tried again; its beat, rescans and signals must not wait for a lock
 )
@@ -116,7 +116,7 @@ class LettingGo:
         database()
         note_vanishings(database(), Bounds(settings.max_vanished, settings.vanished_hours))
         ended = time.monotonic()
-        self._not_before = ended + VANISHING_SHARE * (ended - began)
+        self._not_before = ended + rest_after(ended - began)
         if removes:
             remove_gone_messages(database())
 

@@ -29,6 +29,7 @@ from watchdog.observers.inotify_c import (
 from mrilu.maildir import names as maildir
 from mrilu.maildir.errors import FolderUnreadable
 from mrilu.maildir.names import Kind, Place
+from mrilu.runtime.resting import rest_after
 from watcher.limits import WatchLimit
 from watcher.young import YoungFiles
 
@@ -274,7 +275,7 @@ class WatchedMaildir:
             self._reported -= opened
             self._rescan(f"readable again: {', '.join(sorted(opened)[:5])}")
         now = time.monotonic()
-        self._look_after = now + (now - began) * COVERAGE_SHARE
+        self._look_after = now + rest_after(now - began, COVERAGE_SHARE)
 
     def _on_disk(self, path: str) -> str:
         return os.path.join(self.root, maildir.to_disk(path)) if path else str(self.root)

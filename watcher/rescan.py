@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 from mrilu.maildir.errors import MaildirError
+from mrilu.runtime.resting import rest_after
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class Rescans:
         finally:
             self._running = {}
         ended = self._last[maildir] = time.monotonic()
-        self._not_before[maildir] = ended + REST_SHARE * (ended - began)
+        self._not_before[maildir] = ended + rest_after(ended - began, REST_SHARE)
         self.done += 1
         logger.info(
             "rescan maildir=%s reason=%s queued=%d seconds=%.3f",

@@ -11,6 +11,7 @@ from typing import Any
 
 from mrilu.maildir.errors import MaildirError
 from mrilu.maildir.names import Kind
+from mrilu.runtime.resting import rest_after
 from mrilu.runtime.steps import run_each
 from watcher.batcher import Batcher
 from watcher.observer import Observer, ObserverBroken
@@ -20,9 +21,6 @@ logger = logging.getLogger(__name__)
 
 TICK = 1.0  # seconds
 LAST_DELAY = 15.0  # the longest pause between attempts to reach Redis and PostgreSQL
-REST_SHARE = (
-    20  # a look at a Maildir that cannot be taken up rests so many times as long as it took
-)
 FLUSH_SECONDS = 1.0  # for the buffer at the end; the supervisor kills after some more
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 
@@ -201,7 +199,7 @@ class Watcher:
                 self._miss(name, error)
                 # Whether it is another Maildir may have taken a look at each of its files.
                 ended = time.monotonic()
-                self._try_after[name] = ended + REST_SHARE * (ended - began)
+                self._try_after[name] = ended + rest_after(ended - began)
         if not self._registered:
             self._batcher.start()
             self._beating.start()

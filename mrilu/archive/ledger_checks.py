@@ -13,9 +13,9 @@ from models import LedgerCheck, Maildir
 from mrilu.archive.ledger import Balance, quick_balance
 from mrilu.maildir.names import Kind
 from mrilu.maildir.passed_over import passed_over
+from mrilu.runtime.resting import SHARE, rest_after
 
 SHORT = 1.0  # seconds that a look may take without a rest: the job comes once a minute
-SHARE = 20  # rest so many times as long as a look took: a large Maildir on a slow disk is looked at more seldom
 MANY = 50_000  # files of a Maildir, from which on an operator is told of the last look unless he asks for a new one
 LATE = (
     3600.0  # seconds after which a look is no longer worth telling, if one is not as rare as that
@@ -29,7 +29,7 @@ def is_due(maildir: Maildir, now: datetime) -> bool:
     last = LedgerCheck.get_or_none(LedgerCheck.maildir == maildir.id)
     if last is None or last.seconds < SHORT:
         return True
-    return bool((now - last.checked_at).total_seconds() >= SHARE * last.seconds)
+    return bool((now - last.checked_at).total_seconds() >= rest_after(last.seconds))
 
 
 def note_ledger(

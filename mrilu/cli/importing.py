@@ -23,9 +23,9 @@ from mrilu.queues.ledgers import enqueue_missing, queued_in
 from mrilu.queues.progress import work_waits
 from mrilu.queues.queues import submit_import
 from mrilu.queues.recovery import recover_imports
+from mrilu.runtime.resting import rest_after
 
 POLL_SECONDS = 0.1
-SHARE = 20  # a look at the queue comes after so many times the time that one takes
 
 
 def unpack_and_offer(file: Path, unpacked: Path, batch_size: int) -> tuple[Maildir, list[str]]:
@@ -65,7 +65,7 @@ def follow(maildir: Maildir, paths: Iterable[str]) -> None:
             bar.update(task, completed=done, rate=_rate(done, started))
             recover_imports()
             # Each look reads the whole queue, which takes time from the workers.
-            _rest(max(POLL_SECONDS, SHARE * (time.monotonic() - looked)))
+            _rest(max(POLL_SECONDS, rest_after(time.monotonic() - looked)))
             looked = time.monotonic()
         bar.update(task, completed=len(wanted), rate=_rate(len(wanted), started))
 

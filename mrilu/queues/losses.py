@@ -28,6 +28,7 @@ from mrilu.queues.table import Periodic
 from mrilu.queues.wake import WAKE_ALL_KEY, WAKE_KEY, ask_for_run
 from mrilu.runtime.database import database
 from mrilu.runtime.redis import redis_connection
+from mrilu.runtime.resting import rest_after
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,6 @@ ENDED = {
     for one in (JobStatus.FINISHED, JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED)
 }
 EVERY = 15.0  # seconds between two looks, of which two must agree
-REST_SHARE = 20  # a look at a large archive rests so many times as long as it took
 LOOKED_AT = 10_000  # jobs of a queue whose hashes are looked for
 
 
@@ -58,7 +58,7 @@ class Losses:
             return self._look(redis_connection())
         finally:
             ended = time.monotonic()
-            self.next_look = ended + max(EVERY, REST_SHARE * (ended - began))
+            self.next_look = ended + max(EVERY, rest_after(ended - began))
 
     def _look(self, connection: Redis) -> list[str]:
         heal_wakes(connection)

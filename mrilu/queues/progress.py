@@ -10,11 +10,11 @@ from models import Total
 from mrilu.queues.ledgers import ledgers
 from mrilu.queues.queues import IMPORT, MAIL, is_drained, queue
 from mrilu.runtime.database import database
+from mrilu.runtime.resting import rest_after
 
 # What an import counts of files that had no place in the archive before.
 TAKEN_IN = ("imported", "copies", "rejected")
 QUIET_SECONDS = 2.0  # without an import, after which the ledger is worth its look
-SHARE = 20  # the ledger is drawn up again after so many times the time that it takes
 
 
 def taken_in() -> int:
@@ -55,5 +55,6 @@ class Settling:
         if now < self._next_look or (work_waits() and now - self._moved[1] < QUIET_SECONDS):
             return None
         facts = [one for one in ledgers() if one["watched"]]
-        self._next_look = time.monotonic() + SHARE * (time.monotonic() - now)
+        ended = time.monotonic()
+        self._next_look = ended + rest_after(ended - now)
         return facts if facts and all(one["level"] for one in facts) else None

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
+from mrilu.runtime.resting import rest_after
+
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 EVERY = 60.0  # seconds, at least
-SHARE = 20  # rest so many times as long as it took
-LONGEST_REST = 3600.0  # seconds: what hung for an hour is no reason to rest for a day
 
 
 class Found(NamedTuple, Generic[T]):
@@ -68,7 +68,6 @@ class Background(Generic[T]):
             self._found = Found(None, time.time())
         finally:
             ended = self._clock()
-            rest = min(SHARE * (ended - began), LONGEST_REST)
-            self._due = ended + max(self._every, rest)
+            self._due = ended + max(self._every, rest_after(ended - began))
             self._tried.set()
             self._busy.release()

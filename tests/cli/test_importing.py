@@ -131,7 +131,7 @@ def test_waiting_ends_with_the_last_job_however_long_a_look_at_the_queue_takes(
     tmp_path, database, redis_client, monkeypatch
 ):
     maildir, paths = importing.unpack_and_offer(mbox(tmp_path / "box", 3), tmp_path / "unpacked", 3)
-    monkeypatch.setattr(importing, "SHARE", 1_000_000)
+    monkeypatch.setattr(importing, "rest_after", lambda seconds: 3600.0)
     monkeypatch.setattr(importing, "recover_imports", queue(MAIL).empty)
     importing.follow(maildir, paths)
     assert queued_paths() == {}

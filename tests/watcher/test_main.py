@@ -90,7 +90,7 @@ def test_where_nothing_is_removed_vanishings_are_looked_for_now_and_then(
 ):
     looks = []
     monkeypatch.setattr("watcher.__main__.note_vanishings", lambda db, bounds: looks.append(bounds))
-    monkeypatch.setattr("watcher.__main__.VANISHING_SHARE", 1_000_000)
+    monkeypatch.setattr("watcher.__main__.rest_after", lambda seconds: 3600.0)
     archive = connect(("m",))
     archive.recover()
     archive.recover()
