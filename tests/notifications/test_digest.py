@@ -144,15 +144,21 @@ def test_a_digest_goes_on_without_the_news_that_was_unsubscribed(
     assert "rodo" in text and "coi" not in text
 
 
-def test_nothing_of_a_digest_is_sent_whose_every_row_was_unsubscribed(
-    office, configured, arrive, search_for, database
-):
+def gathered_digest(office, configured, arrive, search_for):
+    """Gather a digest of three messages that a search found, an hour after them; return the settings to send it by."""
     search_for("coi", "a@x.org", digest="hourly")
     for number in range(3):
         arrive(subject=f"coi {number}", date="Thu, 31 Dec 2026 00:00:00 +0000")
         happened("2026-11-24T12:00:00Z")
     settings = configured(office)
     delivery_of(process_database(), settings).outbox.gather_digests(at("2026-11-24T13:00:00Z"))
+    return settings
+
+
+def test_nothing_of_a_digest_is_sent_whose_every_row_was_unsubscribed(
+    office, configured, arrive, search_for, database
+):
+    settings = gathered_digest(office, configured, arrive, search_for)
     unsubscribe(process_database(), Subscriber.get().id)
     assert Notification.by_state()["cancelled"] == 3
     assert run(settings, now=lambda: at("2026-11-24T13:01:00Z")) == {}
@@ -162,12 +168,7 @@ def test_nothing_of_a_digest_is_sent_whose_every_row_was_unsubscribed(
 def test_a_digest_goes_on_without_the_message_that_was_withheld(
     office, configured, arrive, search_for, database
 ):
-    search_for("coi", "a@x.org", digest="hourly")
-    for number in range(3):
-        arrive(subject=f"coi {number}", date="Thu, 31 Dec 2026 00:00:00 +0000")
-        happened("2026-11-24T12:00:00Z")
-    settings = configured(office)
-    delivery_of(process_database(), settings).outbox.gather_digests(at("2026-11-24T13:00:00Z"))
+    settings = gathered_digest(office, configured, arrive, search_for)
     first = Message.select().order_by(Message.id).get()
     withhold(process_database(), [first], HIDDEN, "an operator", "a test")
     assert run(settings, now=lambda: at("2026-11-24T13:01:00Z")) == {"sent": 1}
