@@ -19,6 +19,11 @@ def test_generated_mails_take_time_in_line_with_their_size(entry: str) -> None:
         assert_linear(case)
 
 
+def test_a_header_that_ends_in_blanks_without_a_line_end_takes_time_in_line_with_them() -> None:
+    assert_linear(Case("nested", b"=>Re: ", b"\t", b"|"))
+    assert_linear(Case("nothing else", b"X: ", b" ", b"|"))
+
+
 def test_a_pattern_that_tries_every_split_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The List-Id's as it was: two classes that share letters."""
     slow = re.compile(r"(?:[\w.+-]|[^\x00-\x7f\s]){1,255}")

@@ -3,8 +3,9 @@
 import re
 
 Fields = list[tuple[str, str]]
-# Name without blanks; lines after the first begin with white space and are not blank.
-_FIELD = re.compile(r"^([!-9;-~]+):[ \t]*([^\n]*(?>(?:\n[ \t]+[^\s][^\n]*)*))\n", re.MULTILINE)
+# Name without blanks; lines after the first begin with white space and are not blank. What a line has is not given
+# back: a last line of blanks without an end would take the square of its length.
+_FIELD = re.compile(r"^([!-9;-~]+):[ \t]*+([^\n]*+(?>(?:\n[ \t]+[^\s][^\n]*)*))\n", re.MULTILINE)
 
 
 def split_fields(header: bytes) -> Fields | None:
