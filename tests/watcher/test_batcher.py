@@ -214,7 +214,8 @@ def test_after_a_day_without_redis_what_waits_is_sent(queue, monkeypatch):
     queue.attempts.wait_until(lambda: len(queue.attempts.calls) > 1100 or not one.alive())
     queue.away = False
     queue.wait_for_paths("new/1")
-    one.close(5)
+    assert one.close(5) == 0
+    assert queue.paths() == ["new/1"]
 
 
 @settings(max_examples=30, deadline=None)

@@ -119,6 +119,7 @@ def test_a_folder_made_later_is_watched_with_what_came_meanwhile(watched, root, 
     settle(root, offers)
     deliver(root, f"{folder}/new/2.b")
     offers.wait_for(f"{folder}/new/2.b")
+    assert {f"{folder}/new/1.a", f"{folder}/new/2.b", "new/9999.settled"} == set(offers.firsts())
 
 
 def test_a_folder_moved_in_is_scanned_and_watched(watched, root, offers, tmp_path):
@@ -130,6 +131,7 @@ def test_a_folder_moved_in_is_scanned_and_watched(watched, root, offers, tmp_pat
     offers.wait_for(*(f".moved/{path}" for path in mails))
     deliver(root, ".moved/new/1.a")
     offers.wait_for(".moved/new/1.a")
+    assert watched.folder_count() == 2
 
 
 def test_a_folder_that_comes_with_many_mails_is_compared_and_not_offered_one_by_one(
@@ -170,6 +172,7 @@ def test_a_renamed_folder_is_watched_under_its_new_name(watched, root, offers):
     offers.wait_for(".b/new/1.a")
     deliver(root, ".b/new/2.b")
     offers.wait_for(".b/new/2.b")
+    assert watched.folder_count() == 2, "the old name is watched no more"
 
 
 def test_a_folder_removed_and_made_again_is_watched_again(watched, root, offers):
@@ -187,6 +190,7 @@ def test_new_removed_and_made_again_is_watched_again(watched, root, offers):
     (root / "new").mkdir()
     deliver(root, "new/1.a")
     offers.wait_for("new/1.a")
+    assert watched.folder_count() == 1
 
 
 def test_mail_in_a_new_folder_of_a_flat_folder_is_offered(tmp_path, offers, rescans):

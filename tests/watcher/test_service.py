@@ -164,18 +164,23 @@ def test_a_maildir_that_goes_away_is_reported_and_scanned_when_it_returns(
     services.sent.wait_for("new/1.a")
 
 
-def test_a_maildir_that_stays_away_is_in_every_beat_and_once_in_the_log(
-    watcher, root, services, caplog, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(rescan, "AWAY_SECONDS", 0.05)
-    tries = Recorder()
-    services.on_missing = lambda: tries("try")
+def start_and_take_away(watcher, root, tmp_path):
+    """Start a watcher, take its Maildir away, and wait until it says so."""
     watcher.start()
     wait_until(lambda: watcher._rescans.done)
     root.rename(tmp_path / "away")
     watcher._rescans.want("m", "test")
     watcher._rescans._not_before.clear()
     wait_until(lambda: "cannot scan" in watcher.facts()["trouble"])
+
+
+def test_a_maildir_that_stays_away_is_in_every_beat_and_once_in_the_log(
+    watcher, root, services, caplog, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(rescan, "AWAY_SECONDS", 0.05)
+    tries = Recorder()
+    services.on_missing = lambda: tries("try")
+    start_and_take_away(watcher, root, tmp_path)
     services.beats.clear()
     tries.clear()
     tries.wait_until(lambda: len(tries.calls) >= 3)
@@ -190,18 +195,14 @@ def test_services_that_are_back_are_told_of_while_a_maildir_is_away(
     watcher, root, services, caplog, tmp_path
 ):
     caplog.set_level("INFO")
-    watcher.start()
-    wait_until(lambda: watcher._rescans.done)
-    root.rename(tmp_path / "away")
-    watcher._rescans.want("m", "test")
-    watcher._rescans._not_before.clear()
-    wait_until(lambda: "cannot scan" in watcher.facts()["trouble"])
+    start_and_take_away(watcher, root, tmp_path)
     services.recover = lambda: 1 / 0
     watcher._archive = services.archive()
     wait_until(lambda: watcher._failures >= 1)
     services.recover = lambda: 0
     watcher._archive = services.archive()
     wait_until(lambda: "are back after" in caplog.text)
+    assert "cannot scan" in watcher.facts()["trouble"]
 
 
 def test_the_heartbeat_says_what_is_watched_and_what_waits(watcher, root, services):
